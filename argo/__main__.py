@@ -1,0 +1,5 @@
+"""`python -m argo` is `textgen`."""
+
+from argo.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What runs inside the container: settings, generation, outputs, datasets. Knows nothing of Argo."""

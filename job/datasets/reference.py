@@ -1,0 +1,45 @@
+"""How a version of a dataset is named: `[namespace/]name[:version]`."""
+
+import re
+from dataclasses import dataclass
+
+from job.errors import InputError
+
+DEFAULT_NAMESPACE = "default"
+LATEST = "latest"
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRef:
+    """A dataset, and which version of it: a version's id, a tag, or `latest`.
+
+    Gradient wrote `demo-dataset`, `dsr8k5qzn401lb5:klfoyy9`, `gradient/mnist:latest`; an id is a
+    name like any other here.
+    """
+
+    name: str
+    version: str = LATEST
+    namespace: str = DEFAULT_NAMESPACE
+
+    @classmethod
+    def parse(cls, text: str) -> "DatasetRef":
+        """Read `[namespace/]name[:version]`.
+
+        Raises InputError where a part is empty or holds other characters than
+        letters, digits, `.`, `_` and `-`.
+        """
+        path, colon, version = text.partition(":")
+        namespace, slash, name = path.rpartition("/")
+        parts = [name, *([namespace] if slash else []), *([version] if colon else [])]
+        if not all(_PART.fullmatch(part) for part in parts):
+            raise InputError(
+                f"not a dataset reference: {text!r}; write [namespace/]name[:version] "
+                "with letters, digits, '.', '_' and '-'"
+            )
+        return cls(name, version or LATEST, namespace or DEFAULT_NAMESPACE)
+
+    def __str__(self) -> str:
+        namespace = "" if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/"
+        return f"{namespace}{self.name}:{self.version}"

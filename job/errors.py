@@ -1,0 +1,61 @@
+"""Every error that a user can cause.
+
+    TextgenError                exit status 1: the run failed
+    ├── InputError              exit status 2: what was typed, or a file that was given, is wrong
+    │   ├── SettingsError       a setting that is unknown, of the wrong type or out of range
+    │   ├── PromptError         prompts that can't be read, decoded or used
+    │   ├── ModelError          a model that is not there or is not a causal language model
+    │   ├── WorkflowError       a workflow file with errors in it (argo.language)
+    │   └── UnknownReferenceError  a dataset, version, run or job that is not there
+    ├── StoreError              the dataset store refused or can't be reached
+    ├── CommitError             a version that can't be committed (an empty or changed output)
+    ├── CheckoutError           git could not fetch the repository at the ref
+    └── JobError                a job of a workflow failed
+
+Each message is one line: what, where, what to do. A program prints `str(error)` and exits
+with `error.exit_status`; a traceback is shown only with `--debug`.
+"""
+
+
+class TextgenError(Exception):
+    """The root of the tree above; the message is one line for the user."""
+
+    exit_status = 1
+
+
+class InputError(TextgenError):
+    """What was typed, or a file that was given, is wrong."""
+
+    exit_status = 2
+
+
+class SettingsError(InputError):
+    """A setting that is unknown, of the wrong type or out of range."""
+
+
+class PromptError(InputError):
+    """Prompts that can't be read, decoded or used."""
+
+
+class ModelError(InputError):
+    """A model that is not there or is not a causal language model."""
+
+
+class UnknownReferenceError(InputError):
+    """A dataset, version, run or job that is not there."""
+
+
+class StoreError(TextgenError):
+    """The dataset store refused or can't be reached."""
+
+
+class CommitError(TextgenError):
+    """A version that can't be committed, for example an output left empty."""
+
+
+class CheckoutError(TextgenError):
+    """Git could not fetch the repository at the ref."""
+
+
+class JobError(TextgenError):
+    """A job of a workflow failed."""
