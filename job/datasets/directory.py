@@ -1,0 +1,172 @@
+"""A dataset store in a folder, with the same keys as on S3.
+
+A file is written under `.tmp/`, flushed to the disk, and then renamed (put) or linked (put if
+absent: a link fails where the name exists) into place, and its folder is flushed too. So a key
+appears whole or not at all, and an acknowledged one survives a power cut.
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from job.datasets.store import KeyAbsentError, Object
+from job.errors import InputError, StoreError
+
+TEMPORARY = ".tmp"
+_CHUNK = 1 << 20
+
+
+class Directory:
+    """The store below `root`, which is made at the first put."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = root.as_uri()
+
+    @classmethod
+    def at(cls, url: str) -> "Directory":
+        """The store at `file:///path`. Raises InputError where the path is not absolute."""
+        parts = urlsplit(url)
+        path = Path(unquote(parts.path))
+        if parts.netloc not in {"", "localhost"} or not path.is_absolute() or parts.query:
+            raise InputError(f"not a folder's URL: {url!r}; write file:///path")
+        return cls(path)
+
+    def get(self, key: str) -> bytes:
+        with _explained(key):
+            return self._path(key).read_bytes()
+
+    def put(self, key: str, body: bytes) -> None:
+        self.upload(key, [body], len(body))
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        with _explained(key), self._written([body]) as temporary:
+            try:
+                self._place(os.link, temporary, key)
+            except FileExistsError:
+                return self._path(key).read_bytes() == body
+            except OSError as error:
+                if error.errno in {errno.EPERM, errno.ENOTSUP, errno.EMLINK}:
+                    raise StoreError(
+                        f"{self.root}: this file system has no hard links, which commits rest on; "
+                        "put the store on another one"
+                    ) from error
+                raise
+            return True
+
+    def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
+        with _explained(key), self._written(chunks) as temporary:
+            self._place(os.replace, temporary, key)
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        with _explained(key), self._path(key).open("rb") as file:
+            file.seek(start)
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+    def copy(self, source: str, target: str) -> None:
+        self.upload(target, self.read(source), 0)
+
+    def listing(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
+        keys = sorted(_keys(str(self._path(prefix)), prefix))
+        for key in keys[:limit]:
+            with suppress(FileNotFoundError):  # deleted since
+                status = self._path(key).stat()
+                yield Object(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def folders(self, prefix: str) -> list[str]:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._path(prefix)) as entries:
+            return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name != TEMPORARY)
+        return []
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            path = self._path(key)
+            with _explained(key):
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # up to the first folder that still holds something
+                for folder in path.parents:
+                    if folder == self.root:
+                        break
+                    folder.rmdir()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def _path(self, key: str) -> Path:
+        return self.root / key
+
+    @contextmanager
+    def _written(self, chunks: Iterable[bytes]) -> Iterator[Path]:
+        """A temporary file that holds `chunks` and is on the disk; gone afterwards."""
+        temporary = self.root / TEMPORARY / secrets.token_hex(8)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _place(self, action: Callable[[Path, Path], None], temporary: Path, key: str) -> None:
+        target = self._path(key)
+        while True:
+            created = _make_folders(target.parent)
+            try:
+                action(temporary, target)
+            except FileNotFoundError:  # a delete took the empty folder away meanwhile
+                if not temporary.exists():
+                    raise
+                continue
+            break
+        for folder in created:
+            _flush(folder.parent)
+        _flush(target.parent)
+
+
+def _keys(folder: str, prefix: str) -> Iterator[str]:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _keys(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file(follow_symlinks=False):
+                yield prefix + entry.name
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder and its parents; return the ones that were made."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+    return missing
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(key: str) -> Iterator[None]:
+    """OSError as one line of the store's."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise KeyAbsentError(f"{key}: not in the store") from error
+    except OSError as error:
+        hint = "; free some space and try again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        raise StoreError(f"{error.filename or key}: {error.strerror}{hint}") from error

@@ -1,0 +1,110 @@
+"""Writing a version's files to a folder, verified, which appears whole or not at all."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from job.datasets import layout, paths
+from job.datasets.manifest import File, Manifest
+from job.datasets.parallel import each
+from job.datasets.progress import Progress
+from job.datasets.reference import DatasetRef
+from job.datasets.store import KeyAbsentError, Store
+from job.errors import InputError, StoreError
+
+_CHUNK = 1 << 20
+
+
+def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progress: Progress) -> None:
+    """Write to `target`, which must not exist, or be an empty folder.
+
+    The files are gathered in a folder beside it, which is renamed when every byte is verified; where
+    that is left from an interrupted fetch of the same version, this goes on from there. Raises
+    InputError where `target` is taken, StoreError where the store's bytes are not the committed ones.
+    """
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise InputError(f"{target}: is there already; name a new folder")
+    partial = target.parent / f".{target.name}.{manifest.version}.partial"
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        with _locked(partial):
+            _clear(partial, manifest)
+            prefix = layout.data(ref, manifest.version)
+            each(lambda file: _receive(store, prefix, file, partial, progress), manifest.files)
+            _finish(partial, manifest)
+            partial.rename(target)
+    except KeyAbsentError as error:
+        raise StoreError(f"{error}; was {ref.name}:{manifest.version} deleted while it was read?") from error
+    except OSError as error:
+        raise StoreError(f"{error.filename or target}: {error.strerror}") from error
+
+
+def _receive(store: Store, prefix: str, file: File, partial: Path, progress: Progress) -> None:
+    path = partial / file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("a+b") as local:
+        local.seek(0)
+        while chunk := local.read(_CHUNK):  # what an interrupted fetch has left
+            digest.update(chunk)
+            size += len(chunk)
+        progress(size)
+        if size < file.size:
+            for chunk in store.read(prefix + file.path, size):
+                local.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                progress(len(chunk))
+    if size != file.size or digest.hexdigest() != file.sha256:
+        path.unlink()
+        raise StoreError(f"{prefix}{file.path}: damaged in the store: not the bytes that were committed")
+    path.chmod(file.mode)
+
+
+def _clear(partial: Path, manifest: Manifest) -> None:
+    """Make what an interrupted fetch left usable: files writable, no link to write through."""
+    files = {file.path for file in manifest.files}
+    for folder, names, leaves in os.walk(partial):
+        for name in [*names, *leaves]:
+            path = Path(folder, name)
+            if path.is_symlink() or (path.is_file() and str(path.relative_to(partial)) not in files):
+                path.unlink()
+            elif path.is_file():
+                path.chmod(0o600)
+
+
+def _finish(partial: Path, manifest: Manifest) -> None:
+    """Add empty folders and links, and see that the file system has kept everything apart."""
+    for folder in manifest.folders:
+        (partial / folder.path).mkdir(parents=True, exist_ok=True)
+        (partial / folder.path).chmod(folder.mode)
+    for link in manifest.links:
+        path = partial / link.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(link.target)
+    base = os.path.realpath(partial)
+    for link in manifest.links:
+        if not Path(os.path.realpath(partial / link.path)).is_relative_to(base):
+            shutil.rmtree(partial)
+            raise StoreError(f"{link.path!r}: a link that leads out of the version; nothing was written")
+    for first, *others in paths.colliding(file.path for file in manifest.files):
+        if any((partial / first).samefile(partial / other) for other in others):
+            raise StoreError(f"{first!r} and {others[0]!r} are one file on this file system; fetch elsewhere")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep a second fetch of the same version to the same place away."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(f"{folder}: another fetch is writing there") from error
+    finally:
+        os.close(descriptor)
