@@ -1,0 +1,31 @@
+"""Arguments and options that the dataset commands share."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from job.datasets import DatasetRef, Datasets, default_url
+
+
+class _Reference(click.ParamType[DatasetRef]):
+    name = "reference"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DatasetRef:
+        return value if isinstance(value, DatasetRef) else DatasetRef.parse(value)
+
+
+def _open(_ctx: click.Context, _param: click.Parameter, url: str | None) -> Datasets:
+    return Datasets.at(url or default_url(Path.cwd()))
+
+
+ref_argument = click.argument("ref", type=_Reference())
+
+store_option = click.option(
+    "--store",
+    "datasets",
+    metavar="URL",
+    callback=_open,
+    help="file:///path or s3://bucket/prefix?endpoint=… (default: $TEXTGEN_STORE, else this repository's "
+    ".textgen/datasets).",
+)

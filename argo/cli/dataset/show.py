@@ -1,0 +1,125 @@
+"""`textgen dataset list`, `versions`, `files` and `show`: everything that only looks."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import click
+
+from argo.cli.dataset.options import ref_argument, store_option
+from argo.cli.tables import Column, age, aligned, byte_size, output_option, print_rows, print_value
+from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
+
+_DATASETS = (
+    Column[Dataset]("NAME", str),
+    Column[Dataset]("LATEST", lambda dataset: dataset.latest or ""),
+    Column[Dataset]("VERSIONS", lambda dataset: str(dataset.versions)),
+    Column[Dataset]("AGE", lambda dataset: age(dataset.changed)),
+    Column[Dataset]("TAGS", lambda dataset: ",".join(f"{tag}={v}" for tag, v in dataset.tags), wide=True),
+)
+
+
+@click.command("list")
+@store_option
+@output_option
+def list_datasets(datasets: Datasets, output: str | None) -> None:
+    """List the datasets of the store."""
+
+    def encode(dataset: Dataset) -> Mapping[str, object]:
+        return {
+            "name": str(dataset),
+            "latest": dataset.latest,
+            "versions": dataset.versions,
+            "tags": dict(dataset.tags),
+            "changed": dataset.changed.isoformat(),
+        }
+
+    print_rows(datasets.datasets(), _DATASETS, output, encode, f"no datasets in {datasets.store.url}")
+
+
+@click.command("versions")
+@ref_argument
+@store_option
+@output_option
+def versions(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
+    """List the versions of the dataset REF, newest first."""
+    found = datasets.versions(ref)
+    latest = found[0] if found else None
+    columns = (
+        Column[Version]("VERSION", str),
+        Column[Version]("TAGS", lambda v: ",".join([*(["latest"] if v == latest else []), *v.tags])),
+        Column[Version]("FILES", lambda v: str(v.files)),
+        Column[Version]("SIZE", lambda v: byte_size(v.size)),
+        Column[Version]("AGE", lambda v: age(v.created)),
+        Column[Version]("RUN", lambda v: v.origin.run if v.origin else "", wide=True),
+        Column[Version]("JOB", lambda v: v.origin.job if v.origin else "", wide=True),
+        Column[Version]("CREATED", lambda v: v.created.isoformat(timespec="seconds"), wide=True),
+        Column[Version]("MESSAGE", lambda v: v.message),
+    )
+    print_rows(found, columns, output, _version, f"{ref.name} has no version yet")
+
+
+_FILES = (
+    Column[File]("NAME", lambda file: file.path),
+    Column[File]("SIZE", lambda file: byte_size(file.size)),
+    Column[File]("MODE", lambda file: f"{file.mode:04o}", wide=True),
+    Column[File]("SHA256", lambda file: file.sha256, wide=True),
+)
+
+
+@click.command("files")
+@ref_argument
+@store_option
+@output_option
+def files(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
+    """List the files of the version REF."""
+    print_rows(datasets.files(datasets.resolve(ref)), _FILES, output, _file, "")
+
+
+@click.command("show")
+@ref_argument
+@store_option
+@output_option
+def show(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
+    """Show the version REF: when it was made and by what, from which commit, settings and inputs."""
+    version = datasets.resolve(ref)
+    manifest = datasets.manifest(version)
+    described = {**_version(version), "parent": manifest.parent, "message": manifest.message}
+    if output in {"json", "yaml"}:
+        contents = [_file(file) for file in manifest.files]
+        print_value(described | {"lineage": dict(manifest.lineage), "contents": contents}, output)
+        return
+    described |= {"size": byte_size(version.size), "tags": ", ".join(version.tags)}
+    rows = _flat({**described, **_links(manifest)}) + _flat({"lineage": dict(manifest.lineage)})
+    click.echo(aligned([[f"{key}:", text] for key, text in rows]))
+
+
+def _version(version: Version) -> dict[str, object]:
+    return {
+        "version": str(version),
+        "created": version.created.isoformat(timespec="seconds"),
+        "tags": list(version.tags),
+        "message": version.message,
+        "origin": asdict(version.origin) if version.origin else None,
+        "files": version.files,
+        "size": version.size,
+        "manifest": version.manifest,
+    }
+
+
+def _file(file: File) -> dict[str, object]:
+    return {"path": file.path, "size": file.size, "mode": f"{file.mode:04o}", "sha256": file.sha256}
+
+
+def _links(manifest: Manifest) -> dict[str, object]:
+    counts = {"links": len(manifest.links), "empty folders": len(manifest.folders)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _flat(value: object, path: str = "") -> list[tuple[str, str]]:
+    """A nested value as `a.b.c` and its text; what is empty is left out."""
+    if isinstance(value, Mapping):
+        rows = (_flat(inner, f"{path}.{key}" if path else str(key)) for key, inner in value.items())
+        return [row for inner in rows for row in inner]
+    if isinstance(value, list | tuple):
+        return [row for at, inner in enumerate(value) for row in _flat(inner, f"{path}[{at}]")]
+    return [] if value is None or value == "" else [(path, str(value))]

@@ -1,0 +1,87 @@
+"""`-o wide|json|yaml` as kubectl has it: plain aligned columns for people, objects for programs."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import click
+
+T = TypeVar("T")
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["wide", "json", "yaml"]),
+    help="More columns, or everything as JSON or YAML.",
+)
+
+
+@dataclass(frozen=True)
+class Column(Generic[T]):
+    """A title, what a row has there, and whether only `-o wide` shows it."""
+
+    title: str
+    value: Callable[[T], str]
+    wide: bool = False
+
+
+def print_rows(
+    rows: Sequence[T],
+    columns: Sequence[Column[T]],
+    output: str | None,
+    encode: Callable[[T], Mapping[str, object]],
+    nothing: str,
+) -> None:
+    """Print `rows` in the format `output`; as a table, `nothing` says on stderr that there is none."""
+    if output in {"json", "yaml"}:
+        print_value([encode(row) for row in rows], output)
+    elif rows:
+        shown = [column for column in columns if output == "wide" or not column.wide]
+        cells = [[column.title for column in shown]]
+        cells += [[column.value(row) or "<none>" for column in shown] for row in rows]
+        click.echo(aligned(cells))
+    else:
+        click.echo(nothing, err=True)
+
+
+def print_value(value: object, output: str) -> None:
+    """Print mappings, lists and plain values as JSON or YAML."""
+    if output == "json":
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+        return
+    from ruamel.yaml import YAML
+
+    yaml: Any = YAML()
+    yaml.default_flow_style = False
+    yaml.width = 4096
+    yaml.dump(json.loads(json.dumps(value)), sys.stdout)
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines, with three spaces between the columns; control characters made visible."""
+    visible = [["".join(c if c.isprintable() else "�" for c in cell) for cell in row] for row in cells]
+    widths = [max(map(len, column)) for column in zip(*visible, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in visible)
+    return "\n".join("   ".join(row).rstrip() for row in padded)
+
+
+def age(since: datetime, now: datetime | None = None) -> str:
+    """How long ago, as kubectl writes it: 45s, 12m, 5h, 3d."""
+    seconds = max(0, int(((now or datetime.now(UTC)) - since).total_seconds()))
+    for unit, length, until in (("s", 1, 120), ("m", 60, 120), ("h", 3600, 48)):
+        if seconds < length * until:
+            return f"{seconds // length}{unit}"
+    return f"{seconds // 86400}d"
+
+
+def byte_size(size: int) -> str:
+    """Bytes for people: 312 B, 4.0 KiB, 1.2 GiB."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
