@@ -1,0 +1,100 @@
+"""git-checkout@v1: a repository at a commit, into a folder of the job."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from argo.language.actions.action import ActionKind, Argument, Call, target
+from argo.language.diagnostics import quoted
+from argo.language.field import Field
+from argo.language.model import EventField, GitCheckout, Secret
+from argo.language.values import looks_like_expression, secret_or_text
+
+EVENT_URL = "context.event.github.url"
+EVENT_REF = "context.event.github.ref"
+TRANSPORTS = ("https", "ssh", "file", "git")
+
+_SCP = re.compile(r"[A-Za-z0-9_][\w.-]*@[A-Za-z0-9][\w.-]*:[^:]+")
+_BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+/[\w./~-]+")
+_CREDENTIALS = re.compile(r"[^/@]*:[^/@]+@")
+# What git check-ref-format refuses, and a leading '-', which git would take as an option.
+_NOT_A_REF = re.compile(r"^[-/.]|[/.]$|\.\.|//|@\{|\.lock$|[\x00-\x20\x7f~^:?*\[\\]")
+
+
+def url(field: Field) -> str | EventField | None:
+    """A clone URL, a path on this machine, or `context.event.github.url`."""
+    text = field.text()
+    if text == EVENT_URL:
+        return EventField.URL
+    return clone_url(field, text) if text is not None and _is_literal(field, text, EVENT_URL) else None
+
+
+def ref(field: Field) -> str | EventField | None:
+    """A commit, a branch, a tag, or `context.event.github.ref`."""
+    text = field.text()
+    if text == EVENT_REF:
+        return EventField.REF
+    return commit(field, text) if text is not None and _is_literal(field, text, EVENT_REF) else None
+
+
+def clone_url(field: Field, text: str) -> str | None:
+    """`text` where git can be given it as a URL; `ext::` and options are none."""
+    scheme, separator, rest = text.partition("://")
+    if text.isprintable() and " " not in text and "::" not in text:
+        if text.startswith(("/", "./", "../")) or _SCP.fullmatch(text):
+            return text
+        if separator and scheme.lower() in TRANSPORTS and rest and not rest.startswith("-"):
+            if _CREDENTIALS.match(rest):
+                hint = "write username and password: secret:NAME"
+                field.report("plain-secret", "the URL holds a password", hint)
+            return text
+    plain = rest if scheme == "http" else text if _BARE_HOST.fullmatch(text) else ""
+    hint = f"write https://{plain}" if plain else ""
+    field.report("bad-url", f"{quoted(text)} is no https, ssh, file or git URL", hint)
+    return None
+
+
+def commit(field: Field, text: str) -> str | None:
+    """`text` where it can name a commit."""
+    if not text or _NOT_A_REF.search(text) or not text.isprintable() or len(text) > 255:
+        field.report("bad-ref", f"{quoted(text)} is no commit, branch or tag")
+        return None
+    return text
+
+
+def _is_literal(field: Field, text: str, event: str) -> bool:
+    if looks_like_expression(text) or text.startswith("$"):
+        field.report("bad-expression", f"{quoted(text)} can't stand here", f"write it out, or {event}")
+        return False
+    return True
+
+
+def _build(values: Mapping[str, Any], call: Call) -> GitCheckout | None:
+    path = target(call, "git-checkout")
+    password = values.get("password", call.env.get("GIT_PASSWORD"))
+    if "password" in values and not isinstance(password, Secret):
+        hint = "write password: secret:NAME"
+        call.arguments["password"].report("plain-secret", "stands in the file as a text", hint)
+    if path is None:
+        return None
+    return GitCheckout(values["url"], values.get("ref"), path, values.get("username"), password)
+
+
+GIT_CHECKOUT = ActionKind(
+    {
+        "url": Argument(url, required=True),
+        "ref": Argument(ref),
+        "path": Argument(Field.text),
+        "username": Argument(secret_or_text),
+        "password": Argument(secret_or_text),
+    },
+    _build,
+    {
+        "branch": "write ref: BRANCH",
+        "tag": "write ref: TAG",
+        "commit": "write ref: COMMIT",
+        "repo": "write url: https://...",
+        "repository": "write url: https://...",
+        "token": "write password: secret:NAME",
+    },
+)

@@ -1,0 +1,59 @@
+"""s3-download@v1: the objects under an S3 URL, into a folder of the job."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from argo.language.actions.action import ActionKind, Argument, Call, target
+from argo.language.diagnostics import quoted
+from argo.language.field import Field
+from argo.language.model import S3Download
+from argo.language.values import secret, secret_or_text
+
+_URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/.*)?")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9\[][^\s@]*")
+
+
+def url(field: Field) -> str | None:
+    """`s3://bucket/prefix`."""
+    return _matching(field, _URL, "write s3://BUCKET/PREFIX")
+
+
+def endpoint(field: Field) -> str | None:
+    """The address of an S3 that is not Amazon's."""
+    return _matching(field, _ENDPOINT, "write https://HOST")
+
+
+def _matching(field: Field, pattern: re.Pattern[str], hint: str) -> str | None:
+    text = field.text()
+    if text is not None and not (pattern.fullmatch(text) and text.isprintable()):
+        field.report("bad-url", f"{quoted(text)} can't be fetched from", hint)
+        return None
+    return text
+
+
+def _build(values: Mapping[str, Any], call: Call) -> S3Download | None:
+    path = target(call, "s3-download")
+    if path is None:
+        return None
+    return S3Download(
+        url=values["url"],
+        path=path,
+        access_key=values.get("access-key"),
+        secret_access_key=values.get("secret-access-key"),
+        region=values.get("region"),
+        endpoint=values.get("endpoint"),
+    )
+
+
+S3_DOWNLOAD = ActionKind(
+    {
+        "url": Argument(url, required=True),
+        "access-key": Argument(secret_or_text),
+        "secret-access-key": Argument(secret),
+        "region": Argument(Field.text),
+        "endpoint": Argument(endpoint),
+        "path": Argument(Field.text),
+    },
+    _build,
+)

@@ -1,0 +1,147 @@
+"""What is wrong with a workflow file: where, under which code, and what to write instead."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from argo.language.model import Position
+from job.errors import InputError
+
+
+class Severity(StrEnum):
+    """An error stops the file from running; with warnings only it runs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+# Every code, its severity, and what it says in one line. docs/lint.md has an example of each.
+CODES: dict[str, tuple[Severity, str]] = {
+    # the text
+    "unreadable-file": (Severity.ERROR, "The file can't be read, or is not UTF-8."),
+    "too-large": (Severity.ERROR, "The file is over a limit: its size, its nesting or its aliases."),
+    "yaml-syntax": (Severity.ERROR, "The text is not YAML."),
+    "duplicate-key": (Severity.WARNING, "A key stands twice in a map; the last one counts."),
+    # the shape
+    "not-a-workflow": (Severity.ERROR, "The file has no `jobs`, or is written for another system."),
+    "wrong-type": (Severity.ERROR, "A value is not of the kind that its key takes."),
+    "missing-key": (Severity.ERROR, "A key that is required is not there."),
+    "unknown-key": (Severity.WARNING, "A key that the language does not have; it is ignored."),
+    "unquoted-value": (Severity.WARNING, "A number, boolean, date or nothing where a text belongs."),
+    "bad-name": (Severity.ERROR, "A name holds characters that it can't."),
+    "bad-trigger": (Severity.WARNING, "A trigger that is not understood; no push starts the workflow."),
+    "unset-event": (Severity.WARNING, "`context.event` in a file that has neither `on` nor `context`."),
+    # names and values
+    "unknown-action": (Severity.ERROR, "`uses` names no action."),
+    "unknown-type": (Severity.ERROR, "`type` is not one that can stand there."),
+    "unknown-job": (Severity.ERROR, "A job that the file does not have."),
+    "unknown-output": (Severity.ERROR, "An output that its job does not have."),
+    "unknown-input": (Severity.ERROR, "A workflow input that the file does not have."),
+    "unknown-instance": (Severity.WARNING, "An instance type that is not in the table."),
+    "unknown-model-type": (Severity.WARNING, "A model type that Gradient did not have."),
+    "bad-expression": (Severity.ERROR, "An expression that does not exist, or not there."),
+    "literal-expression": (Severity.WARNING, "Looks like an expression, but is taken as a text."),
+    "bad-secret": (Severity.ERROR, "`secret:` without a usable name, or a text that must be a secret."),
+    "plain-secret": (Severity.WARNING, "A password or key that stands in the file as a text."),
+    "bad-dataset": (Severity.ERROR, "A dataset reference that is malformed, or can't be written to."),
+    "bad-image": (Severity.ERROR, "A container image's name that can't be one."),
+    "bad-url": (Severity.ERROR, "A URL of a kind that the action does not fetch."),
+    "bad-ref": (Severity.ERROR, "A git ref that can't be one."),
+    "bad-path": (Severity.ERROR, "A path outside the job's outputs."),
+    "bad-target": (Severity.ERROR, "An action that has no folder to write to, or several."),
+    "command-line": (Severity.WARNING, "`command` holds a whole line; it is split into words."),
+    # between jobs
+    "needs-cycle": (Severity.ERROR, "Jobs wait for one another."),
+    "missing-need": (Severity.WARNING, "A job uses another's output without naming it in `needs`."),
+    "same-run-dataset": (Severity.WARNING, "A dataset read by reference that this run writes."),
+    "parallel-writes": (Severity.WARNING, "Two jobs that may run at once write the same dataset."),
+    # scripts
+    "undeclared-output": (Severity.WARNING, "A script writes to an output that the job does not declare."),
+    "undeclared-input": (Severity.WARNING, "A script reads an input that the job does not declare."),
+    "closed-service": (Severity.WARNING, "A script calls Gradient's API, which is closed."),
+    "endless-job": (Severity.WARNING, "A script starts a server, which never ends."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing to say about a file. `key` is its path of keys (`jobs.train.with.args[2]`)."""
+
+    code: str
+    severity: Severity
+    path: Path
+    position: Position
+    key: str
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}:{self.position.line}:{self.position.column}"
+        key = f"{self.key}: " if self.key else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return one_line(f"{where}: {self.severity} {self.code}: {key}{self.message}{hint}")
+
+
+class WorkflowError(InputError):
+    """A workflow file with errors in it; `diagnostics` holds all of them, warnings too."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = diagnostics
+        errors = [each for each in diagnostics if each.severity is Severity.ERROR]
+        more = f" (and {len(errors) - 1} more: textgen lint shows all)" if len(errors) > 1 else ""
+        super().__init__(f"{errors[0]}{more}")
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects what the stages find in one file."""
+
+    path: Path
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, code: str, position: Position, key: str, message: str, hint: str = "") -> None:
+        """Note one thing; its severity is the code's."""
+        severity, _ = CODES[code]
+        self.found.append(Diagnostic(code, severity, self.path, position, key, message, hint))
+
+    @property
+    def failed(self) -> bool:
+        return any(each.severity is Severity.ERROR for each in self.found)
+
+    def in_order(self) -> tuple[Diagnostic, ...]:
+        """Everything found, once, from the file's top to its end."""
+        return tuple(
+            sorted(dict.fromkeys(self.found), key=lambda d: (d.position.line, d.position.column, d.code))
+        )
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that `name` was probably meant to be, or None."""
+    by_case = {each.casefold(): each for each in names}
+    close = difflib.get_close_matches(name[:100].casefold(), list(by_case), n=1, cutoff=0.6)
+    return by_case[close[0]] if close else None
+
+
+def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """A hint: the nearest of `names`, or what there is to choose from."""
+    names = list(names)
+    near = nearest(name, names)
+    return f"did you mean {near!r}?" if near else otherwise or (f"there is {listed(names)}" if names else "")
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """`a, b, c`, cut short where there are many."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def one_line(text: str) -> str:
+    """`text` safe to print on a terminal's line: control characters as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """`text` as a message shows it: in quotes, and not longer than `most` characters."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

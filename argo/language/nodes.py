@@ -1,0 +1,242 @@
+"""YAML as nodes that know where they stand: one composer over ruamel.yaml's events, with limits.
+
+Scalars keep the text that was written. YAML 1.1 and 1.2 disagree on what `yes`, `0777`, `1:30` and
+`0.10` are, and the language has only texts: so nothing is resolved to another type here.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from argo.language.diagnostics import Findings, quoted
+from argo.language.model import Position
+
+MAX_DEPTH = 50
+# Nodes of the file with every alias written out: what the checks would walk.
+MAX_NODES = 100_000
+
+# What YAML 1.1 or 1.2 reads as something else than a text, when it stands without quotes.
+_NOT_TEXT = re.compile(
+    r"""~|null|true|false|yes|no|on|off
+    |[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-f_]+|\d[\d_]*(:[0-5]?\d)*(\.[\d_]*)?(e[-+]?\d+)?|\.\d[\d_]*(e[-+]?\d+)?)
+    |[-+]?\.inf|\.nan
+    |\d{4}-\d\d?-\d\d?([t ]\s*\d\d?:\d\d:\d\d(\.\d*)?\s*(z|[-+]\d\d?(:?\d\d)?)?)?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NULL = ("", "~", "null", "Null", "NULL")
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A text as written. `plain`: it stood without quotes and tag; `block`: under a `|`."""
+
+    text: str
+    at: Position
+    plain: bool = False
+    block: bool = False
+    size: int = 1
+
+    @property
+    def null(self) -> bool:
+        return self.plain and self.text in _NULL
+
+    @property
+    def is_text(self) -> bool:
+        """Whether both YAML versions read it as a text."""
+        return not self.plain or not (self.text == "" or _NOT_TEXT.fullmatch(self.text))
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A list."""
+
+    at: Position
+    items: "list[Node]" = field(default_factory=list)
+    size: int = 1
+
+
+@dataclass(slots=True)
+class Mapping:
+    """A map, in the file's order; `names` holds each key's node, `repeated` those that stood before.
+
+    Of a key that stands twice the last one counts, as in the loader that Gradient used.
+    """
+
+    at: Position
+    values: "dict[str, Node]" = field(default_factory=dict)
+    names: dict[str, Scalar] = field(default_factory=dict)
+    repeated: list[Scalar] = field(default_factory=list)
+    size: int = 1
+
+
+Node = Scalar | Sequence | Mapping
+
+
+class _BrokenError(Exception):
+    """Stops the composer: the file can't be read further."""
+
+    def __init__(self, code: str, at: Position, message: str, hint: str = "") -> None:
+        self.code, self.at, self.hint = code, at, hint
+        super().__init__(message)
+
+
+def compose(text: str, findings: Findings) -> Node | None:
+    """The one document in `text`, or None where there is none or an error was noted."""
+    try:
+        return _document(_events(text))
+    except _BrokenError as broken:
+        findings.add(broken.code, broken.at, "", str(broken), broken.hint)
+        return None
+
+
+def _events(text: str) -> Iterator[Any]:
+    """The parser's events; whatever it raises becomes one located error."""
+    at = Position(1, 1)
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            at = _position(event.start_mark)
+            yield event
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _BrokenError("yaml-syntax", _position(mark) if mark else at, *_explained(error, text)) from None
+    except (YAMLError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError) as error:
+        # ruamel lets these through for an escape such as "\UFFFFFFFF"
+        raise _BrokenError("yaml-syntax", at, f"not YAML: {str(error).splitlines()[0]}") from None
+
+
+def _explained(error: MarkedYAMLError, text: str) -> tuple[str, str]:
+    """The parser's message in one line, and what people mostly did."""
+    problem = (error.problem or error.context or "not YAML").rstrip(".")
+    context = f" {error.context}" if error.context and error.problem else ""
+    mark = error.problem_mark
+    line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
+    if "'\\t'" in problem:
+        hint = "YAML indents with spaces, not tabs"
+    elif "could not find expected ':'" in problem:
+        hint = "a line before it has no ':'; in a block of text every line is indented, comments too"
+    elif "mapping values are not allowed" in problem:
+        hint = "quote a text that holds ': ', and compare the indentation with the lines above"
+    elif "block" in problem or "block" in context:
+        hint = "compare the indentation with the lines above; an un-commented '#' line is text, not YAML"
+    elif line.lstrip().startswith(("%", "@", "`")):
+        hint = "quote a text that starts with '%', '@' or '`'"
+    else:
+        hint = ""
+    return f"{problem}{context}", hint
+
+
+def _position(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
+
+
+def _document(events: Iterator[Any]) -> Node | None:
+    """Build the tree with a stack of open nodes: deep nesting costs no recursion."""
+    roots: list[Node] = []
+    anchors: dict[str, Node | None] = {}
+    stack: list[_Open] = []
+    for event in events:
+        at = _position(event.start_mark)
+        if isinstance(event, DocumentStartEvent) and roots:
+            raise _BrokenError("yaml-syntax", at, "a second document starts here", "one workflow a file")
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            stack.append(_opened(event, at, len(stack), anchors))
+            continue
+        if isinstance(event, MappingEndEvent | SequenceEndEvent):
+            node, anchor = stack.pop().close()
+        elif isinstance(event, AliasEvent):
+            node, anchor = _aliased(event.anchor, anchors, at), None
+        elif isinstance(event, ScalarEvent):
+            _check_tag(event, at)
+            plain = event.tag is None and event.style is None
+            node, anchor = Scalar(event.value, at, plain, block=event.style == "|"), event.anchor
+        else:
+            continue
+        if anchor is not None:
+            anchors[anchor] = node
+        if stack:
+            stack[-1].add(node)
+        else:
+            roots.append(node)
+    return roots[0] if roots else None
+
+
+def _opened(event: Any, at: Position, depth: int, anchors: dict[str, Node | None]) -> "_Open":
+    _check_tag(event, at)
+    if depth == MAX_DEPTH:
+        raise _BrokenError("too-large", at, f"nested more than {MAX_DEPTH} levels deep")
+    if event.anchor is not None:
+        anchors[event.anchor] = None
+    return _Open(Mapping(at) if isinstance(event, MappingStartEvent) else Sequence(at), event.anchor)
+
+
+def _check_tag(event: Any, at: Position) -> None:
+    tag = str(event.tag or "")
+    if tag not in ("", "!") and not tag.startswith("tag:yaml.org,2002:"):
+        raise _BrokenError(
+            "yaml-syntax", at, f"unknown tag {quoted(tag)}", "quote a text that starts with '!'"
+        )
+
+
+def _aliased(name: str, anchors: dict[str, Node | None], at: Position) -> Node:
+    node = anchors.get(name)
+    if node is not None:
+        return node
+    inside = "stands inside what it names" if name in anchors else "names no anchor before it"
+    hint = "" if name in anchors else "quote a text that starts with '*'"
+    raise _BrokenError("yaml-syntax", at, f"the alias {quoted('*' + name)} {inside}", hint)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or map whose end has not come yet; in a map keys and values come in turn."""
+
+    node: Mapping | Sequence
+    anchor: str | None
+    key: Scalar | None = None
+    merged: list[Node] = field(default_factory=list)
+
+    def add(self, child: Node) -> None:
+        self.node.size += child.size
+        if self.node.size > MAX_NODES:
+            raise _BrokenError("too-large", child.at, f"more than {MAX_NODES} values, aliases written out")
+        if isinstance(self.node, Sequence):
+            self.node.items.append(child)
+        elif self.key is None:
+            if not isinstance(child, Scalar):
+                hint = "quote a text that starts with '{' or '['"
+                raise _BrokenError("yaml-syntax", child.at, "a list or a map can't be a key", hint)
+            self.key = child
+        else:
+            self._pair(self.node, self.key, child)
+            self.key = None
+
+    def _pair(self, node: Mapping, key: Scalar, value: Node) -> None:
+        if key.plain and key.text == "<<":
+            self.merged.append(value)
+            return
+        if key.text in node.values:
+            node.repeated.append(node.names[key.text])
+        node.values[key.text], node.names[key.text] = value, key
+
+    def close(self) -> tuple[Node, str | None]:
+        """The finished node and its anchor; YAML 1.1's `<<: *other` adds keys that it lacks."""
+        for value in self.merged:
+            for other in value.items if isinstance(value, Sequence) else [value]:
+                if not isinstance(other, Mapping) or not isinstance(self.node, Mapping):
+                    raise _BrokenError("yaml-syntax", value.at, "'<<' takes a map, or a list of maps")
+                for name in [name for name in other.values if name not in self.node.values]:
+                    self.node.values[name], self.node.names[name] = other.values[name], other.names[name]
+        return self.node, self.anchor

@@ -1,0 +1,161 @@
+"""A workflow file, from its text to the model: the top level, and every stage in turn."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from argo.instances import builtin
+from argo.language.actions.git_checkout import clone_url, commit
+from argo.language.diagnostics import Diagnostic, Findings, WorkflowError, quoted
+from argo.language.field import Field
+from argo.language.foreign import is_foreign
+from argo.language.inputs import workflow_inputs
+from argo.language.jobs import Defaults, read_jobs, read_resources
+from argo.language.model import Event, EventField, GitCheckout, Job, Position, Trigger, Workflow
+from argo.language.nodes import Mapping as MapNode
+from argo.language.nodes import compose
+from argo.language.values import environment
+
+MAX_BYTES = 1024 * 1024
+
+_START = Position(1, 1)
+# A loader of YAML 1.1 reads the bare key `on` as the boolean, and writes it back as `true`.
+_ON = ("on", "true", "True")
+_NOT_A_BRANCH = re.compile(r"[\s,~^:?*\[\\]")
+_INDENT = "indent it under its job"
+_INSTEAD = {
+    **dict.fromkeys(("uses", "with", "needs", "outputs", "resources"), _INDENT),
+    "name": "remove it: the file's name is the workflow's",
+    "env": "write defaults: {env: ...}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Everything there is to say about a file; `workflow` is None where it has errors."""
+
+    workflow: Workflow | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def load(path: Path) -> Workflow:
+    """The workflow in the file at `path` (`-`: standard input).
+
+    Raises WorkflowError with all of the file's diagnostics where one of them is an error.
+    """
+    checked = check(path)
+    if checked.workflow is None:
+        raise WorkflowError(checked.diagnostics)
+    return checked.workflow
+
+
+def check(path: Path) -> Checked:
+    """Read and check the file at `path` (`-`: standard input)."""
+    findings = Findings(path)
+    text = _read(path, findings)
+    workflow = _workflow(path, text, findings) if text is not None else None
+    return Checked(None if findings.failed else workflow, findings.in_order())
+
+
+def _read(path: Path, findings: Findings) -> str | None:
+    try:
+        if str(path) == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        findings.add("unreadable-file", _START, "", f"can't be read: {error.strerror}")
+        return None
+    if len(data) > MAX_BYTES:
+        findings.add("too-large", _START, "", f"the file is larger than {MAX_BYTES >> 20} MiB")
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        at = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        findings.add("unreadable-file", at, "", message, "save the file as UTF-8")
+        return None
+
+
+def _workflow(path: Path, text: str, findings: Findings) -> Workflow | None:
+    node = compose(text, findings)
+    if node is None:
+        if not findings.failed:
+            findings.add("not-a-workflow", _START, "", "the file is empty")
+        return None
+    root = Field(node, "", _START, findings)
+    if is_foreign(root):
+        return None
+    fields = root.fields(("jobs", "defaults", "inputs", "context", *_ON), _INSTEAD)
+    on = next((fields[name] for name in _ON if name in fields), None)
+    trigger = _trigger(on) if on else None
+    event = _event(fields["context"]) if "context" in fields else Event()
+    defaults, cluster_id = _defaults(fields.get("defaults"))
+    inputs = workflow_inputs(fields["inputs"]) if "inputs" in fields else {}
+    jobs = read_jobs(fields["jobs"], inputs, defaults, builtin())
+    if on is None and "context" not in fields:
+        _check_event(fields["jobs"], jobs)
+    return Workflow(path, text, trigger, event, inputs, jobs, cluster_id)
+
+
+def _trigger(field: Field) -> Trigger | None:
+    """`on: {github: {branches: {only: BRANCH}}}`; a list of branches is taken too."""
+    only = field
+    for name in ("github", "branches", "only"):
+        known = only.node.values if isinstance(only.node, MapNode) else {}
+        if name not in known:
+            hint = "write on: {github: {branches: {only: main}}}"
+            only.report("bad-trigger", f"{quoted(name)} is missing; no push starts the workflow", hint)
+            return None
+        only = only.fields((name,))[name]
+    branches = only.texts() if only.is_list else (only.text(),)
+    good = tuple(branch for branch in branches or () if branch)
+    if any(_NOT_A_BRANCH.search(branch) for branch in good):
+        hint = "write one branch's name, or a list of them"
+        only.report("bad-trigger", "is no branch's name; no push starts the workflow", hint)
+        return None
+    return Trigger(good) if good else None
+
+
+def _event(field: Field) -> Event:
+    """`context.event.github`, which the platform wrote into the file after a push."""
+    github = field
+    for name in ("event", "github"):
+        fields = github.fields((name,))
+        if name not in fields:
+            return Event()
+        github = fields[name]
+    fields = github.fields(("url", "ref"))
+    url = fields["url"].text() if "url" in fields else None
+    ref = fields["ref"].text() if "ref" in fields else None
+    return Event(
+        clone_url(fields["url"], url) if url is not None else None,
+        commit(fields["ref"], ref) if ref is not None else None,
+    )
+
+
+def _defaults(field: Field | None) -> tuple[Defaults, str | None]:
+    if field is None:
+        return Defaults({}, None, ()), None
+    fields = field.fields(("env", "resources", "clusterId"))
+    env = environment(fields["env"]) if "env" in fields else {}
+    resources = read_resources(fields.get("resources"), builtin())
+    cluster_id = fields["clusterId"].text() if "clusterId" in fields else None
+    return Defaults(env, resources.instance_type, resources.registries), cluster_id
+
+
+def _check_event(field: Field, jobs: Mapping[str, Job]) -> None:
+    """Note the first job that takes the push's URL or commit in a file that no push starts."""
+    for name, job in jobs.items():
+        if isinstance(job.action, GitCheckout):
+            used = [each for each in (job.action.url, job.action.ref) if isinstance(each, EventField)]
+            if used:
+                message = f"context.event.github.{used[0]} is set only by a push or by a local repository"
+                hint = "write on: {github: {branches: {only: main}}}, or the URL in full"
+                field.findings.add("unset-event", job.at, f"jobs.{name}", message, hint)
+                return
