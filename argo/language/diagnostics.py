@@ -128,7 +128,9 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
     """A hint: the nearest of `names`, or what there is to choose from."""
     names = list(names)
     near = nearest(name, names)
-    return f"did you mean {near!r}?" if near else otherwise or (f"there is {listed(names)}" if names else "")
+    if near:
+        return f"did you mean {quoted(str(near))}?"
+    return otherwise or (f"write one of {listed(names)}" if names else "")
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

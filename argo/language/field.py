@@ -39,6 +39,11 @@ class Field:
     def is_map(self) -> bool:
         return isinstance(self.node, Mapping)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys of a map; none where it is no map."""
+        return tuple(self.node.values) if isinstance(self.node, Mapping) else ()
+
     def text(self) -> str | None:
         """The text, as written. None, and an error, where it is a list, a map or nothing."""
         if not isinstance(self.node, Scalar):
@@ -116,12 +121,14 @@ class Field:
         for name, value in found.items():
             if name not in known:
                 missing = [each for each in known if each not in found]
-                hint = (instead or {}).get(name) or did_you_mean(name, missing, f"there is {listed(known)}")
+                hint = (instead or {}).get(name) or did_you_mean(
+                    name, missing, f"the keys are {listed(known)}"
+                )
                 value.report("unknown-key", f"{quoted(name)} is not a key here", hint, value.name_at)
         return {name: value for name, value in found.items() if name in known}
 
     def require(self, found: "dict[str, Field]", name: str, hint: str = "") -> "Field | None":
-        """`found[name]`, or None and an error at this map."""
-        if name not in found:
+        """`found[name]`, or None and an error at this map. Of what is no map that is said already."""
+        if name not in found and (self.is_map or self.null):
             self.report("missing-key", f"{quoted(name)} is missing", hint, self.name_at)
         return found.get(name)

@@ -9,6 +9,10 @@ _ACTIONS_KEYS = ("steps", "runs-on")
 _START = "write jobs: {NAME: {uses: script@v1, with: {image: ..., script: ...}}}"
 
 
+# What is wrong, what to do, where and at which key.
+_Problem = tuple[str, str, Position, str]
+
+
 def is_foreign(root: Field) -> bool:
     """Note, once, why the file is no Gradient workflow at all."""
     problem = _problem(root.node)
@@ -18,33 +22,39 @@ def is_foreign(root: Field) -> bool:
     return problem is not None
 
 
-def _problem(root: Node) -> tuple[str, str, Position, str] | None:
-    """What is wrong, what to do, where and at which key."""
+def _problem(root: Node) -> _Problem | None:
     if isinstance(root, Scalar) and not root.text.strip():
         return "the file is empty", _START, root.at, ""
     if not isinstance(root, Mapping):
         return "a workflow is a map with the key 'jobs'", _START, root.at, ""
     if "jobs" not in root.values:
         return _without_jobs(root)
-    jobs, at = root.values["jobs"], root.names["jobs"].at
+    return _unusable_jobs(root.values["jobs"], root.names["jobs"].at)
+
+
+def _unusable_jobs(jobs: Node, at: Position) -> _Problem | None:
     if not isinstance(jobs, Mapping) or not jobs.values:
         empty = isinstance(jobs, Mapping) or (isinstance(jobs, Scalar) and jobs.null)
         what = "has no jobs in it" if empty else "must be a map from each job's name to the job"
         return what, _START, at, "jobs"
     if isinstance(jobs.values.get("uses"), Scalar):
-        at = jobs.names["uses"].at
-        return "'uses' stands beside the jobs, not in one", "indent it under its job", at, "jobs"
+        return (
+            "'uses' stands beside the jobs, not in one",
+            "indent it under its job",
+            jobs.names["uses"].at,
+            "jobs",
+        )
     for name, job in jobs.values.items():
         if isinstance(job, Mapping) and "uses" not in job.values:
             for key in _ACTIONS_KEYS:
                 if key in job.values:
                     hint = "a job here is one action: uses: script@v1, with: {image: ..., script: ...}"
-                    at = job.names[key].at
-                    return f"{quoted(key)} is GitHub Actions, not Gradient", hint, at, f"jobs.{name}"
+                    message = f"{quoted(key)} is GitHub Actions, not Gradient"
+                    return message, hint, job.names[key].at, f"jobs.{name}"
     return None
 
 
-def _without_jobs(root: Mapping) -> tuple[str, str, Position, str]:
+def _without_jobs(root: Mapping) -> _Problem:
     names = list(root.values)
     at = root.names[names[0]].at if names else root.at
     if "uses" in names or {"inputs", "outputs"} >= set(names):

@@ -38,8 +38,10 @@ def complete_needs(jobs: Mapping[str, Waiting]) -> Needs | None:
             if isinstance(given.source, FromJob) and given.source.job not in declared[name]:
                 producer = given.source.job
                 late = "" if producer in before.get(name, ()) else ", so it might have started too early"
-                message = f"uses an output of {quoted(producer)}, which is not in needs{late}; it is added"
-                entry.report("missing-need", message, f"add {producer} to needs")
+                message = f"uses an output of {quoted(producer)}, which is not in needs{late}"
+                entry.report(
+                    "missing-need", message, f"write needs: [{producer}]; it is taken as if it stood there"
+                )
     return needs
 
 

@@ -55,7 +55,7 @@ def read_jobs(
     """All jobs under `jobs` that have no error."""
     drafts = {name: _draft(name, entry) for name, entry in field.entries().items()}
     if len(drafts) > MAX_JOBS:
-        field.report("too-large", f"more than {MAX_JOBS} jobs")
+        field.report("too-large", f"more than {MAX_JOBS:,} jobs")
         return {}
     outputs = {name: draft.outputs for name, draft in drafts.items()}
     waiting = {
@@ -145,13 +145,14 @@ def _action(
         draft.field.report("missing-key", "'with' is missing", hint, draft.field.name_at)
         return None, ()
     arguments = kind.read(given)
-    action = kind.make(Call(draft.field, arguments, inputs, draft.outputs, env))
+    names = draft.fields["inputs"].names if "inputs" in draft.fields else ()
+    action = kind.make(Call(draft.field, arguments, inputs, names, draft.outputs, env))
     match action:
         case Script():
-            scripts.check(arguments["script"], inputs, draft.outputs)
+            scripts.check(arguments["script"], names, draft.outputs)
         case Container():
             for item in arguments["args"].items() if "args" in arguments else []:
-                scripts.check(item, inputs, draft.outputs)
+                scripts.check(item, names, draft.outputs)
     registry = arguments["containerRegistry"].text() if action and "containerRegistry" in arguments else None
     return action, (registry,) if registry else ()
 

@@ -26,7 +26,7 @@ from argo.language.model import Position
 
 MAX_DEPTH = 50
 # Nodes of the file with every alias written out: what the checks would walk.
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 
 # What YAML 1.1 or 1.2 reads as something else than a text, when it stands without quotes.
 _NOT_TEXT = re.compile(
@@ -121,21 +121,30 @@ def _explained(error: MarkedYAMLError, text: str) -> tuple[str, str]:
     """The parser's message in one line, and what people mostly did."""
     problem = (error.problem or error.context or "not YAML").rstrip(".")
     context = f" {error.context}" if error.context and error.problem else ""
-    mark = error.problem_mark
-    line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
-    if "'\\t'" in problem:
-        hint = "YAML indents with spaces, not tabs"
-    elif "could not find expected ':'" in problem:
-        hint = "a line before it has no ':'; in a block of text every line is indented, comments too"
-    elif "mapping values are not allowed" in problem:
-        hint = "quote a text that holds ': ', and compare the indentation with the lines above"
-    elif "block" in problem or "block" in context:
-        hint = "compare the indentation with the lines above; an un-commented '#' line is text, not YAML"
-    elif line.lstrip().startswith(("%", "@", "`")):
-        hint = "quote a text that starts with '%', '@' or '`'"
-    else:
-        hint = ""
-    return f"{problem}{context}", hint
+    if "expected '<document start>'" in problem:
+        problem = "a second value starts after the end of the first"
+    return f"{problem}{context}", _yaml_hint(f"{problem}{context}", error.problem_mark, text)
+
+
+def _yaml_hint(problem: str, mark: Any, text: str) -> str:
+    lines = text.split("\n")[: mark.line + 1] if mark else [""]
+    before = next((line for line in lines[-2::-1] if line.strip()), "")
+    outdented = before.lstrip().startswith("#") and _indent(before) < _indent(lines[-1])
+    hints = {
+        "YAML indents with spaces, not tabs": "'\\t'" in problem,
+        "a comment that is indented less ends the text above it: indent it like the text": outdented,
+        "a line before it has no ':'; in a block of text every line is indented": "expected ':'" in problem,
+        "quote a text that holds ': ', and compare the indentation with the lines above": "mapping values"
+        in problem,
+        "quote a text that starts with '%', '@' or '`'": lines[-1].lstrip(" -").startswith(("%", "@", "`")),
+        "compare the indentation with the lines above; a line may have lost its '#'": "block" in problem
+        or "second value" in problem,
+    }
+    return next((hint for hint, fits in hints.items() if fits), "")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _position(mark: Any) -> Position:
@@ -211,7 +220,7 @@ class _Open:
     def add(self, child: Node) -> None:
         self.node.size += child.size
         if self.node.size > MAX_NODES:
-            raise _BrokenError("too-large", child.at, f"more than {MAX_NODES} values, aliases written out")
+            raise _BrokenError("too-large", child.at, f"more than {MAX_NODES:,} values, aliases written out")
         if isinstance(self.node, Sequence):
             self.node.items.append(child)
         elif self.key is None:

@@ -29,7 +29,9 @@ def literal(field: Field) -> str | None:
     text = field.value()
     if text is not None and looks_like_expression(text):
         message = f"{quoted(text)} is taken as a text, not replaced"
-        field.report("literal-expression", message, "pass it as an input and read /inputs/NAME")
+        name = re.search(r"secrets\.(\w+)", text)
+        hint = f"write {_PREFIX}{name[1]}" if name else "pass it as an input and read /inputs/NAME"
+        field.report("literal-expression", message, hint)
     return text
 
 

@@ -23,11 +23,15 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A job as its action sees it: the field of the job, and what else it declares."""
+    """A job as its action sees it: the field of the job, and what else it declares.
+
+    `inputs` lacks those that have an error; `input_names` has them too.
+    """
 
     job: Field
     arguments: Mapping[str, Field]
     inputs: Mapping[str, Input]
+    input_names: tuple[str, ...]
     outputs: Mapping[str, Output]
     env: Mapping[str, Value]
 

@@ -23,6 +23,8 @@ def model_type(field: Field) -> str | None:
 def _build(values: Mapping[str, Any], call: Call) -> CreateModel | None:
     job = call.job
     model = call.inputs.get("model")
+    if model is None and "model" in call.input_names:
+        return None
     if model is None or model.type is not Type.DATASET:
         hint = "write inputs: {model: {type: dataset, with: {ref: NAME}}}"
         job.report("missing-key", "create-model needs an input `model` that is a dataset", hint, job.name_at)

@@ -1,0 +1,32 @@
+"""What the language's tests share: a text checked as a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from argo.language import Checked, Workflow, check
+
+
+@pytest.fixture
+def check_text(tmp_path: Path) -> Callable[[str], Checked]:
+    """Check a text as the file `flow.yaml`."""
+
+    def check_text(text: str) -> Checked:
+        path = tmp_path / "flow.yaml"
+        path.write_text(text, encoding="utf-8")
+        return check(path)
+
+    return check_text
+
+
+@pytest.fixture
+def read_text(check_text: Callable[[str], Checked]) -> Callable[[str], Workflow]:
+    """The workflow in a text that has no errors."""
+
+    def read_text(text: str) -> Workflow:
+        checked = check_text(text)
+        assert checked.workflow is not None, checked.diagnostics
+        return checked.workflow
+
+    return read_text
