@@ -1,0 +1,131 @@
+"""The output folder of a run: outputs.jsonl row by row, outputs.txt and run.json whole.
+
+A killed run leaves whole rows, and at most one torn last line, which the next run cuts off.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from job.errors import InputError, TextgenError
+
+ROWS, TEXTS, RECORD = "outputs.jsonl", "outputs.txt", "run.json"
+
+
+class Outputs:
+    """The folder, locked for this process. Made by `opened`."""
+
+    def __init__(self, folder: Path, file: int) -> None:
+        self.folder, self._file = folder, file
+        self.rows = self._whole_rows()
+
+    def _whole_rows(self) -> list[dict[str, Any]]:
+        """The rows that lie there; a torn last line is cut off the file."""
+        data = (self.folder / ROWS).read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        os.ftruncate(self._file, len(whole))
+        try:
+            return [json.loads(line) for line in whole.split(b"\n")[:-1]]
+        except ValueError:
+            raise InputError(f"{self.folder / ROWS}: not a file of ours; use another --output") from None
+
+    def append(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Add rows to outputs.jsonl, and to the disk, before this returns; all of them or none.
+
+        Raises TextgenError where the disk is full.
+        """
+        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, end)
+            raise _failed(self.folder / ROWS, error) from None
+        self.rows.extend(map(dict, rows))
+
+    def record(self) -> dict[str, Any]:
+        """What run.json says; empty where there is none yet."""
+        path = self.folder / RECORD
+        try:
+            found = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: not a file of ours; use another --output")
+        return found
+
+    def write_record(self, record: Mapping[str, object]) -> None:
+        """Write run.json, whole."""
+        _replace(self.folder / RECORD, [json.dumps(record, indent=2, ensure_ascii=False) + "\n"])
+
+    def write_texts(self, sequences: int) -> None:
+        """Write outputs.txt, whole, from the rows: `sequences` for each prompt."""
+        _replace(self.folder / TEXTS, tutorial_format(self.rows, sequences))
+
+
+@contextmanager
+def opened(folder: Path, overwrite: bool = False) -> Iterator[Outputs]:
+    """Open the folder for one run, and make it if need be; `overwrite` removes what a run left.
+
+    Raises InputError where another process writes there or the folder is not one,
+    TextgenError where the disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / ROWS, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except (FileExistsError, NotADirectoryError, PermissionError, IsADirectoryError) as error:
+        raise InputError(f"{folder}: can't be written to: {error.strerror}; use another --output") from None
+    except OSError as error:
+        raise _failed(folder, error) from None
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another run is writing there; use another --output") from None
+        if overwrite:
+            os.ftruncate(file, 0)
+            for name in (TEXTS, RECORD):
+                (folder / name).unlink(missing_ok=True)
+        yield Outputs(folder, file)
+    finally:
+        os.close(file)
+
+
+def tutorial_format(rows: Iterable[Mapping[str, Any]], sequences: int) -> Iterator[str]:
+    """The parts of outputs.txt: `---`, `Output 1 of 5`, `---`, an empty line, the text.
+
+    An empty line stands between two texts; at the next prompt the numbers start again.
+    """
+    for place, row in enumerate(rows):
+        between = "\n" if place else ""
+        yield f"{between}---\nOutput {row['sequence']} of {sequences}\n---\n\n{row['text']}\n"
+
+
+def _replace(path: Path, parts: Iterable[str]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise _failed(path, error) from None
+
+
+def _failed(path: Path, error: OSError) -> TextgenError:
+    return TextgenError(
+        f"{path}: {error.strerror}; what is done is kept: the same command goes on from there"
+    )
