@@ -1,0 +1,32 @@
+"""`textgen init`: a working workflow file and its settings, put into somebody's own repository."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from job.errors import InputError
+
+WORKFLOW = Path(".gradient/workflows/nlp-text-generation.yaml")
+SETTINGS = Path("settings.toml")
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+def command(folder: Path) -> None:
+    """Put a working workflow file and its settings into the repository at FOLDER (default: here).
+
+    Nothing that is there is overwritten.
+    """
+    texts = {
+        WORKFLOW: files("argo").joinpath("starter", WORKFLOW.name).read_text("utf-8"),
+        SETTINGS: files("job").joinpath("settings.toml").read_text("utf-8"),
+    }
+    for path in texts:
+        if (folder / path).exists():
+            raise InputError(f"{folder / path}: is there already; move it away, or keep it as it is")
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, "utf-8")
+        click.echo(f"wrote {folder / path}")
+    click.echo(f"\nNow run it:\n  textgen run {folder / WORKFLOW}")

@@ -1,0 +1,41 @@
+"""textgen init gives a repository a workflow that is this project's own but for where the settings lie."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from argo.language import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def textgen(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "argo", *args], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_init_writes_a_workflow_that_reads_without_a_word(tmp_path: Path) -> None:
+    done = textgen("init", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    workflow = load(tmp_path / ".gradient/workflows/nlp-text-generation.yaml")
+    assert list(workflow.jobs) == ["cloneRepo", "generateText"]
+    assert (tmp_path / "settings.toml").read_bytes() == (ROOT / "job/settings.toml").read_bytes()
+
+
+def test_init_overwrites_nothing_and_writes_nothing_then(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("mine")
+    done = textgen("init", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "textgen: settings.toml: is there already; move it away, or keep it as it is\n"
+    assert (tmp_path / "settings.toml").read_text() == "mine"
+    assert not (tmp_path / ".gradient").exists()
+
+
+def test_the_starter_is_this_repositorys_own_workflow_but_for_the_settings_and_the_code() -> None:
+    own = (ROOT / ".gradient/workflows/nlp-text-generation.yaml").read_text()
+    starter = (ROOT / "argo/starter/nlp-text-generation.yaml").read_text()
+    generate = "python3 -m job generate --settings /inputs/repo/settings.toml --inputs"
+    assert starter.replace(
+        generate, "cd /inputs/repo\n        python3 -m job generate --inputs"
+    ) == own.replace("job/settings.toml", "settings.toml")
