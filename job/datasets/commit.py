@@ -95,7 +95,8 @@ def publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
 
     state = Log(store, ref).append(decide)
     entry = state.live.get(manifest.version) or (manifest.origin and state.made_by(manifest.origin))
-    assert entry  # noqa: S101 - one of the two is what append has just seen
+    if not entry:
+        raise CommitError(f"{ref.name}: taken away by another writer while it was committed; try again")
     return Version.of(ref, entry, state.tags)
 
 
@@ -113,19 +114,19 @@ def _send(
 
     def chunks() -> Iterator[bytes]:
         nonlocal size
-        with (source / file.path).open("rb", buffering=0) as opened:
-            if tree.local_file(file.path, os.fstat(opened.fileno())) != file:
-                raise CommitError(f"{file.path!r}: changed while it was stored")
-            while chunk := opened.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                yield chunk
-                progress(len(chunk))
+        try:
+            with (source / file.path).open("rb", buffering=0) as opened:
+                if tree.local_file(file.path, os.fstat(opened.fileno())) != file:
+                    raise CommitError(f"{file.path!r}: changed while it was stored")
+                while chunk := opened.read(CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    yield chunk
+                    progress(len(chunk))
+        except OSError as error:
+            raise CommitError(f"{file.path!r}: {error.strerror} while it was stored") from error
 
-    try:
-        store.upload(layout.data(ref, version) + file.path, chunks(), file.size)
-    except OSError as error:
-        raise CommitError(f"{file.path!r}: {error.strerror}; it changed while it was stored") from error
+    store.upload(layout.data(ref, version) + file.path, chunks(), file.size)
     if size != file.size:
         raise CommitError(f"{file.path!r}: changed while it was stored, from {file.size} to {size} bytes")
     return File(file.path, size, digest.hexdigest(), file.mode)

@@ -59,6 +59,9 @@ class Directory:
                 raise
             return True
 
+    def conditional(self) -> bool:
+        return True
+
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         with _explained(key), self._written(chunks) as temporary:
             self._place(os.replace, temporary, key)
@@ -94,6 +97,15 @@ class Directory:
                     if folder == self.root:
                         break
                     folder.rmdir()
+
+    def sweep(self, before: datetime) -> list[str]:
+        found = []
+        with suppress(FileNotFoundError):
+            for path in (self.root / TEMPORARY).iterdir():
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    path.unlink(missing_ok=True)
+                    found.append(f"{TEMPORARY}/{path.name}")
+        return found
 
     def now(self) -> datetime:
         return datetime.now(UTC)

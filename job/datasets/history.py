@@ -58,12 +58,16 @@ class Entry:
 
 @dataclass(slots=True)
 class State:
-    """A dataset after some entries. `live` and `deleted` map a version to its entry."""
+    """A dataset after some entries.
+
+    `live` maps a version to its commit, `gone` one that can't be seen (any more) to what took it away.
+    """
 
     exists: bool = False
     live: dict[str, Entry] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     gone: dict[str, Entry] = field(default_factory=dict)
+    origins: dict[Origin, str] = field(default_factory=dict)
 
     @property
     def latest(self) -> str | None:
@@ -72,7 +76,7 @@ class State:
 
     def made_by(self, origin: Origin) -> Entry | None:
         """The commit from this origin, if its version is there."""
-        return next((entry for entry in self.live.values() if entry.origin == origin), None)
+        return self.live.get(self.origins.get(origin, ""))
 
     def apply(self, entry: Entry) -> None:
         """Let one more entry happen."""
@@ -81,18 +85,31 @@ class State:
             case Kind.CREATE:
                 self.exists = True
             case Kind.COMMIT:
-                self.exists = True
-                self.live[version] = entry
+                self._commit(version, entry)
             case Kind.TAG:
                 self.tags[entry.tag or ""] = version
             case Kind.UNTAG:
                 self.tags.pop(entry.tag or "", None)
-            case Kind.DELETE | Kind.COLLECT:
+            case Kind.DELETE:
                 self._take(version, entry)
+            case Kind.COLLECT:
+                if version not in self.live:
+                    self._take(version, entry)
             case Kind.DROP:
                 for version in list(self.live):
                     self._take(version, entry)
                 self.exists = False
+
+    def _commit(self, version: str, entry: Entry) -> None:
+        if version in self.gone:
+            return
+        if entry.origin and self.made_by(entry.origin):  # only a log ordered by time can hold both
+            self.gone[version] = entry
+            return
+        if entry.origin:
+            self.origins[entry.origin] = version
+        self.exists = True
+        self.live[version] = entry
 
     def _take(self, version: str, entry: Entry) -> None:
         self.live.pop(version, None)

@@ -49,6 +49,20 @@ def record(ref: DatasetRef, sequence: int) -> str:
     return f"{log(ref)}{_HIGHEST - sequence:014d}.json"
 
 
+def timed_record(ref: DatasetRef, milliseconds: int, entry: str) -> str:
+    """The key of a log record that is ordered by the store's clock, since 1970, not by its number.
+
+    Such keys sort before (are newer than) all numbered ones.
+    """
+    return f"{log(ref)}{_HIGHEST - milliseconds:014d}-{entry}.json"
+
+
+def milliseconds(key: str) -> int | None:
+    """When the log record under a key was written; None where it has a number."""
+    inverted, dash, _ = key.rpartition("/")[2].partition("-")
+    return _HIGHEST - int(inverted) if dash else None
+
+
 def sequence(key: str) -> int:
     """The number of the log record under a key."""
     return _HIGHEST - int(key.rpartition("/")[2].removesuffix(".json"))

@@ -42,6 +42,9 @@ class Store(Protocol):
         Exactly one of any number of writers with different bytes gets True.
         """
 
+    def conditional(self) -> bool:
+        """Whether `put_if_absent` keeps that promise here."""
+
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         """Store about `size` bytes as they come, in bounded memory; the key appears whole or not at all."""
 
@@ -60,16 +63,23 @@ class Store(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys; one that is not there is no error."""
 
+    def sweep(self, before: datetime) -> list[str]:
+        """Remove what uploads that were interrupted before then have left; return what for."""
+
     def now(self) -> datetime:
         """The store's clock: no decision rests on this machine's."""
 
 
 def open_store(url: str) -> Store:
-    """The store at `file:///path`.
+    """The store at `file:///path` or `s3://bucket/prefix?endpoint=…`.
 
     Raises InputError for any other kind of URL.
     """
     scheme, _, _ = url.partition(":")
+    if scheme == "s3":
+        from job.datasets.s3 import S3
+
+        return S3.at(url)
     if scheme == "file":
         from job.datasets.directory import Directory
 

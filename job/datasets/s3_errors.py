@@ -1,0 +1,70 @@
+"""What an S3 store answered, as one line for the user."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from job.datasets.store import KeyAbsentError
+from job.errors import StoreError
+
+_CODE = re.compile(r"<Code>([^<]*)</Code>")
+_HOST = re.compile(r"https?://[^/\s]+")
+_STATUS = re.compile(r"status code: (\d{3})")
+
+_CREDENTIALS = "the store does not take these credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_FULL = "the store is full; free some space and try again"
+_MESSAGES = {
+    "NoSuchBucket": "there is no such bucket; make it, or correct the store's URL",
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "InvalidToken": _CREDENTIALS,
+    "ExpiredToken": "the credentials have expired; get new ones",
+    "AccessDenied": "the credentials lack a right that is needed (list, get, put or delete objects)",
+    "403": "the credentials lack a right that is needed (list, get, put or delete objects)",
+    "RequestTimeTooSkewed": "this machine's clock is too far from the store's; set it and try again",
+    "QuotaExceeded": _FULL,
+    "XMinioStorageFull": _FULL,
+    "507": _FULL,
+}
+_ABSENT = {"NoSuchKey", "404", ""}
+
+
+@contextmanager
+def explained(name: str, key: str = "") -> Iterator[None]:
+    """Turn what boto3 and obstore raise into StoreError; a missing `key` into KeyAbsentError.
+
+    `name` is the store's URL. Errors of local files pass through.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except ClientError as error:
+        answer = error.response["Error"]
+        raise _error(name, key, answer.get("Code", ""), answer.get("Message", "")) from error
+    except BotoCoreError as error:
+        raise StoreError(f"{name}: can't be reached: {_first_line(error)}") from error
+    except BaseError as error:
+        code, status = _CODE.search(str(error)), _STATUS.search(str(error))
+        if not status:
+            where = _HOST.search(str(error))
+            what = _first_line(error).rpartition(" - ")[2]
+            at = f" at {where[0]}" if where else ""
+            raise StoreError(f"{name}: can't be reached{at}: {what}; is the endpoint right?") from error
+        raise _error(name, key, code[1] if code else status[1], _first_line(error)) from error
+    except FileNotFoundError as error:
+        if error.filename is not None:  # a local file's
+            raise
+        code = _CODE.search(str(error))
+        raise _error(name, key, code[1] if code else "", _first_line(error)) from error
+
+
+def _error(name: str, key: str, code: str, message: str) -> StoreError:
+    if key and code in _ABSENT:
+        return KeyAbsentError(f"{key}: not in the store")
+    return StoreError(f"{name}: {_MESSAGES.get(code) or f'{code}: {message}'}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].partition(": <?xml")[0]
