@@ -1,0 +1,49 @@
+"""`textgen get`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from argo.cli.progress import duration
+from argo.cli.tables import aligned, output_option, print_value
+from argo.local import runs
+from argo.local.project import Project
+from argo.local.record import JobRecord
+
+_Row = tuple[str, JobRecord]
+_JOBS: tuple[tuple[str, Callable[[_Row], str]], ...] = (
+    ("JOB", lambda row: row[0]),
+    ("STATUS", lambda row: row[1].phase),
+    ("DURATION", lambda row: duration(row[1]) or "<none>"),
+    ("OUTPUTS", lambda row: ",".join(f"{k}={v}" for k, v in row[1].outputs.items()) or "<none>"),
+    ("MESSAGE", lambda row: row[1].message),
+)
+
+
+@click.command("get")
+@click.argument("name", metavar="RUN")
+@output_option
+def command(name: str, output: str | None) -> None:
+    """Show RUN and its jobs."""
+    record = runs.read(runs.find(Project.around(Path.cwd()).runs, name))
+    if output in {"json", "yaml"}:
+        print_value(record.encoded(), output)
+        return
+    facts = [
+        ("Name:", record.name),
+        ("Status:", record.phase),
+        ("Message:", record.message),
+        ("Workflow:", record.file),
+        ("Source:", record.source),
+        ("Runtime:", record.runtime),
+        ("Parameters:", ", ".join(f"{name}={value!r}" for name, value in record.parameters.items())),
+        ("Started:", f"{record.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Duration:", duration(record)),
+    ]
+    click.echo(aligned([fact for fact in facts if fact[1]]))
+    rows = list(record.jobs.items())
+    click.echo()
+    click.echo(
+        aligned([[title for title, _ in _JOBS], *([value(row) for _, value in _JOBS] for row in rows)])
+    )

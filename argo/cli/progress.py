@@ -1,0 +1,67 @@
+"""A run as it goes, in lines: each change of a job, and what the jobs print."""
+
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from argo.local.record import JobRecord, Phase, RunRecord, now
+
+_COLOURS = ("cyan", "magenta", "blue", "yellow", "green")
+_PHASES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.ERROR: "red", Phase.OMITTED: "yellow"}
+
+
+class Silent:
+    """Prints nothing."""
+
+    def started(self, run: RunRecord) -> None:
+        pass
+
+    def changed(self, job: str, record: JobRecord) -> None:
+        pass
+
+    def line(self, job: str, text: str) -> None:
+        pass
+
+
+class Plain:
+    """Prints lines, coloured on a terminal."""
+
+    def __init__(self, stream: TextIO, jobs: Sequence[str]) -> None:
+        self._stream = stream
+        self._width = max(map(len, jobs), default=0)
+        self._colours = {job: _COLOURS[place % len(_COLOURS)] for place, job in enumerate(jobs)}
+
+    def started(self, run: RunRecord) -> None:
+        parts = [click.style(run.name, bold=True), run.source, f"runtime {run.runtime}"]
+        self._print("  ".join(filter(None, parts)))
+
+    def changed(self, job: str, record: JobRecord) -> None:
+        took = f"  {duration(record)}" if record.finished and record.started else ""
+        message = f"  {record.message}" if record.message else ""
+        phase = click.style(f"{record.phase:<9}", fg=_PHASES.get(record.phase))
+        self._print(f"{time.strftime('%H:%M:%S')}  {job:<{self._width}}  {phase}{took}{message}".rstrip())
+
+    def line(self, job: str, text: str) -> None:
+        self._print(f"{click.style(f'{job:<{self._width}} |', fg=self._colours[job])} {text}")
+
+    def _print(self, text: str) -> None:
+        click.echo(text, file=self._stream)
+
+
+def duration(record: RunRecord | JobRecord) -> str:
+    """How long it took, or has taken so far; nothing for a job that has not started."""
+    if not record.started:
+        return ""
+    return seconds(((record.finished or now()) - record.started).total_seconds())
+
+
+def seconds(amount: float) -> str:
+    """0.4s, 12s, 3m5s, 2h10m."""
+    if amount < 10:
+        return f"{amount:.1f}s"
+    whole = round(amount)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60}m"

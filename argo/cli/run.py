@@ -1,0 +1,87 @@
+"""`textgen run`: a workflow file, on this machine."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from job.errors import InputError
+
+# Diagnostics that a local run has settled by itself.
+_SETTLED = {"unset-event"}
+
+
+def _parameters(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"-p {text}: write -p NAME=VALUE")
+        values[name] = value
+    return values
+
+
+@click.command("run")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="A workflow input."
+)
+@click.option("--ref", metavar="REF", help="Run this commit, branch or tag instead of the working tree.")
+@click.option(
+    "--secrets",
+    type=click.Path(path_type=Path),
+    help="A file of NAME=value lines (default: the environment).",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["sandbox", "docker", "podman", "host"]),
+    default="sandbox",
+    show_default=True,
+    help="sandbox: this machine, copy-on-write; docker, podman: the named images; host: this machine itself.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the run's name only.")
+@click.option(
+    "-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the run's record at its end."
+)
+def command(
+    file: Path,
+    parameters: dict[str, str],
+    ref: str | None,
+    secrets: Path | None,
+    runtime: str,
+    quiet: bool,
+    output: str | None,
+) -> int:
+    """Run the workflow FILE on this machine.
+
+    Its checkout of this repository takes the working tree as it is, uncommitted edits included.
+    """
+    from argo.cli.progress import Plain, Silent
+    from argo.language import WorkflowError, check
+    from argo.local import plan, runner
+    from argo.local.runtimes import RUNTIMES
+
+    checked = check(file)
+    if checked.workflow is None:
+        raise WorkflowError(checked.diagnostics)
+    made = plan.make(checked.workflow, RUNTIMES[runtime], parameters=parameters, ref=ref, secrets=secrets)
+    if not quiet:
+        for finding in checked.diagnostics:
+            if finding.code not in _SETTLED:
+                click.echo(finding, err=True)
+    report = Silent() if quiet or output else Plain(sys.stdout, list(checked.workflow.jobs))
+    try:
+        run = runner.execute(made, str(file), report)
+    except OSError as error:
+        raise InputError(f"{error.filename or made.project.home}: {error.strerror}") from error
+    if output:
+        from argo.cli.tables import print_value
+
+        print_value(run.record.encoded(), output)
+    elif quiet:
+        click.echo(run.record.name)
+    else:
+        from argo.cli.results import tell
+
+        tell(made, run)
+    return 0 if run.record.phase == "Succeeded" else 1

@@ -1,0 +1,1 @@
+"""Runs workflows on this machine, with the /inputs and /outputs they would have on a cluster."""

@@ -1,0 +1,58 @@
+"""What made a version: kept with it for ever."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.metadata import version
+
+from argo.language.model import Container, CreateModel, Job, Script
+from argo.local.plan import Plan, ancestors
+from argo.local.record import now
+from argo.local.source import Source
+
+
+def of(
+    plan: Plan,
+    run: str,
+    job: Job,
+    *,
+    source: Source | None,
+    inputs: Mapping[str, str],
+    checkouts: Mapping[str, Mapping[str, str]],
+) -> dict[str, object]:
+    """The lineage of the job's versions; `inputs` are the versions that it read, by input."""
+    earlier = {other.name for other in ancestors(plan.workflow, job)}
+    lineage: dict[str, object] = {
+        "run": run,
+        "job": job.name,
+        "workflow": {
+            "name": plan.workflow.name,
+            "file": _file(plan),
+            "sha256": sha256(plan.workflow.text.encode("utf-8", "surrogateescape")).hexdigest(),
+        },
+        "parameters": {name: str(value) for name, value in plan.values.items()},
+        "inputs": dict(inputs),
+        "runtime": plan.runtime.name,
+        "textgen": version("textgen"),
+        "made": now().isoformat(timespec="seconds"),
+    }
+    if source:
+        lineage["repository"] = {
+            "url": source.url,
+            "commit": source.commit,
+            "dirty": source.changed > 0,
+            "changed_files": source.changed,
+            "tree": source.tree,
+        }
+    if other := {name: checkout for name, checkout in checkouts.items() if name in earlier | {job.name}}:
+        lineage["checkouts"] = other
+    match job.action:
+        case Container(image=image) | Script(image=image):
+            lineage["image"] = image
+        case CreateModel(name=name, type=kind):
+            lineage["model"] = {"name": name, "type": kind}
+    return lineage
+
+
+def _file(plan: Plan) -> str:
+    path = plan.workflow.path.resolve()
+    return str(path.relative_to(plan.root)) if plan.root and path.is_relative_to(plan.root) else path.name

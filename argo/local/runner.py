@@ -1,0 +1,155 @@
+"""A run: every job as soon as what it needs is there."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+from argo.language.model import Job
+from argo.local import runs, source
+from argo.local.perform import State, perform
+from argo.local.plan import Plan
+from argo.local.record import JobRecord, Phase, RunRecord, now
+from argo.local.runs import Run
+from job.errors import CheckoutError, CommitError, JobError, TextgenError
+
+_OF_THE_JOB = (JobError, CheckoutError, CommitError)
+
+
+class Reporter(Protocol):
+    """Is told what happens, as it happens."""
+
+    def started(self, run: RunRecord) -> None: ...
+    def changed(self, job: str, record: JobRecord) -> None: ...
+    def line(self, job: str, text: str) -> None: ...
+
+
+class Interrupted(TextgenError):  # noqa: N818
+    """A signal ended the run; the exit status says which, as a shell's does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted; no version was made of what was not finished")
+        self.exit_status = 128 + number
+
+
+def execute(plan: Plan, file: str, report: Reporter) -> Run:
+    """Run the workflow to its end. Raises Interrupted for Ctrl-C and SIGTERM."""
+    plan.project.prepare()
+    folder = runs.new_folder(plan.project.runs, plan.workflow.name)
+    with runs.alive(folder):
+        state = _start(plan, folder, file)
+        report.started(state.run.record)
+        try:
+            number = asyncio.run(_until_signal(_jobs(state, report)))
+        finally:
+            _tidy(state.run)
+        if number:
+            raise Interrupted(number)
+        return state.run
+
+
+def _start(plan: Plan, folder: Path, file: str) -> State:
+    code = None
+    if any(checkout.url is None for checkout in plan.checkouts.values()) and plan.root:
+        code = source.snapshot(plan.root, folder / "source")
+    elif plan.root:
+        code = source.describe(plan.root, plan.ref or "HEAD")
+    record = RunRecord(
+        name=folder.name,
+        workflow=plan.workflow.name,
+        file=file,
+        runtime=plan.runtime.name,
+        source=str(code) if code else "",
+        parameters={name: str(value) for name, value in plan.values.items()},
+        started=now(),
+        jobs={job.name: JobRecord(needs=job.needs) for job in plan.workflow.jobs.values()},
+    )
+    return State(plan, Run(folder, record), code)
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
+    """Do the work; the number of the signal that ended it, if one did."""
+    caught: list[int] = []
+    task = asyncio.ensure_future(work)
+
+    def catch(number: int) -> None:
+        caught.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, catch, number)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return caught[0] if caught else None
+
+
+async def _jobs(state: State, report: Reporter) -> None:
+    tasks: dict[str, asyncio.Task[bool]] = {}
+
+    async def after_needs(job: Job) -> bool:
+        needed = await asyncio.gather(*(tasks[name] for name in job.needs))
+        if not all(needed):
+            _change(state.run, report, job.name, phase=Phase.OMITTED, finished=now())
+            return False
+        return await _job(state, job, report)
+
+    for job in state.plan.workflow.jobs.values():
+        tasks[job.name] = asyncio.create_task(after_needs(job), name=job.name)
+    try:
+        done = await asyncio.gather(*tasks.values())
+    except asyncio.CancelledError:
+        await asyncio.wait(tasks.values())
+        for name, record in state.run.record.jobs.items():
+            if not record.phase.ended:
+                _change(state.run, report, name, phase=Phase.OMITTED)
+        state.run.change(phase=Phase.FAILED, finished=now(), message="interrupted")
+        raise
+    failed = [f"{name}: {job.message}" for name, job in state.run.record.jobs.items() if job.message]
+    state.run.change(
+        phase=Phase.SUCCEEDED if all(done) else Phase.FAILED, finished=now(), message="; ".join(failed)
+    )
+
+
+async def _job(state: State, job: Job, report: Reporter) -> bool:
+    """Do one job and record how it went; whether it succeeded."""
+    run = state.run
+    folder = run.job_folder(job.name)
+    folder.mkdir(parents=True)
+    _change(run, report, job.name, phase=Phase.RUNNING, started=now())
+    with (folder / "log").open("w", encoding="utf-8", errors="replace") as log:
+
+        def say(text: str) -> None:
+            text = state.plan.secrets.masked(text)
+            log.write(f"{text}\n")
+            log.flush()
+            report.line(job.name, text)
+
+        phase, message = Phase.SUCCEEDED, ""
+        outputs: dict[str, str] = {}
+        try:
+            outputs = await perform(state, job, say)
+        except asyncio.CancelledError:
+            _change(run, report, job.name, phase=Phase.FAILED, finished=now(), message="interrupted")
+            raise
+        except TextgenError as error:
+            phase = Phase.FAILED if isinstance(error, _OF_THE_JOB) else Phase.ERROR
+            message = state.plan.secrets.masked(str(error))
+        except OSError as error:
+            phase, message = Phase.ERROR, f"{error.filename or folder}: {error.strerror}"
+        if message:
+            log.write(f"textgen: {message}\n")
+    _change(run, report, job.name, phase=phase, finished=now(), message=message, outputs=outputs)
+    return phase is Phase.SUCCEEDED
+
+
+def _change(run: Run, report: Reporter, job: str, **changes: object) -> None:
+    report.changed(job, run.change_job(job, **changes))
+
+
+def _tidy(run: Run) -> None:
+    """Volumes live until the run ends; its logs and its record stay."""
+    for path in [run.folder / "source", run.folder / "volumes", *run.folder.glob("jobs/*/[io][nu]*puts")]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,137 @@
+"""The runs of a project, and which of them are alive.
+
+A run's own process holds a lock on the run's folder for as long as it lives, so a run whose process
+was killed is known by its free lock, whatever process has its id meanwhile.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from argo.local.record import JobRecord, Phase, RunRecord
+from job.errors import TextgenError, UnknownReferenceError
+
+# What Kubernetes' generateName draws from: no vowels, no look-alikes.
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_FILE = "run.json"
+
+
+class Run:
+    """A run of this process: its folder, and its record, written at each change."""
+
+    def __init__(self, folder: Path, record: RunRecord) -> None:
+        self.folder = folder
+        self.record = record
+        self._write()
+
+    def job_folder(self, job: str) -> Path:
+        return self.folder / "jobs" / job
+
+    def change(self, **changes: Any) -> RunRecord:
+        self.record = replace(self.record, **changes)
+        self._write()
+        return self.record
+
+    def change_job(self, name: str, **changes: Any) -> JobRecord:
+        job = replace(self.record.jobs[name], **changes)
+        self.change(jobs={**self.record.jobs, name: job})
+        return job
+
+    def _write(self) -> None:
+        new = self.folder / f"{_FILE}.new"
+        new.write_text(json.dumps(self.record.encoded(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        new.replace(self.folder / _FILE)
+
+
+def new_folder(runs: Path, workflow: str) -> Path:
+    """Make the folder of a new run; its name is the run's."""
+    stem = re.sub(r"[^a-z0-9]+", "-", workflow.lower())[:57].strip("-") or "run"
+    while True:
+        folder = runs / f"{stem}-{''.join(secrets.choice(_ALPHABET) for _ in range(5))}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+
+
+@contextmanager
+def alive(folder: Path) -> Iterator[None]:
+    """Hold the run's lock; the kernel lets it go when this process ends, however it ends."""
+    with _opened(folder) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def read(folder: Path) -> RunRecord:
+    """A run's record. One whose process has died is Failed, and so are the jobs it was running."""
+    lost = not is_alive(folder)  # asked first: a run that ends in between is then read as ended
+    try:
+        record = RunRecord.decoded(json.loads((folder / _FILE).read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise UnknownReferenceError(f"{folder.name}: no such run") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise TextgenError(f"{folder / _FILE}: damaged; delete the folder {folder}") from error
+    if record.phase.ended or not lost:
+        return record
+    message = "interrupted: its process is gone"
+    jobs = {
+        name: job
+        if job.phase.ended
+        else replace(
+            job,
+            phase=Phase.FAILED if job.phase is Phase.RUNNING else Phase.OMITTED,
+            message=message if job.phase is Phase.RUNNING else "",
+        )
+        for name, job in record.jobs.items()
+    }
+    return replace(record, phase=Phase.FAILED, message=message, jobs=jobs)
+
+
+def find(runs: Path, name: str) -> Path:
+    """The folder of the run `name`. Raises UnknownReferenceError, naming the nearest."""
+    folders = {folder.name: folder for folder in _folders(runs)}
+    if name in folders:
+        return folders[name]
+    near = get_close_matches(name, folders, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; textgen list shows them"
+    raise UnknownReferenceError(f"no run {name!r} in {runs}{hint}")
+
+
+def every(runs: Path) -> list[RunRecord]:
+    """All runs, newest first."""
+    return sorted((read(folder) for folder in _folders(runs)), key=lambda run: run.started, reverse=True)
+
+
+def _folders(runs: Path) -> list[Path]:
+    return [file.parent for file in runs.glob(f"*/{_FILE}")]
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the run's process still holds its lock."""
+    with _opened(folder) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise UnknownReferenceError(f"{folder.name}: no such run") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

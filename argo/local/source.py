@@ -1,0 +1,144 @@
+"""The code that a run uses where its file says `context.event.github.*`: this repository's.
+
+Without --ref that is the working tree as it is now, uncommitted and untracked files included (but
+not the ignored ones), kept for the run, so that every checkout of the run sees the same files.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from job.errors import CheckoutError, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a run runs. `tree` is git's id of all files' content; `changed` counts the files that
+    differ from `commit`, which is None before a repository's first commit."""
+
+    url: str
+    commit: str | None
+    tree: str
+    changed: int
+
+    def __str__(self) -> str:
+        at = self.commit[:7] if self.commit else "no commit yet"
+        if not self.changed:
+            return f"commit {at}"
+        return f"working tree at {at}, {self.changed} file{'s' if self.changed > 1 else ''} changed"
+
+
+def repository(folder: Path) -> Path | None:
+    """The root of the working tree that holds `folder`, if any does."""
+    found = _try("-C", str(folder), "rev-parse", "--show-toplevel")
+    if found.returncode:
+        if "dubious ownership" in found.stderr:
+            raise InputError(
+                f"{folder}: git refuses a repository of another user; "
+                f"run: git config --global --add safe.directory {folder.resolve()}"
+            )
+        return None
+    return Path(found.stdout.rstrip("\n"))
+
+
+def remote(root: Path) -> str | None:
+    """Where the repository was cloned from."""
+    found = _try("-C", str(root), "remote", "get-url", "origin")
+    return public(found.stdout.strip()) or None
+
+
+def public(url: str) -> str:
+    """The URL without the user and password that an https one may hold."""
+    return re.sub(r"^(https?://)[^/]*@", r"\1", url)
+
+
+def commit(root: Path, ref: str) -> str:
+    """The commit that `ref` names in the repository. Raises InputError."""
+    found = _try("-C", str(root), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if found.returncode:
+        raise InputError(f"--ref {ref}: no such branch, tag or commit in {root}")
+    return found.stdout.strip()
+
+
+def describe(root: Path, at: str = "HEAD") -> Source:
+    """The working tree of `root`; with another commit than HEAD, that commit as it was committed."""
+    url = remote(root) or root.as_uri()
+    found = _try("-C", str(root), "rev-parse", "--verify", "--quiet", f"{at}^{{commit}}")
+    head = found.stdout.strip() or None
+    if at != "HEAD":
+        return Source(url, head, _git("-C", str(root), "rev-parse", f"{at}^{{tree}}").strip(), 0)
+    changed = _git("-C", str(root), "ls-files", "--others", "--exclude-standard", "-z").count("\0")
+    tracked = ["diff", "--name-only", "--no-renames", "-z", head] if head else ["ls-files", "-z"]
+    return Source(url, head, "", changed + _git("-C", str(root), *tracked).count("\0"))
+
+
+def snapshot(root: Path, target: Path) -> Source:
+    """Copy the working tree of `root` to the new folder `target`, as a repository at its commit."""
+    source = describe(root)
+    _git("init", "--quiet", str(target))
+    if source.commit:
+        _git("-C", str(target), "fetch", "--quiet", "--depth=1", root.as_uri(), "HEAD")
+        _git("-C", str(target), "update-ref", "--no-deref", "HEAD", source.commit)
+    _copy(root, target)
+    _git("-C", str(target), "add", "--all", "--force")
+    tree = _git("-C", str(target), "write-tree").strip()
+    _git("-C", str(target), "read-tree", source.commit or "--empty")
+    return replace(source, tree=tree)
+
+
+def _copy(root: Path, target: Path) -> None:
+    listed = _git("-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in dict.fromkeys(filter(None, listed.split("\0"))):
+        source, copy = root / name, target / name.rstrip("/")
+        if source.is_symlink() or source.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy, follow_symlinks=False)
+        elif source.is_dir() and (source / ".git").exists():  # a submodule, or a clone inside
+            copy.mkdir(parents=True, exist_ok=True)
+            _copy(source, copy)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two URLs name one repository, by https or ssh, with or without `.git`."""
+    return _key(one) == _key(other)
+
+
+def _key(url: str) -> str:
+    url = re.sub(r"^\w+://|^(?=[^/]+@[^/]+:)", "", url)
+    return re.sub(r"^[^/]*@|\.git/?$|/$", "", url).replace(":", "/").lower()
+
+
+def _git(*words: str) -> str:
+    found = _try(*words)
+    if found.returncode:
+        raise CheckoutError(f"git: {(found.stderr.strip() or 'failed').splitlines()[-1]}")
+    return found.stdout
+
+
+def _try(*words: str) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            ["git", *_CONFIG, *words],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            check=False,
+            env=_environment(os.environ),
+        )
+    except FileNotFoundError as error:
+        raise InputError("git is not installed: install it to run a repository's workflow") from error
+
+
+# Nothing of a repository's own configuration is run, and names and contents stay as they are.
+_CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.autocrlf=false")
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without GIT_DIR and its like: this may itself be run by a git hook."""
+    ours = {name: value for name, value in environ.items() if not name.startswith("GIT_")}
+    kept = {name: value for name, value in environ.items() if name.startswith("GIT_CONFIG")}
+    return {**ours, **kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}

@@ -1,0 +1,23 @@
+"""Dataset versions on this machine, for jobs to read."""
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
+from argo.local.plan import Plan
+from job.datasets import Version
+
+
+def fetched(plan: Plan, version: Version, progress: Callable[[int], None]) -> Path:
+    """The folder of a version, fetched and verified now unless an earlier job has.
+
+    Versions never change, so all runs share one copy of each.
+    """
+    base = plan.project.cache / "datasets"
+    folder = base / version.ref.namespace / version.ref.name / version.id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (base / "lock").open("w") as lock:  # one fetch at a time, of all runs
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            plan.datasets.fetch(version, folder, progress=progress)
+    return folder
