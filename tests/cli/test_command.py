@@ -1,0 +1,46 @@
+"""The textgen command itself: quick, and kind about what was typed."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import pytest
+
+from argo.cli import COMMANDS
+
+
+def textgen(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "argo", *args], capture_output=True, text=True, check=False)
+
+
+def test_version_is_the_packages() -> None:
+    assert textgen("--version").stdout == f"textgen {version('textgen')}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_in_the_help_is_there_under_its_name(name: str) -> None:
+    command = import_module(f"argo.cli.{COMMANDS[name][0]}").command
+    assert command.name == name
+    assert command.help
+
+
+def test_no_command_imports_torch_nor_anything_slow() -> None:
+    modules = [f"argo.cli.{module}" for module, _ in COMMANDS.values()]
+    code = f"""
+import importlib, json, sys
+for module in {modules!r}: importlib.import_module(module)
+print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "transformers", "numpy", "hera", "boto3", "kubernetes"} & set(
+        json.loads(loaded.stdout)
+    )
+
+
+def test_an_unknown_command_is_one_line_and_status_2() -> None:
+    done = textgen("rnu")
+    assert done.returncode == 2
+    assert "No such command 'rnu'" in done.stderr
+    assert "Traceback" not in done.stderr
