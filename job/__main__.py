@@ -14,6 +14,9 @@ COMMANDS = {
     "generate": ("job.generate", "Generate text from prompts."),
     "model": ("job.models", "Make a model ready and print its folder."),
     "checkout": ("job.checkout", "Check a git repository out at a commit."),
+    "download": ("job.download", "Fetch objects from S3."),
+    "inputs": ("job.pod.inputs", "Make what a job of a workflow finds when it starts."),
+    "commit": ("job.pod.commit", "Store what a job of a workflow made."),
 }
 
 

@@ -8,6 +8,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -45,7 +46,8 @@ def run(chosen: Settings, folder: Path, overwrite: bool = False) -> None:
         try:
             made, seconds = _generate(out, model, rows, chosen)
         except BaseException:
-            out.write_record(record | {"state": "stopped", "rows": len(out.rows)})
+            with suppress(TextgenError):  # on a full disk the first error is the one to tell
+                out.write_record(record | {"state": "stopped", "rows": len(out.rows)})
             raise
         out.write_texts(chosen.num_return_sequences)
         speed = made / seconds if seconds else 0.0

@@ -102,7 +102,9 @@ def _write(gguf: Path, folder: Path) -> None:
         try:
             tokenizer = AutoTokenizer.from_pretrained(place, gguf_file="model.gguf")
             read = AutoModelForCausalLM.from_pretrained(place, gguf_file="model.gguf", dtype=torch.float32)
-        except (ValueError, KeyError, IndexError, NotImplementedError, ImportError) as error:
+        except Exception as error:  # the library raises what it likes for a broken file
+            if isinstance(error, OSError) and error.errno:
+                raise
             reason = str(error).strip().partition("\n")[0]
             raise ModelError(
                 f"{gguf}: not a GGUF file that can be read as a language model: {reason}"

@@ -27,8 +27,8 @@ def fetch(name: str, revision: str = "") -> Path:
     try:
         # One question with a short patience: the downloads retry for half a minute a file.
         info = HfApi().model_info(name, revision=branch, timeout=_ANSWER_SECONDS)
-        wanted = _wanted([file.rfilename for file in info.siblings or ()])
-        return Path(snapshot_download(name, revision=branch, allow_patterns=wanted))
+        files = needed([file.rfilename for file in info.siblings or ()])
+        return Path(snapshot_download(name, revision=branch, allow_patterns=files))
     except HFValidationError:
         raise ModelError(f"model {name!r}: no such folder or file, and not a name on the hub") from None
     except GatedRepoError:
@@ -48,7 +48,7 @@ def fetch(name: str, revision: str = "") -> Path:
         ) from None
 
 
-def _wanted(files: Sequence[str]) -> list[str]:
+def needed(files: Sequence[str]) -> list[str]:
     """The files that loading reads: tokenizer, configuration, and one format of the weights."""
     own = [file for file in files if "/" not in file]
     weights = [file for file in own if file.endswith(".safetensors")]

@@ -81,7 +81,7 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> Model:
     Raises ModelError: not a causal language model, broken or incomplete files, no such device.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     quiet()
     place = _device(device)
@@ -107,11 +107,14 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> Model:
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"model {source.name!r}: weights are missing, {missing[0]} for one")
     network.to(place).eval()
+    stop_ids = _stop_ids(network.generation_config.eos_token_id, tokenizer.eos_token_id)
+    # The model's own taste in sampling would fill what our settings leave out.
+    network.generation_config = GenerationConfig()
     return Model(
         source=source,
         network=network,
         tokenizer=tokenizer,
-        stop_ids=_stop_ids(network.generation_config.eos_token_id, tokenizer.eos_token_id),
+        stop_ids=stop_ids,
         context_length=getattr(config.get_text_config(), "max_position_embeddings", None),
     )
 

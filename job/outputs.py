@@ -13,6 +13,8 @@ from typing import Any
 
 from job.errors import InputError, TextgenError
 
+_LINE_ENDS = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})
+
 ROWS, TEXTS, RECORD = "outputs.jsonl", "outputs.txt", "run.json"
 
 
@@ -21,34 +23,33 @@ class Outputs:
 
     def __init__(self, folder: Path, file: int) -> None:
         self.folder, self._file = folder, file
-        self.rows = self._whole_rows()
-
-    def _whole_rows(self) -> list[dict[str, Any]]:
-        """The rows that lie there; a torn last line is cut off the file."""
-        data = (self.folder / ROWS).read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        os.ftruncate(self._file, len(whole))
+        data = (folder / ROWS).read_bytes()
+        # What follows the last newline is a torn row: the next append starts in its place.
+        self._end = data.rfind(b"\n") + 1
         try:
-            return [json.loads(line) for line in whole.split(b"\n")[:-1]]
+            self.rows: list[dict[str, Any]] = [json.loads(line) for line in data[: self._end].splitlines()]
         except ValueError:
-            raise InputError(f"{self.folder / ROWS}: not a file of ours; use another --output") from None
+            self.rows = [{}]
+        if not all(isinstance(row, dict) and "id" in row for row in self.rows):
+            raise InputError(f"{folder / ROWS}: not a file of ours; use another --output")
 
     def append(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Add rows to outputs.jsonl, and to the disk, before this returns; all of them or none.
 
         Raises TextgenError where the disk is full.
         """
-        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-        end = os.lseek(self._file, 0, os.SEEK_END)
+        data = b"".join(map(_line, rows))
         try:
+            os.ftruncate(self._file, self._end)
             view = memoryview(data)
             while view:
                 view = view[os.write(self._file, view) :]
             os.fsync(self._file)
         except OSError as error:
             with suppress(OSError):
-                os.ftruncate(self._file, end)
+                os.ftruncate(self._file, self._end)
             raise _failed(self.folder / ROWS, error) from None
+        self._end += len(data)
         self.rows.extend(map(dict, rows))
 
     def record(self) -> dict[str, Any]:
@@ -109,6 +110,11 @@ def tutorial_format(rows: Iterable[Mapping[str, Any]], sequences: int) -> Iterat
     for place, row in enumerate(rows):
         between = "\n" if place else ""
         yield f"{between}---\nOutput {row['sequence']} of {sequences}\n---\n\n{row['text']}\n"
+
+
+def _line(row: Mapping[str, object]) -> bytes:
+    """The row as JSON in one line, also for those who read lines as Python's splitlines does."""
+    return json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS).encode() + b"\n"
 
 
 def _replace(path: Path, parts: Iterable[str]) -> None:

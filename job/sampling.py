@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from job.errors import TextgenError
+
 if TYPE_CHECKING:
     import torch
 
@@ -39,12 +41,17 @@ def draw(scores: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
 
     scores: [B, V] logits, -inf for a token that must not come; uniform: [B] in [0, 1), float64.
     Returns [B], int64.
+    Raises TextgenError where a row's logits are not numbers.
     """
     import torch
 
     parts = (scores.double().softmax(dim=-1) * _PARTS).long()
     reached = parts.cumsum(dim=-1)
     total = reached[:, -1:]
+    if not bool((total > 0).all()):
+        raise TextgenError(
+            "the model's numbers are not finite: its weights are broken, or try --dtype float32"
+        )
     wanted = (uniform[:, None] * total).long().minimum(total - 1)
     # The first token whose sum passes `wanted`: one of probability 0 adds nothing and never does.
     return torch.searchsorted(reached, wanted, right=True).squeeze(1)

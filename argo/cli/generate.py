@@ -21,5 +21,5 @@ def command(arguments: tuple[str, ...]) -> None:
         raise InputError(
             "generate needs torch and transformers; install the extra: pip install 'textgen[job]'"
         )
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "job", "generate", *arguments])  # noqa: S606
+    # -P: a folder `job` of the repository one stands in is not taken for ours.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "job", "generate", *arguments])  # noqa: S606

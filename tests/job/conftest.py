@@ -1,0 +1,79 @@
+"""Small seeded models that each test session makes for itself."""
+
+import os
+
+# Set before torch is imported: threads that wait for each other on a busy machine take seconds a step.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+END = "<|endoftext|>"
+TEXT = (
+    "Hello, I'm a language model, and this is a small text to learn a vocabulary from. "
+    "The quick brown fox jumps over the lazy dog 0123456789. Once upon a time there was a model."
+)
+
+
+def vocabulary() -> "Tokenizer":
+    """A byte-level BPE tokenizer trained on TEXT; its token 0 ends a text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([TEXT], trainer)
+    return tokenizer
+
+
+def save(folder: Path, config: Any) -> Path:
+    """A random model of `config`, seeded, saved with its tokenizer; its logits are wide apart."""
+    import torch
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(4)
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=vocabulary(), eos_token=END).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import GPT2Config
+
+    config = GPT2Config(
+        n_embd=32, n_layer=2, n_head=2, n_positions=128, vocab_size=300, eos_token_id=0, bos_token_id=0
+    )
+    return save(tmp_path_factory.mktemp("models") / "gpt2", config)
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=128,
+        vocab_size=300,
+        eos_token_id=0,
+        bos_token_id=None,
+    )
+    return save(tmp_path_factory.mktemp("models") / "llama", config)

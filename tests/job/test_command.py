@@ -1,0 +1,100 @@
+"""The command: how it ends, what it prints, and what a killed one leaves."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from argo.cli import generate as passed_through
+from job import generate, outputs
+from job.__main__ import main
+from job.errors import InputError
+from job.settings import Settings
+
+
+def end(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
+    """The exit status and what was said on stderr."""
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    return stopped.value.code, capsys.readouterr().err
+
+
+def test_bad_input_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = end(capsys, "generate", "--seed", "x")
+    assert (status, said) == (2, "textgen: --seed: seed must be a whole number, not 'x'\n")
+
+
+def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = end(capsys, "--debug", "generate", "--top-p", "2")
+    assert status == 2
+    assert said.startswith("Traceback")
+    assert said.endswith("\ntextgen: --top-p: top_p must be at most 1, not 2\n")
+
+
+def test_an_unknown_flag_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = end(capsys, "generate", "--max-lenght", "5")
+    assert status == 2
+    assert "--max-length" in said
+
+
+def test_bad_settings_are_found_before_torch_is_loaded() -> None:
+    script = (
+        "import sys, job.__main__ as m\n"
+        "try: m.main(['generate', '--seed=x'])\n"
+        "except SystemExit: sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, capture_output=True).returncode == 0
+
+
+def test_textgen_generate_hands_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments))
+    passed_through.command.main(["--prompt", "-x; $(y)", "--help"], standalone_mode=False)
+    assert started[0][2:] == ["-m", "job", "generate", "--prompt", "-x; $(y)", "--help"]
+
+
+def test_textgen_generate_without_torch_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"textgen\[job\]"):
+        passed_through.command.main([], standalone_mode=False)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("blow", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    gpt2: Path, tmp_path: Path, blow: signal.Signals, status: int
+) -> None:
+    settings = Settings(model=str(gpt2), device="cpu", max_length=60, num_return_sequences=48, batch_size=4)
+    values = tmp_path / "inputs"
+    values.mkdir()
+    for name in ("model", "device", "max_length", "num_return_sequences", "batch_size"):
+        (values / name).write_text(str(getattr(settings, name)))
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    arguments = ["--inputs", str(values), "--output", str(stopped)]
+    log = (tmp_path / "log").open("w")
+    with (
+        log,
+        subprocess.Popen([sys.executable, "-m", "job", "generate", *arguments], stderr=log) as process,
+    ):
+        deadline = time.monotonic() + 60
+        rows = stopped / outputs.ROWS
+        while not (rows.exists() and rows.read_bytes().count(b"\n") >= 8):
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(blow)
+        assert process.wait(timeout=20) == status
+    before = rows.read_bytes().count(b"\n")
+    assert 8 <= before < 48
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    generate.run(settings, stopped)
+    generate.run(settings, whole)
+    for name in (outputs.ROWS, outputs.TEXTS):
+        assert (stopped / name).read_bytes() == (whole / name).read_bytes()
+    assert json.loads((stopped / outputs.RECORD).read_text())["resumed_at"] == before

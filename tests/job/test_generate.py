@@ -1,0 +1,170 @@
+"""A run from settings to files, with a small random model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job import generate, outputs
+from job.errors import InputError, ModelError, PromptError, SettingsError, TextgenError
+from job.settings import Settings
+
+pytestmark = pytest.mark.model
+
+PROMPTS = [f"The {animal} over the" for animal in ("quick brown fox jumps", "dog", "lazy model", "time")]
+
+
+@pytest.fixture
+def settings(gpt2: Path) -> Settings:
+    return Settings(model=str(gpt2), device="cpu", batch_size=4, max_length=60)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> str:
+    file = tmp_path / "prompts.txt"
+    file.write_text("\n".join(PROMPTS))
+    return str(file)
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / outputs.ROWS).read_text().splitlines()]
+
+
+def texts(folder: Path) -> dict[tuple[str, int], str]:
+    return {(row["prompt"], row["sequence"]): row["text"] for row in rows(folder)}
+
+
+def test_a_run_leaves_texts_rows_and_a_record(settings: Settings, tmp_path: Path) -> None:
+    generate.run(settings, tmp_path)
+    made = rows(tmp_path)
+    assert [row["sequence"] for row in made] == [1, 2, 3, 4, 5]
+    assert len({row["text"] for row in made}) == 5
+    for row in made:
+        assert row["id"] == "prompt"
+        assert row["text"].startswith(settings.prompt)
+        ended = row["prompt_tokens"] + row["new_tokens"] == settings.max_length
+        assert row["finish_reason"] == ("length" if ended else "stop")
+    told = (tmp_path / outputs.TEXTS).read_text()
+    assert told == "\n".join(f"---\nOutput {row['sequence']} of 5\n---\n\n{row['text']}\n" for row in made)
+    record = json.loads((tmp_path / outputs.RECORD).read_text())
+    assert (record["state"], record["rows"], record["settings"]["seed"]) == ("completed", 5, 42)
+    assert record["run"]["dtype"] == "float32"
+
+
+@pytest.mark.parametrize("model", ["gpt2", "llama"])
+def test_greedy_texts_are_those_of_the_pipeline(
+    request: pytest.FixtureRequest, settings: Settings, model: str, many: str, tmp_path: Path
+) -> None:
+    from transformers import pipeline
+
+    folder = request.getfixturevalue(model)
+    chosen = replace(settings, model=str(folder), greedy=True, num_return_sequences=1, prompts=many)
+    generate.run(chosen, tmp_path)
+    pipe = pipeline("text-generation", model=str(folder), device="cpu")
+    expected = [
+        pipe(prompt, do_sample=False, max_length=60, max_new_tokens=None)[0]["generated_text"]
+        for prompt in PROMPTS
+    ]
+    assert [row["text"] for row in rows(tmp_path)] == expected
+
+
+def test_a_text_is_its_own_whatever_runs_beside_it(settings: Settings, many: str, tmp_path: Path) -> None:
+    together = replace(settings, prompts=many, num_return_sequences=3)
+    generate.run(together, tmp_path / "all")
+    turned = tmp_path / "turned.txt"
+    turned.write_text("\n".join(reversed(PROMPTS[1:])))
+    generate.run(replace(together, prompts=str(turned), batch_size=7), tmp_path / "some")
+    assert texts(tmp_path / "some").items() < texts(tmp_path / "all").items()
+
+
+def test_the_repetition_penalty_does_not_see_the_padding(
+    settings: Settings, many: str, tmp_path: Path
+) -> None:
+    chosen = replace(settings, prompts=many, num_return_sequences=1, repetition_penalty=1.7)
+    generate.run(chosen, tmp_path / "together")
+    generate.run(replace(chosen, batch_size=1), tmp_path / "alone")
+    assert texts(tmp_path / "together") == texts(tmp_path / "alone")
+
+
+@pytest.mark.parametrize("changed", [{"seed": 7}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.5}])
+def test_another_setting_makes_other_texts(
+    settings: Settings, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    generate.run(settings, tmp_path / "a")
+    generate.run(replace(settings, **changed), tmp_path / "b")
+    assert texts(tmp_path / "a") != texts(tmp_path / "b")
+
+
+def test_max_new_tokens_counts_from_the_prompt(settings: Settings, tmp_path: Path) -> None:
+    generate.run(replace(settings, max_length=1, max_new_tokens=3, greedy=True), tmp_path)
+    assert [row["new_tokens"] for row in rows(tmp_path)] == [3] * 5
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4, 6, 11])
+def test_a_resumed_run_is_the_same_to_the_byte(
+    settings: Settings, many: str, tmp_path: Path, kept: int
+) -> None:
+    chosen = replace(settings, prompts=many, num_return_sequences=3)
+    generate.run(chosen, tmp_path)
+    file = tmp_path / outputs.ROWS
+    whole = file.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
+    (tmp_path / outputs.TEXTS).unlink()
+    generate.run(chosen, tmp_path)
+    assert file.read_bytes() == whole
+    assert (tmp_path / outputs.TEXTS).exists()
+
+
+def test_a_run_that_is_whole_is_not_computed_again(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate.run(settings, tmp_path)
+    monkeypatch.setattr("job.generation.generate", None)
+    generate.run(settings, tmp_path)
+
+
+def test_the_texts_of_another_run_are_not_mixed_in(settings: Settings, tmp_path: Path) -> None:
+    generate.run(settings, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(
+        InputError, match=r"another run \(seed 42 there, 7 here; other prompts\); use --overwrite"
+    ):
+        generate.run(replace(settings, seed=7, prompt="Once upon"), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    generate.run(replace(settings, seed=7), tmp_path, overwrite=True)
+    assert rows(tmp_path)[0]["text"] not in before[tmp_path / outputs.ROWS].decode()
+
+
+def test_a_stopped_run_says_so(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("job.generation.generate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        generate.run(settings, tmp_path)
+    assert json.loads((tmp_path / outputs.RECORD).read_text())["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        (
+            {"max_length": 8},
+            SettingsError,
+            r"max_length \(8\) must be above the \d+ tokens of the prompt 'prompt'",
+        ),
+        ({"max_new_tokens": 500}, SettingsError, r"are more than the 128 that .* holds"),
+        ({"prompt": " "}, PromptError, "an empty prompt"),
+        ({"model": "./nothing"}, ModelError, r"'\./nothing': no such file or folder"),
+        ({"device": "cuda:99"}, ModelError, "device cuda:99: this machine has"),
+    ],
+)
+def test_bad_input_leaves_nothing(
+    settings: Settings, tmp_path: Path, changed: dict[str, Any], error: type[TextgenError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        generate.run(replace(settings, **changed), tmp_path / "outputs")
+    assert not (tmp_path / "outputs").exists()

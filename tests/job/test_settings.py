@@ -1,0 +1,124 @@
+"""Where a setting's value comes from, and what is refused."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from job import settings
+from job.errors import SettingsError
+from job.settings import DEFAULT_FILE, TABLE, Settings
+
+TUTORIAL = {
+    "seed": 42,
+    "max_length": 30,
+    "num_return_sequences": 5,
+    "prompt": "Hello, I'm a language model,",
+}
+
+
+def test_the_file_holds_the_four_of_the_tutorial() -> None:
+    assert tomllib.loads(DEFAULT_FILE.read_text()) == TUTORIAL
+
+
+def test_the_file_shows_every_other_setting_with_its_default() -> None:
+    shown = tomllib.loads(DEFAULT_FILE.read_text().replace("\n# ", "\n").split("change one.\n")[1])
+    assert shown == {row.name: row.default for row in fields(Settings) if row.name not in TUTORIAL}
+
+
+def test_a_later_place_wins(tmp_path: Path) -> None:
+    file, inputs = tmp_path / "s.toml", tmp_path / "inputs"
+    file.write_text("seed = 1\ntop_k = 1\nmax_length = 1\nbatch_size = 1\n")
+    inputs.mkdir()
+    for name in ("top_k", "max_length", "batch_size"):
+        (inputs / name).write_text("2")
+    (inputs / "repo").mkdir()
+    (inputs / "seed").write_text("")
+    environ = {"TEXTGEN_MAX_LENGTH": "3", "TEXTGEN_BATCH_SIZE": "3", "TEXTGEN_SEED": ""}
+    chosen = settings.load(file, inputs, environ, {"batch_size": "4"})
+    assert (chosen.seed, chosen.top_k, chosen.max_length, chosen.batch_size) == (1, 2, 3, 4)
+
+
+def test_an_input_file_may_end_as_echo_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "prompt").write_text("two\nlines\n")
+    assert settings.load(inputs=tmp_path).prompt == "two\nlines"
+
+
+def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('prompts = "many.txt"\n')
+    assert settings.load(file, flags={"prompt": "one"}).prompts == ""
+    assert settings.load(flags={"prompts": "many.txt"}).prompt == Settings().prompt
+    with pytest.raises(SettingsError, match="give prompt or prompts, not both"):
+        settings.load(flags={"prompt": "one", "prompts": "many.txt"})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("max_lenght = 5", r"s\.toml:2: unknown setting 'max_lenght'; did you mean max_length\?"),
+        ('seed = "42"', r"s\.toml:2: seed must be a whole number, not '42'"),
+        ("seed = true", r"s\.toml:2: seed must be a whole number, not True"),
+        ("seed = 1.5", r"s\.toml:2: seed must be a whole number, not 1\.5"),
+        ("num_return_sequences = 0", r"s\.toml:2: num_return_sequences must be at least 1, not 0"),
+        ("temperature = 0", r"s\.toml:2: temperature must be above 0, not 0"),
+        ("top_p = 1.5", r"s\.toml:2: top_p must be at most 1, not 1\.5"),
+        ("temperature = inf", r"s\.toml:2: temperature must be finite"),
+        ("temperature = nan", r"s\.toml:2: temperature must be above 0, not nan"),
+        ('device = "tpu"', r"s\.toml:2: device can't be 'tpu'; auto, cpu, mps, cuda or cuda:N"),
+        ('model = " "', r"s\.toml:2: model can't be ' '"),
+        ("[sampling]", r"s\.toml:2: unknown setting 'sampling'"),
+        ("prompt = ", r"s\.toml: not TOML: .*line 2"),
+    ],
+)
+def test_a_slip_in_the_file_is_told_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(f"# settings\n{line}\n")
+    with pytest.raises(SettingsError, match=said):
+        settings.load(file)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"TEXTGEN_SEEED": "1"}, r"TEXTGEN_SEEED: unknown setting 'seeed'; did you mean seed\?"),
+        ({"TEXTGEN_SEED": "x"}, r"TEXTGEN_SEED: seed must be a whole number, not 'x'"),
+        ({"TEXTGEN_GREEDY": "maybe"}, r"TEXTGEN_GREEDY: greedy must be true or false, not 'maybe'"),
+    ],
+)
+def test_a_slip_in_the_environment_is_told_with_its_name(environ: Mapping[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings.load(environ=environ)
+
+
+def test_the_program_s_other_variables_are_none_of_the_job_s() -> None:
+    others = {"TEXTGEN_CACHE": "/c", "TEXTGEN_STORE": "s3://b", "TEXTGEN_GIT_PASSWORD": "p"}
+    assert settings.load(environ=others) == Settings()
+
+
+def test_an_unknown_input_is_told_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "seeds").write_text("1")
+    with pytest.raises(SettingsError, match=r"/seeds: unknown setting 'seeds'; did you mean seed\?"):
+        settings.load(inputs=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"prompt = '\xff'", None])
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "s.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"s\.toml: (not UTF-8|can't be read)"):
+        settings.load(file)
+
+
+@given(name=st.sampled_from(sorted(TABLE)), text=st.text())
+def test_any_text_is_a_value_or_one_line_that_names_the_setting(name: str, text: str) -> None:
+    try:
+        assert type(settings.read(name, text, "here")) is type(TABLE[name].default)
+    except SettingsError as error:
+        assert str(error).startswith(f"here: {name} ")
+        assert "\n" not in str(error)
