@@ -17,6 +17,7 @@ COMMANDS = {
     "logs": ("logs", "Print the logs of a run or of one of its jobs."),
     "generate": ("generate", "Generate text: python -m job generate."),
     "dataset": ("dataset", "List datasets, their versions and files."),
+    "compile": ("compile", "Print a workflow file as plain Argo YAML."),
     "lint": ("lint", "Check workflow files."),
     "init": ("init", "Put a working workflow file into a repository."),
 }

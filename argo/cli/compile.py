@@ -1,0 +1,83 @@
+"""`textgen compile`: a workflow file as plain Argo YAML."""
+
+from pathlib import Path
+
+import click
+
+from job.errors import InputError
+
+
+def _pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"{param.opts[0]} {text}: write {param.opts[0]} {param.metavar}")
+        values[name] = value
+    return values
+
+
+@click.command("compile")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--kind",
+    type=click.Choice(["workflow", "template", "cron"]),
+    default="workflow",
+    show_default=True,
+    help="A Workflow to submit, a WorkflowTemplate to apply, or a CronWorkflow that refers to that.",
+)
+@click.option("--schedule", help="When a CronWorkflow runs: minute, hour, day, month, weekday.")
+@click.option(
+    "-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="A workflow input."
+)
+@click.option("--cluster", type=click.Path(path_type=Path), help="All of the options below in one file.")
+@click.option("--instances", type=click.Path(path_type=Path), help="Instance types over the package's.")
+@click.option("--scale", help="The share of each instance type to ask for, for smaller nodes: 0.5, say.")
+@click.option("--registry", metavar="HOST/PATH", help="A mirror: where images without a registry are.")
+@click.option(
+    "--image", "images", multiple=True, metavar="NAME=IMAGE", callback=_pairs, help="Another image for NAME."
+)
+@click.option(
+    "--security",
+    type=click.Choice(["baseline", "restricted"]),
+    help="Whether a job's own container keeps its image's user, or passes Pod Security 'restricted' too.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file in place of the output.")
+def command(  # noqa: PLR0917
+    file: Path,
+    kind: str,
+    schedule: str | None,
+    parameters: dict[str, str],
+    cluster: Path | None,
+    instances: Path | None,
+    scale: str | None,
+    registry: str | None,
+    images: dict[str, str],
+    security: str | None,
+    output: Path | None,
+) -> None:
+    """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
+    from argo.compile import Kind, compile
+    from argo.compile import cluster as clusters
+    from argo.compile.origin import find
+    from argo.language import load
+
+    workflow = load(file)
+    given = {
+        **(clusters.read(cluster) if cluster else {}),
+        **({"instances": clusters.instances(instances)} if instances else {}),
+        **({"scale": clusters.scale("--scale", scale)} if scale else {}),
+        **({"registry": registry} if registry else {}),
+        **({"security": clusters.security("--security", security)} if security else {}),
+    }
+    given["images"] = {**given.get("images", {}), **images}
+    found = clusters.Cluster(**given)
+    values = {
+        **{name: value for name, value in found.parameters.items() if name in workflow.inputs},
+        **parameters,
+    }
+    made = compile(workflow, Kind(kind), found, find(workflow, Kind(kind)), values=values, schedule=schedule)
+    if output:
+        output.write_text(made, "utf-8")
+    else:
+        click.echo(made, nl=False)

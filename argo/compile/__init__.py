@@ -1,0 +1,10 @@
+"""A workflow as plain Argo YAML, built with Hera.
+
+checkouts that need no pod (fold) → what each pod's containers do (steps, container) → one template a job
+(pod) → the object (workflow) → its text (emit). What a person typed stays data on the whole way (text).
+"""
+
+from argo.compile.cluster import Cluster, Security
+from argo.compile.workflow import Kind, Origin, compile
+
+__all__ = ["Cluster", "Kind", "Origin", "Security", "compile"]

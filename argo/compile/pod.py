@@ -1,0 +1,195 @@
+"""A job as a template: one pod, with our container before the job's own and ours after it.
+
+inputs | checkout    init container: folders, inputs, the script
+main                 the file's image; for git-checkout, s3-download and create-model, ours
+commit               after a success only: volumes and strings to the store, then dataset versions
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera.workflows import models as m
+
+from argo.compile import container, names, resources, security, steps, store, text
+from argo.compile.cluster import Cluster
+from argo.compile.container import NOTES, Own
+from argo.compile.fold import Folded
+from argo.compile.parameters import Parameters
+from argo.compile.steps import Steps
+from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
+from job.errors import InputError
+
+IMAGE = "textgen:{version}"  # ours: job/ without torch
+SHARED = "shared"
+
+_GIT = "/var/run/secrets/textgen-git"
+_SSH = f"ssh -oBatchMode=yes -i {_GIT}/ssh-privatekey -oUserKnownHostsFile={_GIT}/known_hosts"
+_CLAIMS = {"storage": "/storage", "cache": "/cache"}
+
+# What says that the node was lost, and not that the job failed.
+_LOST = "imminent node shutdown|pod deleted|[Pp]reempt|low on resource|[Nn]ode.?[Ll]ost|Pod was rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all jobs of a workflow share. `lineage` goes into every version."""
+
+    workflow: Workflow
+    folded: Folded
+    cluster: Cluster
+    parameters: Parameters
+    image: str
+    lineage: Mapping[str, Any]
+
+
+def template(context: Context, job: Job) -> m.Template:
+    """The job's template. Raises InputError, at the job, for what a pod can't hold."""
+    where = f"{context.workflow.path}:{job.at.line}"
+    told = steps.of(context.workflow, context.folded, context.parameters, job)
+    kept = steps.outputs(job)
+    before: list[m.UserContainer] = []
+    place = resources.Place(resources.helper("100m", "128Mi", "2Gi"))
+    if isinstance(job.action, Container | Script):
+        own = container.of(where, job, job.action, context.cluster)
+        place = resources.of(context.workflow, job, context.cluster)
+        if told.into or told.folders or own.files or own.main:
+            before.append(m.UserContainer(**_inputs(context, where, job, told, own)))
+        main = _main(context, job, own, place)
+    else:
+        main = _inputs(context, where, job, told, None) | {"name": "main"}
+    nodes = [m.ContainerNode(**main)]
+    if kept:
+        nodes.append(m.ContainerNode(**_commit(context, where, job, kept), dependencies=["main"]))
+    one = len(nodes) == 1
+    return m.Template(
+        name=names.template(job.name),
+        metadata=m.Metadata(
+            labels={"textgen/job": names.label(job.name)}, annotations={"textgen/job": job.name}
+        ),
+        init_containers=before or None,
+        container=m.Container(**main) if one else None,
+        container_set=None if one else m.ContainerSetTemplate(containers=nodes),
+        volumes=_volumes(context, told),
+        node_selector=place.node_selector,
+        tolerations=place.tolerations,
+        affinity=place.affinity,
+        retry_strategy=_retry(),
+    )
+
+
+def _inputs(context: Context, where: str, job: Job, told: Steps, own: Own | None) -> dict[str, Any]:
+    document: dict[str, Any] = {"job": job.name, "into": told.into, "folders": told.folders}
+    document |= {"resolve": told.resolve} if told.resolve else {}
+    if own and own.files:
+        document["files"] = own.files
+    if own and own.main:
+        document["main"] = own.main
+    environment = [*told.variables.values(), *(own.variables if own else ())]
+    mounts = [_mount("inputs"), _mount("outputs"), m.VolumeMount(name="notes", mount_path=NOTES)]
+    if told.clones:
+        environment.append(m.EnvVar(name="GIT_SSH_COMMAND", value=_SSH))
+        mounts.append(m.VolumeMount(name="git", mount_path=_GIT, read_only=True))
+    if own is None:
+        mounts += _shared(job)
+    return _helper(context, where, job, "inputs", document, environment) | {
+        "name": "checkout" if told.clones else "inputs",
+        "volume_mounts": mounts,
+    }
+
+
+def _main(context: Context, job: Job, own: Own, place: resources.Place) -> dict[str, Any]:
+    read_only = [
+        m.VolumeMount(name="inputs", mount_path=f"/inputs/{each.name}", sub_path=each.name, read_only=True)
+        for each in job.inputs.values()
+        if each.type is Type.DATASET
+    ]
+    return {
+        "name": "main",
+        "image": own.image,
+        "command": own.command,
+        "args": own.args,
+        "env": own.env,
+        "resources": place.resources,
+        "security_context": security.own(context.cluster.security),
+        "volume_mounts": [
+            _mount("inputs"),
+            *read_only,
+            *_shared(job),
+            _mount("outputs"),
+            m.VolumeMount(name="notes", mount_path=NOTES, read_only=True),
+            m.VolumeMount(name="shm", mount_path="/dev/shm"),  # noqa: S108
+            *(m.VolumeMount(name=name, mount_path=_CLAIMS[name]) for name in context.cluster.claims),
+        ],
+    }
+
+
+def _commit(context: Context, where: str, job: Job, kept: dict[str, Any]) -> dict[str, Any]:
+    image = context.cluster.image(job.action.image) if isinstance(job.action, Container | Script) else None
+    lineage = dict(context.lineage) | ({"image": image} if image else {})
+    document = {"job": job.name, "outputs": kept, "lineage": lineage}
+    return _helper(context, where, job, "commit", document, []) | {
+        "name": "commit",
+        "volume_mounts": [
+            _mount("inputs", read_only=True),
+            _mount("outputs", read_only=True),
+            m.VolumeMount(name="notes", mount_path=NOTES, read_only=True),
+        ],
+    }
+
+
+def _helper(
+    context: Context, where: str, job: Job, command: str, document: Any, environment: list[m.EnvVar]
+) -> dict[str, Any]:
+    """A container of ours, which passes Pod Security "restricted" and asks for little."""
+    env = [m.EnvVar(name="TEXTGEN_STEPS", value=text.carried(document)), *environment, *store.environment()]
+    for each in env:
+        if each.value and text.size(each.name, each.value) > text.ARGUMENT_LIMIT:
+            raise InputError(
+                f"{where}: job {job.name!r}: its script or texts are over {text.ARGUMENT_LIMIT >> 10} KB, "
+                "more than a container is started with; put them into files of the repository"
+            )
+    return {
+        "image": context.image,
+        "command": ["python3", "-m", "job", command],
+        "env": env,
+        "resources": resources.helper("50m", "128Mi", "2Gi"),
+        "security_context": security.helper(),
+        "termination_message_policy": "FallbackToLogsOnError",  # the node's message says what was wrong
+    }
+
+
+def _volumes(context: Context, told: Steps) -> list[m.Volume]:
+    found: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in ("inputs", "outputs", "notes")]
+    # Docker's 64 MB are too few for data loaders; what is used counts as the job's memory.
+    found.append({"name": "shm", "emptyDir": {"medium": "Memory"}})
+    if told.clones:
+        found.append({"name": "git", "secret": {"secretName": store.GIT, "optional": True}})
+    for name, claim in context.cluster.claims.items():
+        found.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
+    return [m.Volume.model_validate(each) for each in found]
+
+
+def _mount(name: str, *, read_only: bool | None = None) -> m.VolumeMount:
+    return m.VolumeMount(name=name, mount_path=f"/{name}", read_only=read_only)
+
+
+def _shared(job: Job) -> list[m.VolumeMount]:
+    """The legacy dialect's volumes: one folder a name, the same for all jobs."""
+    return [
+        m.VolumeMount(name=SHARED, mount_path=f"/inputs/{each.name}", sub_path=each.name)
+        for each in job.inputs.values()
+        if isinstance(each.source, SharedVolume)
+    ]
+
+
+def _retry() -> m.RetryStrategy:
+    """A lost node costs a new attempt in a new pod; a failed script does not get one."""
+    return m.RetryStrategy.model_validate(
+        {
+            "limit": 4,
+            "retryPolicy": "Always",
+            "expression": f"lastRetry.message matches '{_LOST}'",
+            "backoff": {"duration": "10s", "factor": 2, "maxDuration": "15m"},
+        }
+    )

@@ -1,0 +1,87 @@
+"""What a pod asks a cluster for: an instance type as requests, limits and a choice of nodes."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hera.workflows import models as m
+
+from argo.compile.cluster import Cluster
+from argo.instances import InstanceType
+from argo.language.diagnostics import did_you_mean
+from argo.language.model import Job, Workflow
+from job.errors import InputError
+
+# A type is a whole machine, and a node keeps some of itself for the system.
+REQUESTED = Fraction(4, 5)
+
+_GPU = "nvidia.com/gpu"
+_PRODUCT = "nvidia.com/gpu.product"
+_MIB = {"Mi": 1, "Gi": 1 << 10, "Ti": 1 << 20}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job's pod runs, and what its own container may use."""
+
+    resources: m.ResourceRequirements
+    node_selector: dict[str, str] | None = None
+    tolerations: list[m.Toleration] | None = None
+    affinity: m.Affinity | None = None
+
+
+def helper(cpu: str, memory: str, limit: str) -> m.ResourceRequirements:
+    """The resources of a container of ours: it asks for little and may use `limit`."""
+    return _resources({"cpu": cpu, "memory": memory}, {"memory": limit})
+
+
+def of(workflow: Workflow, job: Job, cluster: Cluster) -> Place:
+    """The place of a job. Raises InputError for a type that the table does not have."""
+    name = job.instance_type or cluster.instance
+    found = cluster.instances.find(name)
+    if found is None:
+        hint = did_you_mean(name, cluster.instances.names())
+        raise InputError(
+            f"{workflow.path}:{job.at.line}: job {job.name!r}: no instance type {name!r}; {hint}, "
+            "or add it with --instances FILE"
+        )
+    limits = {"memory": _memory(found.memory, cluster.scale)}
+    if found.gpus:
+        limits[_GPU] = str(found.gpus)
+    requests = {
+        "cpu": _cpu(found.cpu, cluster.scale * REQUESTED),
+        "memory": _memory(found.memory, cluster.scale * REQUESTED),
+    }
+    return Place(
+        _resources(requests, limits),
+        dict(found.node_selector) or None,
+        [m.Toleration.model_validate(dict(each)) for each in found.tolerations] or None,
+        _prefer(found),
+    )
+
+
+def _prefer(found: InstanceType) -> m.Affinity | None:
+    """Nodes with the type's GPU first; hardly a cluster has a Quadro, so any GPU will do."""
+    if not found.products:
+        return None
+    wanted = m.NodeSelectorRequirement(key=_PRODUCT, operator="In", values=list(found.products))
+    term = m.PreferredSchedulingTerm(weight=100, preference=m.NodeSelectorTerm(match_expressions=[wanted]))
+    return m.Affinity(
+        node_affinity=m.NodeAffinity(preferred_during_scheduling_ignored_during_execution=[term])
+    )
+
+
+def _resources(requests: dict[str, str], limits: dict[str, str]) -> m.ResourceRequirements:
+    return m.ResourceRequirements.model_validate({"requests": requests, "limits": limits})
+
+
+def _cpu(text: str, share: Fraction) -> str:
+    whole = Fraction(text.removesuffix("m")) * (1 if text.endswith("m") else 1000)
+    milli = max(1, int(whole * share))
+    return f"{milli}m" if milli % 1000 else str(milli // 1000)
+
+
+def _memory(text: str, share: Fraction) -> str:
+    amount, unit = re.fullmatch(r"(\d+)(Mi|Gi|Ti)", text).groups()  # type: ignore[union-attr]
+    mib = max(1, int(int(amount) * _MIB[unit] * share))
+    return f"{mib}Mi" if mib % 1024 else f"{mib >> 10}Gi"

@@ -1,0 +1,198 @@
+"""What the containers around a job's own are told (job/pod/steps.py has the form)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera.workflows import models as m
+
+from argo.compile import store
+from argo.compile.fold import Folded
+from argo.compile.names import parameter
+from argo.compile.parameters import REF, URL, Parameters
+from argo.language.model import (
+    CreateModel,
+    EventField,
+    FromJob,
+    FromWorkflow,
+    GitCheckout,
+    Input,
+    Job,
+    S3Download,
+    Secret,
+    SharedVolume,
+    Type,
+    Value,
+    Workflow,
+)
+from job.datasets.reference import LATEST, DatasetRef
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of one job, and the variables that they refer to."""
+
+    into: dict[str, dict[str, Any]] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    resolve: list[Any] = field(default_factory=list)
+    variables: dict[str, m.EnvVar] = field(default_factory=dict)
+
+    @property
+    def clones(self) -> bool:
+        """Whether one of them is a checkout."""
+        return any("checkout" in step for step in self.into.values())
+
+
+def of(workflow: Workflow, folded: Folded, parameters: Parameters, job: Job) -> Steps:
+    """How the job's inputs and folders are made, and for an action of ours what it does."""
+    made = _Maker(workflow, folded, parameters, job, Steps())
+    steps = made.steps
+    for given in job.inputs.values():
+        if not isinstance(given.source, SharedVolume):
+            path, step = made.step(given)
+            steps.into[path] = step
+    steps.folders.extend(
+        f"/outputs/{each.name}" for each in job.outputs.values() if each.type is not Type.STRING
+    )
+    match job.action:
+        case GitCheckout() as action:
+            steps.into[action.path] = made.checkout(job.name, action)
+        case S3Download() as action:
+            steps.into[action.path] = made.download(action)
+    if any("dataset" in step for step in steps.into.values()):
+        steps.resolve.extend(_read(workflow, folded, parameters))
+    for name in _parameters([steps.into, steps.resolve]):
+        expression = "{{=toBase64(workflow.parameters['" + name + "'])}}"
+        steps.variables[f"PARAMETER_{name}"] = m.EnvVar(name=f"PARAMETER_{name}", value=expression)
+    return steps
+
+
+def outputs(job: Job) -> dict[str, dict[str, Any]]:
+    """What of the job is to be kept."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, each in job.outputs.items():
+        if each.dataset:
+            found[name] = {"dataset": _name(each.dataset)}
+        elif isinstance(job.action, CreateModel):
+            found[name] = {"model": {"name": job.action.name, "type": job.action.type}}
+        else:
+            found[name] = {each.type.value: True}
+    if isinstance(job.action, CreateModel) and not found:
+        found["model"] = {"model": {"name": job.action.name, "type": job.action.type}}
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    workflow: Workflow
+    folded: Folded
+    parameters: Parameters
+    job: Job
+    steps: Steps
+
+    def step(self, given: Input) -> tuple[str, dict[str, Any]]:
+        """Where an input goes, and how it is made."""
+        path = f"/inputs/{given.name}"
+        match given.source:
+            case FromJob(job=producer) if producer in self.folded.checkouts:
+                action = self.folded.checkouts[producer]
+                below = action.path.removeprefix("/outputs/").partition("/")[2]
+                return f"{path}/{below}".rstrip("/"), self.checkout(producer, action)
+            case FromJob(job=producer, output=output):
+                return path, {"output": [producer, output]}
+            case FromWorkflow(input=name) if given.type is Type.DATASET:
+                return path, {"dataset": self.parameters.value(parameter(name))}
+            case FromWorkflow(input=name):
+                return path, self.parameters.value(parameter(name))
+            case DatasetRef() as ref:
+                written = writers(self.workflow, self.job, ref)
+                return path, {"dataset": str(ref)} | ({"written": written} if written else {})
+        raise AssertionError(given.source)
+
+    def checkout(self, name: str, action: GitCheckout) -> dict[str, Any]:
+        """The repository; the linked one at the push's commit, unless the file says otherwise."""
+        linked = action.url is EventField.URL
+        ref = REF if action.ref is EventField.REF or (linked and action.ref is None) else None
+        wanted: dict[str, Any] = {
+            "job": name,
+            "url": self.parameters.value(URL) if linked else action.url,
+            "ref": self.parameters.value(ref) if ref else action.ref,
+        }
+        if linked and action.password is None:
+            for key in ("username", "password"):
+                variable = f"GIT_{key.upper()}"
+                self.steps.variables[variable] = store.secret(variable, store.GIT, key, optional=True)
+                wanted[key] = {"variable": variable}
+        else:
+            wanted["username"] = self._value(action.username)
+            wanted["password"] = self._value(action.password)
+        return {"checkout": {key: value for key, value in wanted.items() if value is not None}}
+
+    def download(self, action: S3Download) -> dict[str, Any]:
+        """Objects of a bucket."""
+        return {
+            "s3": {
+                "url": action.url,
+                "region": action.region,
+                "endpoint": action.endpoint,
+                "access-key": self._value(action.access_key),
+                "secret-access-key": self._value(action.secret_access_key),
+            }
+        }
+
+    def _value(self, value: Value | None) -> Any:
+        if not isinstance(value, Secret):
+            return value
+        variable = f"SECRET_{value.name}"
+        self.steps.variables[variable] = store.secret(variable, store.SECRETS, value.name)
+        return {"variable": variable}
+
+
+def writers(workflow: Workflow, job: Job, ref: DatasetRef) -> list[list[str]]:
+    """The earlier jobs' outputs that make versions of the dataset, the nearest job last."""
+    if ref.version != LATEST:
+        return []
+    earlier: dict[str, Job] = {}
+    names = list(job.needs)
+    while names:
+        name = names.pop(0)
+        if name in workflow.jobs and name not in earlier:
+            earlier[name] = workflow.jobs[name]
+            names.extend(workflow.jobs[name].needs)
+    return [
+        [name, output.name]
+        for name, other in reversed(earlier.items())
+        for output in other.outputs.values()
+        if output.dataset and _name(output.dataset) == _name(ref)
+    ]
+
+
+def _read(workflow: Workflow, folded: Folded, parameters: Parameters) -> Iterator[Any]:
+    """Every reference that the run resolves, the same for all its jobs: whoever is first resolves all."""
+    seen: list[Any] = []
+    for job in folded.jobs.values():
+        for given in job.inputs.values():
+            found: Any = None
+            if isinstance(given.source, DatasetRef) and not writers(workflow, job, given.source):
+                found = str(given.source)
+            elif isinstance(given.source, FromWorkflow) and given.type is Type.DATASET:
+                found = parameters.value(parameter(given.source.input))
+            if found and found not in seen:
+                seen.append(found)
+    yield from seen
+
+
+def _parameters(value: Any) -> Iterator[str]:
+    """The names in every {"parameter": NAME} of a value."""
+    if isinstance(value, Mapping):
+        if "parameter" in value:
+            yield value["parameter"]
+        for each in value.values():
+            yield from _parameters(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _parameters(each)
+
+
+def _name(ref: DatasetRef) -> str:
+    return str(ref).rpartition(":")[0]

@@ -1,0 +1,49 @@
+"""Texts that a person typed, on their way through YAML, Argo and Kubernetes into a container.
+
+Argo replaces `{{...}}` anywhere in a template, with no way to escape it, and Kubernetes `$(NAME)` in
+command, args and environment. So a text with `{{` or a control character goes as JSON, where both have
+another spelling, and any other text stays readable.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# What execve takes for one argument, or one variable with its name, on Linux with pages of 4 KiB.
+ARGUMENT_LIMIT = 128 << 10
+
+# `$$` is a `$` for Kubernetes, `$(` a reference, and `$` before a byte beyond ASCII garbles that byte.
+_DOLLAR = re.compile(r"\$(?=[$(]|[^\x00-\x7f])")
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text can stand in a template as it is."""
+    return "{{" not in text and all(c.isprintable() or c in "\n\t" for c in text)
+
+
+def kept(text: str) -> str:
+    """A plain text as command, args or environment must write it for Kubernetes to give it back."""
+    return _DOLLAR.sub("$$", text)
+
+
+def carried(document: Mapping[str, Any]) -> str:
+    """JSON, a line for each entry of two levels, in which neither Argo nor Kubernetes finds anything."""
+    lines = ",\n".join(f"  {_json(key)}: {_entries(value)}" for key, value in document.items())
+    return f"{{\n{lines}\n}}".replace("{{", r"{\u007b").replace("$", r"\u0024")
+
+
+def _entries(value: Any) -> str:
+    if not isinstance(value, Mapping) or not all(isinstance(each, Mapping) for each in value.values()):
+        return _json(value)
+    lines = ",\n".join(f"    {_json(key)}: {_json(each)}" for key, each in value.items())
+    return f"{{\n{lines}\n  }}" if lines else "{}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)
+
+
+def size(name: str, text: str) -> int:
+    """Bytes of a variable of the environment."""
+    return len(f"{name}={text}".encode()) + 1

@@ -1,0 +1,211 @@
+"""A workflow as one object of Argo: a Workflow, a WorkflowTemplate or a CronWorkflow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from hera.workflows import CronWorkflow, WorkflowTemplate
+from hera.workflows import Workflow as HeraWorkflow
+from hera.workflows import models as m
+
+from argo.compile import emit, names, parameters, pod, security, store
+from argo.compile.cluster import Cluster
+from argo.compile.fold import fold
+from argo.compile.parameters import REF
+from argo.language.model import Job, SharedVolume, Workflow
+from job.errors import InputError
+
+TEMPLATES = 200  # what Argo's definitions take, in an object and in a DAG
+OBJECT_LIMIT = 1 << 20  # bytes, of what etcd stores
+
+_ENTRYPOINT = "workflow"
+
+
+class Kind(StrEnum):
+    """What to make of the file."""
+
+    WORKFLOW = "workflow"
+    TEMPLATE = "template"
+    CRON = "cron"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the file lies: its path in the repository, the repository's address and a commit or branch."""
+
+    file: str
+    url: str = ""
+    ref: str = ""
+
+
+def compile(
+    workflow: Workflow,
+    kind: Kind,
+    cluster: Cluster,
+    origin: Origin,
+    *,
+    values: Mapping[str, str],
+    schedule: str | None = None,
+) -> str:
+    """The object as YAML; the same input gives the same bytes.
+
+    Raises InputError, located, for what the cluster's table lacks or Argo can't hold.
+    """
+    made = (
+        _cron(workflow, values, schedule)
+        if kind is Kind.CRON
+        else _workflow(workflow, kind, cluster, origin, values)
+    )
+    found = emit.yaml(made.to_dict(), origin.file)
+    if len(found) > OBJECT_LIMIT:
+        raise InputError(
+            f"{workflow.path}: {len(found) >> 10} KB of YAML, over the 1 MB that Kubernetes stores; "
+            "put scripts into files of the repository"
+        )
+    return found
+
+
+def _workflow(
+    workflow: Workflow, kind: Kind, cluster: Cluster, origin: Origin, values: Mapping[str, str]
+) -> HeraWorkflow:
+    folded = fold(workflow)
+    jobs = list(folded.jobs.values())
+    _check(workflow, jobs)
+    given = parameters.of(
+        workflow, values, workflow.event.url or origin.url, workflow.event.ref or origin.ref
+    )
+    context = pod.Context(
+        workflow,
+        folded,
+        cluster,
+        given,
+        cluster.image(pod.IMAGE.format(version=version("textgen"))),
+        _lineage(workflow, origin),
+    )
+    tasks = [
+        m.DAGTask(
+            name=names.task(job.name),
+            template=names.template(job.name),
+            depends=" && ".join(names.task(need) for need in job.needs) or None,
+        )
+        for job in jobs
+    ]
+    name = names.resource(workflow.name)
+    is_template = kind is Kind.TEMPLATE
+    make = WorkflowTemplate if is_template else HeraWorkflow
+    labels = _labels(workflow, origin)
+    annotations = {"textgen/file": origin.file} | ({"textgen/repository": origin.url} if origin.url else {})
+    configmap, key = store.ARTIFACTS
+    shared = any(isinstance(each.source, SharedVolume) for job in jobs for each in job.inputs.values())
+    registries = dict.fromkeys(registry for job in jobs for registry in job.registries)
+    return make(
+        name=name if is_template else None,
+        generate_name=None if is_template else f"{name}-",
+        labels=labels,
+        annotations=annotations,
+        workflow_metadata=m.WorkflowMetadata.model_validate(
+            {
+                "labels": labels,
+                "annotations": annotations,
+                # a branch may hold what a label can't
+                "labelsFrom": {
+                    "textgen/commit": {
+                        "expression": f"workflow.parameters['{REF}'] matches '^[0-9a-f]{{40}}$' ? "
+                        f"workflow.parameters['{REF}'] : ''"
+                    }
+                },
+            }
+        ),
+        entrypoint=_ENTRYPOINT,
+        arguments=given.arguments,
+        templates=[
+            m.Template(name=_ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
+            *(pod.template(context, j) for j in jobs),
+        ],
+        service_account_name=store.SERVICE_ACCOUNT,
+        automount_service_account_token=False,
+        executor=m.ExecutorConfig(service_account_name=store.EXECUTOR),
+        security_context=security.pod(cluster.security),
+        pod_spec_patch=security.executor(),
+        archive_logs=True,
+        artifact_repository_ref=m.ArtifactRepositoryRef(config_map=configmap, key=key),
+        image_pull_secrets=[
+            m.LocalObjectReference(name=cluster.pull_secrets.get(each, names.resource(each)))
+            for each in registries
+        ]
+        or None,
+        active_deadline_seconds=cluster.deadline,
+        ttl_strategy=m.TTLStrategy(seconds_after_completion=cluster.keep),
+        # a day for kubectl logs; a failed run keeps its pods as long as itself
+        pod_gc=m.PodGC(strategy="OnWorkflowSuccess", delete_delay_duration="24h"),
+        volume_claim_templates=[_claim(cluster)] if shared else None,
+        volume_claim_gc=m.VolumeClaimGC(strategy="OnWorkflowCompletion") if shared else None,
+    )
+
+
+def _cron(workflow: Workflow, values: Mapping[str, str], schedule: str | None) -> CronWorkflow:
+    if not schedule:
+        raise InputError("--kind cron needs --schedule, for example --schedule '0 3 * * *'")
+    name = names.resource(workflow.name)
+    return CronWorkflow(
+        name=name,
+        labels={"textgen/workflow": names.label(workflow.name)},
+        schedules=[schedule],
+        concurrency_policy="Forbid",
+        workflow_template_ref=m.WorkflowTemplateRef(name=name),
+        arguments=parameters.given(values) or None,
+    )
+
+
+def _check(workflow: Workflow, jobs: list[Job]) -> None:
+    where = [(job.name, names.template(job.name), f"{workflow.path}:{job.at.line}") for job in jobs]
+    names.unique([(_ENTRYPOINT, _ENTRYPOINT, ""), *where], "the jobs")
+    if len(jobs) >= TEMPLATES:
+        raise InputError(
+            f"{workflow.path}:{jobs[TEMPLATES - 1].at.line}: {len(jobs)} jobs, and Argo takes "
+            f"{TEMPLATES - 1} in a workflow; split the file"
+        )
+
+
+def _lineage(workflow: Workflow, origin: Origin) -> dict[str, Any]:
+    digest = sha256(workflow.text.encode("utf-8", "surrogateescape")).hexdigest()
+    return {
+        "workflow": {"name": workflow.name, "file": origin.file, "sha256": digest},
+        "runtime": "argo",
+        "textgen": version("textgen"),
+    }
+
+
+def _labels(workflow: Workflow, origin: Origin) -> dict[str, str]:
+    """By what `kubectl get workflows -l` finds a run."""
+    repository = PurePosixPath(urlsplit(origin.url).path if "://" in origin.url else origin.url).stem
+    return {
+        "app.kubernetes.io/managed-by": "textgen",
+        "textgen/workflow": names.label(workflow.name),
+        **({"textgen/repository": names.label(repository)} if repository else {}),
+        **{
+            f"dataset.textgen/{names.label(output.dataset.name)}": names.label(output.dataset.namespace)
+            for job in workflow.jobs.values()
+            for output in job.outputs.values()
+            if output.dataset
+        },
+    }
+
+
+def _claim(cluster: Cluster) -> m.PersistentVolumeClaim:
+    shared = cluster.shared
+    return m.PersistentVolumeClaim.model_validate(
+        {
+            "metadata": {"name": pod.SHARED},
+            "spec": {
+                "accessModes": [shared.access_mode],
+                "storageClassName": shared.storage_class,
+                "resources": {"requests": {"storage": shared.size}},
+            },
+        }
+    )

@@ -1,0 +1,152 @@
+"""`python -m job inputs`: everything a job finds when it starts, made in its pod's first container."""
+
+import json
+import os
+import shlex
+import shutil
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from job.checkout import PASSWORD, USERNAME, checkout
+from job.datasets import DatasetRef, Datasets
+from job.errors import InputError, StoreError
+from job.pod import record, volume
+from job.pod.s3 import download
+from job.pod.steps import LINEAGE, NOTES, told, value
+
+
+@click.command("inputs")
+def command() -> None:
+    """Fetch a job's inputs and lay out its folders, as TEXTGEN_STEPS says."""
+    os.umask(0)  # which user the job's own container has is not known here
+    steps = told()
+    datasets = Datasets.at(os.environ["TEXTGEN_STORE"])
+    pod = Pod(datasets, os.environ["TEXTGEN_RUN"], tuple(steps.get("resolve", ())), os.environ)
+    for folder in steps.get("folders", ()):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    for path, step in steps.get("into", {}).items():
+        make(pod, Path(path), step)
+    for name, text in steps.get("files", {}).items():
+        (NOTES / name).write_bytes(value(text, os.environ).encode())
+    if main := steps.get("main"):
+        (NOTES / "main").write_bytes(_start(**main).encode())
+    LINEAGE.write_text(json.dumps(pod.lineage, ensure_ascii=False), "utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One job of one run. `refs` are all the dataset references that the run's jobs read."""
+
+    datasets: Datasets
+    run: str
+    refs: tuple[Any, ...]
+    environ: Mapping[str, str]
+    lineage: dict[str, dict[str, Any]] = field(default_factory=lambda: {"inputs": {}, "checkouts": {}})
+
+    def version_of(self, ref: str) -> DatasetRef:
+        """The version that `ref` stands for in this run."""
+        refs = [value(each, self.environ) for each in self.refs]
+        return DatasetRef.parse(record.resolved(self.datasets, self.run, refs)[ref])
+
+
+def make(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
+    """Do one step of job.pod.steps.
+
+    Raises InputError, CheckoutError, StoreError and UnknownReferenceError.
+    """
+    kind = next(kind for kind in _MAKERS if kind in step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _MAKERS[kind](pod, path, step)
+
+
+def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
+    wanted = step["checkout"]
+    url, ref = value(wanted["url"], pod.environ), value(wanted["ref"], pod.environ)
+    if not url:
+        raise InputError("the run has no repository: submit it with -p github-url=URL -p github-ref=COMMIT")
+    secrets = {USERNAME: wanted.get("username"), PASSWORD: wanted.get("password")}
+    given = {name: value(secret, pod.environ) for name, secret in secrets.items() if secret}
+    environ = {**pod.environ, **given}
+    click.echo(f"Cloning into '{path}'...")
+    decided = record.commit(pod.datasets.store, pod.run, wanted["job"])
+    commit = checkout(url, decided or ref or None, path, environ)
+    if not decided:
+        decided = record.decide(pod.datasets.store, pod.run, wanted["job"], commit)
+    if commit != decided:  # another job of the run was first, and the branch has moved since
+        shutil.rmtree(path)
+        checkout(url, decided, path, environ)
+    click.echo(f"HEAD is now at {decided}")
+    pod.lineage["checkouts"][wanted["job"]] = {"repository": _public(url), "commit": decided}
+
+
+def _dataset(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
+    ref = value(step["dataset"], pod.environ)
+    for job, output in reversed(step.get("written", ())):
+        done = record.read(pod.datasets.store, pod.run, job)
+        if done and output in done.datasets:
+            click.echo(f"{ref}: taken from what {job} wrote to it in this run")
+            return _fetch(pod, path, DatasetRef.parse(done.datasets[output]))
+    return _fetch(pod, path, pod.version_of(ref))
+
+
+def _fetch(pod: Pod, path: Path, ref: DatasetRef) -> None:
+    version = pod.datasets.resolve(ref)
+    pod.datasets.fetch(version, path)
+    for each in (path, *path.rglob("*")):
+        if not each.is_symlink():
+            each.chmod(stat.S_IMODE(each.stat().st_mode) | (0o555 if each.is_dir() else 0o444))
+    click.echo(f"{version} in {path}: {version.files} files, {version.size} bytes")
+    pod.lineage["inputs"][path.name] = str(version)
+
+
+def _parameter(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
+    path.write_bytes(value(step, pod.environ).encode())
+
+
+def _output(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
+    job, name = step["output"]
+    done = record.read(pod.datasets.store, pod.run, job)
+    if done is None:
+        raise StoreError(f"{job} has left no record in {pod.datasets.store.url}; run the workflow again")
+    if name in done.strings:
+        path.write_bytes(done.strings[name].encode())
+    elif name in done.volumes:
+        volume.load(pod.datasets.store, done.volumes[name], path)
+        click.echo(f"{job}'s {name} in {path}")
+    else:
+        _fetch(pod, path, DatasetRef.parse(done.datasets[name]))
+
+
+def _s3(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
+    wanted = step["s3"]
+    keys = [value(wanted[name], pod.environ) for name in ("access-key", "secret-access-key") if wanted[name]]
+    count, size = download(wanted["url"], path, keys, region=wanted["region"], endpoint=wanted["endpoint"])
+    click.echo(f"{wanted['url']} in {path}: {count} files, {size} bytes")
+
+
+_MAKERS: Mapping[str, Callable[[Pod, Path, Mapping[str, Any]], None]] = {
+    "checkout": _checkout,
+    "dataset": _dataset,
+    "parameter": _parameter,
+    "output": _output,
+    "s3": _s3,
+}
+
+
+def _start(env: Mapping[str, str], argv: list[str], *, share: bool) -> str:
+    """A script for the image's `sh` that runs `argv` with texts that Argo would have read."""
+    words = ["env", *(f"{name}={text}" for name, text in env.items()), *argv]
+    line = " ".join(shlex.quote(word) for word in words)
+    return f"{line}\ncode=$?\nchmod -R a+rX /outputs\nexit $code\n" if share else f"exec {line}\n"
+
+
+def _public(url: str) -> str:
+    """The address without a user and a password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.password else url

@@ -1,0 +1,58 @@
+"""Objects under a prefix of a bucket, into a folder: s3-download@v1."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from job.errors import InputError, StoreError
+
+
+def download(
+    url: str, target: Path, keys: Sequence[str], *, region: str | None, endpoint: str | None
+) -> tuple[int, int]:
+    """Write every object under `url` (`s3://bucket/prefix`) below `target`; how many files and bytes.
+
+    `keys` is the access key and its secret; without them boto3 looks for credentials itself. Raises
+    InputError where nothing is there or a key would leave the folder, StoreError where S3 refuses.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    parts = urlsplit(url, allow_fragments=False)
+    prefix = parts.path.removeprefix("/")
+    access, secret = [*keys, None, None][:2]
+    client = boto3.client(
+        "s3",
+        region_name=region or None,
+        endpoint_url=endpoint or None,
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        config=Config(retries={"mode": "standard", "max_attempts": 5}),
+    )
+    count = size = 0
+    try:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=prefix):
+            for found in page.get("Contents", ()):
+                if found["Key"].endswith("/"):
+                    continue
+                path = _below(target, prefix, found["Key"])
+                path.parent.mkdir(parents=True, exist_ok=True)
+                client.download_file(parts.netloc, found["Key"], str(path))
+                count, size = count + 1, size + found["Size"]
+    except (BotoCoreError, ClientError) as error:
+        raise StoreError(f"{url}: {error}") from error
+    if not count:
+        raise InputError(f"{url}: no object is there; check the bucket and the path")
+    return count, size
+
+
+def _below(target: Path, prefix: str, key: str) -> Path:
+    """Where a key goes: a prefix that ends in `/` is a folder, any other may be one object."""
+    folder = prefix if prefix.endswith("/") else prefix.rpartition("/")[0]
+    name = key[len(folder) :].lstrip("/")
+    if key.startswith(f"{prefix}/"):
+        name = key[len(prefix) + 1 :]
+    if any(part in {"", ".", ".."} for part in name.split("/")):
+        raise InputError(f"{key!r}: an object whose name leads out of its folder; nothing more was fetched")
+    return target / name

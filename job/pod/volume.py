@@ -1,0 +1,107 @@
+"""A volume on its way from one job to the next: one tar file in the store.
+
+A tar keeps what a volume may hold and a dataset may not: links to anywhere (a virtual environment's
+python), nothing at all, any name that a file can have.
+"""
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from job.datasets.layout import RUNS, new_version
+from job.datasets.store import Store
+from job.errors import CommitError, StoreError
+from job.pod.record import Volume
+
+_CHUNK = 1 << 20
+
+
+def save(store: Store, run: str, job: str, name: str, folder: Path) -> Volume:
+    """Store the folder. Raises CommitError for a file that can't be read or changes meanwhile."""
+    key = f"{RUNS}/{run}/volumes/{job}/{new_version()}/{name}.tar"
+    digest = hashlib.sha256()
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for chunk in _packed(folder):
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+
+    about = sum(path.lstat().st_size + 1024 for path in folder.rglob("*"))
+    store.upload(key, counted(), about)
+    return Volume(key, digest.hexdigest(), size)
+
+
+def load(store: Store, volume: Volume, folder: Path) -> None:
+    """Write the volume's files to the folder, writable by everyone: its user is not known here.
+
+    Raises StoreError where the bytes are not those that were stored.
+    """
+    stream = _Stream(store.read(volume.key))
+    with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
+        # Links may lead anywhere: they mean something in the job's container, not here.
+        tar.extraction_filter = staticmethod(lambda member, _: member)
+        for member in tar:
+            member.mode |= 0o777 if member.isdir() else 0o666
+            member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+            tar.extract(member, folder)
+    stream.drain()
+    if (stream.digest.hexdigest(), stream.size) != (volume.sha256, volume.size):
+        raise StoreError(f"{volume.key}: damaged in the store: not the bytes that were stored")
+
+
+def _packed(folder: Path) -> Iterator[bytes]:
+    """The bytes of the folder's tar."""
+    headers = tarfile.open(fileobj=io.BytesIO(), mode="w")  # noqa: SIM115 - it only makes headers
+    size = 0
+    try:
+        for path in [folder, *sorted(folder.rglob("*"))]:
+            # None: a socket or a pipe, which means nothing in another pod
+            if member := headers.gettarinfo(path, str(Path(".", path.relative_to(folder)))):
+                for chunk in _member(path, member):
+                    size += len(chunk)
+                    yield chunk
+    except OSError as error:
+        raise CommitError(f"{error.filename or folder}: {error.strerror}; make it readable") from error
+    yield bytes(-size % tarfile.RECORDSIZE or tarfile.RECORDSIZE)
+
+
+def _member(path: Path, member: tarfile.TarInfo) -> Iterator[bytes]:
+    yield member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    if not member.isreg():
+        return
+    left = member.size
+    with path.open("rb") as file:
+        while left and (chunk := file.read(min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+    if left:
+        raise CommitError(f"{path}: cut while it was stored; end what writes to it")
+    yield bytes(-member.size % tarfile.BLOCKSIZE)
+
+
+class _Stream:
+    """Chunks as the file that tarfile reads, with their digest."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
+            self.digest.update(chunk)
+            self.size += len(chunk)
+            self._rest += chunk
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def drain(self) -> None:
+        while self.read(_CHUNK):
+            pass
