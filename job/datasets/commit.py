@@ -1,72 +1,143 @@
-"""Making a version of a folder: its files, its manifest, and last the log record that shows it."""
+"""Making a version: its files, its manifest, and last the log record that shows it."""
 
 import hashlib
 import logging
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from job.datasets import layout, paths, tree
+from job.datasets import layout
 from job.datasets.history import Entry, Kind, State, fold
 from job.datasets.log import Log
 from job.datasets.manifest import File, Folder, Link, Manifest
 from job.datasets.origin import Origin
 from job.datasets.parallel import each
+from job.datasets.paths import colliding, overlapping
 from job.datasets.progress import Progress, silent
 from job.datasets.reference import DatasetRef
-from job.datasets.store import Store
+from job.datasets.store import KeyAbsentError, Store
+from job.datasets.tree import Tree, scan
+from job.datasets.upload import upload
 from job.datasets.version import Version
 from job.errors import CommitError
-
-CHUNK = 8 << 20  # bytes that are read, hashed and sent at a time
 
 _log = logging.getLogger(__name__)
 
 
-def commit(
-    store: Store,
-    ref: DatasetRef,
-    source: Path,
-    *,
-    lineage: Mapping[str, object],
-    origin: Origin | None = None,
-    message: str = "",
-    progress: Progress = silent,
-) -> Version:
-    """Store the folder `source` as a new version of `ref`'s dataset, which is made if it is not there.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be committed: local files, each with its path in the version, and what made them.
 
-    `progress` is told the bytes of each piece sent. Raises CommitError where the folder holds no
-    file, changes meanwhile, or holds what a version can't; nothing is visible then.
+    `onto` is a version whose other files the new one holds too. `progress` is told the bytes of each
+    piece that was sent.
+    """
+
+    sources: Sequence[tuple[Path, str]]
+    lineage: Mapping[str, object] = field(default_factory=dict)
+    origin: Origin | None = None
+    message: str = ""
+    onto: Manifest | None = None
+    progress: Progress = silent
+
+
+def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
+    """Store a new version of `ref`'s dataset, which is made if it is not there.
+
+    Raises CommitError where there is no file, one changes meanwhile, or is what a version can't hold;
+    nothing is visible then.
     """
     state = fold(Log(store, ref).read())
-    if origin and (first := state.made_by(origin)):
+    if draft.origin and (first := state.made_by(draft.origin)):
         return Version.of(ref, first, state.tags)
-    found = tree.scan(source)
-    if not found.files:
-        raise CommitError(f"{source}: no file to commit to {ref.name!r}; write the output there")
-    for group in paths.colliding(f.path for f in found.files):
-        _log.warning("%s: one file where case does not count (macOS, Windows)", ", ".join(group))
+    tree = scan(draft.sources)
+    if not tree.files:
+        names = ", ".join(str(source) for source, _ in draft.sources)
+        raise CommitError(f"{names}: no file to commit to {ref.name!r}; write the output there")
+    kept = _kept(draft.onto, tree)
 
     version = layout.new_version()
-    files = each(lambda file: _send(store, ref, version, source, file, progress), found.files)
-    _check(store, layout.data(ref, version), files)
-    if tree.scan(source) != found:
-        raise CommitError(f"{source}: changed while it was stored; commit when nothing writes to it")
+    prefix = layout.data(ref, version)
+    parent = _manifest(store, ref, state.latest)
+    stored = (
+        {(f.size, f.sha256): layout.data(ref, parent.version) + f.path for f in parent.files}
+        if parent
+        else {}
+    )
+    files = each(lambda file: upload(store, prefix + file.path, file, stored, draft.progress), tree.files)
+    if draft.onto:
+        source = layout.data(ref, draft.onto.version)
+        each(lambda file: store.copy(source + file.path, prefix + file.path), kept.files)
+    if scan(draft.sources) != tree:
+        raise CommitError(
+            f"{draft.sources[0][0]}: changed while it was stored; commit when nothing writes to it"
+        )
     manifest = Manifest(
         f"{ref.namespace}/{ref.name}",
         version,
         state.latest,
-        message,
-        origin,
-        lineage,
-        tuple(files),
-        tuple(Link(path, target) for path, target in found.links),
-        tuple(Folder(path, mode) for path, mode in found.folders),
+        draft.message,
+        draft.origin,
+        draft.lineage,
+        tuple(sorted([*kept.files, *files], key=lambda file: file.path)),
+        (*kept.links, *tree.links),
+        (*kept.folders, *tree.folders),
     )
-    return publish(store, ref, manifest)
+    _check_paths(manifest)
+    _check_listing(store, prefix, manifest.files)
+    return _publish(store, ref, manifest)
 
 
-def publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    files: list[File]
+    links: list[Link]
+    folders: list[Folder]
+
+
+def _kept(onto: Manifest | None, tree: Tree) -> _Kept:
+    """What of `onto` the new files leave as it is."""
+    if onto is None:
+        return _Kept([], [], [])
+    new = {file.path for file in tree.files} | {link.path for link in tree.links}
+    new |= {folder.path for folder in tree.folders}
+    parents = {path[:at] for path in new for at, character in enumerate(path) if character == "/"}
+    return _Kept(
+        [file for file in onto.files if file.path not in new],
+        [link for link in onto.links if link.path not in new],
+        [folder for folder in onto.folders if folder.path not in new | parents],
+    )
+
+
+def _manifest(store: Store, ref: DatasetRef, version: str | None) -> Manifest | None:
+    """The manifest of a version, to save work; None where it can't be had."""
+    if version is None:
+        return None
+    key = layout.manifest(ref, version)
+    try:
+        return Manifest.decoded(store.get(key), key)
+    except KeyAbsentError:
+        return None
+
+
+def _check_paths(manifest: Manifest) -> None:
+    paths = manifest.paths()
+    for path in overlapping(paths):
+        raise CommitError(f"{path!r} can't be kept: it would be both a file and a folder, or there twice")
+    for group in colliding(paths):
+        _log.warning("%s: one file where case does not count (macOS, Windows)", ", ".join(group))
+
+
+def _check_listing(store: Store, prefix: str, files: Sequence[File]) -> None:
+    """Compare what the store lists with what was sent."""
+    stored = {found.key.removeprefix(prefix): found.size for found in store.listing(prefix)}
+    for file in files:
+        if stored.pop(file.path, None) != file.size:
+            raise CommitError(f"{file.path!r}: the store does not list it with {file.size} bytes")
+    if stored:
+        raise CommitError(f"{prefix}: the store lists {min(stored)!r} there too, which was not sent")
+
+
+def _publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
     """Make the version visible, whose files are all stored.
 
     Raises CommitError where it took so long that garbage collection has given it up.
@@ -77,7 +148,7 @@ def publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
     def decide(state: State) -> Entry | None:
         if manifest.version in state.gone:
             raise CommitError(
-                f"{ref.name}: given up by garbage collection before it was committed; try again"
+                f"{ref.name}: garbage collection gave this version up before it was committed; try again"
             )
         if manifest.origin and state.made_by(manifest.origin):
             return None
@@ -96,47 +167,5 @@ def publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
     state = Log(store, ref).append(decide)
     entry = state.live.get(manifest.version) or (manifest.origin and state.made_by(manifest.origin))
     if not entry:
-        raise CommitError(f"{ref.name}: taken away by another writer while it was committed; try again")
+        raise CommitError(f"{ref.name}: another writer took this version away as it was committed; try again")
     return Version.of(ref, entry, state.tags)
-
-
-def _send(
-    store: Store,
-    ref: DatasetRef,
-    version: str,
-    source: Path,
-    file: tree.LocalFile,
-    progress: Progress,
-) -> File:
-    """Store one file; what is hashed are the bytes that were sent."""
-    digest = hashlib.sha256()
-    size = 0
-
-    def chunks() -> Iterator[bytes]:
-        nonlocal size
-        try:
-            with (source / file.path).open("rb", buffering=0) as opened:
-                if tree.local_file(file.path, os.fstat(opened.fileno())) != file:
-                    raise CommitError(f"{file.path!r}: changed while it was stored")
-                while chunk := opened.read(CHUNK):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    yield chunk
-                    progress(len(chunk))
-        except OSError as error:
-            raise CommitError(f"{file.path!r}: {error.strerror} while it was stored") from error
-
-    store.upload(layout.data(ref, version) + file.path, chunks(), file.size)
-    if size != file.size:
-        raise CommitError(f"{file.path!r}: changed while it was stored, from {file.size} to {size} bytes")
-    return File(file.path, size, digest.hexdigest(), file.mode)
-
-
-def _check(store: Store, prefix: str, files: list[File]) -> None:
-    """Compare what the store lists with what was sent."""
-    stored = {found.key.removeprefix(prefix): found.size for found in store.listing(prefix)}
-    for file in files:
-        if stored.pop(file.path, None) != file.size:
-            raise CommitError(f"{file.path!r}: the store does not list it with {file.size} bytes")
-    if stored:
-        raise CommitError(f"{prefix}: the store lists {min(stored)!r} there too, which was not sent")

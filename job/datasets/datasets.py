@@ -1,14 +1,15 @@
 """Datasets and their versions in one store: what everything outside this package uses."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from job.datasets import layout
-from job.datasets.commit import commit
+from job.datasets.commit import Draft, commit
 from job.datasets.fetch import fetch
+from job.datasets.generated import generation
 from job.datasets.history import Kind, State, fold
 from job.datasets.log import Log
 from job.datasets.manifest import File, Manifest
@@ -42,10 +43,35 @@ class Datasets:
         message: str = "",
         progress: Progress = silent,
     ) -> Version:
-        """Store the folder `source` as a new version; see job.datasets.commit. Raises CommitError."""
-        return commit(
-            self.store, ref, source, lineage=lineage, origin=origin, message=message, progress=progress
-        )
+        """Store what is in the folder `source` as a new version of `ref`'s dataset.
+
+        The dataset is made if it is not there; what `origin` has committed before is returned again.
+        `progress` is told the bytes of each piece that was sent. Raises CommitError where there is no
+        file, one changes meanwhile, or is what a version can't hold; nothing is visible then.
+        """
+        made = generation(source)
+        told = {**lineage, "generation": made} if made else lineage
+        draft = Draft([(source, "")], told, origin, message, progress=progress)
+        return commit(self.store, ref, draft)
+
+    def put(
+        self,
+        ref: DatasetRef,
+        sources: Sequence[tuple[Path, str]],
+        *,
+        lineage: Mapping[str, object],
+        message: str = "",
+        progress: Progress = silent,
+    ) -> Version:
+        """Store a new version: what the latest holds, and local files and folders at their new paths.
+
+        A folder at `""` gives its contents. Raises CommitError.
+        """
+        try:
+            onto = self.manifest(self.resolve(replace(ref, version=LATEST)))
+        except UnknownReferenceError:
+            onto = None
+        return commit(self.store, ref, Draft(sources, lineage, None, message, onto, progress))
 
     def resolve(self, ref: DatasetRef) -> Version:
         """The version that `ref` names now. Raises UnknownReferenceError, naming the nearest."""

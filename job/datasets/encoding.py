@@ -1,4 +1,4 @@
-"""JSON as it lies in a store: the same value, the same bytes."""
+"""JSON as it lies in a store."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,20 @@ def encode(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def decode(body: bytes, key: str) -> dict[str, Any]:
-    """The object in `body`. Raises StoreError, naming `key`, where it is not one of format 1."""
+def parse(body: bytes, key: str) -> dict[str, Any]:
+    """The object in `body`. Raises StoreError, naming `key`, where there is none."""
     try:
         value = json.loads(body)
     except ValueError as error:
         raise StoreError(f"{key}: damaged in the store: {error}") from error
-    if not isinstance(value, dict) or value.get("format") != 1:
+    if not isinstance(value, dict):
+        raise StoreError(f"{key}: damaged in the store: not a JSON object")
+    return value
+
+
+def decode(body: bytes, key: str) -> dict[str, Any]:
+    """The object in `body`, which says that it is of format 1. Raises StoreError, naming `key`."""
+    value = parse(body, key)
+    if value.get("format") != 1:
         raise StoreError(f"{key}: not of format 1; was it written by a newer textgen?")
     return value

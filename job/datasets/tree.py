@@ -1,98 +1,102 @@
-"""What is in a local folder that is to become a version."""
+"""What is in local files and folders that are to become a version."""
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from job.datasets import paths
+from job.datasets.manifest import Folder, Link
+from job.datasets.paths import problem
 from job.errors import CommitError
 
-PERMISSIONS = 0o777
+_PERMISSIONS = 0o777
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file; two that are equal have not been written to in between."""
+    """A regular file: where it is to be in the version, where it is now, and what it is like.
+
+    Two that are equal have not been written to in between.
+    """
 
     path: str
+    location: Path
     mode: int
     size: int
     inode: int
     modified: int
     changed: int
 
+    @classmethod
+    def of(cls, path: str, location: Path, status: os.stat_result) -> "LocalFile":
+        """The file as `status` has it."""
+        mode = stat.S_IMODE(status.st_mode) & _PERMISSIONS
+        return cls(
+            path, location, mode, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Tree:
-    """Regular files, symbolic links (path and target) and empty folders (path and mode), in order."""
+    """Regular files, symbolic links and empty folders, by path."""
 
-    files: tuple[LocalFile, ...]
-    links: tuple[tuple[str, str], ...]
-    folders: tuple[tuple[str, int], ...]
+    files: list[LocalFile] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
 
 
-def scan(root: Path) -> Tree:
-    """Read the folder `root`.
+def scan(sources: Iterable[tuple[Path, str]]) -> Tree:
+    """Read files and folders, each with its path in the version; `""` for a folder's contents.
 
-    Raises CommitError where it can't be read, holds an unsafe path, a link that leads out of it, or
+    Raises CommitError where one can't be read, holds an unsafe path, a link that leads out of it, or
     something that is neither file, folder nor link.
     """
-    files: list[LocalFile] = []
-    links: list[tuple[str, str]] = []
-    folders: list[tuple[str, int]] = []
-    try:
-        base = root.resolve(strict=True)
-        for path, entry in _walk(root, ""):
-            wrong = paths.problem(path)
-            if wrong:
-                raise CommitError(f"{path!r} can't be kept: {wrong}; rename it")
-            status = entry.stat(follow_symlinks=False)
-            mode = stat.S_IMODE(status.st_mode) & PERMISSIONS
-            if entry.is_symlink():
-                links.append((path, _target(base, path)))
-            elif entry.is_file():
-                files.append(local_file(path, status))
-            elif entry.is_dir():
-                folders.append((path, mode))
-            else:
-                raise CommitError(f"{path!r} can't be kept: it is neither a file, a folder nor a link")
-    except OSError as error:
-        raise CommitError(f"{error.filename or root}: {error.strerror}") from error
-    return Tree(tuple(files), tuple(links), tuple(folders))
+    tree = Tree()
+    for root, prefix in sources:
+        try:
+            base = root.resolve(strict=True)
+            for path, location in [(prefix, base)] if base.is_file() else _walk(base, prefix):
+                wrong = problem(path)
+                if wrong:
+                    raise CommitError(f"{path!r} can't be kept: {wrong}; rename it")
+                _add(tree, base, path, location)
+        except OSError as error:
+            raise CommitError(f"{error.filename or root}: {error.strerror}") from error
+    return tree
 
 
-def local_file(path: str, status: os.stat_result) -> LocalFile:
-    """The file at `path` as `status` has it."""
-    return LocalFile(
-        path,
-        stat.S_IMODE(status.st_mode) & PERMISSIONS,
-        status.st_size,
-        status.st_ino,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
-
-
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Files, links and empty folders, sorted by path."""
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Files, links and empty folders below a folder, sorted."""
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
-        path = prefix + entry.name
+        path = f"{prefix}/{entry.name}" if prefix else entry.name
+        location = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
-            inner = list(_walk(Path(entry.path), f"{path}/"))
-            yield from inner or [(path, entry)]
+            inner = list(_walk(location, path))
+            yield from inner or [(path, location)]
         else:
-            yield path, entry
+            yield path, location
 
 
-def _target(base: Path, path: str) -> str:
+def _add(tree: Tree, base: Path, path: str, location: Path) -> None:
+    status = location.lstat()
+    if stat.S_ISREG(status.st_mode):
+        tree.files.append(LocalFile.of(path, location, status))
+    elif stat.S_ISLNK(status.st_mode):
+        tree.links.append(Link(path, _target(base, path, location)))
+    elif stat.S_ISDIR(status.st_mode):
+        tree.folders.append(Folder(path, stat.S_IMODE(status.st_mode) & _PERMISSIONS))
+    else:
+        raise CommitError(f"{path!r} can't be kept: it is neither a file, a folder nor a link")
+
+
+def _target(base: Path, path: str, location: Path) -> str:
     """Where a link points, once it is known to stay inside, by its words and on this machine."""
-    target = str((base / path).readlink())
+    target = str(location.readlink())
     by_words = os.path.normpath(PurePosixPath(path).parent / target)
-    real = Path(os.path.realpath(base / path))
+    real = Path(os.path.realpath(location))
     if target.startswith("/") or by_words.split("/")[0] == ".." or not real.is_relative_to(base):
         raise CommitError(f"{path!r} can't be kept: the link leads out of the version, to {target!r}")
     return target

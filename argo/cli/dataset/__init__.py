@@ -4,13 +4,22 @@ import importlib
 
 import click
 
-# The command's name, the module here that holds it, its line in --help.
+# The command's name: the module here that holds it, its attribute there, its line in --help.
 COMMANDS = {
     "list": ("show", "list_datasets", "List datasets."),
     "versions": ("show", "versions", "List the versions of a dataset."),
     "files": ("show", "files", "List the files of a version."),
     "show": ("show", "show", "Show a version and what made it."),
-    "get": ("get", "get", "Write a version's files to a folder."),
+    "diff": ("diff", "diff", "Show what changed between two versions."),
+    "get": ("transfer", "get", "Write a version's files to a folder."),
+    "create": ("change", "create", "Make an empty dataset."),
+    "commit": ("transfer", "commit", "Make a version of a folder."),
+    "put": ("transfer", "put", "Make a version of the latest one and more files."),
+    "tag": ("change", "tag", "Give a version a tag, or move it there."),
+    "untag": ("change", "untag", "Take a tag away."),
+    "delete": ("change", "delete", "Delete a version, or a whole dataset."),
+    "gc": ("care", "gc", "Free what no version holds."),
+    "verify": ("care", "verify", "Read versions again, to see that they are whole."),
 }
 
 
@@ -34,7 +43,7 @@ class _Lazy(click.Group):
 
 @click.group("dataset", cls=_Lazy)
 def command() -> None:
-    """List datasets, their versions and files, and fetch them.
+    """Make, see and fetch versions of datasets.
 
     A version is named [NAMESPACE/]NAME[:VERSION], where VERSION is an id, a tag or latest.
     """

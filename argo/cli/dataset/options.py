@@ -8,7 +8,9 @@ import click
 from job.datasets import DatasetRef, Datasets, default_url
 
 
-class _Reference(click.ParamType[DatasetRef]):
+class Reference(click.ParamType[DatasetRef]):
+    """`[namespace/]name[:version]`."""
+
     name = "reference"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DatasetRef:
@@ -19,7 +21,9 @@ def _open(_ctx: click.Context, _param: click.Parameter, url: str | None) -> Data
     return Datasets.at(url or default_url(Path.cwd()))
 
 
-ref_argument = click.argument("ref", type=_Reference())
+ref_argument = click.argument("ref", type=Reference())
+
+message_option = click.option("-m", "--message", default="", help="What the version is, in a line.")
 
 store_option = click.option(
     "--store",

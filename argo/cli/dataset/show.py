@@ -8,6 +8,7 @@ import click
 from argo.cli.dataset.options import ref_argument, store_option
 from argo.cli.tables import Column, age, aligned, byte_size, output_option, print_rows, print_value
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
+from job.datasets.diff import flat
 
 _DATASETS = (
     Column[Dataset]("NAME", str),
@@ -89,7 +90,7 @@ def show(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
         print_value(described | {"lineage": dict(manifest.lineage), "contents": contents}, output)
         return
     described |= {"size": byte_size(version.size), "tags": ", ".join(version.tags)}
-    rows = _flat({**described, **_links(manifest)}) + _flat({"lineage": dict(manifest.lineage)})
+    rows = [*flat({**described, **_links(manifest)}), *flat(dict(manifest.lineage), "lineage")]
     click.echo(aligned([[f"{key}:", text] for key, text in rows]))
 
 
@@ -113,13 +114,3 @@ def _file(file: File) -> dict[str, object]:
 def _links(manifest: Manifest) -> dict[str, object]:
     counts = {"links": len(manifest.links), "empty folders": len(manifest.folders)}
     return {name: count for name, count in counts.items() if count}
-
-
-def _flat(value: object, path: str = "") -> list[tuple[str, str]]:
-    """A nested value as `a.b.c` and its text; what is empty is left out."""
-    if isinstance(value, Mapping):
-        rows = (_flat(inner, f"{path}.{key}" if path else str(key)) for key, inner in value.items())
-        return [row for inner in rows for row in inner]
-    if isinstance(value, list | tuple):
-        return [row for at, inner in enumerate(value) for row in _flat(inner, f"{path}[{at}]")]
-    return [] if value is None or value == "" else [(path, str(value))]

@@ -1,0 +1,58 @@
+"""`textgen dataset gc` and `verify`."""
+
+import re
+from datetime import timedelta
+
+import click
+
+from argo.cli.dataset.options import store_option
+from argo.cli.dataset.progress import transfer
+from argo.cli.tables import byte_size
+from job.datasets import DatasetRef, Datasets, collect
+from job.datasets import verify as verification
+from job.errors import InputError, StoreError
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@click.command("gc")
+@click.option("--older-than", "age", default="1d", show_default=True, help="For example 30m, 12h, 7d.")
+@store_option
+def gc(age: str, datasets: Datasets) -> None:
+    """Free what no version holds: interrupted uploads, deleted versions, old runs' files.
+
+    Nothing is removed that is younger than this, or that a recent run reads. What was uploaded but
+    never committed is barred first and removed by a later call.
+    """
+    freed = list(collect.collect(datasets.store, _duration(age)))
+    for item in freed:
+        click.echo(f"removed {item.name}" + (f" ({byte_size(item.size)})" if item.size else ""))
+    click.echo(f"freed {byte_size(sum(item.size for item in freed))}")
+
+
+@click.command("verify")
+@click.argument("refs", metavar="[REF...]", nargs=-1)
+@store_option
+def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
+    """Read every byte of each version REF (default: of all versions), and compare it with its manifest."""
+    if refs:
+        versions = [datasets.resolve(DatasetRef.parse(ref)) for ref in refs]
+    else:
+        versions = [version for dataset in datasets.datasets() for version in datasets.versions(dataset.ref)]
+    problems = 0
+    for version in versions:
+        with transfer(str(version), version.size) as progress:
+            lines = list(verification.verify(datasets, version, progress))
+        for line in lines:
+            click.echo(line)
+        problems += len(lines)
+    if problems:
+        raise StoreError(f"{problems} problem{'s' * (problems != 1)} in {len(versions)} versions")
+    click.echo(f"{len(versions)} version{'s' * (len(versions) != 1)} verified")
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if not found:
+        raise InputError(f"--older-than {text!r}: not a duration; write for example 30m, 12h or 7d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -1,0 +1,56 @@
+"""`textgen dataset diff`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from argo.cli.dataset.options import Reference, store_option
+from argo.cli.tables import aligned, print_value
+from job.datasets import DatasetRef, Datasets, Manifest, Version, layout
+from job.datasets.diff import TEXTS, Change, file_changes, lineage_changes, text_changes
+
+_WIDTH = 60
+
+
+@click.command("diff")
+@click.argument("before", type=Reference())
+@click.argument("after", type=Reference())
+@store_option
+@click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Everything, as JSON or YAML.")
+def diff(before: DatasetRef, after: DatasetRef, datasets: Datasets, output: str | None) -> None:
+    """Show what changed from the version BEFORE to AFTER: what made it, its files, and its texts."""
+    versions = [datasets.resolve(ref) for ref in (before, after)]
+    manifests = [datasets.manifest(version) for version in versions]
+    sections = {
+        "made by": lineage_changes(*manifests),
+        "files": file_changes(*manifests),
+        "texts": text_changes(*map(_texts, [datasets] * 2, versions, manifests)),
+    }
+    if output:
+        named = {name.replace(" ", "_"): changes for name, changes in sections.items()}
+        print_value({name: [asdict(change) for change in changes] for name, changes in named.items()}, output)
+        return
+    click.echo(f"{versions[0]} -> {versions[1]}")
+    for name, changes in sections.items():
+        if changes:
+            click.echo(f"\n{name}\n{_table(changes)}")
+    if not any(sections.values()):
+        click.echo("no difference")
+
+
+def _texts(datasets: Datasets, version: Version, manifest: Manifest) -> bytes:
+    if all(file.path != TEXTS for file in manifest.files):
+        return b""
+    return datasets.store.get(layout.data(version.ref, version.id) + TEXTS)
+
+
+def _table(changes: Sequence[Change]) -> str:
+    return aligned([[f"  {c.name}", _short(c.before), "->", _short(c.after)] for c in changes])
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "<none>"
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
