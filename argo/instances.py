@@ -1,7 +1,7 @@
 """Instance types: what `resources.instance-type` asks a cluster for (`instances.yaml`)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -10,11 +10,31 @@ from typing import Any
 from job.errors import InputError
 
 _TABLE = Path(__file__).with_name("instances.yaml")
-_KEYS = ("cpu", "memory", "gpus", "product", "node-selector", "tolerations", "aliases", "multiples")
-_CPU = re.compile(r"\d+(\.\d+)?m?")
+_CPU = re.compile(r"\d+(\.\d+)?|\d+m")
 _MEMORY = re.compile(r"(\d+)(Mi|Gi|Ti)")
 _GPU_NODE = {"nvidia.com/gpu.present": "true"}
-_GPU_TAINT = ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
+_GPU_TAINT = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def _are(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) is kind for each in value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)
+
+
+# Each key of a row: whether a value of it is good, and what to write.
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "cpu": (lambda value: bool(_CPU.fullmatch(str(value))), "4, 0.5 or 500m"),
+    "memory": (lambda value: bool(_MEMORY.fullmatch(str(value))), "8Gi"),
+    "gpus": (lambda value: type(value) is int and value >= 0, "a number"),
+    "product": (lambda value: _are(str, value), "a list of texts"),
+    "node-selector": (_is_texts, "a map of texts"),
+    "tolerations": (lambda value: _are(dict, value) and all(map(_is_texts, value)), "a list of maps"),
+    "aliases": (lambda value: _are(str, value), "a list of texts"),
+    "multiples": (lambda value: _are(int, value), "a list of numbers"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +72,22 @@ class Instances:
 @cache
 def builtin() -> Instances:
     """The table of the package."""
-    return Instances(_read(_TABLE))
+    return _instances(_read(_TABLE))
 
 
 def load(override: Path) -> Instances:
-    """The package's table with the rows of `override` over it.
+    """The package's table with what `override` says of each type over it, key by key.
 
     Raises InputError, naming the row, where the file can't be read or a row is wrong.
     """
-    return Instances({**builtin().rows, **_read(override)})
+    table = _read(_TABLE)
+    names = {_plain(name): name for name in table}
+    for name, row in _read(override).items():
+        own = names.get(_plain(name), name)
+        table[own] = table.get(own, {}) | row
+        if not {"cpu", "memory"} <= table[own].keys():
+            raise InputError(f"{override}: {name}: a new type needs cpu and memory")
+    return _instances(table)
 
 
 def _plain(name: str) -> str:
@@ -68,56 +95,58 @@ def _plain(name: str) -> str:
     return re.sub(r"gb(?=x\d+$|$)", "g", name)
 
 
-def _read(path: Path) -> dict[str, InstanceType]:
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a table, each key's value checked."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
         table = YAML(typ="safe", pure=True).load(path)
     except (OSError, YAMLError, ValueError) as error:
-        raise InputError(f"{path}: the table of instance types can't be read: {_first_line(error)}") from None
+        problem = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise InputError(f"{path}: the table of instance types can't be read: {problem}") from None
     if not isinstance(table, dict):
         raise InputError(f"{path}: must be a map from instance types to what they ask for")
+    for name, row in table.items():
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: {name}: must be a map with the keys {', '.join(_KEYS)}")
+        for key, value in row.items():
+            good, hint = _KEYS.get(key, (None, ""))
+            if good is None:
+                raise InputError(f"{path}: {name}: there is no key {key!r}; the keys are {', '.join(_KEYS)}")
+            if not good(value):
+                raise InputError(f"{path}: {name}: {key} must be {hint}, not {value!r}")
+    return {str(name): row for name, row in table.items()}
+
+
+def _instances(table: Mapping[str, Mapping[str, Any]]) -> Instances:
     rows: dict[str, InstanceType] = {}
     for name, row in table.items():
-        for each in _with_multiples(f"{path}: {name}", str(name), row):
-            rows[_plain(each.name)] = each
-        for alias in row.get("aliases", ()):
-            rows[_plain(str(alias))] = rows[_plain(str(name))]
-    return rows
-
-
-def _with_multiples(where: str, name: str, row: Any) -> list[InstanceType]:
-    if not isinstance(row, dict) or not {"cpu", "memory"} <= row.keys() or row.keys() - set(_KEYS):
-        raise InputError(f"{where}: a row has cpu and memory, and may have {', '.join(_KEYS[2:])}")
-    cpu, memory, gpus = str(row["cpu"]), _MEMORY.fullmatch(str(row["memory"])), row.get("gpus", 0)
-    multiples, products = row.get("multiples", []), row.get("product", [])
-    if not _CPU.fullmatch(cpu) or not memory or type(gpus) is not int:
-        raise InputError(f"{where}: write cpu as 4 or 500m, memory as 8Gi, gpus as a number")
-    if not all(isinstance(each, list) for each in (multiples, products, row.get("aliases", []))):
-        raise InputError(f"{where}: product, aliases and multiples are lists")
-    one = InstanceType(
-        name=name,
-        cpu=cpu,
-        memory=memory.group(),
-        gpus=gpus,
-        products=tuple(str(product) for product in products),
-        node_selector=row.get("node-selector", _GPU_NODE if gpus else {}),
-        tolerations=tuple(row.get("tolerations", _GPU_TAINT if gpus else ())),
-    )
-    return [one, *(_times(one, int(number)) for number in multiples)]
+        gpus = row.get("gpus", 0)
+        one = InstanceType(
+            name=name,
+            cpu=str(row["cpu"]),
+            memory=row["memory"],
+            gpus=gpus,
+            products=tuple(row.get("product", ())),
+            node_selector=row.get("node-selector", _GPU_NODE if gpus else {}),
+            tolerations=tuple(row.get("tolerations", _GPU_TAINT if gpus else ())),
+        )
+        for alias in (name, *row.get("aliases", ())):
+            rows[_plain(alias)] = one
+            for number in row.get("multiples", ()):
+                # a row of its own says more than a multiple
+                if f"{name}x{number}" not in table:
+                    rows[_plain(f"{alias}x{number}")] = _times(one, number)
+    return Instances(rows)
 
 
 def _times(one: InstanceType, number: int) -> InstanceType:
-    amount, unit = _MEMORY.fullmatch(one.memory).groups()  # type: ignore[union-attr]
+    cpu, memory = re.findall(r"[\d.]+|[A-Za-z]+", one.cpu), re.findall(r"\d+|[A-Za-z]+", one.memory)
     return replace(
         one,
         name=f"{one.name}x{number}",
-        cpu=f"{int(one.cpu) * number}",
-        memory=f"{int(amount) * number}{unit}",
+        cpu="".join([f"{float(cpu[0]) * number:g}", *cpu[1:]]),
+        memory=f"{int(memory[0]) * number}{memory[1]}",
         gpus=one.gpus * number,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from argo.language.diagnostics import Findings, did_you_mean, listed, quoted
+from argo.language.diagnostics import Findings, did_you_mean, listed, quoted, shortened
 from argo.language.model import Position
 from argo.language.nodes import Mapping, Node, Scalar, Sequence
 
@@ -45,12 +45,15 @@ class Field:
         return tuple(self.node.values) if isinstance(self.node, Mapping) else ()
 
     def text(self) -> str | None:
-        """The text, as written. None, and an error, where it is a list, a map or nothing."""
+        """The text, as written. None, and an error, where it is a list, a map, nothing, or has a NUL."""
         if not isinstance(self.node, Scalar):
             self.report("wrong-type", f"must be a text, not {_KINDS[type(self.node)]}", self._dash())
             return None
         if self.null:
             self.report("wrong-type", "must be a text, not nothing", "write '' for an empty text")
+            return None
+        if "\0" in self.node.text:
+            self.report("wrong-type", "can't hold the character NUL")
             return None
         self._check_quotes(self.node)
         return self.node.text
@@ -105,9 +108,11 @@ class Field:
         for before in self.node.repeated:
             again = self.node.names[before.text].at
             message = f"stands again on line {again.line}, and that one counts"
-            self.findings.add("duplicate-key", before.at, prefix + before.text, message, "remove one of them")
+            self.findings.add(
+                "duplicate-key", before.at, prefix + shortened(before.text), message, "remove one of them"
+            )
         return {
-            name: Field(value, prefix + name, self.node.names[name].at, self.findings)
+            name: Field(value, prefix + shortened(name), self.node.names[name].at, self.findings)
             for name, value in self.node.values.items()
         }
 

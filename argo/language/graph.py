@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from argo.language.diagnostics import quoted
+from argo.language.diagnostics import quoted, shortened
 from argo.language.field import Field
 from argo.language.model import FromJob, Input, Output
 from job.datasets.reference import LATEST, DatasetRef
@@ -29,7 +29,7 @@ def complete_needs(jobs: Mapping[str, Waiting]) -> Needs | None:
     if cycle:
         first = jobs[cycle[0]]
         where = first.needs.get(cycle[1]) or first.job
-        message = f"jobs wait for one another: {' → '.join(cycle)}"
+        message = f"jobs wait for one another: {_chain(cycle)}"
         first.job.report("needs-cycle", message, "remove one of these needs", where.name_at)
         return None
     before = ancestors(declared) if not _cycle(declared) else {}
@@ -43,6 +43,11 @@ def complete_needs(jobs: Mapping[str, Waiting]) -> Needs | None:
                     "missing-need", message, f"write needs: [{producer}]; it is taken as if it stood there"
                 )
     return needs
+
+
+def _chain(names: list[str]) -> str:
+    shown = names if len(names) <= 8 else [*names[:4], "…", *names[-3:]]
+    return " → ".join(shortened(name) for name in shown)
 
 
 def _with_implied(job: Waiting, declared: tuple[str, ...]) -> tuple[str, ...]:

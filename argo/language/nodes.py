@@ -20,6 +20,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from argo.language.diagnostics import Findings, quoted
 from argo.language.model import Position
@@ -112,6 +113,12 @@ def _events(text: str) -> Iterator[Any]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _BrokenError("yaml-syntax", _position(mark) if mark else at, *_explained(error, text)) from None
+    except ReaderError as error:
+        before = text[: error.position]
+        at = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        message = f"the character U+{error.character:04X} can't stand in YAML"
+        hint = 'write it as an escape: "\\x1b"'
+        raise _BrokenError("yaml-syntax", at, message, hint) from None
     except (YAMLError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError) as error:
         # ruamel lets these through for an escape such as "\UFFFFFFFF"
         raise _BrokenError("yaml-syntax", at, f"not YAML: {str(error).splitlines()[0]}") from None
@@ -136,7 +143,7 @@ def _yaml_hint(problem: str, mark: Any, text: str) -> str:
         "a line before it has no ':'; in a block of text every line is indented": "expected ':'" in problem,
         "quote a text that holds ': ', and compare the indentation with the lines above": "mapping values"
         in problem,
-        "quote a text that starts with '%', '@' or '`'": lines[-1].lstrip(" -").startswith(("%", "@", "`")),
+        "quote a text that starts with '%', '@' or '`'": "cannot start any token" in problem,
         "compare the indentation with the lines above; a line may have lost its '#'": "block" in problem
         or "second value" in problem,
     }
@@ -170,7 +177,7 @@ def _document(events: Iterator[Any]) -> Node | None:
         elif isinstance(event, ScalarEvent):
             _check_tag(event, at)
             plain = event.tag is None and event.style is None
-            node, anchor = Scalar(event.value, at, plain, block=event.style == "|"), event.anchor
+            node, anchor = Scalar(_whole(event.value, at), at, plain, block=event.style == "|"), event.anchor
         else:
             continue
         if anchor is not None:
@@ -189,6 +196,14 @@ def _opened(event: Any, at: Position, depth: int, anchors: dict[str, Node | None
     if event.anchor is not None:
         anchors[event.anchor] = None
     return _Open(Mapping(at) if isinstance(event, MappingStartEvent) else Sequence(at), event.anchor)
+
+
+def _whole(text: str, at: Position) -> str:
+    """`text` with the surrogate pairs that JSON's escapes write joined; a single one is an error."""
+    try:
+        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _BrokenError("yaml-syntax", at, "the escapes make half a character (a surrogate)") from None
 
 
 def _check_tag(event: Any, at: Position) -> None:

@@ -71,8 +71,6 @@ def environment(field: Field) -> dict[str, Value]:
             entry.report(
                 "bad-name", f"{quoted(name)} can't name an environment variable", hint, entry.name_at
             )
-        elif value is not None and "\0" in str(value):
-            entry.report("wrong-type", "an environment variable can't hold a NUL")
         elif value is not None:
             found[name] = value
     return found
@@ -95,8 +93,9 @@ def dataset(field: Field) -> DatasetRef | None:
         return None
     try:
         return DatasetRef.parse(text)
-    except InputError as error:
-        ref.report("bad-dataset", str(error))
+    except InputError:
+        hint = "write [NAMESPACE/]NAME[:VERSION] with letters, digits, '.', '_' and '-'"
+        ref.report("bad-dataset", f"{quoted(text)} is no dataset", hint)
         return None
 
 

@@ -3,12 +3,13 @@
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from argo.instances import builtin
 from argo.language.actions.git_checkout import clone_url, commit
-from argo.language.diagnostics import Diagnostic, Findings, WorkflowError, quoted
+from argo.language.diagnostics import Diagnostic, Findings, TooManyErrors, WorkflowError, quoted
 from argo.language.field import Field
 from argo.language.foreign import is_foreign
 from argo.language.inputs import workflow_inputs
@@ -55,8 +56,10 @@ def check(path: Path) -> Checked:
     """Read and check the file at `path` (`-`: standard input)."""
     findings = Findings(path)
     text = _read(path, findings)
-    workflow = _workflow(path, text, findings) if text is not None else None
-    return Checked(None if findings.failed else workflow, findings.in_order())
+    workflow = None
+    with suppress(TooManyErrors):
+        workflow = _workflow(path, text, findings) if text is not None else None
+    return Checked(None if findings.errors else workflow, findings.in_order())
 
 
 def _read(path: Path, findings: Findings) -> str | None:
@@ -85,7 +88,7 @@ def _read(path: Path, findings: Findings) -> str | None:
 def _workflow(path: Path, text: str, findings: Findings) -> Workflow | None:
     node = compose(text, findings)
     if node is None:
-        if not findings.failed:
+        if not findings.errors:
             findings.add("not-a-workflow", _START, "", "the file is empty")
         return None
     root = Field(node, "", _START, findings)

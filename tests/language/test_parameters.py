@@ -1,0 +1,41 @@
+"""The values of a workflow's inputs: what a run gives, else the file's defaults."""
+
+from collections.abc import Callable
+
+import pytest
+
+from argo.language import Workflow, bind
+from job.datasets.reference import DatasetRef
+from job.errors import InputError
+
+_FLOW = """
+inputs:
+  data: {type: dataset, with: {ref: test-one}}
+  echo: {type: string, with: {value: hello}}
+  params: {type: string}
+jobs: {a: {uses: script@v1, with: {script: s, image: i}}}
+"""
+
+
+def test_a_given_value_wins_over_the_default(read_text: Callable[[str], Workflow]) -> None:
+    workflow = read_text(_FLOW)
+    assert bind(workflow, {"params": ""}) == {"data": DatasetRef("test-one"), "echo": "hello", "params": ""}
+    given = {"params": "{{x}}\n", "data": "team/two:v1", "echo": "secret:x"}
+    assert bind(workflow, given) == {**given, "data": DatasetRef("two", "v1", "team")}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"params": "x", "ecko": "y"}, "no input 'ecko'; did you mean 'echo'?"),
+        ({}, "needs a value for params; give it with -p params=VALUE"),
+        ({"params": "x", "data": "../etc"}, "not a dataset reference: '../etc'"),
+    ],
+)
+def test_values_that_do_not_fit_are_one_line(
+    values: dict[str, str], says: str, read_text: Callable[[str], Workflow]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        bind(read_text(_FLOW), values)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)

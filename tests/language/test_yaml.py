@@ -1,0 +1,159 @@
+"""YAML as people write it: positions, the traps of YAML 1.1, and what is refused."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo.language import Checked, Workflow, check, load
+from argo.language.diagnostics import Findings
+from argo.language.field import Field
+from argo.language.model import Position, Script
+from argo.language.nodes import compose
+
+_JOB = "jobs:\n  a:\n    uses: script@v1\n    with: {script: echo, image: bash:5}\n"
+
+
+@pytest.mark.parametrize("key", ["on", "'on'", '"on"', "true", "True", '"true"'])
+def test_on_is_read_however_it_is_written(key: str, read_text: Callable[[str], Workflow]) -> None:
+    workflow = read_text(f"{key}: {{github: {{branches: {{only: main}}}}}}\n{_JOB}")
+    assert workflow.trigger is not None
+    assert workflow.trigger.branches == ("main",)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "yes",
+        "No",
+        "off",
+        "0.10",
+        "0777",
+        "0o17",
+        "0x1F",
+        "1:30",
+        "1_000",
+        "2024-01-01",
+        "1e3",
+        ".nan",
+        "-.inf",
+    ],
+)
+def test_a_value_without_quotes_stays_as_it_was_written(
+    written: str, check_text: Callable[[str], Checked]
+) -> None:
+    checked = check_text(f"{_JOB}    env: {{X: {written}}}\n")
+    assert checked.workflow is not None
+    assert checked.workflow.jobs["a"].env == {"X": written}
+    (said,) = checked.diagnostics
+    assert (said.code, said.hint) == ("unquoted-value", f'write "{written}"')
+
+
+@pytest.mark.parametrize("written", ["", "~", "null"])
+def test_nothing_in_env_is_the_empty_text(written: str, check_text: Callable[[str], Checked]) -> None:
+    checked = check_text(f"{_JOB}    env: {{X: {written}}}\n")
+    assert checked.workflow is not None
+    assert checked.workflow.jobs["a"].env == {"X": ""}
+    assert [each.code for each in checked.diagnostics] == ["unquoted-value"]
+
+
+@pytest.mark.parametrize(
+    "written", ["'yes'", '"0.10"', "!!str 010", "v1.10", "10GB", "1.2.3", "nulls", "12:ab"]
+)
+def test_a_text_gets_no_warning(written: str, check_text: Callable[[str], Checked]) -> None:
+    assert check_text(f"{_JOB}    env: {{X: {written}}}\n").diagnostics == ()
+
+
+def test_of_a_key_that_stands_twice_the_last_counts(check_text: Callable[[str], Checked]) -> None:
+    checked = check_text(_JOB.replace("script: echo", "script: one, script: two"))
+    assert checked.workflow is not None
+    action = checked.workflow.jobs["a"].action
+    assert isinstance(action, Script)
+    assert action.script == "two"
+    assert [(each.code, each.key) for each in checked.diagnostics] == [
+        ("duplicate-key", "jobs.a.with.script")
+    ]
+
+
+def test_anchors_and_merges_are_written_out(read_text: Callable[[str], Workflow]) -> None:
+    text = (
+        "jobs:\n  a: &a\n    uses: script@v1\n    env: &e {X: one, Y: two}\n    with: {script: s, image: i}\n"
+    )
+    workflow = read_text(text + "  b:\n    <<: *a\n    env:\n      X: three\n      <<: [*e]\n")
+    assert workflow.jobs["b"].action == workflow.jobs["a"].action
+    assert workflow.jobs["b"].env == {"X": "three", "Y": "two"}
+
+
+def test_positions_count_from_one_and_point_at_keys(read_text: Callable[[str], Workflow]) -> None:
+    workflow = read_text(f"# a comment\n\n{_JOB}    outputs:\n      o: {{type: string}}\n")
+    assert workflow.jobs["a"].at == Position(4, 3)
+    assert workflow.jobs["a"].outputs["o"].at == Position(8, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "says"),
+    [
+        ("a: 1\nb:\tc: 2\n", 2, 3, "with spaces, not tabs"),
+        ("jobs:\n  a:\n\tb: c\n", 3, 1, "with spaces, not tabs"),
+        ("a: 1\nb: x\0y\n", 2, 5, "can't stand in YAML"),
+        ("a: 1\nb: \x1b[2J\n", 2, 4, "can't stand in YAML"),
+        ("a: b: c\n", 1, 5, "quote a text that holds ': '"),
+        ("a: @b\n", 1, 4, "quote a text that starts with '%'"),
+        ("a: 1\n---\nb: 2\n", 2, 1, "one workflow a file"),
+        ("a: *b\n", 1, 4, "'*b' names no anchor"),
+        ("a: !python/object b\n", 1, 4, "unknown tag '!python/object'"),
+        ("? [a]\n: b\n", 1, 3, "can't be a key"),
+        ("a: {{b}}\n", 1, 5, "can't be a key"),
+        ('a: "\\UFFFFFFFF"\n', 1, 1, "not YAML"),
+        ('a: "\\ud800"\n', 1, 4, "half a character"),
+        ("jobs:\n  a: |\n    text\n# comment\n    more\n", 5, 5, "indent it like the text"),
+    ],
+)
+def test_broken_yaml_is_one_located_error(
+    text: str, line: int, column: int, says: str, check_text: Callable[[str], Checked]
+) -> None:
+    checked = check_text(text)
+    (error,) = checked.diagnostics
+    assert error.code == "yaml-syntax"
+    assert says in str(error)
+    assert error.position == Position(line, column)
+
+
+def test_bytes_that_are_not_utf_8_are_located(tmp_path: Path) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_bytes("jobs:\n  é: ".encode() + b"\xff\n")
+    (error,) = check(path).diagnostics
+    assert (error.code, error.position) == ("unreadable-file", Position(2, 6))
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + _JOB.replace("\n", "\r\n").encode())
+    assert load(path).jobs["a"].at == Position(2, 3)
+
+
+def test_a_file_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(_JOB.encode())))
+    assert list(load(Path("-")).jobs) == ["a"]
+
+
+def test_a_folder_is_unreadable(tmp_path: Path) -> None:
+    assert [each.code for each in check(tmp_path).diagnostics] == ["unreadable-file"]
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@given(_TEXTS)
+def test_every_text_arrives_as_it_was_written(text: str) -> None:
+    findings = Findings(Path("flow.yaml"))
+    node = compose(f"[{json.dumps(text)}]", findings)
+    assert node is not None
+    (item,) = Field(node, "", Position(1, 1), findings).items()
+    assert item.text() == (None if "\0" in text else text)
