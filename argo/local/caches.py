@@ -22,13 +22,20 @@ def mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> list[Mount]:
 def _shared(own: Path, folder: str, target: str, users: Path, pattern: str) -> Iterator[Mount]:
     (own / folder).mkdir(parents=True, exist_ok=True)
     yield Mount(own, target, Access.WRITE)
-    if not os.access(users, os.R_OK | os.X_OK):
-        return
-    for model in sorted(path for path in users.glob(pattern) if path.is_dir()):
-        here = own / folder / model.name
-        # empty: a mount point that an earlier job has left
-        if not here.exists() or not any(here.iterdir()):
-            yield Mount(model, f"{target}/{folder}/{model.name}", Access.PRIVATE)
+    there = {path.name: path for path in _listed(users, pattern) if path.is_dir()}
+    # an empty folder is a mount point that an earlier job has left
+    empty = {
+        path.name for path in _listed(own / folder, pattern) if path.is_dir() and not any(path.iterdir())
+    }
+    for name in empty - there.keys():
+        (own / folder / name).rmdir()
+    for name, model in there.items():
+        if name in empty or not (own / folder / name).exists():
+            yield Mount(model, f"{target}/{folder}/{name}", Access.PRIVATE)
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if os.access(folder, os.R_OK | os.X_OK) else []
 
 
 def _hub(environ: Mapping[str, str]) -> Path:

@@ -28,7 +28,7 @@ from argo.local.source import Source, public
 from argo.local.store import fetched
 from argo.local.task import Access, Mount, Task
 from job.datasets import DatasetRef, Origin, Version
-from job.errors import JobError
+from job.errors import CommitError, JobError
 
 SCRIPT = "/run/textgen/script"
 
@@ -61,7 +61,8 @@ async def perform(state: State, job: Job, say: Line) -> dict[str, str]:
             made = await _model(state, job, DatasetRef.parse(name), mounts, read)
         case Container() | Script() as action:
             await _container(state, job, action, mounts, say)
-    outputs = {name: text.strip() for name, text in _texts(state, job).items()}
+    strings = [output for output in job.outputs.values() if output.type is Type.STRING]
+    outputs = {output.name: folders.text(state.run, job, output) for output in strings}
     for output in job.outputs.values():
         if output.type is not Type.STRING:
             folders.folder(state.run, job, output)
@@ -238,14 +239,12 @@ async def _model(
     return {"model": version}
 
 
-def _texts(state: State, job: Job) -> dict[str, str]:
-    strings = [output for output in job.outputs.values() if output.type is Type.STRING]
-    return {output.name: folders.text(state.run, job, output) for output in strings}
-
-
 async def _commit(state: State, job: Job, name: str, dataset: DatasetRef, read: Mapping[str, str]) -> Version:
     folder = folders.outputs(state.run, job.name) / name
-    version = await _store(state, job, name, dataset, folder, read)
+    try:
+        version = await _store(state, job, name, dataset, folder, read)
+    except CommitError as error:
+        raise CommitError(str(error).replace(str(folder), f"/outputs/{name}")) from error
     shutil.rmtree(folder, ignore_errors=True)  # it is in the store now
     return version
 

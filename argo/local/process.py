@@ -4,7 +4,6 @@ import asyncio
 import codecs
 import contextlib
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +40,9 @@ async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[st
     reading = asyncio.create_task(_read(process.stdout, line))
     try:
         status = await process.wait()
-        await reading
+        # not for ever: where there is no sandbox, a daemon may have kept the pipe
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reading, leash.GRACE)
         return status if status >= 0 else 128 - status
     except asyncio.CancelledError:
         process.stdin.close()
@@ -50,10 +51,10 @@ async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[st
         raise
     finally:
         if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             await process.wait()
+        process.stdin.close()
         reading.cancel()
-        process._transport.close()  # type: ignore[attr-defined]
 
 
 async def _read(stream: asyncio.StreamReader, line: Callable[[str], None]) -> None:

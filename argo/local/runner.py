@@ -100,12 +100,15 @@ async def _jobs(state: State, report: Reporter) -> None:
         tasks[job.name] = asyncio.create_task(after_needs(job), name=job.name)
     try:
         done = await asyncio.gather(*tasks.values())
-    except asyncio.CancelledError:
+    except BaseException as error:
+        for task in tasks.values():
+            task.cancel()
         await asyncio.wait(tasks.values())
         for name, record in state.run.record.jobs.items():
             if not record.phase.ended:
                 _change(state.run, report, name, phase=Phase.OMITTED)
-        state.run.change(phase=Phase.FAILED, finished=now(), message="interrupted")
+        message = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
+        state.run.change(phase=Phase.FAILED, finished=now(), message=message)
         raise
     failed = [f"{name}: {job.message}" for name, job in state.run.record.jobs.items() if job.message]
     state.run.change(

@@ -1,0 +1,151 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+from argo.cli.progress import Silent
+from argo.language import load
+from argo.local import plan, runner
+from argo.local.record import RunRecord
+from argo.local.sandbox import Sandbox
+from argo.local.task import Runtime
+from job.datasets import DatasetRef, Datasets, Manifest
+from job.errors import InputError
+
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run([*GIT, "-C", str(folder), *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def script(text: str, **keys: str) -> str:
+    """A job that runs a script; `keys` are its other keys as YAML in one line."""
+    more = "".join(f"{key}: {value}\n" for key, value in keys.items())
+    return f"{more}uses: script@v1\nwith:\n  image: some/image\n  script: |-\n{indent(dedent(text), '    ')}"
+
+
+def workflow(**jobs: str) -> str:
+    """A file with these jobs."""
+    return "jobs:\n" + "".join(
+        f"  {name}:\n{indent(dedent(text).strip(), '    ')}\n" for name, text in jobs.items()
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that has ended."""
+
+    record: RunRecord
+    folder: Path
+
+    def log(self, job: str) -> str:
+        return (self.folder / "jobs" / job / "log").read_text("utf-8")
+
+    def phases(self) -> dict[str, str]:
+        return {name: str(job.phase) for name, job in self.record.jobs.items()}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository of a test's own."""
+
+    root: Path
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    def commit(self) -> str:
+        git(self.root, "add", "--all")
+        git(self.root, "commit", "--quiet", "--message=x")
+        return git(self.root, "rev-parse", "HEAD")
+
+    def run(
+        self,
+        text: str,
+        *,
+        runtime: Runtime | None = None,
+        parameters: Mapping[str, str] | None = None,
+        ref: str | None = None,
+        secrets: Path | None = None,
+    ) -> Outcome:
+        """Run a workflow file with this text, in this process."""
+        file = self.write(".gradient/workflows/work.yaml", text)
+        made = plan.make(
+            load(file), runtime or Sandbox(), parameters=parameters or {}, ref=ref, secrets=secrets
+        )
+        run = runner.execute(made, str(file), Silent())
+        return Outcome(run.record, run.folder)
+
+    @property
+    def datasets(self) -> Datasets:
+        return Datasets.at((self.root / ".textgen/datasets").as_uri())
+
+    def files(self, reference: str) -> dict[str, str]:
+        """The text of each file of a version."""
+        target = self.root.parent / f"got-{os.urandom(4).hex()}"
+        self.datasets.fetch(self.datasets.resolve(DatasetRef.parse(reference)), target)
+        return {
+            str(path.relative_to(target)): path.read_text() for path in target.rglob("*") if path.is_file()
+        }
+
+    def manifest(self, reference: str) -> Manifest:
+        return self.datasets.manifest(self.datasets.resolve(DatasetRef.parse(reference)))
+
+    def textgen(
+        self, *words: str, env: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Call the command in the repository."""
+        return subprocess.run(
+            [sys.executable, "-m", "argo", *words],
+            cwd=self.root,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def make_repository(tmp_path: Path) -> Callable[[str], Repository]:
+    def make(name: str) -> Repository:
+        root = tmp_path / name
+        root.mkdir()
+        git(root, "init", "--quiet", "--initial-branch=main")
+        return Repository(root)
+
+    return make
+
+
+@pytest.fixture
+def repository(make_repository: Callable[[str], Repository]) -> Repository:
+    return make_repository("repository")
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's or the user's configuration."""
+    for name in ("TEXTGEN_STORE", "TEXTGEN_CACHE", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("XDG_CACHE_HOME", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sandbox() -> Iterator[None]:
+    try:
+        Sandbox().check()
+    except InputError as error:
+        pytest.skip(str(error))
+    yield

@@ -1,0 +1,110 @@
+"""Nothing that a job does reaches this machine, and little of this machine reaches a job."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from argo.local import machine, sandbox
+from argo.local.sandbox import Sandbox
+from job.errors import InputError
+from tests.local.conftest import Repository, script, workflow
+
+PLACES = ["/nlp", "/etc/made", "/usr/local/made", "/root/made", "/tmp/made", f"{sys.prefix}/made"]
+
+
+def test_what_a_job_writes_elsewhere_is_gone_with_it(repository: Repository) -> None:
+    home = Path.home()
+    text = "\n".join(f"echo x > {place} && echo wrote {place}" for place in [*PLACES, f"{home}/made"])
+    outcome = repository.run(workflow(job=script(f"{text}\nrm -rf {repository.root}/.git; true")))
+    wrote = [line.split()[1] for line in outcome.log("job").splitlines() if line.startswith("wrote")]
+    assert {"/nlp", "/root/made", "/tmp/made"} <= set(wrote)
+    assert not [place for place in wrote if Path(place).exists()]
+    assert (repository.root / ".git").is_dir()
+
+
+def test_packages_installed_by_a_job_are_not_in_the_environment(
+    repository: Repository, tmp_path: Path
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "pyproject.toml").write_text("[project]\nname='sandboxed'\nversion='1'\n")
+    site = Path(pytest.__file__).parents[1]
+    # a package needs no build for this: pip3 is the environment's own, and writes to its folders
+    job = script(
+        f"""
+        pip3 --version
+        echo 'made = 1' > {site}/sandboxed.py && python3 -c 'import sandboxed; print("made", sandboxed.made)'
+        """
+    )
+    log = repository.run(workflow(job=job)).log("job")
+    assert sys.prefix in log.splitlines()[0]
+    if os.access(site, os.W_OK):
+        assert "made 1" in log
+    assert not (site / "sandboxed.py").exists()
+
+
+def test_a_jobs_environment_holds_the_network_and_its_own_and_nothing_private(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "private")
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:1")
+    outcome = repository.run(workflow(job=script("env; id -u; pwd", env="{MINE: 'a b'}")))
+    lines = outcome.log("job").splitlines()
+    assert {"MINE=a b", "https_proxy=http://proxy.invalid:1", "HOME=/root", "0", "/"} <= set(lines)
+    assert "private" not in outcome.log("job")
+
+
+def test_a_script_goes_on_after_an_error_and_its_last_status_counts(repository: Repository) -> None:
+    outcome = repository.run(workflow(job=script("false\nset -- a\necho on $0 $1")))
+    assert outcome.phases() == {"job": "Succeeded"}
+    assert "on /run/textgen/script a" in outcome.log("job")
+
+
+def test_args_without_a_command_are_run_and_an_entrypoint_is_asked_for(repository: Repository) -> None:
+    container = "uses: container@v1\nwith: {image: some/image, args: %s}"
+    outcome = repository.run(workflow(job=container % '[bash, -c, "echo $0", "it is"]'))
+    assert "it is" in outcome.log("job")
+    refused = repository.run(workflow(job=container % "['--port', '80']"))
+    assert "entrypoint" in refused.record.jobs["job"].message
+
+
+def test_a_command_that_is_not_there_fails_the_job_by_name(repository: Repository) -> None:
+    container = "uses: container@v1\nwith: {image: some/image, command: nvcc, args: [-V]}"
+    outcome = repository.run(workflow(job=container))
+    assert "nvcc: No such file" in outcome.log("job")
+    assert outcome.record.jobs["job"].message == "exit status 127"
+
+
+@pytest.fixture
+def bwrap_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sandbox, "_bwrap", lambda: str(program))
+    sandbox._base.cache_clear()
+    yield
+    sandbox._base.cache_clear()
+
+
+def test_where_namespaces_are_forbidden_it_says_what_else_there_is(bwrap_that_fails: None) -> None:
+    with pytest.raises(InputError, match=r"uid map: Permission denied.*--runtime docker or podman, or host"):
+        Sandbox().check()
+
+
+def test_what_is_mounted_below_a_folder_is_seen_too(tmp_path: Path) -> None:
+    for name in ("a", "b/mounted", "b/beside"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a")
+    mounted = frozenset({f"{tmp_path}/b/mounted"})
+    parts = [(part[0], part[-1]) for part in machine._entry(tmp_path, mounted, 3)]
+    assert parts == [
+        ("--dir", f"{tmp_path}"),
+        ("--overlay-src", f"{tmp_path}/a"),
+        ("--dir", f"{tmp_path}/b"),
+        ("--overlay-src", f"{tmp_path}/b/beside"),
+        ("--overlay-src", f"{tmp_path}/b/mounted"),
+        ("--symlink", f"{tmp_path}/link"),
+    ]

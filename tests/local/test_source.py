@@ -1,0 +1,144 @@
+"""Which code a run runs, and what its versions say of it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from job.errors import InputError
+from tests.local.conftest import GIT, Repository, git, script, workflow
+
+CLONE = """
+    outputs: {repo: {type: volume}}
+    uses: git-checkout@v1
+    with: {url: context.event.github.url, ref: context.event.github.ref}
+    """
+KEEP = script(
+    "cd /inputs/repo && git status --short > /outputs/d/status; cat file > /outputs/d/file; ls -A > /outputs/d/ls",
+    needs="[clone]",
+    inputs="{repo: clone.outputs.repo}",
+    outputs="{d: {type: dataset, with: {ref: d}}}",
+)
+BOTH = workflow(clone=CLONE, keep=KEEP)
+
+
+def test_the_working_tree_is_run_with_its_edits_and_the_lineage_says_so(repository: Repository) -> None:
+    repository.write("file", "committed\n")
+    repository.write("gone", "")
+    repository.write(".gitignore", "ignored\n")
+    commit = repository.commit()
+    repository.write("file", "edited\n")
+    repository.write("new file\n", "")
+    repository.write("ignored", "")
+    (repository.root / "gone").unlink()
+    outcome = repository.run(BOTH)
+    files = repository.files("d")
+    assert files["file"] == "edited\n"
+    assert "ignored" not in files["ls"]
+    # with the workflow file itself
+    assert set(files["status"].splitlines()) == {" M file", " D gone", "?? .gradient/", '?? "new file\\n"'}
+    told = f"working tree at {commit[:7]}, 4 files changed"
+    assert (outcome.record.source, told in outcome.log("clone")) == (told, True)
+    lineage = repository.manifest("d").lineage["repository"]
+    assert isinstance(lineage, dict)
+    assert (lineage["commit"], lineage["dirty"], lineage["changed_files"]) == (commit, True, 4)
+    assert git(repository.root, "status", "--short").count("\n") == 3  # and nothing of it was touched
+
+
+def test_the_same_files_have_the_same_digest_committed_or_not(repository: Repository) -> None:
+    def tree() -> object:
+        repository.run(BOTH)
+        lineage = repository.manifest("d").lineage["repository"]
+        assert isinstance(lineage, dict)
+        return lineage["dirty"], lineage["tree"]
+
+    repository.write("file", "1")
+    (_, before), _ = tree(), repository.commit()  # type: ignore[misc]
+    dirty, after = tree()  # type: ignore[misc]
+    assert (dirty, before) == (False, after)
+
+
+def test_a_repository_without_a_commit_can_be_run(repository: Repository) -> None:
+    repository.write("file", "x")
+    outcome = repository.run(BOTH)
+    assert outcome.record.source == "working tree at no commit yet, 2 files changed"
+    assert repository.files("d")["file"] == "x"
+
+
+def test_a_commit_is_run_when_asked_for(repository: Repository) -> None:
+    repository.write("file", "old")
+    old = repository.commit()
+    repository.write("file", "new")
+    repository.commit()
+    repository.run(BOTH, ref="HEAD~1")
+    assert repository.files("d")["file"] == "old"
+    lineage = repository.manifest("d").lineage["repository"]
+    assert isinstance(lineage, dict)
+    assert (lineage["commit"], lineage["dirty"]) == (old, False)
+    with pytest.raises(InputError, match="no such branch, tag or commit"):
+        repository.run(BOTH, ref="--upload-pack=x")
+
+
+def test_a_url_that_is_this_repositorys_own_means_the_working_tree(repository: Repository) -> None:
+    git(repository.root, "remote", "add", "origin", "git@host.invalid:me/repo.git")
+    repository.write("file", "here")
+    text = BOTH.replace(
+        "context.event.github.url, ref: context.event.github.ref", "https://host.invalid/me/repo"
+    )
+    repository.run(text)
+    assert repository.files("d")["file"] == "here"
+
+
+def test_another_repository_is_cloned_where_git_redirects_to(
+    repository: Repository, make_repository: Callable[[str], Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_repository("other")
+    other.write("file", "other")
+    commit = other.commit()
+    config = repository.root.parent / "gitconfig"
+    config.write_text(f'[url "{other.root.as_uri()}"]\n insteadOf = https://host.invalid/you/repo.git\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    url = "https://host.invalid/you/repo.git"
+    outcome = repository.run(BOTH.replace("context.event.github.url, ref: context.event.github.ref", url))
+    assert repository.files("d")["file"] == "other"
+    assert repository.manifest("d").lineage["checkouts"] == {"clone": {"repository": url, "commit": commit}}
+    assert "Cloning into '/outputs/repo'..." in outcome.log("clone")
+
+
+def test_outside_a_repository_only_a_file_that_needs_one_is_refused(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = Repository(repository.root.parent / "outside")
+    outside.root.mkdir()
+    monkeypatch.chdir(outside.root)
+    with pytest.raises(InputError, match=r"work.yaml:2: job 'clone' .* is in no git repository"):
+        outside.run(BOTH)
+    assert not (outside.root / ".textgen").exists()
+    assert outside.run(workflow(job=script("true"))).phases() == {"job": "Succeeded"}
+
+
+def test_a_checkout_can_go_deeper_into_its_output_but_not_out_of_it(repository: Repository) -> None:
+    repository.write("file", "x")
+    deeper = CLONE.replace("ref}", "ref, path: /outputs/repo/sub/folder}")
+    look = script("ls /inputs/repo/sub/folder", needs="[clone]", inputs="{repo: clone.outputs.repo}")
+    assert "file" in repository.run(workflow(clone=deeper, look=look)).log("look")
+
+
+def test_submodules_come_with_the_working_tree(
+    repository: Repository, make_repository: Callable[[str], Repository]
+) -> None:
+    other = make_repository("other")
+    other.write("inside", "x")
+    other.commit()
+    git(
+        repository.root,
+        *GIT[1:],
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        str(other.root),
+        "sub",
+    )
+    repository.commit()
+    look = script("cat /inputs/repo/sub/inside", needs="[clone]", inputs="{repo: clone.outputs.repo}")
+    assert "x" in repository.run(workflow(clone=CLONE, look=look)).log("look")
