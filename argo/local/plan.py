@@ -123,10 +123,8 @@ def _checkout(
     )
     if root and ours and (action.ref is None or isinstance(action.ref, EventField)):
         return Checkout(root.as_uri(), commit) if commit else Checkout(None, None)
-    if isinstance(action.url, EventField):
-        url = root.as_uri() if root else event.url
-    else:
-        url = action.url
+    from_event = root.as_uri() if root else event.url
+    url = from_event if isinstance(action.url, EventField) else action.url
     if url is None:
         raise InputError(
             f"{where} checks out context.event.github.url, and the file is in no git repository; "

@@ -6,9 +6,8 @@ from tests.local.conftest import Repository, script, workflow
 def test_jobs_with_no_path_between_them_run_at_once(repository: Repository) -> None:
     # each waits for the other: one after the other they would wait for ever
     def meet(mine: str, other: str) -> str:
-        return script(
-            f"touch /storage/{mine}; for i in $(seq 600); do test -e /storage/{other} && exit; sleep 0.1; done; exit 1"
-        )
+        wait = f"for i in $(seq 600); do test -e /storage/{other} && exit; sleep 0.1; done; exit 1"
+        return script(f"touch /storage/{mine}; {wait}")
 
     outcome = repository.run(workflow(left=meet("left", "right"), right=meet("right", "left")))
     assert outcome.phases() == {"left": "Succeeded", "right": "Succeeded"}

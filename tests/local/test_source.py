@@ -13,7 +13,11 @@ CLONE = """
     with: {url: context.event.github.url, ref: context.event.github.ref}
     """
 KEEP = script(
-    "cd /inputs/repo && git status --short > /outputs/d/status; cat file > /outputs/d/file; ls -A > /outputs/d/ls",
+    """
+    cd /inputs/repo && git status --short > /outputs/d/status
+    cat file > /outputs/d/file
+    ls -A > /outputs/d/ls
+    """,
     needs="[clone]",
     inputs="{repo: clone.outputs.repo}",
     outputs="{d: {type: dataset, with: {ref: d}}}",
