@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from argo.instances import Instances
 from argo.language import scripts
 from argo.language.actions import ACTIONS, ActionKind, Call
+from argo.language.defaults import Defaults, Resources, resources
 from argo.language.diagnostics import did_you_mean, quoted
 from argo.language.field import Field
 from argo.language.graph import Waiting, complete_needs, same_run_datasets
@@ -32,15 +32,6 @@ _INSTEAD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
-    """`defaults`, and what a job may lay over it."""
-
-    env: Mapping[str, Value]
-    instance_type: str | None
-    registries: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Draft:
     """A job whose own map was read, before it is looked at beside the others."""
 
@@ -49,9 +40,7 @@ class _Draft:
     outputs: dict[str, Output]
 
 
-def read_jobs(
-    field: Field, given: Mapping[str, WorkflowInput], defaults: Defaults, instances: Instances
-) -> dict[str, Job]:
+def read_jobs(field: Field, given: Mapping[str, WorkflowInput], defaults: Defaults) -> dict[str, Job]:
     """All jobs under `jobs` that have no error."""
     drafts = {name: _draft(name, entry) for name, entry in field.entries().items()}
     if len(drafts) > MAX_JOBS:
@@ -73,7 +62,7 @@ def read_jobs(
     for name, draft in drafts.items():
         own = inputs[name] if inputs else {given.name: given for given, _ in waiting[name].inputs.values()}
         env = {**defaults.env, **environment(draft.fields["env"])} if "env" in draft.fields else defaults.env
-        resources = read_resources(draft.fields.get("resources"), instances)
+        own_resources = resources(draft.fields["resources"]) if "resources" in draft.fields else Resources()
         action, registry = _action(draft, own, env)
         if action is None:
             continue
@@ -84,8 +73,10 @@ def read_jobs(
             inputs=own,
             outputs=draft.outputs,
             env=env,
-            instance_type=resources.instance_type or defaults.instance_type,
-            registries=tuple(dict.fromkeys((*defaults.registries, *resources.registries, *registry))),
+            instance_type=own_resources.instance_type or defaults.resources.instance_type,
+            registries=tuple(
+                dict.fromkeys((*defaults.resources.registries, *own_resources.registries, *registry))
+            ),
             at=draft.field.name_at,
         )
     return jobs
@@ -115,20 +106,6 @@ def _needs(field: Field, jobs: Mapping[str, object]) -> dict[str, Field]:
         elif name is not None:
             found[name] = item
     return found
-
-
-def read_resources(field: Field | None, instances: Instances) -> Defaults:
-    """`resources` of a job or of `defaults`, as Defaults without env."""
-    if field is None:
-        return Defaults({}, None, ())
-    fields = field.fields(("instance-type", "container-registries"))
-    name = fields["instance-type"].text() if "instance-type" in fields else None
-    if name and instances.find(name) is None:
-        hint = did_you_mean(name, instances.names(), "add it to the table of instance types")
-        message = f"{quoted(name)} is not in the table of instance types"
-        fields["instance-type"].report("unknown-instance", message, hint)
-    registries = fields["container-registries"].texts() if "container-registries" in fields else None
-    return Defaults({}, name or None, registries or ())
 
 
 def _action(
@@ -163,8 +140,8 @@ def _kind(draft: _Draft) -> ActionKind | None:
     if uses is None or name is None:
         return None
     if name not in ACTIONS:
-        known = {**{each: each for each in ACTIONS}, "model-create@v1": "create-model@v1"}
-        meant = known.get(name, name)
+        # the heading of create-model's own page
+        meant = "create-model@v1" if name == "model-create@v1" else name
         uses.report("unknown-action", f"there is no action {quoted(name)}", did_you_mean(meant, ACTIONS))
         return None
     return ACTIONS[name]

@@ -8,6 +8,7 @@ import re
 from argo.language.diagnostics import quoted
 from argo.language.field import Field
 from argo.language.model import Secret, Value
+from argo.language.nodes import Scalar
 from job.datasets.reference import LATEST, DatasetRef
 from job.errors import InputError
 
@@ -27,20 +28,22 @@ def looks_like_expression(text: str) -> bool:
 def literal(field: Field) -> str | None:
     """A text where expressions mean nothing; one that looks like it gets a warning."""
     text = field.value()
-    if text is not None and looks_like_expression(text):
-        message = f"{quoted(text)} is taken as a text, not replaced"
-        name = re.search(r"secrets\.(\w+)", text)
-        hint = f"write {_PREFIX}{name[1]}" if name else "pass it as an input and read /inputs/NAME"
-        field.report("literal-expression", message, hint)
+    if text is None or not (looks_like_expression(text) or text.startswith(_PREFIX)):
+        return text
+    message = f"{quoted(text)} is taken as a text, not replaced"
+    name = re.search(r"secrets\.(\w+)", text)
+    if text.startswith(_PREFIX) or name:
+        hint = f"write env: {{NAME: {_PREFIX}{name[1] if name else 'NAME'}}}"
+    else:
+        hint = "pass it as an input and read /inputs/NAME"
+    field.report("literal-expression", message, hint)
     return text
 
 
 def secret_or_text(field: Field) -> Value | None:
     """A text, or `secret:NAME`."""
-    text = literal(field)
-    if text is None or not text.startswith(_PREFIX):
-        return text
-    return secret(field)
+    given = field.node
+    return secret(field) if isinstance(given, Scalar) and given.text.startswith(_PREFIX) else literal(field)
 
 
 def secret(field: Field) -> Secret | None:

@@ -7,17 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from argo.instances import builtin
 from argo.language.actions.git_checkout import clone_url, commit
+from argo.language.compose import compose
+from argo.language.defaults import Defaults, defaults
 from argo.language.diagnostics import Diagnostic, Findings, TooManyErrors, WorkflowError, quoted
 from argo.language.field import Field
 from argo.language.foreign import is_foreign
 from argo.language.inputs import workflow_inputs
-from argo.language.jobs import Defaults, read_jobs, read_resources
+from argo.language.jobs import read_jobs
 from argo.language.model import Event, EventField, GitCheckout, Job, Position, Trigger, Workflow
-from argo.language.nodes import Mapping as MapNode
-from argo.language.nodes import compose
-from argo.language.values import environment
 
 MAX_BYTES = 1024 * 1024
 
@@ -98,20 +96,19 @@ def _workflow(path: Path, text: str, findings: Findings) -> Workflow | None:
     on = next((fields[name] for name in _ON if name in fields), None)
     trigger = _trigger(on) if on else None
     event = _event(fields["context"]) if "context" in fields else Event()
-    defaults, cluster_id = _defaults(fields.get("defaults"))
+    common = defaults(fields["defaults"]) if "defaults" in fields else Defaults()
     inputs = workflow_inputs(fields["inputs"]) if "inputs" in fields else {}
-    jobs = read_jobs(fields["jobs"], inputs, defaults, builtin())
+    jobs = read_jobs(fields["jobs"], inputs, common)
     if on is None and "context" not in fields:
         _check_event(fields["jobs"], jobs)
-    return Workflow(path, text, trigger, event, inputs, jobs, cluster_id)
+    return Workflow(path, text, trigger, event, inputs, jobs, common.cluster_id)
 
 
 def _trigger(field: Field) -> Trigger | None:
     """`on: {github: {branches: {only: BRANCH}}}`; a list of branches is taken too."""
     only = field
     for name in ("github", "branches", "only"):
-        known = only.node.values if isinstance(only.node, MapNode) else {}
-        if name not in known:
+        if name not in only.names:
             hint = "write on: {github: {branches: {only: main}}}"
             only.report("bad-trigger", f"{quoted(name)} is missing; no push starts the workflow", hint)
             return None
@@ -140,16 +137,6 @@ def _event(field: Field) -> Event:
         clone_url(fields["url"], url) if url is not None else None,
         commit(fields["ref"], ref) if ref is not None else None,
     )
-
-
-def _defaults(field: Field | None) -> tuple[Defaults, str | None]:
-    if field is None:
-        return Defaults({}, None, ()), None
-    fields = field.fields(("env", "resources", "clusterId"))
-    env = environment(fields["env"]) if "env" in fields else {}
-    resources = read_resources(fields.get("resources"), builtin())
-    cluster_id = fields["clusterId"].text() if "clusterId" in fields else None
-    return Defaults(env, resources.instance_type, resources.registries), cluster_id
 
 
 def _check_event(field: Field, jobs: Mapping[str, Job]) -> None:

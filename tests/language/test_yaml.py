@@ -8,14 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argo.language import Checked, Workflow, check, load
+from argo.language.compose import compose
 from argo.language.diagnostics import Findings
 from argo.language.field import Field
 from argo.language.model import Position, Script
-from argo.language.nodes import compose
 
 _JOB = "jobs:\n  a:\n    uses: script@v1\n    with: {script: echo, image: bash:5}\n"
 
@@ -150,6 +150,7 @@ def test_a_folder_is_unreadable(tmp_path: Path) -> None:
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
+@settings(deadline=None)
 @given(_TEXTS)
 def test_every_text_arrives_as_it_was_written(text: str) -> None:
     findings = Findings(Path("flow.yaml"))

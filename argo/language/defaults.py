@@ -1,0 +1,49 @@
+"""`defaults` and `resources`: what jobs have in common, and what each may lay over it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from argo.instances import builtin
+from argo.language.diagnostics import did_you_mean, quoted
+from argo.language.field import Field
+from argo.language.model import Value
+from argo.language.values import environment
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`resources` of a job or of `defaults`."""
+
+    instance_type: str | None = None
+    registries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """`defaults`; a job's own values win key by key."""
+
+    env: Mapping[str, Value] = field(default_factory=dict)
+    resources: Resources = Resources()
+    cluster_id: str | None = None
+
+
+def defaults(given: Field) -> Defaults:
+    """Read `defaults`."""
+    fields = given.fields(("env", "resources", "clusterId"))
+    return Defaults(
+        environment(fields["env"]) if "env" in fields else {},
+        resources(fields["resources"]) if "resources" in fields else Resources(),
+        fields["clusterId"].text() if "clusterId" in fields else None,
+    )
+
+
+def resources(given: Field) -> Resources:
+    """Read `resources`. An instance type that the table lacks is kept: a cluster may have its own."""
+    fields = given.fields(("instance-type", "container-registries"))
+    name = fields["instance-type"].text() if "instance-type" in fields else None
+    if name and builtin().find(name) is None:
+        hint = did_you_mean(name, builtin().names(), "add it to the table of instance types")
+        message = f"{quoted(name)} is not in the table of instance types"
+        fields["instance-type"].report("unknown-instance", message, hint)
+    registries = fields["container-registries"].texts() if "container-registries" in fields else None
+    return Resources(name or None, registries or ())
