@@ -1,26 +1,25 @@
 """What the language's tests share: a text checked as a file."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from argo.language import Checked, Workflow, check
 
 
-@pytest.fixture
-def check_text(tmp_path: Path) -> Callable[[str], Checked]:
-    """Check a text as the file `flow.yaml`."""
+@pytest.fixture(scope="session")
+def check_text(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checked]:
+    """Check a text as the file `flow.yaml`: one file for all tests, as each is written anew."""
+    path = tmp_path_factory.mktemp("language") / "flow.yaml"
 
     def check_text(text: str) -> Checked:
-        path = tmp_path / "flow.yaml"
         path.write_text(text, encoding="utf-8")
         return check(path)
 
     return check_text
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_text(check_text: Callable[[str], Checked]) -> Callable[[str], Workflow]:
     """The workflow in a text that has no errors."""
 
