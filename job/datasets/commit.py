@@ -9,14 +9,14 @@ from pathlib import Path
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, State, fold
 from job.datasets.log import Log
-from job.datasets.manifest import File, Folder, Link, Manifest
+from job.datasets.manifest import File, Manifest
 from job.datasets.origin import Origin
 from job.datasets.parallel import each
 from job.datasets.paths import colliding, overlapping
 from job.datasets.progress import Progress, silent
 from job.datasets.reference import DatasetRef
 from job.datasets.store import KeyAbsentError, Store
-from job.datasets.tree import Tree, scan
+from job.datasets.tree import LocalFile, Tree, scan
 from job.datasets.upload import upload
 from job.datasets.version import Version
 from job.errors import CommitError
@@ -54,6 +54,7 @@ def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
         names = ", ".join(str(source) for source, _ in draft.sources)
         raise CommitError(f"{names}: no file to commit to {ref.name!r}; write the output there")
     kept = _kept(draft.onto, tree)
+    _check_paths(tree.paths() + kept.paths())
 
     version = layout.new_version()
     prefix = layout.data(ref, version)
@@ -82,26 +83,17 @@ def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
         (*kept.links, *tree.links),
         (*kept.folders, *tree.folders),
     )
-    _check_paths(manifest)
     _check_listing(store, prefix, manifest.files)
     return _publish(store, ref, manifest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    files: list[File]
-    links: list[Link]
-    folders: list[Folder]
-
-
-def _kept(onto: Manifest | None, tree: Tree) -> _Kept:
+def _kept(onto: Manifest | None, tree: Tree[LocalFile]) -> Tree[File]:
     """What of `onto` the new files leave as it is."""
     if onto is None:
-        return _Kept([], [], [])
-    new = {file.path for file in tree.files} | {link.path for link in tree.links}
-    new |= {folder.path for folder in tree.folders}
+        return Tree()
+    new = set(tree.paths())
     parents = {path[:at] for path in new for at, character in enumerate(path) if character == "/"}
-    return _Kept(
+    return Tree(
         [file for file in onto.files if file.path not in new],
         [link for link in onto.links if link.path not in new],
         [folder for folder in onto.folders if folder.path not in new | parents],
@@ -119,8 +111,7 @@ def _manifest(store: Store, ref: DatasetRef, version: str | None) -> Manifest | 
         return None
 
 
-def _check_paths(manifest: Manifest) -> None:
-    paths = manifest.paths()
+def _check_paths(paths: Sequence[str]) -> None:
     for path in overlapping(paths):
         raise CommitError(f"{path!r} can't be kept: it would be both a file and a folder, or there twice")
     for group in colliding(paths):

@@ -46,7 +46,7 @@ class Entry:
     def encoded(self) -> dict[str, object]:
         """Only what is set, to keep records small."""
         value: dict[str, object] = {k: v for k, v in asdict(self).items() if v}
-        return value | {"kind": self.kind.value, "at": self.at.isoformat(timespec="milliseconds")}
+        return value | {"kind": self.kind.value, "at": self.at.isoformat()}
 
     @classmethod
     def decoded(cls, value: dict[str, Any]) -> "Entry":

@@ -60,11 +60,11 @@ def connect(location: Location) -> Clients:
             )
             return session.client("s3", region_name=region, endpoint_url=location.endpoint, config=config)
 
-        boto = client(_RETRIES, location.addressing or "auto")
+        boto = client(_RETRIES, location.addressing or ("path" if location.endpoint else "auto"))
         endpoint = boto.meta.endpoint_url
         own = not endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn"))
         addressing = location.addressing or ("path" if own else "virtual")
-        if own and not location.addressing:
+        if own and not location.endpoint:  # it is from the environment or the profile
             boto = client(_RETRIES, addressing)
         certificates = session._session.get_config_variable("ca_bundle")
     except BotoCoreError as error:

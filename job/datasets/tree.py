@@ -5,8 +5,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Generic, TypeVar
 
-from job.datasets.manifest import Folder, Link
+from job.datasets.manifest import File, Folder, Link
 from job.datasets.paths import problem
 from job.errors import CommitError
 
@@ -37,22 +38,33 @@ class LocalFile:
         )
 
 
-@dataclass(slots=True)
-class Tree:
-    """Regular files, symbolic links and empty folders, by path."""
+F = TypeVar("F", bound=File | LocalFile)
 
-    files: list[LocalFile] = field(default_factory=list)
+
+@dataclass
+class Tree(Generic[F]):
+    """Regular files, here or stored, symbolic links and empty folders."""
+
+    files: list[F] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
 
+    def paths(self) -> list[str]:
+        """Of everything."""
+        return [
+            *(file.path for file in self.files),
+            *(link.path for link in self.links),
+            *(folder.path for folder in self.folders),
+        ]
 
-def scan(sources: Iterable[tuple[Path, str]]) -> Tree:
+
+def scan(sources: Iterable[tuple[Path, str]]) -> Tree[LocalFile]:
     """Read files and folders, each with its path in the version; `""` for a folder's contents.
 
     Raises CommitError where one can't be read, holds an unsafe path, a link that leads out of it, or
     something that is neither file, folder nor link.
     """
-    tree = Tree()
+    tree: Tree[LocalFile] = Tree()
     for root, prefix in sources:
         try:
             base = root.resolve(strict=True)
@@ -80,7 +92,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
             yield path, location
 
 
-def _add(tree: Tree, base: Path, path: str, location: Path) -> None:
+def _add(tree: Tree[LocalFile], base: Path, path: str, location: Path) -> None:
     status = location.lstat()
     if stat.S_ISREG(status.st_mode):
         tree.files.append(LocalFile.of(path, location, status))

@@ -1,0 +1,111 @@
+import json
+import multiprocessing
+import secrets
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.datasets import DatasetRef, Datasets
+from tests.datasets.proxy import Proxy, proxied
+from tests.datasets.servers import running
+
+Files = dict[str, str | bytes]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(tmp_path_factory.mktemp("server")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def boto(server: str) -> Any:
+    import boto3
+
+    return boto3.client("s3", endpoint_url=server, region_name="us-east-1")
+
+
+@pytest.fixture(scope="session")
+def bucket(boto: Any) -> str:
+    name = f"test-{secrets.token_hex(4)}"
+    boto.create_bucket(Bucket=name)
+    return name
+
+
+def note_that_it_works(boto: Any, bucket: str, root: str, *endpoints: str) -> None:
+    """Spare a test the probe, which has tests of its own."""
+    note = {"format": 1, "put_if_absent": {f"{endpoint}/{bucket}": True for endpoint in endpoints}}
+    boto.put_object(Bucket=bucket, Key=f"{root}/store.json", Body=json.dumps(note))
+
+
+@pytest.fixture
+def s3(server: str, bucket: str, boto: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty store in the bucket."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    root = f"{secrets.token_hex(4)}/root"
+    note_that_it_works(boto, bucket, root, server)
+    return f"s3://{bucket}/{root}?endpoint={server}"
+
+
+@pytest.fixture
+def proxy(server: str) -> Iterator[Proxy]:
+    with proxied(server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(s3: str, proxy: Proxy, boto: Any, bucket: str) -> str:
+    """The URL of the same store as `s3`, with the proxy in between."""
+    note_that_it_works(
+        boto, bucket, s3.partition("?")[0].partition(f"{bucket}/")[2], proxy.upstream, proxy.url
+    )
+    return s3.replace(proxy.upstream, proxy.url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """The URL of an empty store in a folder."""
+    return (tmp_path / "the store").as_uri()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store, of each kind."""
+    found: str = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def datasets(url: str) -> Datasets:
+    return Datasets.at(url)
+
+
+@pytest.fixture
+def demo() -> DatasetRef:
+    return DatasetRef("demo")
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a new folder of the files given."""
+
+    def made(files: Files | None = None) -> Path:
+        root = tmp_path / f"made-{secrets.token_hex(4)}"
+        root.mkdir()
+        for path, content in ({"a.txt": "a"} if files is None else files).items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(content.encode() if isinstance(content, str) else content)
+        return root
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def processes() -> ForkServerContext:
+    """Where processes come from that a test may kill: quick, and with no threads of this one's."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["job.datasets.s3", "boto3", "obstore", "tests.datasets.writers"])
+    return context

@@ -1,0 +1,139 @@
+"""A proxy before an S3 server that counts requests and does to them what networks and servers do."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it arrives; `number` counts from 1."""
+
+    number: int
+    method: str
+    path: str
+    conditional: bool
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one request: each step that is set, in this order.
+
+    `before` and `after` are called around the server's work; `answer` is a status that the server is
+    not asked for; `hide` asks it but answers with that status; `cut` sends half of the body; `twice`
+    asks it twice and gives the second answer; `drop` closes the connection instead of answering.
+    """
+
+    before: Callable[[], None] | None = None
+    answer: int | None = None
+    twice: bool = False
+    after: Callable[[], None] | None = None
+    hide: int | None = None
+    cut: bool = False
+    drop: bool = False
+
+
+NONE = Fault()
+
+
+@dataclass
+class Proxy:
+    """`fault` says what happens to a request, `rewrite` which path the server sees."""
+
+    upstream: str
+    url: str = ""
+    fault: Callable[[Request], Fault] = lambda _: NONE
+    rewrite: Callable[[str], str] = lambda path: path
+    seen: list[Request] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, method: str, path: str, conditional: bool) -> Request:
+        with self.lock:
+            request = Request(len(self.seen) + 1, method, path, conditional)
+            self.seen.append(request)
+        return request
+
+
+@contextmanager
+def proxied(upstream: str) -> Iterator[Proxy]:
+    """A proxy to the server at the endpoint `upstream`."""
+    proxy = Proxy(upstream)
+
+    class Handler(_Handler):
+        to = proxy
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield proxy
+        server.shutdown()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    to: Proxy
+
+    def setup(self) -> None:
+        super().setup()
+        self.upstream = http.client.HTTPConnection(urlsplit(self.to.upstream).netloc, timeout=60)
+
+    def finish(self) -> None:
+        self.upstream.close()
+        super().finish()
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request = self.to.count(self.command, self.path, "If-None-Match" in self.headers)
+        fault = self.to.fault(request)
+        if fault.before:
+            fault.before()
+        if fault.answer:
+            self._answer(fault.answer, [], b"")
+            return
+        status, headers, answer = self._ask(body)
+        if fault.twice:
+            status, headers, answer = self._ask(body)
+        if fault.after:
+            fault.after()
+        if fault.drop:
+            self.close_connection = True
+        elif fault.hide:
+            self._answer(fault.hide, [], b"")
+        else:
+            self._answer(status, headers, answer, cut=fault.cut)
+
+    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        self.upstream.request(self.command, self.to.rewrite(self.path), body, headers)
+        response = self.upstream.getresponse()
+        return response.status, response.getheaders(), response.read()
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, *, cut: bool = False) -> None:
+        self.send_response_only(status)
+        length = next((value for name, value in headers if name.lower() == "content-length"), len(body))
+        for name, value in headers:
+            if name.lower() not in {"content-length", "transfer-encoding", "connection", "keep-alive"}:
+                self.send_header(name, value)
+        if status not in {204, 304}:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.wfile.flush()
+        self.close_connection = self.close_connection or cut
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
+
+    def log_message(self, *_: Any) -> None:
+        pass

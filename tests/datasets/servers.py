@@ -1,0 +1,82 @@
+"""S3 servers for tests, each on a port of its own.
+
+TEXTGEN_TEST_S3 says which: `ministack` (the default), `minio`, or the endpoint of one that runs
+already, with its credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+WHICH = os.environ.get("TEXTGEN_TEST_S3", "ministack")
+MINIO = Path.home() / ".cache/test-cluster/bin/minio"
+KEY, SECRET = "testtest", "testtest1"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The endpoint of the server, which stops afterwards; skips the test where it is not installed."""
+    if WHICH.startswith("http"):
+        yield WHICH
+        return
+    os.environ |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    port = free_port()
+    if WHICH == "minio":
+        if not MINIO.exists():
+            pytest.skip(f"no MinIO at {MINIO}")
+        command = [str(MINIO), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
+        env = {"MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_BROWSER": "off"}
+    else:
+        found = shutil.which("ministack", path=str(Path(sys.executable).parent))
+        if found is None:
+            pytest.skip("ministack is not installed: no S3 server to test on")
+        command = [found]
+        env = {"GATEWAY_PORT": str(port), "EDGE_PORT": str(port), "SERVICES": "s3", "LOG_LEVEL": "ERROR"}
+    with started(command, port, env, folder):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def started(command: list[str], port: int, env: dict[str, str], folder: Path) -> Iterator[None]:
+    """A server that listens on `port`, ended with all its children afterwards."""
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, **env, "HOME": str(folder)},
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(port, server)
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"{server.args!r} did not start")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
