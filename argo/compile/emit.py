@@ -1,37 +1,47 @@
-"""An object as YAML that a person can review: a steady order, and texts as blocks."""
+"""An object as YAML that a person can review: a steady order, texts as blocks, and no text that some
+reader could take for something else (kubectl's has YAML 1.1, where `y` is true)."""
 
-import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import LiteralScalarString
+import yaml
 
 _FIRST = (
     *("apiVersion", "kind", "name", "generateName", "metadata", "spec"),
     *("entrypoint", "arguments", "templates", "initContainers", "container", "containerSet", "dag"),
     *("image", "command", "args", "env", "value"),
 )
+_UNMISTAKABLE = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]+(:[A-Za-z0-9_./-]+)?")
+_NOT_TEXT = {"yes", "no", "on", "off", "true", "false", "null"}
 
 
-def yaml(document: Mapping[str, Any], file: str) -> str:
+class _Dumper(yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper):  # type: ignore[misc]
+    """PyYAML's, with libyaml where that is built in."""
+
+
+def document(value: Mapping[str, Any], file: str) -> str:
     """The YAML text of an object that was made from `file`."""
-    writer = YAML()
-    writer.width = 1 << 20  # no text is broken
-    writer.indent(mapping=2, sequence=4, offset=2)
-    out = io.StringIO()
     name = "".join(c if c.isprintable() else "?" for c in file)
-    out.write(f"# Made by `textgen compile` from {name}: edit that file, not this one.\n")
-    writer.dump(_ordered(document), out)
-    return out.getvalue()
+    text = yaml.dump(_ordered(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30)
+    return f"# Made by `textgen compile` from {name}: edit that file, not this one.\n{text}"
 
 
 def _ordered(value: Any) -> Any:
     if isinstance(value, Mapping):
         keys = sorted(value, key=lambda key: (_FIRST.index(key) if key in _FIRST else len(_FIRST), key))
         return {key: _ordered(value[key]) for key in keys}
-    if isinstance(value, list):
-        return [_ordered(each) for each in value]
-    if isinstance(value, str) and "\n" in value:
-        return LiteralScalarString(value)
-    return value
+    return [_ordered(each) for each in value] if isinstance(value, list) else value
+
+
+def _text(_: _Dumper, text: str) -> yaml.ScalarNode:
+    if "\n" in text:
+        style: str | None = "|"
+    elif _UNMISTAKABLE.fullmatch(text) and text.lower() not in _NOT_TEXT:
+        style = None
+    else:
+        style = '"'
+    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)

@@ -9,14 +9,18 @@ from job.errors import InputError
 
 
 def find(workflow: Workflow, kind: Kind) -> Origin:
-    """The repository of the file, at its commit; for a template, which is for many pushes, at its branch."""
+    """The repository of the file, at its commit; for a template, which is for many pushes, at its branch.
+
+    Without a repository that has a remote, the event that the file itself carries.
+    """
     path = workflow.path
     root = source.repository(path.parent) if path.is_file() else None
-    if root is None:
-        return Origin(path.name)
+    file = path.resolve().relative_to(root.resolve()).as_posix() if root else path.name
+    url = source.remote(root) if root else None
+    if root is None or url is None:
+        return Origin(file, workflow.event.url or "", workflow.event.ref or "")
     branch = workflow.trigger.branches[0] if workflow.trigger and workflow.trigger.branches else ""
-    ref = branch if kind is Kind.TEMPLATE else _head(root)
-    return Origin(path.resolve().relative_to(root.resolve()).as_posix(), source.remote(root) or "", ref)
+    return Origin(file, url, branch if kind is Kind.TEMPLATE else _head(root))
 
 
 def _head(root: Path) -> str:

@@ -61,7 +61,7 @@ def compile(
         if kind is Kind.CRON
         else _workflow(workflow, kind, cluster, origin, values)
     )
-    found = emit.yaml(made.to_dict(), origin.file)
+    found = emit.document(made.to_dict(), origin.file)
     if len(found) > OBJECT_LIMIT:
         raise InputError(
             f"{workflow.path}: {len(found) >> 10} KB of YAML, over the 1 MB that Kubernetes stores; "
