@@ -22,8 +22,8 @@ PASSWORD = "TEXTGEN_GIT_PASSWORD"  # noqa: S105
 
 _SCHEMES = ("https", "ssh", "git", "file")
 _SCP = re.compile(r"(?:[\w.-]+@)?[A-Za-z0-9][\w.-]*:(?!//)[^-].*")
-# What `git check-ref-format` refuses, and a leading dash.
-_NOT_A_REF = re.compile(r"^[-/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
+# What `git check-ref-format` refuses, and what fetch takes for an option or a refspec.
+_NOT_A_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # git asks it for one host only; the values stay in the environment.
 _HELPER = (

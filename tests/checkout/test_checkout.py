@@ -1,0 +1,209 @@
+"""`python -m job checkout`: real git, on repositories of the test's own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from job.checkout import PASSWORD, USERNAME, _address, checkout
+from job.errors import CheckoutError, InputError
+
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(
+        [*GIT, "-C", str(folder), *words], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """A repository with three commits on main, one more on a branch, and a tag."""
+    root = tmp_path / "origin"
+    root.mkdir()
+    git(root, "init", "--quiet", "--initial-branch=main")
+    for number in ("1", "2", "3"):
+        (root / "file").write_text(number)
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--message", number)
+    git(root, "tag", "second", "HEAD~1")
+    git(root, "checkout", "--quiet", "-b", "team/branch")
+    (root / "file").write_text("branch")
+    git(root, "commit", "--quiet", "--all", "--message", "b")
+    git(root, "checkout", "--quiet", "main")
+    return root
+
+
+def fetched(origin: Path, ref: str | None, target: Path) -> str:
+    commit = checkout(origin.as_uri(), ref, target, os.environ)
+    assert git(target, "rev-parse", "HEAD") == commit
+    assert git(target, "status", "--short") == ""
+    return (target / "file").read_text()
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"), [(None, "3"), ("main", "3"), ("second", "2"), ("team/branch", "branch")]
+)
+def test_a_branch_a_tag_or_the_default_is_checked_out_shallow(
+    origin: Path, tmp_path: Path, ref: str | None, text: str
+) -> None:
+    assert fetched(origin, ref, tmp_path / "new") == text
+    assert git(tmp_path / "new", "rev-list", "--count", "HEAD") == "1"
+
+
+@pytest.mark.parametrize("length", [40, 10])
+def test_any_commit_is_checked_out_whole_where_the_server_gives_no_single_one(
+    origin: Path, tmp_path: Path, length: int
+) -> None:
+    git(origin, "config", "uploadpack.allowAnySHA1InWant", "false")
+    first = git(origin, "rev-parse", "main~2")
+    assert fetched(origin, first[:length], tmp_path / "new") == "1"
+
+
+def test_a_path_is_a_repository_too(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkout("./origin", None, tmp_path / "new", os.environ)
+    assert (tmp_path / "new/file").read_text() == "3"
+
+
+def test_a_ref_that_is_not_there_is_named(origin: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckoutError, match="no branch, tag or commit nowhere; check `ref`"):
+        fetched(origin, "nowhere", tmp_path / "new")
+
+
+def test_a_folder_with_files_in_it_is_left_alone(origin: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/mine").touch()
+    with pytest.raises(CheckoutError, match="not an empty folder"):
+        fetched(origin, None, tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "--upload-pack=touch /tmp/oops",
+        "ext::sh -c touch% /tmp/oops",
+        "fd::17",
+        "http://host.invalid/x",
+        "ftp://host.invalid/x",
+        "-oProxyCommand=x:y",
+        "https://host.invalid/x\n",
+        "",
+    ],
+)
+def test_a_url_that_git_would_take_for_something_else_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        checkout(url, None, tmp_path / "new", os.environ)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "ref", ["--upload-pack=x", "-b", "a..b", "a b", "a\nb", "main:x", "+main", "@{-1}", "a*"]
+)
+def test_a_ref_that_git_would_take_for_something_else_is_refused(
+    ref: str, origin: Path, tmp_path: Path
+) -> None:
+    with pytest.raises((InputError, CheckoutError)):
+        checkout(origin.as_uri(), ref, tmp_path / "new", os.environ)
+    assert not (tmp_path / "new/file").exists()
+
+
+def test_hooks_and_templates_of_the_user_do_not_run(origin: Path, tmp_path: Path) -> None:
+    hooks = tmp_path / "template/hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "post-checkout").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (hooks / "post-checkout").chmod(0o755)
+    checkout(origin.as_uri(), None, tmp_path / "new", {**os.environ, "GIT_TEMPLATE_DIR": str(hooks.parent)})
+    assert (tmp_path / "new/.git/hooks/post-checkout").exists()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_submodules_come_too(origin: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "--quiet", "--initial-branch=main")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", origin.as_uri(), "inside")
+    git(outer, "commit", "--quiet", "--message=x")
+    checkout(outer.as_uri(), None, tmp_path / "new", os.environ)
+    assert (tmp_path / "new/inside/file").read_text() == "3"
+
+
+def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
+    url, env = _address("https://me:to%40ken@host.invalid/x.git", {})
+    assert url == "https://host.invalid/x.git"
+    assert (env[USERNAME], env[PASSWORD]) == ("me", "to@ken")
+    config = {
+        env[f"GIT_CONFIG_KEY_{n}"]: env[f"GIT_CONFIG_VALUE_{n}"] for n in range(int(env["GIT_CONFIG_COUNT"]))
+    }
+    assert not any("to@ken" in value for value in config.values())
+    assert config["protocol.allow"] == "never"
+    assert "credential.https://host.invalid.helper" in config
+
+
+class _Private(BaseHTTPRequestHandler):
+    """A server that wants to know who asks, and keeps what it is told."""
+
+    told: "list[str | None]"
+
+    def do_GET(self) -> None:
+        self.told.append(self.headers["Authorization"])
+        self.send_response(401 if not self.headers["Authorization"] else 403)
+        self.send_header("WWW-Authenticate", 'Basic realm="x"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def private() -> Iterator[tuple[str, "list[str | None]"]]:
+    told: list[str | None] = []
+    handler = type("Handler", (_Private,), {"told": told})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", told
+        server.shutdown()
+
+
+def redirected(to: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """As a user's configuration may: https://host.invalid/ lies elsewhere, by a protocol that is allowed."""
+    config = {f"url.{to}.insteadOf": "https://host.invalid/", "protocol.http.allow": "always"}
+    env = {**environ, "GIT_CONFIG_COUNT": str(len(config))}
+    for number, (key, value) in enumerate(config.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
+
+
+def test_a_password_is_given_to_its_own_host_only(
+    private: tuple[str, "list[str | None]"], tmp_path: Path
+) -> None:
+    base, told = private
+    env = redirected(base, {**os.environ, PASSWORD: "hush"})
+    with pytest.raises(CheckoutError, match=r"could not read Username.*password: secret:NAME"):
+        checkout("https://host.invalid/x", None, tmp_path / "new", env)
+    assert set(told) == {None}  # redirected to another host, which gets nothing
+
+
+def test_the_command_says_where_it_is_and_errors_are_one_line(origin: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-P", "-m", "job", "checkout", f"--path={tmp_path}/new"]
+    done = subprocess.run([*words, f"--url={origin}"], capture_output=True, text=True, check=True)
+    commit = git(origin, "rev-parse", "main")
+    assert done.stdout == f"Cloning into '{tmp_path}/new'...\nHEAD is now at {commit}\n"
+    missing = [*words[:-1], f"--path={tmp_path}/x", f"--url={tmp_path}/nothing"]
+    failed = subprocess.run(missing, capture_output=True, text=True, check=False)
+    assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1)
+    assert "does not appear to be a git repository" in failed.stderr

@@ -1,0 +1,113 @@
+"""A run that is ended from outside: nothing of it goes on, and it says what became of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.conftest import Repository, script, workflow
+
+SLOW = workflow(
+    slow=script(
+        """
+        echo x > /outputs/d/x
+        trap 'echo ended by TERM; exit 1' TERM
+        exec -a MARK sleep 300 & touch /storage/started; wait
+        """,
+        outputs="{d: {type: dataset, with: {ref: d}}}",
+    ),
+    after=script("true", needs="[slow]"),
+)
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, "waited for 30 seconds"
+        time.sleep(0.02)
+
+
+def processes(mark: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
+        except OSError:
+            continue
+        if mark.encode() in words:
+            found.append(folder.name)
+    return found
+
+
+@pytest.fixture
+def mark() -> str:
+    return f"textgen-test-{os.urandom(6).hex()}"
+
+
+@pytest.fixture
+def started(repository: Repository, mark: str) -> Iterator["subprocess.Popen[str]"]:
+    """A run whose job is in the middle of its work."""
+    repository.write(".gradient/workflows/work.yaml", SLOW.replace("MARK", mark))
+    run = subprocess.Popen(
+        [sys.executable, "-m", "argo", "run", ".gradient/workflows/work.yaml"],
+        cwd=repository.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with run:
+        eventually(lambda: (repository.root / ".textgen/storage/started").exists() and bool(processes(mark)))
+        yield run
+        run.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_jobs_and_makes_no_version(
+    repository: Repository, started: "subprocess.Popen[str]", mark: str, number: signal.Signals
+) -> None:
+    started.send_signal(number)
+    out, err = started.communicate(timeout=30)
+    assert started.returncode == 128 + number
+    assert err.splitlines()[-1] == "textgen: interrupted; no version was made of what was not finished"
+    assert "slow  | ended by TERM" in out
+    assert not processes(mark)
+    assert repository.datasets.datasets() == []
+    listed = repository.textgen("list").stdout
+    assert "Failed" in listed
+    assert not list(repository.root.glob(".textgen/runs/*/jobs/*/outputs"))
+
+
+def test_a_killed_run_leaves_no_process_and_is_shown_as_failed(
+    repository: Repository, started: "subprocess.Popen[str]", mark: str
+) -> None:
+    assert "Running" in repository.textgen("list").stdout
+    started.kill()
+    started.communicate(timeout=30)
+    eventually(lambda: not processes(mark))
+    (name,) = (folder.name for folder in (repository.root / ".textgen/runs").iterdir())
+    shown = repository.textgen("get", name).stdout
+    assert "interrupted: its process is gone" in shown
+    assert "Omitted" in shown
+    assert repository.datasets.datasets() == []
+
+
+def test_a_job_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path, mark: str) -> None:
+    """The leash by itself, with a command that ignores SIGTERM and a process that it has left behind."""
+    text = f"trap '' TERM; (exec -a {mark} sleep 300) & touch started; while :; do sleep 1; done"
+    leash = (
+        Path(sys.modules["argo.local.leash"].__file__ or "").read_text().replace("GRACE = 5.0", "GRACE = 0.2")
+    )
+    (tmp_path / "leash.py").write_text(leash)
+    words = [sys.executable, "leash.py", "2", "touch", "released", "bash", "-c", text]
+    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE) as held:
+        eventually(lambda: (tmp_path / "started").exists() and bool(processes(mark)))
+        assert held.stdin
+        held.stdin.close()
+        assert held.wait(30) == 128 + signal.SIGKILL
+    assert (tmp_path / "released").exists()
+    assert not processes(mark)

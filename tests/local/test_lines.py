@@ -1,0 +1,40 @@
+"""Bytes of a process become lines, however they are cut."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo.local.process import Lines
+
+
+def lines(chunks: list[bytes]) -> list[str]:
+    found: list[str] = []
+    cutter = Lines(found.append)
+    for chunk in chunks:
+        cutter.feed(chunk)
+    cutter.end()
+    return found
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))), st.lists(st.integers(0, 999))
+)
+def test_lines_are_the_same_wherever_the_bytes_are_cut(texts: list[str], places: list[int]) -> None:
+    data = "".join(f"{text}\n" for text in texts).encode()
+    assert lines(cut(data, places)) == texts
+
+
+@given(st.binary(), st.lists(st.integers(0, 999)))
+def test_any_bytes_give_lines_without_line_ends(data: bytes, places: list[int]) -> None:
+    assert not any("\n" in line or "\r" in line for line in lines(cut(data, places)))
+
+
+def test_a_progress_bar_is_a_line_now_and_then() -> None:
+    bar = b"".join(b"%d%%\r" % part for part in range(100))
+    assert lines([b"start\r\n", bar, b"100%\r\ndone"]) == ["start", "100%", "done"]

@@ -1,0 +1,55 @@
+"""`secret:NAME`: where values come from, and where they are never seen."""
+
+from pathlib import Path
+
+import pytest
+
+from job.errors import InputError
+from tests.local.conftest import Repository, script, workflow
+
+USE = workflow(
+    job=script(
+        'echo "$TOKEN"; echo "$TOKEN" > /outputs/d/x',
+        env="{TOKEN: 'secret:my-token'}",
+        outputs="{d: {type: dataset, with: {ref: d}}}",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("my-token=abc def", "abc def"),
+        ("  export my-token = 'abc' ", "abc"),
+        ('# a comment\n\nmy-token="#a=b"', "#a=b"),
+    ],
+)
+def test_a_secret_from_a_file_reaches_the_job_and_not_the_log(
+    repository: Repository, tmp_path: Path, line: str, value: str
+) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(line)
+    outcome = repository.run(USE, secrets=file)
+    assert repository.files("d") == {"x": f"{value}\n"}
+    assert outcome.log("job") == "***\n"
+    assert value not in (outcome.folder / "run.json").read_text()
+    assert value not in str(repository.manifest("d").lineage)
+
+
+def test_a_secret_comes_from_the_environment(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("my-token", "line one\nline two")
+    assert repository.run(USE).log("job") == "***\n***\n"
+
+
+def test_a_missing_secret_is_said_before_the_run_with_its_place(repository: Repository) -> None:
+    with pytest.raises(InputError, match=r"work.yaml:3: job 'job' uses secret:my-token, which is not set"):
+        repository.run(USE)
+    assert not (repository.root / ".textgen/runs").exists()
+
+
+def test_a_line_that_is_none_is_named_but_not_shown(repository: Repository, tmp_path: Path) -> None:
+    file = tmp_path / "secrets"
+    file.write_text("A=1\nhush")
+    with pytest.raises(InputError, match=r"secrets:2: not a line") as raised:
+        repository.run(USE, secrets=file)
+    assert "hush" not in str(raised.value)
