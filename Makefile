@@ -16,6 +16,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # uv from PATH, or one of our own, pinned, beside the environment
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+# As pip, git and curl do: the machine's own certificates
+export UV_SYSTEM_CERTS := true
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 ALL = pyproject.toml --extra job --group model --group build
 
