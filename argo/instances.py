@@ -135,9 +135,7 @@ def _instances(table: Mapping[str, Mapping[str, Any]]) -> Instances:
         for alias in (name, *row.get("aliases", ())):
             rows[_plain(alias)] = one
             for number in row.get("multiples", ()):
-                # a row of its own says more than a multiple
-                if f"{name}x{number}" not in table:
-                    rows[_plain(f"{alias}x{number}")] = _times(one, number)
+                rows[_plain(f"{alias}x{number}")] = _times(one, number)
     return Instances(rows)
 
 

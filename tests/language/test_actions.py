@@ -65,6 +65,7 @@ def test_an_image_can_not_be_an_option_or_a_command(image: str, check_text: Call
     [
         "https://github.com/user/repo.git",
         "ssh://git@host/repo",
+        "https://[::1]:8443/repo",
         "git@github.com:user/repo.git",
         "git://host/repo",
         "file:///srv/repo",
@@ -84,6 +85,9 @@ def test_git_checkout_takes_these_urls(url: str, action: Callable[..., Action]) 
         ("http://host/repo", "bad-url"),
         ("ftp://host/repo", "bad-url"),
         ("ext::sh -c touch% /tmp/x", "bad-url"),
+        ("ext::sh", "bad-url"),
+        ("ext::https://host/repo", "bad-url"),
+        ("git@ext::sh", "bad-url"),
         ("--upload-pack=x", "bad-url"),
         ("-oProxyCommand=x@host:path", "bad-url"),
         ("ssh://-oProxyCommand=x/repo", "bad-url"),

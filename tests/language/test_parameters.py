@@ -17,6 +17,11 @@ jobs: {a: {uses: script@v1, with: {script: s, image: i}}}
 """
 
 
+def test_an_empty_default_is_a_default(read_text: Callable[[str], Workflow]) -> None:
+    workflow = read_text(_FLOW.replace("{value: hello}", "{value: ''}"))
+    assert bind(workflow, {"params": "x"})["echo"] == ""
+
+
 def test_a_given_value_wins_over_the_default(read_text: Callable[[str], Workflow]) -> None:
     workflow = read_text(_FLOW)
     assert bind(workflow, {"params": ""}) == {"data": DatasetRef("test-one"), "echo": "hello", "params": ""}

@@ -135,7 +135,9 @@ def test_bytes_that_are_not_utf_8_are_located(tmp_path: Path) -> None:
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     path = tmp_path / "flow.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + _JOB.replace("\n", "\r\n").encode())
-    assert load(path).jobs["a"].at == Position(2, 3)
+    workflow = load(path)
+    assert workflow.text.startswith("jobs:\r\n")
+    assert workflow.jobs["a"].at == Position(2, 3)
 
 
 def test_a_file_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

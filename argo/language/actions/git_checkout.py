@@ -41,7 +41,7 @@ def ref(field: Field) -> str | EventField | None:
 def clone_url(field: Field, text: str) -> str | None:
     """`text` where git can be given it as a URL; `ext::` and options are none."""
     scheme, separator, rest = text.partition("://")
-    if text.isprintable() and " " not in text and "::" not in text and len(text) <= MAX_URL:
+    if text.isprintable() and " " not in text and len(text) <= MAX_URL:
         if text.startswith(("/", "./", "../")) or _SCP.fullmatch(text):
             return text
         if separator and scheme.lower() in TRANSPORTS and rest and not rest.startswith("-"):
