@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _NETWORK = re.compile(r"(http|https|ftp|all|no)_proxy|HF_HUB_OFFLINE|HF_ENDPOINT|HF_TOKEN|PROJECT_ID", re.I)
 # These hold paths and indexes of this machine, which an image does not know.
 _MACHINE = re.compile(
-    r"LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_INDEX\w*|CUDA_VISIBLE_DEVICES"
+    r"LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_INDEX\w*|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS"
 )
 SECRET = frozenset({"HF_TOKEN"})
 
