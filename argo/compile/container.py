@@ -8,7 +8,7 @@ from hera.workflows import models as m
 
 from argo.compile import store, text
 from argo.compile.cluster import Cluster, Security
-from argo.language.model import Container, Job, Script, Secret
+from argo.language.model import Container, Job, Script, Secret, Type
 from job.errors import InputError
 
 # Where the first container leaves what the others read, as in job.pod.steps.
@@ -20,6 +20,10 @@ _SHELLS = ("bash", "sh", "/bin/bash", "/bin/sh", "/usr/bin/bash", "/usr/bin/sh")
 # Under "baseline" the job may be root, and what it made for itself alone (a temporary file, renamed)
 # would be out of reach for the container that stores it.
 _SHARE = '"$@"; code=$?; chmod -R a+rX /outputs; exit $code'
+
+
+# A volume's files belong to the user that fetched them, in whose repository git runs nothing by default.
+_OWNED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +56,19 @@ def of(where: str, job: Job, action: Container | Script, cluster: Cluster) -> Ow
             argv, arguments = arguments[:1], arguments[1:]
     texts = {name: value for name, value in job.env.items() if not isinstance(value, Secret)}
     hidden = {name: value for name, value in texts.items() if not text.is_plain(value)}
+    words = [*argv, *arguments]
+    through_sh = bool(hidden) or not all(text.is_plain(word) for word in words)
+    if through_sh:  # which forgets variables that it could not name
+        hidden = {name: value for name, value in texts.items() if name in hidden or not name.isidentifier()}
     share = bool(job.outputs) and cluster.security is Security.BASELINE
     env = [*_given(job, cluster), *(_variable(n, v) for n, v in job.env.items() if n not in hidden)]
     image = cluster.image(action.image)
-    if hidden or not all(text.is_plain(word) for word in (*argv, *arguments)):
+    if through_sh:
         if not argv:
             raise InputError(
                 f"{where}: job {job.name!r}: a text with '{{{{' or a control character needs `command` "
                 "beside it: the image's own entrypoint is not known here"
             )
-        words = [*argv, *arguments]
         main = {"env": hidden, "argv": words, "share": share}
         return Own(image, ["sh", _MAIN], None, env, files, main, variables)
     if share and argv and argv[0] in _SHELLS:
@@ -78,6 +85,13 @@ def _given(job: Job, cluster: Cluster) -> list[m.EnvVar]:
     ]
     if "cache" in cluster.claims:
         found.append(m.EnvVar(name="HF_HOME", value="/cache/huggingface"))
+    volumes = any(each.type is Type.VOLUME for each in job.inputs.values())
+    if (
+        volumes
+        and cluster.security is Security.BASELINE
+        and not any(n.startswith("GIT_CONFIG") for n in job.env)
+    ):
+        found += [m.EnvVar(name=name, value=value) for name, value in _OWNED.items()]
     return [each for each in found if each.name not in job.env]
 
 

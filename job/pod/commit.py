@@ -15,6 +15,7 @@ import click
 from job.datasets import DatasetRef, Datasets, Origin
 from job.errors import CommitError
 from job.pod import record, volume
+from job.pod.ending import explained
 from job.pod.record import Record
 from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, told
 
@@ -22,6 +23,7 @@ STRING_LIMIT = 256 << 10  # bytes
 
 
 @click.command("commit")
+@explained
 def command() -> None:
     """Store a job's outputs, as TEXTGEN_STEPS says."""
     steps = told()

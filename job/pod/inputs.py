@@ -17,11 +17,13 @@ from job.checkout import PASSWORD, USERNAME, checkout
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError
 from job.pod import record, volume
+from job.pod.ending import explained
 from job.pod.s3 import download
 from job.pod.steps import LINEAGE, NOTES, told, value
 
 
 @click.command("inputs")
+@explained
 def command() -> None:
     """Fetch a job's inputs and lay out its folders, as TEXTGEN_STEPS says."""
     os.umask(0)  # which user the job's own container has is not known here
@@ -55,6 +57,10 @@ class Pod:
         return DatasetRef.parse(record.resolved(self.datasets, self.run, refs)[ref])
 
 
+# A claim's folders belong to root.
+_OWNED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+
 def make(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
     """Do one step of job.pod.steps.
 
@@ -67,12 +73,12 @@ def make(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
 
 def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
     wanted = step["checkout"]
-    url, ref = value(wanted["url"], pod.environ), value(wanted["ref"], pod.environ)
+    url, ref = value(wanted["url"], pod.environ), value(wanted.get("ref"), pod.environ)
     if not url:
         raise InputError("the run has no repository: submit it with -p github-url=URL -p github-ref=COMMIT")
     secrets = {USERNAME: wanted.get("username"), PASSWORD: wanted.get("password")}
     given = {name: value(secret, pod.environ) for name, secret in secrets.items() if secret}
-    environ = {**pod.environ, **given}
+    environ = {**pod.environ, **_OWNED, **given}
     click.echo(f"Cloning into '{path}'...")
     decided = record.commit(pod.datasets.store, pod.run, wanted["job"])
     commit = checkout(url, decided or ref or None, path, environ)

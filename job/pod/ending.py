@@ -1,0 +1,28 @@
+"""Why a container of ours failed, where Kubernetes looks for it: it becomes the message of its node."""
+
+import functools
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import ParamSpec
+
+from job.errors import TextgenError
+
+_MESSAGE = Path("/dev/termination-log")
+
+P = ParamSpec("P")
+
+
+def explained(command: Callable[P, None]) -> Callable[P, None]:
+    """Leave the one line of an error for `kubectl get` and `argo get` too."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except TextgenError as error:
+            with suppress(OSError):  # not in a container
+                _MESSAGE.write_text(str(error), "utf-8")
+            raise
+
+    return wrapped

@@ -1,0 +1,114 @@
+"""A real cluster for tests: what KUBECONFIG names, with Argo's definitions, and MinIO at S3_ENDPOINT.
+
+`make test-cluster` starts one. Where there is none, or no controller of Argo's, tests say so and skip.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from tests.cluster.kubernetes import Namespace, images, kubectl, secret, until
+
+ROOT = Path(__file__).parents[2]
+BUCKET = "textgen-tests"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> None:
+    """A cluster that can be reached, with Argo's definitions."""
+    if not os.environ.get("KUBECONFIG") or not shutil.which("kubectl"):
+        pytest.skip("no cluster: KUBECONFIG is not set (make test-cluster starts one)")
+    if "workflows.argoproj.io" not in kubectl("get", "crd", "-o", "name", check=False):
+        pytest.skip("the cluster does not answer, or lacks Argo's definitions")
+
+
+@pytest.fixture(scope="session")
+def controller(cluster: None) -> None:
+    """A controller of Argo's, which runs what is created."""
+    if not kubectl(
+        "-n", "argo", "get", "configmap", "workflow-controller-configmap", "-o", "name", check=False
+    ):
+        pytest.skip("no Argo controller in the cluster: nothing there runs a Workflow")
+    if not os.environ.get("S3_ENDPOINT"):
+        pytest.skip("no object store: S3_ENDPOINT is not set")
+    if "library/debian:12" not in str(images()):
+        pytest.skip("the cluster lacks the test images: run tests/cluster/images")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Any:
+    """A client of the cluster's object store, with the tests' bucket."""
+    client = boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT"])
+    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+@pytest.fixture(scope="session")
+def restricted(controller: None, s3: Any) -> Iterator[Namespace]:
+    """A namespace that enforces Pod Security "restricted"."""
+    yield from _namespace("restricted")
+
+
+@pytest.fixture(scope="session")
+def baseline(controller: None, s3: Any) -> Iterator[Namespace]:
+    """A namespace that enforces Pod Security "baseline"."""
+    yield from _namespace("baseline")
+
+
+def _namespace(level: str) -> Iterator[Namespace]:
+    name = f"test-{level}-{secrets.token_hex(3)}"
+    endpoint = os.environ["S3_ENDPOINT"]
+    store = f"s3://{BUCKET}/{name}?endpoint={endpoint}"
+    kubectl("create", "namespace", name)
+    try:
+        kubectl("label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}")
+        kubectl("-n", name, "apply", "-f", str(ROOT / "k8s/base/rbac.yaml"))
+        given = (ROOT / "k8s/base/store.yaml").read_text()
+        given = given.replace("s3://textgen/datasets?endpoint=http://minio:9000", store)
+        given = given.replace("minio:9000", urlsplit(endpoint).netloc).replace(
+            "bucket: textgen", f"bucket: {BUCKET}"
+        )
+        kubectl("-n", name, "apply", "-f", "-", text=given)
+        secret(
+            name,
+            "textgen-store",
+            {key: os.environ[key] for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+        )
+        yield Namespace(name, store)
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def served(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder, and the URL under which a git daemon serves the repositories in it to the cluster."""
+    folder = tmp_path_factory.mktemp("served")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((urlsplit(os.environ["S3_ENDPOINT"]).hostname, 9))
+        host = way.getsockname()[0]
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port = free.getsockname()[1]
+    words = ["git", "daemon", f"--base-path={folder}", "--export-all", f"--listen={host}", f"--port={port}"]
+    daemon = subprocess.Popen([*words, str(folder)], stderr=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        with socket.socket() as client:
+            return client.connect_ex((host, port)) == 0
+
+    try:
+        until(answers, "git daemon", 20)
+        yield folder, f"git://{host}:{port}"
+    finally:
+        daemon.terminate()
+        daemon.wait(10)

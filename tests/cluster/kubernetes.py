@@ -1,0 +1,72 @@
+"""Tests' hold on a cluster: kubectl, and a namespace to run workflows in."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from job.datasets import Datasets
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, seconds: float, every: float = 0.1) -> T:
+    """What the condition returns when it is true. Raises AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(every)
+    return found
+
+
+def kubectl(*words: str, text: str | None = None, check: bool = True) -> str:
+    """kubectl's output. Raises where it fails, with what it said."""
+    found = subprocess.run(
+        ["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert not check or found.returncode == 0, found.stderr
+    return found.stdout
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace with what k8s/base puts there, and a dataset store of its own."""
+
+    name: str
+    store: str
+
+    @property
+    def datasets(self) -> Datasets:
+        return Datasets.at(self.store)
+
+    def create(self, text: str) -> str:
+        """Create a Workflow; its name."""
+        made = json.loads(kubectl("-n", self.name, "create", "-o", "json", "-f", "-", text=text))
+        return str(made["metadata"]["name"])
+
+    def get(self, run: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(kubectl("-n", self.name, "get", "workflow", run, "-o", "json"))
+        return found
+
+    def ended(self, run: str, seconds: float = 300) -> dict[str, Any]:
+        """The Workflow when it has ended."""
+        return until(
+            lambda: (found := self.get(run))["status"].get("finishedAt") and found,
+            f"{run} to end",
+            seconds,
+            every=1,
+        )
+
+
+def images() -> list[str]:
+    """The names of the images that the nodes hold."""
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+    return [name for node in nodes for image in node["status"]["images"] for name in image.get("names") or ()]
+
+
+def secret(namespace: str, name: str, values: dict[str, str]) -> None:
+    """Create a Secret."""
+    document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+    kubectl("-n", namespace, "create", "-f", "-", text=json.dumps(document))

@@ -1,0 +1,190 @@
+"""Each rule of the language, on a real Argo and on this machine: the same files come out."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.compile.cluster import Shared
+from argo.language import Workflow, load
+from argo.language.model import Container, CreateModel
+from job.datasets import DatasetRef, Datasets
+from job.errors import UnknownReferenceError
+from tests.cluster.kubernetes import Namespace, kubectl, secret
+
+pytestmark = pytest.mark.cluster
+
+WORKFLOWS = sorted((Path(__file__).parents[1] / "compile" / "conformance").glob("*.yaml"))
+FAILING = {"failure", "empty"}
+VALUES = {"inputs": {"given": "{{workflow.name}} {{=1+1}} {{ 'q\"`\n\x1b\x07\t😀 $(HOME)"}}
+SECRET = "pa$$ $(HOME) {{workflow.name}} 'word\""  # noqa: S105
+CLUSTER = Cluster(
+    security=Security.RESTRICTED,
+    scale=Fraction(1, 16),
+    shared=Shared(storage_class="textgen-tests", size="1Gi"),
+)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A conformance workflow, as it was given to the cluster."""
+
+    workflow: Workflow
+    run: str
+    secrets: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def submitted(
+    restricted: Namespace,
+    served: tuple[Path, str],
+    s3: Any,
+    shared_claims: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Submitted]:
+    """All of them at once: the cluster runs them while the tests look at one after the other."""
+    folder, url = served
+    _repository(folder / "code.git", tmp_path_factory.mktemp("code"))
+    if "conformance" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket="conformance")
+    for key in ("tree/top", "tree/deep/er/file", "treetop"):
+        s3.put_object(Bucket="conformance", Key=key, Body=key.encode())
+    values = {
+        "TEST_TOKEN": SECRET,
+        "S3_ACCESS_KEY": os.environ["AWS_ACCESS_KEY_ID"],
+        "S3_SECRET_KEY": os.environ["AWS_SECRET_ACCESS_KEY"],
+    }
+    secret(restricted.name, "textgen-secrets", values)
+    place = tmp_path_factory.mktemp("conformance")
+    found = {}
+    for file in WORKFLOWS:
+        copy = place / file.name
+        text = file.read_text("utf-8").replace("git://repository.test", url)
+        copy.write_text(text.replace("http://s3.test:9000", os.environ["S3_ENDPOINT"]), "utf-8")
+        workflow = load(copy)
+        made = compile(workflow, Kind.WORKFLOW, CLUSTER, Origin(file.name), values=VALUES.get(file.stem, {}))
+        found[file.stem] = Submitted(workflow, restricted.create(made), values)
+    return found
+
+
+@pytest.fixture(scope="module")
+def shared_claims(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A volume that all of a run's pods may write to: the test node has no provisioner."""
+    folder = tmp_path_factory.mktemp("volume")
+    folder.chmod(0o777)
+    volume = f"""
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: textgen-tests}}
+spec:
+  accessModes: [ReadWriteMany]
+  capacity: {{storage: 1Gi}}
+  storageClassName: textgen-tests
+  persistentVolumeReclaimPolicy: Retain
+  hostPath: {{path: {folder}}}
+"""
+    kubectl("delete", "pv", "textgen-tests", "--ignore-not-found", "--wait=false")
+    kubectl("create", "-f", "-", text=volume)
+    yield
+    kubectl("delete", "pv", "textgen-tests", "--wait=false")
+
+
+@pytest.mark.parametrize("name", [file.stem for file in WORKFLOWS])
+def test_a_workflow_gives_the_same_files_on_the_cluster_and_here(
+    name: str, submitted: dict[str, Submitted], restricted: Namespace, tmp_path: Path
+) -> None:
+    one = submitted[name]
+    here = _run_here(one, VALUES.get(name, {}), tmp_path)
+    status = restricted.ended(one.run)["status"]
+    failed = {node["displayName"]: node.get("message") for node in status["nodes"].values()}
+    assert status["phase"] == ("Failed" if name in FAILING else "Succeeded"), failed
+    for dataset in _datasets(one.workflow):
+        there = _files(restricted.datasets, dataset, tmp_path / "there")
+        assert there == _files(here, dataset, tmp_path / "here"), dataset
+
+
+def test_texts_arrive_byte_for_byte(
+    submitted: dict[str, Submitted], restricted: Namespace, tmp_path: Path
+) -> None:
+    one = submitted["arguments"]
+    restricted.ended(one.run)
+    job = one.workflow.jobs["run"]
+    assert isinstance(job.action, Container)
+    found = _files(restricted.datasets, DatasetRef("arguments"), tmp_path)
+    names = ("SHARED", "OVER", "PLAIN", "BRACES", "CONTROL", "LINES")
+    env = "".join(f"{job.env[name]}\0" for name in names).encode()
+    assert found["env"] == (env, False)
+    words = "".join(f"{word}\0" for word in job.action.args[3:]).encode()
+    assert found["arguments"] == (words, False)
+    restricted.ended(submitted["inputs"].run)
+    given = _files(restricted.datasets, DatasetRef("inputs"), tmp_path / "inputs")
+    assert given["three"] == (VALUES["inputs"]["given"].encode(), False)
+
+
+def _run_here(one: Submitted, values: Mapping[str, str], folder: Path) -> Datasets:
+    """`textgen run` of the same file, into a store of its own."""
+    secrets = folder / "secrets"
+    store = (folder / "store").as_uri()
+    secrets.write_text("".join(f"{name}={value}\n" for name, value in one.secrets.items()), "utf-8")
+    project = folder / "project"
+    project.mkdir()
+    file = project / one.workflow.path.name
+    file.write_bytes(one.workflow.path.read_bytes())
+    given = [word for name, value in values.items() for word in ("-p", f"{name}={value}")]
+    subprocess.run(
+        [sys.executable, "-m", "argo", "run", str(file), "--secrets", str(secrets), "--quiet", *given],
+        cwd=project,
+        env={**os.environ, "TEXTGEN_STORE": store},
+        check=False,
+        timeout=120,
+        capture_output=True,
+    )
+    return Datasets.at(store)
+
+
+def _datasets(workflow: Workflow) -> list[DatasetRef]:
+    """Every dataset that the workflow writes."""
+    written = [
+        each.dataset for job in workflow.jobs.values() for each in job.outputs.values() if each.dataset
+    ]
+    models = [DatasetRef(j.action.name) for j in workflow.jobs.values() if isinstance(j.action, CreateModel)]
+    return list(dict.fromkeys([DatasetRef(ref.name, "latest", ref.namespace) for ref in written] + models))
+
+
+def _files(datasets: Datasets, ref: DatasetRef, folder: Path) -> dict[str, tuple[bytes, bool]]:
+    """The files of the newest version: bytes and whether they can be run; none where there is no version."""
+    target = folder / ref.name
+    try:
+        datasets.fetch(datasets.resolve(ref), target)
+    except UnknownReferenceError:
+        return {}
+    return {
+        str(path.relative_to(target)): (path.read_bytes(), bool(path.stat().st_mode & stat.S_IXUSR))
+        for path in sorted(target.rglob("*"))
+        if path.is_file() and ".git" not in path.parts
+    }
+
+
+def _repository(bare: Path, work: Path) -> None:
+    """A repository of two commits; the tag `first` is the first."""
+
+    def git(*words: str) -> None:
+        author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        subprocess.run(["git", "-C", str(work), *author, *words], check=True, capture_output=True)
+
+    git("init", "--quiet", "--initial-branch=main")
+    for text in ("first", "second"):
+        (work / "README.md").write_text(f"{text}\n", "utf-8")
+        git("add", "README.md")
+        git("commit", "--quiet", "--message", text)
+        if text == "first":
+            git("tag", "first")
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(work), str(bare)], check=True)
