@@ -38,13 +38,17 @@ async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[st
     )
     assert process.stdin and process.stdout  # noqa: S101 - for the type checker
     reading = asyncio.create_task(_read(process.stdout, line))
+    ended = asyncio.create_task(process.wait())
     try:
-        status = await process.wait()
+        await asyncio.wait([ended, reading], return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            reading.result()  # a line that could not be handed over, to a full disk say, ends the job
+        status = await ended
         # not for ever: where there is no sandbox, a daemon may have kept the pipe
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(reading, leash.GRACE)
         return status if status >= 0 else 128 - status
-    except asyncio.CancelledError:
+    except BaseException:  # cancelled, above all
         process.stdin.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), leash.GRACE + 2)

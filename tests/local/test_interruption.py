@@ -1,5 +1,6 @@
 """A run that is ended from outside: nothing of it goes on, and it says what became of it."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from argo.local import process
 from tests.local.conftest import Repository, script, workflow
 
 SLOW = workflow(
@@ -110,4 +112,14 @@ def test_a_job_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path, ma
         held.stdin.close()
         assert held.wait(30) == 128 + signal.SIGKILL
     assert (tmp_path / "released").exists()
+    assert not processes(mark)
+
+
+def test_a_log_that_can_not_be_written_ends_the_job(mark: str) -> None:
+    def full(_line: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    command = process.on_leash(["bash", "-c", f"echo x; exec -a {mark} sleep 300"])
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(process.run(command, env=os.environ, line=full))
     assert not processes(mark)
