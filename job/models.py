@@ -55,7 +55,7 @@ def find(name: str, revision: str = "") -> Source:
 
     Fetches or converts it if need be. Raises ModelError; never takes another model instead.
     """
-    quiet()
+    prepare()
     path = Path(name).expanduser()
     embedded = name in gguf.EMBEDDED
     if embedded or path.is_file():
@@ -83,7 +83,7 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> Model:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    quiet()
+    prepare()
     place = _device(device)
     try:
         config = AutoConfig.from_pretrained(source.folder, local_files_only=True)
@@ -119,13 +119,18 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> Model:
     )
 
 
-def quiet() -> None:
-    """Keep the libraries' own bars, hints and warnings from the user: our errors say it in a line."""
+def prepare() -> None:
+    """Before the libraries are imported: keep their bars, hints and warnings from the user.
+
+    Our errors say it in a line.
+    """
     # Read when the libraries are imported.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Read when torch is: waiting threads that spin longer starve each other on a busy machine, tenfold.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from transformers.utils import logging as chatter
 
     chatter.set_verbosity_error()

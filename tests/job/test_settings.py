@@ -1,5 +1,6 @@
 """Where a setting's value comes from, and what is refused."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -122,3 +123,9 @@ def test_any_text_is_a_value_or_one_line_that_names_the_setting(name: str, text:
     except SettingsError as error:
         assert str(error).startswith(f"here: {name} ")
         assert "\n" not in str(error)
+
+
+def test_the_page_has_the_table_of_settings() -> None:
+    page = (Path(__file__).parents[2] / "docs/settings.md").read_text("utf-8")
+    for name, row in TABLE.items():
+        assert f"| `{name}` | `{json.dumps(row.default)}` | {row.metadata['about']} |" in page
