@@ -87,7 +87,8 @@ class State:
             case Kind.COMMIT:
                 self._commit(version, entry)
             case Kind.TAG:
-                self.tags[entry.tag or ""] = version
+                if version in self.live:
+                    self.tags[entry.tag or ""] = version
             case Kind.UNTAG:
                 self.tags.pop(entry.tag or "", None)
             case Kind.DELETE:
@@ -101,7 +102,7 @@ class State:
                 self.exists = False
 
     def _commit(self, version: str, entry: Entry) -> None:
-        if version in self.gone:
+        if version in self.gone or version in self.live:
             return
         if entry.origin and self.made_by(entry.origin):  # only a log ordered by time can hold both
             self.gone[version] = entry

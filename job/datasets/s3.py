@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from job.datasets.budget import Budget
 from job.datasets.probe import put_if_absent_works
@@ -21,6 +21,9 @@ from job.datasets.s3_errors import explained
 from job.datasets.s3_location import Location
 from job.datasets.store import KeyAbsentError, Object
 from job.errors import StoreError
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 PART = 8 << 20  # bytes; S3 takes 10,000 parts of at least 5 MiB
 _MOST_PARTS = 9_000
@@ -129,7 +132,8 @@ class S3:
         import obstore
 
         with explained(self.url, key):
-            found = obstore.get(self._clients.bytes, self._key(key), options={"range": {"offset": start}})
+            options: GetOptions = {"range": {"offset": start}} if start else {}
+            found = obstore.get(self._clients.bytes, self._key(key), options=options)
             for chunk in found.stream(min_chunk_size=_READ):
                 yield bytes(chunk)
 

@@ -21,6 +21,7 @@ _MESSAGES = {
     "ExpiredToken": "the credentials have expired; get new ones",
     "AccessDenied": "the credentials lack a right that is needed (list, get, put or delete objects)",
     "403": "the credentials lack a right that is needed (list, get, put or delete objects)",
+    "InvalidRange": "an object is damaged: shorter than it was when it was committed",
     "RequestTimeTooSkewed": "this machine's clock is too far from the store's; set it and try again",
     "QuotaExceeded": _FULL,
     "XMinioStorageFull": _FULL,

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerContext
@@ -10,9 +11,24 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from tests.datasets.proxy import Proxy, proxied
-from tests.datasets.servers import running
+from tests.datasets.servers import ENVIRONMENT, running
 
 Files = dict[str, str | bytes]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def credentials() -> Iterator[None]:
+    """Those of the test's server and nobody else's, also for the processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pulls the plug, so nothing has to reach the disk itself."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def boto(server: str) -> Any:
     import boto3
 
-    return boto3.client("s3", endpoint_url=server, region_name="us-east-1")
+    return boto3.client("s3", endpoint_url=server)
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +58,8 @@ def note_that_it_works(boto: Any, bucket: str, root: str, *endpoints: str) -> No
 
 
 @pytest.fixture
-def s3(server: str, bucket: str, boto: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3(server: str, bucket: str, boto: Any) -> str:
     """The URL of an empty store in the bucket."""
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
     root = f"{secrets.token_hex(4)}/root"
     note_that_it_works(boto, bucket, root, server)
     return f"s3://{bucket}/{root}?endpoint={server}"
@@ -104,7 +119,7 @@ def make(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def processes() -> ForkServerContext:
+def processes(credentials: None) -> ForkServerContext:
     """Where processes come from that a test may kill: quick, and with no threads of this one's."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["job.datasets.s3", "boto3", "obstore", "tests.datasets.writers"])

@@ -24,13 +24,15 @@ class Request:
 class Fault:
     """What happens to one request: each step that is set, in this order.
 
-    `before` and `after` are called around the server's work; `answer` is a status that the server is
-    not asked for; `hide` asks it but answers with that status; `cut` sends half of the body; `twice`
-    asks it twice and gives the second answer; `drop` closes the connection instead of answering.
+    `before` and `after` are called around the server's work; `answer` is a status (and `code` S3's
+    name for it) that the server is not asked for; `hide` asks it but answers with that status; `cut`
+    sends half of the body; `twice` asks it twice and gives the second answer; `drop` closes the
+    connection instead of answering.
     """
 
     before: Callable[[], None] | None = None
     answer: int | None = None
+    code: str = ""
     twice: bool = False
     after: Callable[[], None] | None = None
     hide: int | None = None
@@ -67,15 +69,21 @@ def proxied(upstream: str) -> Iterator[Proxy]:
     class Handler(_Handler):
         to = proxy
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
+    with _Server(("127.0.0.1", 0), Handler) as server:
         proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield proxy
         server.shutdown()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that was killed is no error here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,6 +100,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.upstream.close()
         super().finish()
 
+    def handle_expect_100(self) -> bool:
+        sent = super().handle_expect_100()
+        self.wfile.flush()
+        return sent
+
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = self.to.count(self.command, self.path, "If-None-Match" in self.headers)
@@ -99,7 +112,14 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.before:
             fault.before()
         if fault.answer:
-            self._answer(fault.answer, [], b"")
+            body = (
+                f"<Error><Code>{fault.code}</Code><Message>no</Message></Error>".encode()
+                if fault.code
+                else b""
+            )
+            self.close_connection = fault.drop
+            if not fault.drop:
+                self._answer(fault.answer, [], body)
             return
         status, headers, answer = self._ask(body)
         if fault.twice:

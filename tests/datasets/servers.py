@@ -19,7 +19,16 @@ import pytest
 
 WHICH = os.environ.get("TEXTGEN_TEST_S3", "ministack")
 MINIO = Path.home() / ".cache/test-cluster/bin/minio"
-KEY, SECRET = "testtest", "testtest1"
+_KEY, _SECRET = "testtest", "testtest1"
+_OWN = {"AWS_ACCESS_KEY_ID": _KEY, "AWS_SECRET_ACCESS_KEY": _SECRET}
+ENVIRONMENT = {
+    **({} if WHICH.startswith("http") else _OWN),
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 
 @contextmanager
@@ -28,13 +37,12 @@ def running(folder: Path) -> Iterator[str]:
     if WHICH.startswith("http"):
         yield WHICH
         return
-    os.environ |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     port = free_port()
     if WHICH == "minio":
         if not MINIO.exists():
             pytest.skip(f"no MinIO at {MINIO}")
         command = [str(MINIO), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
-        env = {"MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_BROWSER": "off"}
+        env = {"MINIO_ROOT_USER": _KEY, "MINIO_ROOT_PASSWORD": _SECRET, "MINIO_BROWSER": "off"}
     else:
         found = shutil.which("ministack", path=str(Path(sys.executable).parent))
         if found is None:

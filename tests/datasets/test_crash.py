@@ -1,0 +1,133 @@
+"""A process that dies at any point of a change: nothing is lost, nothing is half there."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.datasets import Datasets, Origin, changes, layout
+from job.datasets.collect import collect
+from job.datasets.verify import verify
+from tests.datasets import writers
+from tests.datasets.proxy import NONE, Fault, Proxy, Request
+from tests.datasets.writers import DEMO
+
+Make = Callable[..., Path]
+
+
+def whole(datasets: Datasets) -> set[str]:
+    """The versions that are visible; each is complete (of many, the newest two are looked at)."""
+    versions = datasets.versions(DEMO)
+    for version in versions[:2]:
+        assert list(verify(datasets, version)) == []
+    assert datasets.resolve(DEMO) == versions[0]
+    return {version.id for version in versions}
+
+
+def only_versions_are_left(datasets: Datasets) -> None:
+    """What garbage collection leaves are the visible versions, the log and the store's note."""
+    list(collect(datasets.store, timedelta(0)))
+    live = {version.id for version in datasets.versions(DEMO)}
+    prefix = layout.folder(DEMO)
+    for found in datasets.store.listing(""):
+        kind, _, rest = found.key.removeprefix(prefix).partition("/")
+        assert kind in {"log", "store.json"} or rest.partition("/")[0].removesuffix(".json") in live, (
+            found.key
+        )
+
+
+def dies(processes: ForkServerContext, action: str, url: str, source: Path, root: str, number: int) -> bool:
+    counted = processes.Value("i", 0)
+    process = processes.Process(
+        target=writers.killed_at, args=(action, url, source, root, number, counted), daemon=True
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode in {0, -signal.SIGKILL}
+    return process.exitcode != 0
+
+
+@pytest.mark.parametrize("action", ["commit", "tag", "delete", "gc"])
+def test_a_kill_before_any_change_of_a_folder(
+    processes: ForkServerContext, tmp_path: Path, make: Make, action: str
+) -> None:
+    datasets = Datasets.at((tmp_path / "first").as_uri())
+    kept = datasets.commit(DEMO, make({"a": "1"}), lineage={})
+    other = datasets.commit(DEMO, make({"a": "2", "b": "3"}), lineage={})
+    if action == "gc":
+        changes.delete(datasets.store, DEMO, other.id)
+    source = make({"sub/a": "new"}) if action == "commit" else tmp_path / other.id
+    before = whole(datasets)
+
+    for number in count(1):
+        root = tmp_path / f"killed at {number}"
+        shutil.copytree(tmp_path / "first", root)
+        after = Datasets.at(root.as_uri())
+        died = dies(processes, action, root.as_uri(), source, str(root), number)
+
+        visible = whole(after)
+        assert len(visible - before) <= (action == "commit")
+        assert (before if action in {"commit", "tag"} else {kept.id}) <= visible
+        if died and (action != "delete" or other.id in visible):  # whoever was killed comes again
+            writers.ACTIONS[action](root.as_uri(), source)
+        assert len(whole(after) - before) == (action == "commit")
+        only_versions_are_left(after)
+        shutil.rmtree(root)
+        if not died:
+            break
+    assert number > {"commit": 10, "tag": 3, "delete": 3, "gc": 3}[action]
+
+
+def test_a_kill_around_any_request_to_s3(
+    processes: ForkServerContext, s3: str, behind: str, proxy: Proxy, make: Make, boto: Any
+) -> None:
+    """Before a request is after the one before it; only the last one's answer is lost on its own."""
+    datasets = Datasets.at(s3)
+    datasets.commit(DEMO, make({"a": "1"}), lineage={})
+    known = whole(datasets)
+    latest = datasets.resolve(DEMO)
+
+    for number in count(0):
+        source = make({"a": str(number), "large": os.urandom((8 << 20) + 1)})
+        process = processes.Process(target=writers.commit, args=(behind, source), daemon=True)
+        proxy.seen.clear()
+        proxy.fault = _killing(process, number)
+        process.start()
+        process.join(60)
+        assert process.exitcode in {0, -signal.SIGKILL}
+
+        visible = whole(datasets)
+        assert known <= visible
+        assert len(visible - known) <= 1
+        assert visible != known or datasets.resolve(DEMO) == latest
+        origin = Origin("run", source.name, "output")
+        latest = datasets.commit(DEMO, source, lineage={}, origin=origin)  # the pod is made again
+        assert visible <= whole(datasets) == known | {latest.id}
+        known.add(latest.id)
+        if process.exitcode == 0:
+            break
+    assert number > 10
+    only_versions_are_left(datasets)
+    bucket = datasets.store.url.split("/")[2]
+    assert not boto.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+def _killing(process: Any, number: int) -> Callable[[Request], Fault]:
+    """Kill at the request with this number; with 0, when the log record has been stored."""
+
+    def kill() -> None:
+        os.kill(process.pid, signal.SIGKILL)
+
+    def fault(request: Request) -> Fault:
+        if number == 0 and request.conditional:
+            return Fault(after=kill, drop=True)
+        return Fault(before=kill, answer=503) if request.number == number else NONE
+
+    return fault

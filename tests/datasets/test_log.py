@@ -1,0 +1,225 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from job.datasets import DatasetRef, Datasets, Origin, changes, layout
+from job.datasets.directory import Directory
+from job.datasets.history import Entry, Kind, fold
+from job.datasets.log import Log
+from job.errors import InputError, StoreError, UnknownReferenceError
+from tests.datasets import writers
+
+Make = Callable[..., Path]
+
+
+def entry(
+    kind: Kind, version: str | None = None, tag: str | None = None, origin: Origin | None = None
+) -> Entry:
+    return Entry(layout.new_version(), kind, datetime.now(UTC), version, tag, origin=origin)
+
+
+class Unconditional(Directory):
+    """A store that ignores put-if-absent, with a clock that stands still."""
+
+    def conditional(self) -> bool:
+        return False
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        raise AssertionError("this store must not be trusted with put-if-absent")
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("kind", "length"), [("numbered", 140), ("timed", 12)])
+def test_a_long_log_is_read_whole_and_in_order(
+    tmp_path: Path, demo: DatasetRef, kind: str, length: int
+) -> None:
+    store = Directory(tmp_path / "s") if kind == "numbered" else Unconditional(tmp_path / "s")
+    log = Log(store, demo)
+    versions = [f"v{number}" for number in range(length)]
+    for version in versions:
+        log.append(lambda _, version=version: entry(Kind.COMMIT, version))  # type: ignore[misc]
+    assert [e.version for e in log.read()] == versions
+    assert [e.version for e in log.read(log.read()[:9])] == versions
+    assert (log.head().latest, log.head().versions) == (versions[-1], length)
+    state = log.append(lambda _: entry(Kind.DELETE, versions[-1]))
+    assert state.latest == log.head().latest == versions[-2]
+
+
+@pytest.mark.parametrize("kind", ["numbered", "timed"])
+def test_of_many_writers_none_is_lost(tmp_path: Path, demo: DatasetRef, kind: str, make: Make) -> None:
+    store = Directory(tmp_path / "s") if kind == "numbered" else Unconditional(tmp_path / "s")
+    datasets = Datasets(store)
+    source = make()
+
+    def write(number: int) -> list[str]:
+        made = []
+        for _ in range(2):
+            version = datasets.commit(demo, source, lineage={})
+            changes.tag(store, demo, version.id, f"by-{number}")
+            made.append(version.id)
+        return made
+
+    with ThreadPoolExecutor(16) as pool:
+        acknowledged = list(pool.map(write, range(16)))
+
+    committed = [version.id for version in reversed(datasets.versions(demo))]
+    assert sorted(committed) == sorted(version for made in acknowledged for version in made)
+    for number, made in enumerate(acknowledged):
+        assert [version for version in committed if version in made] == made
+        assert datasets.resolve(DatasetRef("demo", f"by-{number}")).id == made[-1]
+
+
+def test_of_many_processes_on_s3_none_is_lost(
+    processes: ForkServerContext, s3: str, demo: DatasetRef, make: Make
+) -> None:
+    acknowledged = processes.Queue()
+    started = [
+        processes.Process(target=writers.several, args=(s3, make(), 2, acknowledged), daemon=True)
+        for _ in range(4)
+    ]
+    for process in started:
+        process.start()
+    made = dict(acknowledged.get(timeout=60) for _ in started)
+    for process in started:
+        process.join(60)
+    datasets = Datasets.at(s3)
+    committed = [version.id for version in reversed(datasets.versions(demo))]
+    assert sorted(committed) == sorted(version for versions in made.values() for version in versions)
+    for name, versions in made.items():
+        assert [version for version in committed if version in versions] == versions
+        assert datasets.resolve(DatasetRef("demo", f"by-{name}")).id == versions[-1]
+
+
+def test_writers_of_one_origin_all_get_one_version(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
+    source, origin = make(), Origin("run", "job", "output")
+    with ThreadPoolExecutor(6) as pool:
+        versions = set(pool.map(lambda _: datasets.commit(demo, source, lineage={}, origin=origin), range(6)))
+    assert len(versions) == len(datasets.versions(demo)) == 1
+
+
+def test_one_origin_s_writers_get_one_version_also_without_put_if_absent(
+    tmp_path: Path, demo: DatasetRef, make: Make
+) -> None:
+    datasets = Datasets(Unconditional(tmp_path / "s"))
+    source, origin = make(), Origin("run", "job", "output")
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: datasets.commit(demo, source, lineage={}, origin=origin), range(6)))
+    assert len(datasets.versions(demo)) == 1
+    assert datasets.commit(demo, source, lineage={}, origin=origin) == datasets.versions(demo)[0]
+
+
+def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
+    first = Datasets(Directory(tmp_path / "s")).commit(demo, make(), lineage={})
+    second = Datasets(Unconditional(tmp_path / "s")).commit(demo, make(), lineage={})
+    third = Datasets(Directory(tmp_path / "s")).commit(demo, make(), lineage={})
+    assert [v.id for v in Datasets(Directory(tmp_path / "s")).versions(demo)] == [
+        third.id,
+        second.id,
+        first.id,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda body: body[: len(body) // 2], "damaged in the store"),
+        (lambda _: b"[]", "damaged in the store"),
+        (lambda body: body.replace(b'"sequence": 2', b'"sequence": 7'), "damaged in the store"),
+        (lambda body: body.replace(b'"format": 1', b'"format": 2'), "newer textgen"),
+        (lambda body: body.replace(b'"kind": "commit"', b'"kind": "comit"'), "damaged in the store"),
+    ],
+)
+def test_a_damaged_record_is_said_and_nothing_is_written_after_it(
+    tmp_path: Path, demo: DatasetRef, make: Make, damage: Callable[[bytes], bytes], told: str
+) -> None:
+    datasets = Datasets(Directory(tmp_path / "s"))
+    for _ in range(2):
+        datasets.commit(demo, make(), lineage={})
+    key = layout.record(demo, 2)
+    datasets.store.put(key, damage(datasets.store.get(key)))
+    with pytest.raises(StoreError, match=f"{key}.*{told}"):
+        datasets.versions(demo)
+    with pytest.raises(StoreError, match=told):
+        datasets.commit(demo, make(), lineage={})
+    assert len(list(datasets.store.listing(layout.log(demo)))) == 2
+
+
+def test_tags_are_found_moved_and_taken_away(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
+    first, second = (datasets.commit(demo, make(), lineage={}) for _ in range(2))
+    changes.tag(datasets.store, demo, first.id, "prod")
+    assert datasets.resolve(DatasetRef("demo", "prod")).ref == first.ref
+    changes.tag(datasets.store, demo, second.id, "prod")
+    assert datasets.resolve(DatasetRef("demo", "prod")).tags == ("prod",)
+    assert datasets.versions(demo)[0].tags == ("prod",)
+    changes.untag(datasets.store, DatasetRef("demo", "prod"))
+    with pytest.raises(UnknownReferenceError):
+        datasets.resolve(DatasetRef("demo", "prod"))
+
+
+@pytest.mark.parametrize("name", ["latest", "a b", "", "VERSION", "DELETED"])
+def test_what_can_t_be_a_tag_is_refused(folder: str, demo: DatasetRef, make: Make, name: str) -> None:
+    datasets = Datasets.at(folder)
+    deleted, version = (datasets.commit(demo, make(), lineage={}) for _ in range(2))
+    changes.delete(datasets.store, demo, deleted.id)
+    wanted = {"VERSION": version.id, "DELETED": deleted.id}.get(name, name)
+    with pytest.raises(InputError):
+        changes.tag(datasets.store, demo, version.id, wanted)
+
+
+def test_latest_goes_back_only_when_it_is_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
+    first, second, third = (datasets.commit(demo, make(), lineage={}) for _ in range(3))
+    changes.delete(datasets.store, demo, second.id)
+    assert datasets.resolve(demo) == third
+    changes.delete(datasets.store, demo, third.id)
+    assert datasets.resolve(demo) == first
+    for version in (second, third):
+        with pytest.raises(UnknownReferenceError, match="was deleted"):
+            datasets.resolve(version.ref)
+
+
+def test_a_tagged_version_is_not_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
+    version = datasets.commit(demo, make(), lineage={})
+    changes.tag(datasets.store, demo, version.id, "prod")
+    with pytest.raises(InputError, match="has the tag 'prod'; textgen dataset untag demo:prod first"):
+        changes.delete(datasets.store, demo, version.id)
+    changes.drop(datasets.store, demo, versions=True)
+    assert datasets.datasets() == []
+    with pytest.raises(UnknownReferenceError):
+        datasets.resolve(version.ref)
+    again = datasets.commit(demo, make(), lineage={})
+    assert datasets.versions(demo) == [again]
+
+
+KINDS = st.sampled_from(list(Kind))
+NAMES = st.sampled_from("abc")
+ORIGINS = st.none() | st.builds(Origin, NAMES, NAMES, NAMES)
+
+
+@given(st.lists(st.builds(entry, KINDS, NAMES, NAMES, ORIGINS), max_size=30))
+def test_what_any_history_comes_to(entries: list[Entry]) -> None:
+    state = fold(entries)
+    assert state.live.keys().isdisjoint(state.gone)
+    assert set(state.tags.values()).isdisjoint(state.gone)
+    origins = [e.origin for e in state.live.values() if e.origin]
+    assert len(origins) == len(set(origins))
+    assert state.latest == (list(state.live)[-1] if state.live else None)
+    assert [Entry.decoded(e.encoded()) for e in entries] == entries
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+def test_newer_keys_sort_first(one: int, other: int) -> None:
+    demo = DatasetRef("demo")
+    assert (layout.record(demo, one) < layout.record(demo, other)) == (one > other)
+    assert layout.sequence(layout.record(demo, one)) == one
+    when = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    timed = layout.timed_record(demo, when + one, "x")
+    assert timed < layout.record(demo, other)
+    assert layout.milliseconds(timed) == when + one

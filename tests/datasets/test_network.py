@@ -1,0 +1,213 @@
+"""What networks and servers do to requests must not lose, double or tear a version."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from job.datasets import DatasetRef, Datasets, Version
+from job.datasets.s3 import S3
+from job.errors import StoreError
+from tests.datasets.proxy import NONE, Fault, Proxy, Request
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
+def first(matching: Callable[[Request], bool], fault: Fault, times: int = 1) -> Callable[[Request], Fault]:
+    """`fault` for the first requests that match."""
+    left = iter(range(times))
+    return lambda request: fault if matching(request) and next(left, None) is not None else NONE
+
+
+CONDITIONAL_FAULTS = {
+    "its answer is lost": Fault(drop=True),
+    "it is lost": Fault(answer=503, drop=True),
+    "it is sent twice": Fault(twice=True),
+    "it is stored, and answered with 500": Fault(hide=500),
+    "it is stored, and answered with 503": Fault(hide=503),
+    "it is stored, and answered with 409": Fault(hide=409),
+    "it is stored, and answered with 412": Fault(hide=412),
+    "it is refused with 409": Fault(answer=409),
+    "it is refused with 503": Fault(answer=503),
+    "it is refused with 500": Fault(answer=500),
+    "it is refused with 429": Fault(answer=429),
+}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_log_record_is_stored_once_whatever_happens_to_it(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make, times: int
+) -> None:
+    datasets = Datasets.at(behind)
+    made: list[Version] = []
+    for case, fault in CONDITIONAL_FAULTS.items():
+        proxy.fault = first(lambda request: request.conditional, fault, times)
+        made.insert(0, datasets.commit(demo, make(), lineage={}))
+        assert datasets.versions(demo) == made, case
+
+
+ANY_FAULTS = {
+    "answers are lost": Fault(drop=True),
+    "requests fail with 500": Fault(answer=500),
+    "requests fail with 503": Fault(answer=503),
+    "answers are cut": Fault(cut=True),
+    "requests are doubled": Fault(twice=True),
+}
+
+
+@pytest.mark.parametrize("case", ANY_FAULTS)
+def test_a_version_comes_whole_through_a_network_where(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make, tmp_path: Path, case: str
+) -> None:
+    """Every seventh request is hit."""
+    datasets = Datasets.at(behind)
+    files = {f"{n}": f"{n}" * 50 for n in range(4)}
+    source = make({**files, "large": b"x" * ((8 << 20) + 1)})
+    proxy.fault = lambda request: ANY_FAULTS[case] if request.number % 7 == 0 else NONE
+    version = None
+    for _ in range(5):  # people try again
+        try:
+            version = datasets.commit(demo, source, lineage={})
+            datasets.fetch(version, tmp_path / "out")
+            break
+        except StoreError:
+            continue
+    proxy.fault = lambda _: NONE
+    assert version
+    assert datasets.resolve(demo) == version
+    assert {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()} == {
+        path.name: path.stat().st_size for path in source.iterdir()
+    }
+
+
+def test_a_race_that_is_lost_is_seen(
+    behind: str, s3: str, proxy: Proxy, demo: DatasetRef, make: Make
+) -> None:
+    other = Datasets.at(s3)
+    made: list[Version] = []
+
+    def overtake(request: Request) -> Fault:
+        if request.conditional and not made:
+            made.append(other.commit(demo, make(), lineage={}))
+        return NONE
+
+    proxy.fault = overtake
+    version = Datasets.at(behind).commit(demo, make(), lineage={})
+    assert other.versions(demo) == [version, *made]
+
+
+def test_a_store_that_never_decides_is_said(behind: str, proxy: Proxy, demo: DatasetRef, make: Make) -> None:
+    proxy.fault = lambda request: Fault(answer=503) if request.conditional else NONE
+    with pytest.raises(StoreError, match=r"log/9{13}8.json could not be put in \d attempts"):
+        Datasets.at(behind).commit(demo, make(), lineage={})
+
+
+@pytest.fixture
+def unprobed(s3: str) -> str:
+    Datasets.at(s3).store.delete(["store.json"])
+    return s3
+
+
+def test_the_probe_believes_an_honest_store(unprobed: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = Datasets.at(unprobed).store
+    assert store.conditional()
+    assert b'": true' in store.get("store.json")
+    assert [found.key for found in store.listing("")] == ["store.json"]
+    assert caplog.text == ""
+
+
+def test_the_probe_survives_lost_answers(unprobed: str, proxy: Proxy) -> None:
+    proxy.fault = lambda request: (
+        Fault(drop=True) if request.conditional and request.number % 9 == 0 else NONE
+    )
+    assert Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.conditional()
+
+
+class Lying(S3):
+    """A client that leaves the condition out, as a store that ignores it would."""
+
+    def try_if_absent(self, key: str, body: bytes) -> bool:
+        self.put(key, body)
+        return True
+
+
+def test_the_probe_catches_a_store_that_ignores_the_condition(
+    unprobed: str, demo: DatasetRef, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    datasets = Datasets(Lying.at(unprobed))
+    with caplog.at_level(logging.WARNING):
+        versions = [datasets.commit(demo, make(), lineage={}) for _ in range(2)]
+    assert "ignores put-if-absent: versions are ordered by its clock" in caplog.text
+    assert datasets.versions(demo) == versions[::-1]
+    assert not Datasets.at(unprobed).store.conditional()  # it is noted
+
+
+def test_the_probe_catches_a_store_that_knows_no_condition(unprobed: str, proxy: Proxy) -> None:
+    proxy.fault = lambda request: Fault(answer=501) if request.conditional else NONE
+    assert not Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.conditional()
+
+
+def test_the_store_s_clock_counts_not_this_machine_s(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datetime as module
+
+    store = Datasets.at(s3).store
+    real = module.datetime.now(module.UTC)
+
+    class Tomorrow(module.datetime):
+        @classmethod
+        def now(cls, tz: module.tzinfo | None = None) -> "Tomorrow":
+            return cls.fromtimestamp((real + module.timedelta(days=1)).timestamp(), tz)
+
+    monkeypatch.setattr("job.datasets.s3.datetime", Tomorrow)
+    assert abs((store.now() - real).total_seconds()) < 60
+
+
+WRONG = {
+    "NoSuchBucket": "there is no such bucket",
+    "InvalidAccessKeyId": "does not take these credentials",
+    "SignatureDoesNotMatch": "does not take these credentials",
+    "ExpiredToken": "credentials have expired",
+    "AccessDenied": "lack a right",
+    "RequestTimeTooSkewed": "clock is too far from the store's",
+    "XMinioStorageFull": "the store is full",
+    "SomethingNew": "SomethingNew: ",
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+@pytest.mark.parametrize("moment", ["reading", "sending", "deciding"])
+def test_what_a_store_refuses_is_one_line(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make, code: str, moment: str
+) -> None:
+    def hit(request: Request) -> Fault:
+        now = "deciding" if request.conditional else "sending" if request.method == "PUT" else "reading"
+        return Fault(answer=403, code=code) if now == moment else NONE
+
+    proxy.fault = hit
+    with pytest.raises(StoreError) as caught:
+        Datasets.at(behind).commit(demo, make(), lineage={})
+    assert WRONG[code] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetRef) -> None:
+    with pytest.raises(StoreError, match="there is no such bucket; make it"):
+        Datasets.at(s3.replace(bucket, f"{bucket}-not")).resolve(demo)
+
+
+def test_a_server_that_is_not_there_is_said(s3: str, server: str, demo: DatasetRef) -> None:
+    with pytest.raises(StoreError, match=r"can't be reached at http://127.0.0.1:1: .*right\?"):
+        Datasets.at(s3.replace(server, "http://127.0.0.1:1")).resolve(demo)
+
+
+def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(StoreError, match=r"no credentials for s3://.*: set AWS_ACCESS_KEY_ID"):
+        Datasets.at(s3).resolve(demo)

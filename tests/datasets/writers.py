@@ -1,0 +1,74 @@
+"""What tests do in processes of their own, some of which are killed."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from job.datasets import DatasetRef, Datasets, Origin, changes
+from job.datasets.collect import collect
+
+DEMO = DatasetRef("demo")
+
+
+def commit(url: str, source: Path) -> None:
+    origin = Origin("run", source.name, "output")
+    Datasets.at(url).commit(DEMO, source, lineage={}, origin=origin)
+
+
+def tag(url: str, source: Path) -> None:
+    changes.tag(Datasets.at(url).store, DEMO, source.name, "prod")
+
+
+def delete(url: str, source: Path) -> None:
+    changes.delete(Datasets.at(url).store, DEMO, source.name)
+
+
+def gc(url: str, source: Path) -> None:
+    from datetime import timedelta
+
+    list(collect(Datasets.at(url).store, timedelta(0)))
+
+
+ACTIONS = {"commit": commit, "tag": tag, "delete": delete, "gc": gc}
+_CHANGES = {"open", "os.link", "os.rename", "os.mkdir", "os.remove", "os.rmdir"}
+
+
+def killed_at(action: str, url: str, source: Path, root: str, number: int, counted: Any) -> None:
+    """Do something, and die at the `number`th time that this changes something below `root`."""
+    count = 0
+    lock = threading.Lock()
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        nonlocal count
+        # the first two arguments of a link or a rename are paths; an open's second one is its mode
+        if event in _CHANGES and any(str(arg).startswith(root) for arg in args[:2]):
+            if event == "open" and not set("wxa+") & set(str(args[1] or "")):
+                return
+            with lock:
+                count += 1
+                if count == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    os.fsync = lambda fd: None  # noqa: ARG005 - this kills processes, not machines
+    sys.addaudithook(hook)
+    ACTIONS[action](url, source)
+    counted.value = count
+
+
+def several(url: str, source: Path, times: int, acknowledged: Any) -> None:
+    """Commit some times and tag each, telling the versions that were acknowledged."""
+    datasets = Datasets.at(url)
+    made = []
+    for _ in range(times):
+        version = datasets.commit(DEMO, source, lineage={})
+        changes.tag(datasets.store, DEMO, version.id, f"by-{source.name}")
+        made.append(version.id)
+    acknowledged.put((source.name, made))
+
+
+def fetch(url: str, ref: str, target: Path) -> None:
+    datasets = Datasets.at(url)
+    datasets.fetch(datasets.resolve(DatasetRef.parse(ref)), target)
