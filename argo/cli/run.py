@@ -72,6 +72,8 @@ def command(
     report = Silent() if quiet or output else Plain(sys.stdout, list(checked.workflow.jobs))
     try:
         run = runner.execute(made, str(file), report)
+    except BrokenPipeError as error:
+        raise InputError("nobody reads the output any more: the run was ended") from error
     except OSError as error:
         raise InputError(f"{error.filename or made.project.home}: {error.strerror}") from error
     if output:
