@@ -15,11 +15,12 @@ from argo.compile import container, names, resources, security, steps, store, te
 from argo.compile.cluster import Cluster
 from argo.compile.container import NOTES, Own
 from argo.compile.fold import Folded
-from argo.compile.parameters import Parameters
+from argo.compile.parameters import REF, URL, Parameters
 from argo.compile.steps import Steps
 from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
 from job.errors import InputError
 
+VERSIONS = "/var/run/versions"  # as in job.pod.steps
 IMAGE = "textgen:{version}"  # ours: job/ without torch
 SHARED = "shared"
 
@@ -58,24 +59,43 @@ def template(context: Context, job: Job) -> m.Template:
         main = _main(context, job, own, place)
     else:
         main = _inputs(context, where, job, told, None) | {"name": "main"}
-    nodes = [m.ContainerNode(**main)]
-    if kept:
-        nodes.append(m.ContainerNode(**_commit(context, where, job, kept), dependencies=["main"]))
-    one = len(nodes) == 1
+    if not kept:
+        main["volume_mounts"] += _shared(job)
     return m.Template(
         name=names.template(job.name),
         metadata=m.Metadata(
             labels={"textgen/job": names.label(job.name)}, annotations={"textgen/job": job.name}
         ),
         init_containers=before or None,
-        container=m.Container(**main) if one else None,
-        container_set=None if one else m.ContainerSetTemplate(containers=nodes),
+        container=None if kept else m.Container(**main),
+        container_set=_with_commit(job, main, _commit(context, where, job, kept)) if kept else None,
+        outputs=_versions(kept),
         volumes=_volumes(context, told),
         node_selector=place.node_selector,
         tolerations=place.tolerations,
         affinity=place.affinity,
         retry_strategy=_retry(),
     )
+
+
+def _with_commit(job: Job, main: dict[str, Any], commit: dict[str, Any]) -> m.ContainerSetTemplate:
+    nodes = [m.ContainerNode(**main), m.ContainerNode(**commit, dependencies=["main"])]
+    # Argo looks at the set alone for a claim's users, and for a file that outlives `main`
+    mounts = [*_shared(job), m.VolumeMount(name="versions", mount_path=VERSIONS)]
+    return m.ContainerSetTemplate(containers=nodes, volume_mounts=mounts)
+
+
+def _versions(kept: Mapping[str, Mapping[str, Any]]) -> m.Outputs | None:
+    """The versions that the job has made, for `argo get` and `kubectl get workflow -o yaml`."""
+    made = [
+        m.Parameter(
+            name=names.parameter(name),
+            value_from=m.ValueFrom.model_validate({"path": f"{VERSIONS}/{name}", "default": ""}),
+        )
+        for name, kind in kept.items()
+        if "dataset" in kind or "model" in kind
+    ]
+    return m.Outputs(parameters=made) if made else None
 
 
 def _inputs(context: Context, where: str, job: Job, told: Steps, own: Own | None) -> dict[str, Any]:
@@ -90,8 +110,6 @@ def _inputs(context: Context, where: str, job: Job, told: Steps, own: Own | None
     if told.clones:
         environment.append(m.EnvVar(name="GIT_SSH_COMMAND", value=_SSH))
         mounts.append(m.VolumeMount(name="git", mount_path=_GIT, read_only=True))
-    if own is None:
-        mounts += _shared(job)
     return _helper(context, where, job, "inputs", document, environment) | {
         "name": "checkout" if told.clones else "inputs",
         "volume_mounts": mounts,
@@ -115,7 +133,6 @@ def _main(context: Context, job: Job, own: Own, place: resources.Place) -> dict[
         "volume_mounts": [
             _mount("inputs"),
             *read_only,
-            *_shared(job),
             _mount("outputs"),
             m.VolumeMount(name="notes", mount_path=NOTES, read_only=True),
             m.VolumeMount(name="shm", mount_path="/dev/shm"),  # noqa: S108
@@ -127,8 +144,10 @@ def _main(context: Context, job: Job, own: Own, place: resources.Place) -> dict[
 def _commit(context: Context, where: str, job: Job, kept: dict[str, Any]) -> dict[str, Any]:
     image = context.cluster.image(job.action.image) if isinstance(job.action, Container | Script) else None
     lineage = dict(context.lineage) | ({"image": image} if image else {})
-    document = {"job": job.name, "outputs": kept, "lineage": lineage}
-    return _helper(context, where, job, "commit", document, []) | {
+    event = {"url": context.parameters.value(URL), "ref": context.parameters.value(REF)}
+    document = {"job": job.name, "outputs": kept, "event": event, "lineage": lineage}
+    environment = list(steps.environment(event).values())
+    return _helper(context, where, job, "commit", document, environment) | {
         "name": "commit",
         "volume_mounts": [
             _mount("inputs", read_only=True),
@@ -160,7 +179,8 @@ def _helper(
 
 
 def _volumes(context: Context, told: Steps) -> list[m.Volume]:
-    found: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in ("inputs", "outputs", "notes")]
+    folders = ("inputs", "outputs", "notes", "versions")
+    found: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in folders]
     # Docker's 64 MB are too few for data loaders; what is used counts as the job's memory.
     found.append({"name": "shm", "emptyDir": {"medium": "Memory"}})
     if told.clones:

@@ -61,10 +61,16 @@ def of(workflow: Workflow, folded: Folded, parameters: Parameters, job: Job) -> 
             steps.into[action.path] = made.download(action)
     if any("dataset" in step for step in steps.into.values()):
         steps.resolve.extend(_read(workflow, folded, parameters))
-    for name in _parameters([steps.into, steps.resolve]):
-        expression = "{{=toBase64(workflow.parameters['" + name + "'])}}"
-        steps.variables[f"PARAMETER_{name}"] = m.EnvVar(name=f"PARAMETER_{name}", value=expression)
+    steps.variables.update(environment([steps.into, steps.resolve]))
     return steps
+
+
+def environment(value: Any) -> dict[str, m.EnvVar]:
+    """The variables with the parameters that a value refers to, which Argo fills in as base64."""
+    return {
+        name: m.EnvVar(name=f"PARAMETER_{name}", value="{{=toBase64(workflow.parameters['" + name + "'])}}")
+        for name in _parameters(value)
+    }
 
 
 def outputs(job: Job) -> dict[str, dict[str, Any]]:

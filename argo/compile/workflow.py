@@ -6,6 +6,7 @@ from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,7 +50,7 @@ def compile(
     cluster: Cluster,
     origin: Origin,
     *,
-    values: Mapping[str, str],
+    values: Mapping[str, str] = MappingProxyType({}),
     schedule: str | None = None,
 ) -> str:
     """The object as YAML; the same input gives the same bytes.
@@ -110,8 +111,7 @@ def _workflow(
         annotations=annotations,
         workflow_metadata=m.WorkflowMetadata.model_validate(
             {
-                "labels": labels,
-                "annotations": annotations,
+                **({"labels": labels, "annotations": annotations} if is_template else {}),
                 # a branch may hold what a label can't
                 "labelsFrom": {
                     "textgen/commit": {

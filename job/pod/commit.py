@@ -6,6 +6,7 @@ pod that is made again finds the record, or the versions that its first attempt 
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from job.errors import CommitError
 from job.pod import record, volume
 from job.pod.ending import explained
 from job.pod.record import Record
-from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, told
+from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, VERSIONS, public, told, value
 
 STRING_LIMIT = 256 << 10  # bytes
+COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @click.command("commit")
@@ -29,12 +31,23 @@ def command() -> None:
     steps = told()
     datasets = Datasets.at(os.environ["TEXTGEN_STORE"])
     lineage = {
-        **steps.get("lineage", {}),
-        **json.loads(LINEAGE.read_text("utf-8")),
         "run": os.environ["TEXTGEN_RUN_NAME"],
         "job": steps["job"],
+        **steps.get("lineage", {}),
+        **_pushed(steps.get("event", {})),
+        **json.loads(LINEAGE.read_text("utf-8")),
     }
-    store(datasets, os.environ["TEXTGEN_RUN"], steps["job"], steps["outputs"], lineage)
+    done = store(datasets, os.environ["TEXTGEN_RUN"], steps["job"], steps["outputs"], lineage)
+    for name, version in done.datasets.items():
+        (VERSIONS / name).write_text(version, "utf-8")
+
+
+def _pushed(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The repository that the run is for. A branch's commit is with the checkouts."""
+    url, ref = (value(event.get(name), os.environ) for name in ("url", "ref"))
+    if not url:
+        return {}
+    return {"repository": {"url": public(url), "commit" if COMMIT.fullmatch(ref) else "ref": ref}}
 
 
 def store(
@@ -62,16 +75,16 @@ def store(
     }
     versions: dict[str, str] = {}
     for name, kind in outputs.items():
-        origin = Origin(run, job, name)
         if "dataset" in kind:
-            ref = DatasetRef.parse(kind["dataset"])
-            versions[name] = str(datasets.commit(ref, root / name, lineage=lineage, origin=origin))
+            ref, folder, made = kind["dataset"], root / name, lineage
         elif "model" in kind:
-            ref = DatasetRef.parse(kind["model"]["name"])
-            made = {**lineage, "model": kind["model"]}
-            strings[name] = str(datasets.commit(ref, inputs / "model", lineage=made, origin=origin))
-        if name in versions or "model" in kind:
-            click.echo(f"committed {versions.get(name) or strings[name]}")
+            ref, folder, made = kind["model"]["name"], inputs / "model", {**lineage, "model": kind["model"]}
+        else:
+            continue
+        version = datasets.commit(DatasetRef.parse(ref), folder, lineage=made, origin=Origin(run, job, name))
+        versions[name] = str(version)
+        click.echo(f"committed {version}")
+    strings |= {name: versions[name] for name, kind in outputs.items() if "model" in kind}
     result = Record(strings, volumes, versions)
     record.write(datasets.store, run, job, result)
     return result

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -19,7 +18,7 @@ from job.errors import InputError, StoreError
 from job.pod import record, volume
 from job.pod.ending import explained
 from job.pod.s3 import download
-from job.pod.steps import LINEAGE, NOTES, told, value
+from job.pod.steps import LINEAGE, NOTES, public, told, value
 
 
 @click.command("inputs")
@@ -38,7 +37,8 @@ def command() -> None:
         (NOTES / name).write_bytes(value(text, os.environ).encode())
     if main := steps.get("main"):
         (NOTES / "main").write_bytes(_start(**main).encode())
-    LINEAGE.write_text(json.dumps(pod.lineage, ensure_ascii=False), "utf-8")
+    known = {name: found for name, found in pod.lineage.items() if found}
+    LINEAGE.write_text(json.dumps(known, ensure_ascii=False), "utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class Pod:
     run: str
     refs: tuple[Any, ...]
     environ: Mapping[str, str]
-    lineage: dict[str, dict[str, Any]] = field(default_factory=lambda: {"inputs": {}, "checkouts": {}})
+    lineage: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {"parameters": {}, "inputs": {}, "checkouts": {}}
+    )
 
     def version_of(self, ref: str) -> DatasetRef:
         """The version that `ref` stands for in this run."""
@@ -88,7 +90,7 @@ def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
         shutil.rmtree(path)
         checkout(url, decided, path, environ)
     click.echo(f"HEAD is now at {decided}")
-    pod.lineage["checkouts"][wanted["job"]] = {"repository": _public(url), "commit": decided}
+    pod.lineage["checkouts"][wanted["job"]] = {"url": public(url), "commit": decided}
 
 
 def _dataset(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
@@ -112,7 +114,9 @@ def _fetch(pod: Pod, path: Path, ref: DatasetRef) -> None:
 
 
 def _parameter(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
-    path.write_bytes(value(step, pod.environ).encode())
+    text = value(step, pod.environ)
+    path.write_bytes(text.encode())
+    pod.lineage["parameters"][path.name] = text
 
 
 def _output(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
@@ -150,9 +154,3 @@ def _start(env: Mapping[str, str], argv: list[str], *, share: bool) -> str:
     words = ["env", *(f"{name}={text}" for name, text in env.items()), *argv]
     line = " ".join(shlex.quote(word) for word in words)
     return f"{line}\ncode=$?\nchmod -R a+rX /outputs\nexit $code\n" if share else f"exec {line}\n"
-
-
-def _public(url: str) -> str:
-    """The address without a user and a password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.password else url

@@ -2,7 +2,7 @@
 
     inputs   {"job", "into": {PATH: STEP, ...}, "folders": [PATH, ...], "resolve": [VALUE, ...],
               "files": {NAME: VALUE}, "main": {"env": {...}, "argv": [...], "share": BOOL}}
-    commit   {"job", "outputs": {NAME: OUTPUT}, "lineage": {...}}
+    commit   {"job", "outputs": {NAME: OUTPUT}, "event": {"url": VALUE, "ref": VALUE}, "lineage": {...}}
 
 A STEP is one of
     {"checkout": {"job", "url": VALUE, "ref": VALUE, "username": VALUE, "password": VALUE}}
@@ -23,6 +23,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from job.errors import InputError
 
@@ -31,6 +32,8 @@ OUTPUTS = Path("/outputs")
 # Written by the first container, read by the others; the job's own can't write there.
 NOTES = Path("/var/run/textgen")
 LINEAGE = NOTES / "lineage.json"
+# One file an output, for Argo to show.
+VERSIONS = Path("/var/run/versions")
 
 
 def told(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -60,3 +63,9 @@ def value(given: Any, environ: Mapping[str, str]) -> str:
     except ValueError as error:
         raise InputError(f"the parameter {given['parameter']} is not UTF-8") from error
     return text or str(given.get("default", ""))
+
+
+def public(url: str) -> str:
+    """The address without a user and a password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.password else url

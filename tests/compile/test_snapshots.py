@@ -1,0 +1,91 @@
+"""What is compiled, as files to review: snapshots/*.yaml. `UPDATE_SNAPSHOTS=1 pytest` writes them anew."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.compile.cluster import Shared
+from argo.language import load
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = Origin(".gradient/workflows/file.yaml", "https://git.example/team/texts.git", "0123456789" * 4)
+CLUSTER = Cluster(
+    registry="mirror.example/images",
+    images={"textgen-job:0.1.0": "mirror.example/jobs/textgen:1"},
+    claims={"storage": "team", "cache": "models"},
+    shared=Shared(storage_class="nfs", size="20Gi"),
+    pull_secrets={"team-registry": "pull"},
+)
+
+
+def check(name: str, made: str) -> None:
+    """Compare with the snapshot, or write it."""
+    file = Path(__file__).parent / "snapshots" / f"{name}.yaml"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(made, "utf-8")
+    assert made == file.read_text("utf-8"), (
+        f"differs from {file.name}; UPDATE_SNAPSHOTS=1 pytest writes it anew"
+    )
+
+
+EXAMPLES = ["arguments", "checkout", "datasets", "download", "inputs", "legacy", "model"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_conformance_workflow_compiles_to_its_snapshot(name: str) -> None:
+    workflow = load(ROOT / "tests/compile/conformance" / f"{name}.yaml")
+    made = compile(workflow, Kind.WORKFLOW, Cluster(), REPOSITORY)
+    check(name, made)
+
+
+@pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
+def test_this_repositorys_workflow_compiles_to_its_snapshot(kind: Kind) -> None:
+    workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
+    made = compile(workflow, kind, Cluster(security=Security.RESTRICTED), REPOSITORY)
+    check(f"repository-{kind}", made)
+
+
+def test_a_clusters_answers_compile_to_their_snapshot(tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text(GPU, "utf-8")
+    check("gpu", compile(load(file), Kind.WORKFLOW, CLUSTER, REPOSITORY))
+
+
+def test_a_schedule_compiles_to_its_snapshot() -> None:
+    workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
+    made = compile(workflow, Kind.CRON, Cluster(), REPOSITORY, values={"seed": "7"}, schedule="0 3 * * 1-5")
+    check("cron", made)
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    def once() -> str:
+        workflow = load(ROOT / "tests/compile/conformance/datasets.yaml")
+        return compile(workflow, Kind.WORKFLOW, Cluster(), REPOSITORY)
+
+    assert once() == once()
+
+
+GPU = """\
+defaults:
+  resources:
+    instance-type: A100x2
+    container-registries: [team-registry, Other_Registry]
+jobs:
+  train:
+    uses: script@v1
+    env:
+      KEY: secret:API_KEY
+    outputs:
+      model: {type: dataset, with: {ref: model}}
+    with:
+      image: pytorch:2
+      script: python3 train.py
+  text:
+    uses: container@v1
+    with:
+      image: textgen-job:0.1.0
+      args: [generate]
+"""
