@@ -8,6 +8,7 @@
     │   ├── WorkflowError       a workflow file with errors in it (argo.language)
     │   └── UnknownReferenceError  a dataset, version, run or job that is not there
     ├── StoreError              the dataset store refused or can't be reached
+    ├── ClusterError            the cluster refused or can't be reached (argo.cluster)
     ├── CommitError             a version that can't be committed (an empty or changed output)
     ├── CheckoutError           git could not fetch the repository at the ref
     └── JobError                a job of a workflow failed
@@ -47,6 +48,10 @@ class UnknownReferenceError(InputError):
 
 class StoreError(TextgenError):
     """The dataset store refused or can't be reached."""
+
+
+class ClusterError(TextgenError):
+    """The cluster refused or can't be reached."""
 
 
 class CommitError(TextgenError):

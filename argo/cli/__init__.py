@@ -12,6 +12,8 @@ from job.errors import TextgenError
 # The command's name, the module under argo.cli that holds it as `command`, its line in --help.
 COMMANDS = {
     "run": ("run", "Run a workflow file on this machine."),
+    "submit": ("submit", "Run a workflow file on a cluster."),
+    "watch": ("watch", "Follow a run on a cluster to its end."),
     "list": ("list", "List runs."),
     "get": ("get", "Show a run and its jobs."),
     "logs": ("logs", "Print the logs of a run or of one of its jobs."),

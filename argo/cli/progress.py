@@ -9,7 +9,7 @@ import click
 from argo.local.record import JobRecord, Phase, RunRecord, now
 
 _COLOURS = ("cyan", "magenta", "blue", "yellow", "green")
-_PHASES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.ERROR: "red", Phase.OMITTED: "yellow"}
+PHASES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.ERROR: "red", Phase.OMITTED: "yellow"}
 
 
 class Silent:
@@ -40,7 +40,7 @@ class Plain:
     def changed(self, job: str, record: JobRecord) -> None:
         took = f"  {duration(record)}" if record.finished and record.started else ""
         message = f"  {record.message}" if record.message else ""
-        phase = click.style(f"{record.phase:<9}", fg=_PHASES.get(record.phase))
+        phase = click.style(f"{record.phase:<9}", fg=PHASES.get(record.phase))
         self._print(f"{time.strftime('%H:%M:%S')}  {job:<{self._width}}  {phase}{took}{message}".rstrip())
 
     def line(self, job: str, text: str) -> None:

@@ -62,10 +62,15 @@ def print_value(value: object, output: str) -> None:
 
 def aligned(cells: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines, with three spaces between the columns; control characters made visible."""
-    visible = [["".join(c if c.isprintable() else "�" for c in cell) for cell in row] for row in cells]
-    widths = [max(map(len, column)) for column in zip(*visible, strict=True)]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in visible)
+    shown = [[visible(cell) for cell in row] for row in cells]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in shown)
     return "\n".join("   ".join(row).rstrip() for row in padded)
+
+
+def visible(text: str) -> str:
+    """What a terminal would obey is shown, not sent."""
+    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def age(since: datetime, now: datetime | None = None) -> str:

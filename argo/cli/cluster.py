@@ -1,0 +1,52 @@
+"""What the commands that talk to a cluster share: which one, and whether a run is there or here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from argo.local import runs
+from argo.local.project import Project
+from job.errors import UnknownReferenceError
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def cluster_options(command: F) -> F:
+    """`--context` and `--namespace`, as kubectl has them."""
+    command = click.option("--context", help="A context of the kubeconfig in place of its current one.")(
+        command
+    )
+    return click.option("-n", "--namespace", help="A namespace of the cluster in place of the context's.")(
+        command
+    )
+
+
+def connected(context: str | None, namespace: str | None) -> "Api":
+    """The cluster, as kubectl would find it."""
+    from argo.cluster.connection import connect
+
+    return connect(context, namespace)
+
+
+def located(name: str, context: str | None, namespace: str | None) -> "Path | Api":
+    """The folder of a run of this machine, or the cluster that a run of that name must be on.
+
+    A run that `.textgen` knows is here unless a cluster is named. Raises UnknownReferenceError where it
+    is not here and no cluster is known.
+    """
+    if context or namespace:
+        return connected(context, namespace)
+    folder = Project.around(Path.cwd()).runs
+    try:
+        return runs.find(folder, name)
+    except UnknownReferenceError:
+        from argo.cluster.connection import is_configured
+
+        if not is_configured():
+            raise
+    return connected(None, None)

@@ -1,0 +1,104 @@
+"""A run on the cluster as it goes: a tree of its jobs on a terminal, a line for each change elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from argo.cli.progress import PHASES, Plain, duration
+from argo.cli.tables import visible
+from argo.local.record import Phase, RunRecord
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
+    from argo.cluster.follow import Sight
+
+_LAST = 10  # lines of a failed job's log
+
+
+def shown(api: "Api", name: str, *, quiet: bool = False) -> int:
+    """Follow the run to its end and show it; the exit status that it asks for.
+
+    Ctrl-C leaves the run alone, says how to get back to it, and is raised again.
+    """
+    from argo.cluster.follow import follow
+
+    sight = None
+    try:
+        with _display(quiet) as show:
+            for sight in follow(api, name):
+                show(sight.record)
+    except KeyboardInterrupt:
+        where = f"{name} -n {api.namespace}"
+        click.echo(
+            f"\n{name} goes on; watch it: textgen watch {where}  stop it: textgen stop {where}", err=True
+        )
+        raise
+    if sight is None:
+        raise AssertionError
+    if not quiet:
+        _tell(api, sight)
+    return 0 if sight.record.phase is Phase.SUCCEEDED else 1
+
+
+def _tell(api: "Api", sight: "Sight") -> None:
+    """The result: versions, or why there are none."""
+    from argo.cluster.results import last_lines, versions
+
+    record = sight.record
+    message = f": {record.message}" if record.message else ""
+    click.echo(f"\n{click.style(record.phase, fg=PHASES.get(record.phase))} in {duration(record)}{message}")
+    for name, made in versions(api, sight).items():
+        for version in made.values():
+            click.echo(f"  {name} made {click.style(version, bold=True)}")
+    for name, job in record.jobs.items():
+        if job.phase in {Phase.FAILED, Phase.ERROR}:
+            click.echo(f"\n{click.style(name, bold=True)}: {job.message or job.phase}")
+            for line in last_lines(api, sight, name, _LAST):
+                click.echo(f"  | {visible(line)}")
+    if record.phase is not Phase.SUCCEEDED:
+        click.echo(f"\n  logs     textgen logs {record.name} -n {api.namespace}")
+        click.echo(f"  again    textgen retry {record.name} -n {api.namespace}")
+
+
+@contextmanager
+def _display(quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
+    """What shows each record that it is given."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stdout.isatty():
+        from argo.cli.tree import live
+
+        with live() as show:
+            yield show
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """Prints what has changed since the record before."""
+
+    def __init__(self) -> None:
+        self._plain: Plain | None = None
+        self._last: RunRecord | None = None
+
+    def __call__(self, record: RunRecord) -> None:
+        if self._plain is None:
+            self._plain = Plain(sys.stdout, list(record.jobs))
+            self._plain.started(record)
+        before = self._last.jobs if self._last else {}
+        for name, job in record.jobs.items():
+            old = before.get(name)
+            known = (old.phase, old.message) if old else (Phase.PENDING, "")
+            if (job.phase, job.message) != known:
+                self._plain.changed(name, job)
+        if (
+            record.message
+            and not record.phase.ended
+            and record.message != (self._last and self._last.message)
+        ):
+            click.echo(record.message)
+        self._last = record
+        sys.stdout.flush()

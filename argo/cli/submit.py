@@ -1,0 +1,59 @@
+"""`textgen submit`: a workflow file, on the cluster."""
+
+from pathlib import Path
+
+import click
+
+from argo.cli.cluster import cluster_options, connected
+from argo.cli.parameters import parameters_option
+
+# Diagnostics that a repository with a remote has settled.
+_SETTLED = {"unset-event"}
+
+
+@click.command("submit")
+@click.argument("file", type=click.Path(path_type=Path))
+@parameters_option
+@click.option("--wait/--detach", default=True, show_default=True, help="Follow the run to its end, or not.")
+@click.option("--cluster", type=click.Path(path_type=Path), help="What is particular to the cluster.")
+@cluster_options
+@click.option(
+    "-o", "--output", type=click.Choice(["name", "json", "yaml"]), help="Print this of the Workflow, only."
+)
+def command(
+    file: Path,
+    parameters: dict[str, str],
+    wait: bool,
+    cluster: Path | None,
+    context: str | None,
+    namespace: str | None,
+    output: str | None,
+) -> int:
+    """Run the workflow FILE on the cluster.
+
+    The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
+    """
+    from argo.cli.show import shown
+    from argo.cluster import follow, submit
+    from argo.language import WorkflowError, check
+
+    checked = check(file)
+    if checked.workflow is None:
+        raise WorkflowError(checked.diagnostics)
+    for finding in checked.diagnostics:
+        if finding.code not in _SETTLED:
+            click.echo(finding, err=True)
+    api = connected(context, namespace)
+    compiled = submit.compiled(checked.workflow, cluster, parameters)
+    made = submit.create(api, compiled)
+    name = made["metadata"]["name"]
+    if output == "name":
+        click.echo(name)
+    elif output is None:
+        click.echo(f"submitted {name} to {api}")
+    status = shown(api, name, quiet=bool(output)) if wait else 0
+    if output in {"json", "yaml"}:
+        from argo.cli.tables import print_value
+
+        print_value(follow.get(api, name) if wait else made, output)
+    return status

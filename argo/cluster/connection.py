@@ -1,0 +1,67 @@
+"""Which cluster, namespace and credentials: as kubectl takes them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from argo.cluster.api import Api
+from argo.language.diagnostics import did_you_mean
+from job.errors import InputError
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_CONNECTIONS = 64  # a stream each, for as many containers as are followed at once
+
+
+def is_configured() -> bool:
+    """Whether this machine knows a cluster at all."""
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)
+    files = [Path(name) for name in named if name] or [Path.home() / ".kube" / "config"]
+    return any(file.is_file() for file in files) or _in_cluster()
+
+
+def connect(context: str | None = None, namespace: str | None = None) -> Api:
+    """KUBECONFIG's files or ~/.kube/config; inside a cluster the pod's own service account.
+
+    Nothing is sent yet. Raises InputError for a configuration that can't be used.
+    """
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import ConfigException
+
+    configuration = Configuration()
+    configuration.retries = False  # it would tell of each in the log
+    configuration.connection_pool_maxsize = _CONNECTIONS
+    own: str | None
+    try:
+        if context is None and _in_cluster() and not os.environ.get("KUBECONFIG"):
+            name, own = _account(configuration)
+        else:
+            name, own = _file(configuration, context)
+    except (ConfigException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"no cluster to talk to: {reason} Set KUBECONFIG, or make ~/.kube/config as for kubectl"
+        ) from error
+    return Api(ApiClient(configuration), name, namespace or own or "default")
+
+
+def _file(configuration: Any, context: str | None) -> tuple[str, str | None]:
+    from kubernetes.config import list_kube_config_contexts, load_kube_config
+
+    contexts, active = list_kube_config_contexts()
+    names = [each["name"] for each in contexts]
+    if context is not None and context not in names:
+        raise InputError(f"--context {context}: no such context; {did_you_mean(context, names)}")
+    chosen = next(each for each in contexts if each["name"] == context) if context else active
+    load_kube_config(context=chosen["name"], client_configuration=configuration, persist_config=False)
+    return chosen["name"], chosen["context"].get("namespace")
+
+
+def _account(configuration: Any) -> tuple[str, str]:
+    from kubernetes.config import load_incluster_config
+
+    load_incluster_config(client_configuration=configuration)
+    return "in-cluster", (_ACCOUNT / "namespace").read_text("utf-8").strip()
+
+
+def _in_cluster() -> bool:
+    return "KUBERNETES_SERVICE_HOST" in os.environ and (_ACCOUNT / "token").is_file()

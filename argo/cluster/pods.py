@@ -1,0 +1,111 @@
+"""What a run's pods say of themselves: whose they are, why they wait, how they ended."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from argo.cluster.api import Api, Object
+from argo.cluster.run import JOB
+
+RUN = "workflows.argoproj.io/workflow"  # the label with the run's name
+_NODE = "workflows.argoproj.io/node-name"
+
+# Argo's own containers, which tell a user nothing.
+_ARGO = {"init", "wait"}
+
+# Reasons of a wait that pass by themselves.
+USUAL = {"ContainerCreating", "PodInitializing", ""}
+
+_HINTS = {
+    "ImagePullBackOff": "the image is not there, or the cluster may not pull it",
+    "ErrImagePull": "the image is not there, or the cluster may not pull it",
+    "ErrImageNeverPull": "the image is not on the node",
+    "InvalidImageName": "the image's name is not one",
+    "CreateContainerConfigError": "what its environment refers to is not there",
+}
+
+
+def job(pod: Object) -> str:
+    """The name of the pod's job."""
+    annotations = pod["metadata"].get("annotations") or {}
+    path = annotations.get(_NODE, pod["metadata"]["name"])
+    return str(annotations.get(JOB) or path.partition(".")[2].partition("(")[0] or path)
+
+
+def containers(pod: Object) -> list[str]:
+    """The containers that a user's job consists of, in the order in which they start."""
+    spec = pod["spec"]
+    listed = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    return [each["name"] for each in listed if each["name"] not in _ARGO]
+
+
+def states(pod: Object) -> Mapping[str, Mapping[str, Any]]:
+    """The state of each container that has one: {"running": …}, {"waiting": …} or {"terminated": …}."""
+    status = pod.get("status") or {}
+    listed = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return {each["name"]: each.get("state") or {} for each in listed}
+
+
+def waits_for(pod: Object) -> str:
+    """Why the pod does not start, or nothing where it has, or is about to."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Pending":
+        return ""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"{condition.get('reason', 'Unschedulable')}: {_scheduling(condition.get('message', ''))}"
+    for name, state in states(pod).items():
+        waiting = state.get("waiting") or {}
+        reason = waiting.get("reason", "")
+        if reason not in USUAL:
+            hint = _HINTS.get(reason)
+            told = " ".join(waiting.get("message", "").split())
+            parts = [f"{reason}: container {name}", f"image {_image(pod, name)}" if "Image" in reason else ""]
+            return "; ".join(filter(None, (", ".join(filter(None, parts)), hint, told)))
+    return ""
+
+
+def troubles(api: Api, pod: Object) -> str:
+    """The newest warning among the pod's events, for a wait that its status does not explain."""
+    events = api.items(
+        api.core("events"), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
+    )
+    events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    if not events:
+        return ""
+    message = " ".join(events[-1].get("message", "").split())
+    return f"{events[-1].get('reason', '')}: {message}"
+
+
+def killed_for_memory(found: Iterable[Object]) -> Mapping[str, str]:
+    """For each job whose newest pod ran out of memory: what to do."""
+    newest: dict[str, Object] = {}
+    for pod in sorted(found, key=lambda pod: pod["metadata"]["creationTimestamp"]):
+        newest[job(pod)] = pod
+    told = {}
+    for name, pod in newest.items():
+        for container, state in states(pod).items():
+            if (state.get("terminated") or {}).get("reason") == "OOMKilled" and container not in _ARGO:
+                limit = _limit(pod, container)
+                asked = f": {container} had {limit}" if limit else ""
+                told[name] = f"OOMKilled{asked}; choose an instance type with more memory"
+    return told
+
+
+def _scheduling(message: str) -> str:
+    """Without what the scheduler tried in vain to take from others."""
+    return " ".join(message.partition(" preemption:")[0].split())
+
+
+def _image(pod: Object, container: str) -> str:
+    return str(_container(pod, container).get("image", ""))
+
+
+def _limit(pod: Object, container: str) -> str:
+    limits = (_container(pod, container).get("resources") or {}).get("limits") or {}
+    return str(limits.get("memory", ""))
+
+
+def _container(pod: Object, name: str) -> Mapping[str, Any]:
+    spec = pod["spec"]
+    listed = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    return next((each for each in listed if each["name"] == name), {})

@@ -1,0 +1,154 @@
+"""A Workflow of Argo as a run: the record that local runs have, too."""
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from argo.cluster.api import Object
+from argo.local.record import JobRecord, Phase, RunRecord
+
+# Argo's phases of nodes beside those that runs here have.
+_PHASES = {"": Phase.PENDING, "Skipped": Phase.OMITTED, "Daemoned": Phase.RUNNING}
+
+JOB = "textgen/job"  # the annotation with the name that the file gives a job
+
+
+def record(workflow: Object) -> RunRecord:
+    """The run. Works for Workflows that others made, too: their tasks are the jobs."""
+    metadata, status = workflow["metadata"], workflow.get("status") or {}
+    spec = specification(workflow)
+    annotations = metadata.get("annotations") or {}
+    labels = metadata.get("labels") or {}
+    parameters = {each["name"]: each.get("value", "") for each in _parameters(workflow)}
+    url, ref = parameters.pop("github-url", ""), parameters.pop("github-ref", "")
+    return RunRecord(
+        name=metadata["name"],
+        workflow=labels.get("textgen/workflow", ""),
+        file=annotations.get("textgen/file", ""),
+        runtime=f"argo:{metadata['namespace']}",
+        source="@".join(filter(None, (url, ref))),
+        parameters=parameters,
+        started=_time(status.get("startedAt")) or datetime.fromisoformat(metadata["creationTimestamp"]),
+        jobs=_jobs(spec, nodes(workflow), metadata["name"]),
+        phase=_phase(status.get("phase", "")),
+        finished=_time(status.get("finishedAt")),
+        message=_line(status.get("message", "")),
+    )
+
+
+def specification(workflow: Object) -> Mapping[str, Any]:
+    """What runs: the Workflow's own spec, or that of the template it refers to as it was at the start."""
+    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec")
+    found: Mapping[str, Any] = stored or workflow.get("spec") or {}
+    return found
+
+
+def nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
+    """The status of each node by id; Argo packs those of a large workflow."""
+    status = workflow.get("status") or {}
+    if packed := status.get("compressedNodes"):
+        found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed)))
+        return found
+    return status.get("nodes") or {}
+
+
+def attempts(
+    job: Mapping[str, Any] | None, found: Mapping[str, Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The pods' nodes of a job's node, first to last."""
+    if job is None:
+        return []
+    if job["type"] != "Retry":
+        return [job]
+    return [found[child] for child in job.get("children") or () if child in found]
+
+
+def job_nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
+    """The node of each job that has one yet."""
+    found = nodes(workflow)
+    tasks = _tasks(specification(workflow))
+    return {
+        job: node
+        for job, (task, _) in tasks.items()
+        if (node := _node(found, workflow["metadata"]["name"], task))
+    }
+
+
+def _jobs(spec: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]], run: str) -> dict[str, JobRecord]:
+    tasks = _tasks(spec)
+    named = {task: job for job, (task, _) in tasks.items()}
+    made = {}
+    for job, (task, depends) in tasks.items():
+        node = _node(found, run, task)
+        needs = tuple(named[word] for word in re.findall(r"[\w-]+", depends) if word in named)
+        made[job] = _job(node, found, needs) if node else JobRecord(needs)
+    return made
+
+
+def _job(
+    node: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]], needs: tuple[str, ...]
+) -> JobRecord:
+    phase = _phase(node.get("phase", ""))
+    last = (attempts(node, found) or [node])[-1]
+    if phase is Phase.RUNNING and last.get("phase") == "Pending":
+        phase = Phase.PENDING  # a node that may be retried is Running before its first pod is
+    # a pod that came back keeps the message of its first end
+    message = "" if phase is Phase.SUCCEEDED else last.get("message") or node.get("message", "")
+    started = None if phase is Phase.OMITTED else _time(node.get("startedAt"))
+    return JobRecord(needs, phase, started, _time(node.get("finishedAt")), _line(message))
+
+
+def _tasks(spec: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Each job's task, and what that depends on; in the order of the file."""
+    templates = {each["name"]: each for each in spec.get("templates") or ()}
+    entry = templates.get(spec.get("entrypoint", ""), {})
+    tasks = (entry.get("dag") or {}).get("tasks")
+    if tasks is None:
+        tasks = [step for group in entry.get("steps") or () for step in group]
+    if not tasks and entry:
+        return {entry["name"]: ("", "")}
+    return {
+        _name(task, templates): (
+            task["name"],
+            task.get("depends") or " ".join(task.get("dependencies") or ()),
+        )
+        for task in tasks
+    }
+
+
+def _name(task: Mapping[str, Any], templates: Mapping[str, Mapping[str, Any]]) -> str:
+    metadata = templates.get(task.get("template", ""), {}).get("metadata") or {}
+    return str((metadata.get("annotations") or {}).get(JOB) or task["name"])
+
+
+def _node(found: Mapping[str, Mapping[str, Any]], run: str, task: str) -> Mapping[str, Any] | None:
+    """The node of a task of the entrypoint; without tasks the run's own."""
+    if not task:
+        return found.get(run)
+    named = [
+        node for node in found.values() if node.get("displayName") == task and node.get("boundaryID") == run
+    ]
+    return named[0] if named else None
+
+
+def _parameters(workflow: Object) -> list[dict[str, str]]:
+    arguments = (workflow.get("spec") or {}).get("arguments") or {}
+    return list(arguments.get("parameters") or ())
+
+
+def _phase(text: str) -> Phase:
+    return _PHASES.get(text) or Phase(text)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _line(text: str) -> str:
+    """The last line that says something: a message may hold the end of a log."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
