@@ -10,6 +10,7 @@ from job.errors import InputError
 
 
 @click.command(
+    "generate",
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from argo.cli.invocation import textgen
 from argo.cli.progress import duration
 from argo.cli.tables import byte_size
 from argo.local.plan import Plan
@@ -24,7 +25,7 @@ def tell(plan: Plan, run: Run) -> None:
     message = f": {record.message}" if record.message else ""
     click.echo(f"\n{click.style(record.phase, fg=colour)} in {duration(record)}{message}")
     if record.phase is not Phase.SUCCEEDED:
-        click.echo(f"  logs     textgen logs {record.name}")
+        click.echo(f"  logs     {textgen()} logs {record.name}")
     for version in _versions(plan, record):
         _show(plan.datasets, version)
 
@@ -44,8 +45,8 @@ def _show(datasets: Datasets, version: Version) -> None:
     count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
     click.echo(f"\n{click.style(str(version), bold=True)}  {count}, {byte_size(version.size)}")
     click.echo(f"  in       {_place(datasets, version)}")
-    click.echo(f"  show     textgen dataset show {version}")
-    click.echo(f"  get      textgen dataset get {version} FOLDER")
+    click.echo(f"  show     {textgen()} dataset show {version}")
+    click.echo(f"  get      {textgen()} dataset get {version} FOLDER")
     if text := _text(datasets, version, files):
         click.echo(f"\n{text}")
 

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from argo.cli import COMMANDS
+from argo.cli import COMMANDS, invocation
 
 
 def textgen(*args: str) -> subprocess.CompletedProcess[str]:
@@ -44,3 +45,17 @@ def test_an_unknown_command_is_one_line_and_status_2() -> None:
     assert done.returncode == 2
     assert "No such command 'rnu'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("path", "suggested"), [("", ".venv/bin/textgen"), (".venv/bin", "textgen")])
+def test_a_suggested_command_can_be_typed_as_it_stands(
+    path: str, suggested: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / ".venv/bin/textgen"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path and str(tmp_path / path))
+    monkeypatch.setattr(sys, "argv", [".venv/bin/textgen", "run"])
+    assert invocation.textgen() == suggested

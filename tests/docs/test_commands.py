@@ -58,6 +58,7 @@ def environment(home: Path) -> dict[str, str]:
         "TEXTGEN_CACHE": os.environ.get("TEXTGEN_CACHE", str(cache / "textgen")),
         "HF_HUB_OFFLINE": "1",
         "PIP_NO_INDEX": "1",
+        "MAKEFLAGS": "UV=/bin/false",  # nothing is set up here
         "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org",
         "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org",
     }  # fmt: skip
