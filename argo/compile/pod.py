@@ -49,26 +49,29 @@ def template(context: Context, job: Job) -> m.Template:
     where = f"{context.workflow.path}:{job.at.line}"
     told = steps.of(context.workflow, context.folded, context.parameters, job)
     kept = steps.outputs(job)
-    before: list[m.UserContainer] = []
+    before: dict[str, Any] | None = None
     place = resources.Place(resources.helper("100m", "128Mi", "2Gi"))
     if isinstance(job.action, Container | Script):
         own = container.of(where, job, job.action, context.cluster)
         place = resources.of(context.workflow, job, context.cluster)
         if told.into or told.folders or own.files or own.main:
-            before.append(m.UserContainer(**_inputs(context, where, job, told, own)))
+            before = _inputs(context, job, told, own)
         main = _main(context, job, own, place)
     else:
-        main = _inputs(context, where, job, told, None) | {"name": "main"}
-    if not kept:
+        main = _inputs(context, job, told, None) | {"name": "main"}
+    commit = _commit(context, job, kept) if kept else None
+    for each in filter(None, (before, main, commit)):
+        _check(where, job, each)
+    if not commit:
         main["volume_mounts"] += _shared(job)
     return m.Template(
         name=names.template(job.name),
         metadata=m.Metadata(
             labels={"textgen/job": names.label(job.name)}, annotations={"textgen/job": job.name}
         ),
-        init_containers=before or None,
-        container=None if kept else m.Container(**main),
-        container_set=_with_commit(job, main, _commit(context, where, job, kept)) if kept else None,
+        init_containers=[m.UserContainer(**before)] if before else None,
+        container=None if commit else m.Container(**main),
+        container_set=_with_commit(job, main, commit) if commit else None,
         outputs=_versions(kept),
         volumes=_volumes(context, told),
         node_selector=place.node_selector,
@@ -76,6 +79,17 @@ def template(context: Context, job: Job) -> m.Template:
         affinity=place.affinity,
         retry_strategy=_retry(),
     )
+
+
+def _check(where: str, job: Job, made: Mapping[str, Any]) -> None:
+    """Raise InputError where Linux would not start the container."""
+    words = [*(made["command"] or ()), *(made.get("args") or ())]
+    texts = [*words, *(f"{each.name}={each.value}" for each in made["env"] if each.value)]
+    if any(len(each.encode()) >= text.ARGUMENT_LIMIT for each in texts):
+        raise InputError(
+            f"{where}: job {job.name!r}: its script or texts are over {text.ARGUMENT_LIMIT >> 10} KB, "
+            "more than a container is started with; put them into files of the repository"
+        )
 
 
 def _with_commit(job: Job, main: dict[str, Any], commit: dict[str, Any]) -> m.ContainerSetTemplate:
@@ -98,7 +112,7 @@ def _versions(kept: Mapping[str, Mapping[str, Any]]) -> m.Outputs | None:
     return m.Outputs(parameters=made) if made else None
 
 
-def _inputs(context: Context, where: str, job: Job, told: Steps, own: Own | None) -> dict[str, Any]:
+def _inputs(context: Context, job: Job, told: Steps, own: Own | None) -> dict[str, Any]:
     document: dict[str, Any] = {"job": job.name, "into": told.into, "folders": told.folders}
     document |= {"resolve": told.resolve} if told.resolve else {}
     if own and own.files:
@@ -110,7 +124,7 @@ def _inputs(context: Context, where: str, job: Job, told: Steps, own: Own | None
     if told.clones:
         environment.append(m.EnvVar(name="GIT_SSH_COMMAND", value=_SSH))
         mounts.append(m.VolumeMount(name="git", mount_path=_GIT, read_only=True))
-    return _helper(context, where, job, "inputs", document, environment) | {
+    return _helper(context, "inputs", document, environment) | {
         "name": "checkout" if told.clones else "inputs",
         "volume_mounts": mounts,
     }
@@ -141,13 +155,13 @@ def _main(context: Context, job: Job, own: Own, place: resources.Place) -> dict[
     }
 
 
-def _commit(context: Context, where: str, job: Job, kept: dict[str, Any]) -> dict[str, Any]:
+def _commit(context: Context, job: Job, kept: dict[str, Any]) -> dict[str, Any]:
     image = context.cluster.image(job.action.image) if isinstance(job.action, Container | Script) else None
     lineage = dict(context.lineage) | ({"image": image} if image else {})
     event = {"url": context.parameters.value(URL), "ref": context.parameters.value(REF)}
     document = {"job": job.name, "outputs": kept, "event": event, "lineage": lineage}
     environment = list(steps.environment(event).values())
-    return _helper(context, where, job, "commit", document, environment) | {
+    return _helper(context, "commit", document, environment) | {
         "name": "commit",
         "volume_mounts": [
             _mount("inputs", read_only=True),
@@ -157,21 +171,16 @@ def _commit(context: Context, where: str, job: Job, kept: dict[str, Any]) -> dic
     }
 
 
-def _helper(
-    context: Context, where: str, job: Job, command: str, document: Any, environment: list[m.EnvVar]
-) -> dict[str, Any]:
+def _helper(context: Context, command: str, document: Any, environment: list[m.EnvVar]) -> dict[str, Any]:
     """A container of ours, which passes Pod Security "restricted" and asks for little."""
-    env = [m.EnvVar(name="TEXTGEN_STEPS", value=text.carried(document)), *environment, *store.environment()]
-    for each in env:
-        if each.value and text.size(each.name, each.value) > text.ARGUMENT_LIMIT:
-            raise InputError(
-                f"{where}: job {job.name!r}: its script or texts are over {text.ARGUMENT_LIMIT >> 10} KB, "
-                "more than a container is started with; put them into files of the repository"
-            )
     return {
         "image": context.image,
         "command": ["python3", "-m", "job", command],
-        "env": env,
+        "env": [
+            m.EnvVar(name="TEXTGEN_STEPS", value=text.carried(document)),
+            *environment,
+            *store.environment(),
+        ],
         "resources": resources.helper("50m", "128Mi", "2Gi"),
         "security_context": security.helper(),
         "termination_message_policy": "FallbackToLogsOnError",  # the node's message says what was wrong

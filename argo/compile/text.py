@@ -42,8 +42,3 @@ def _entries(value: Any) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value)
-
-
-def size(name: str, text: str) -> int:
-    """Bytes of a variable of the environment."""
-    return len(f"{name}={text}".encode()) + 1

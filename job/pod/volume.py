@@ -17,6 +17,7 @@ from job.errors import CommitError, StoreError
 from job.pod.record import Volume
 
 _CHUNK = 1 << 20
+_KEPT = (tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE)  # a pipe means nothing elsewhere
 
 
 def save(store: Store, run: str, job: str, name: str, folder: Path) -> Volume:
@@ -47,7 +48,7 @@ def load(store: Store, volume: Volume, folder: Path) -> None:
         # Links may lead anywhere: they mean something in the job's container, not here.
         tar.extraction_filter = staticmethod(lambda member, _: member)
         for member in tar:
-            member.mode |= 0o777 if member.isdir() else 0o666
+            member.mode |= 0o777 if member.isdir() or member.mode & 0o100 else 0o666
             member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
             tar.extract(member, folder)
     stream.drain()
@@ -61,8 +62,8 @@ def _packed(folder: Path) -> Iterator[bytes]:
     size = 0
     try:
         for path in [folder, *sorted(folder.rglob("*"))]:
-            # None: a socket or a pipe, which means nothing in another pod
-            if member := headers.gettarinfo(path, str(Path(".", path.relative_to(folder)))):
+            member = headers.gettarinfo(path, str(Path(".", path.relative_to(folder))))
+            if member and member.type in _KEPT:
                 for chunk in _member(path, member):
                     size += len(chunk)
                     yield chunk

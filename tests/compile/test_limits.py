@@ -1,0 +1,105 @@
+"""What Argo and Kubernetes can't hold is said at the job, before anything is submitted."""
+
+from collections.abc import Callable
+
+import pytest
+
+from argo.compile import Kind, Origin, compile
+from argo.compile.cluster import Cluster, read
+from argo.compile.names import label, resource
+from argo.language import load
+from job.errors import InputError
+from tests.compile.conftest import Made
+
+Compile = Callable[..., Made]
+
+
+def jobs(*names: str, script: str = "true") -> str:
+    one = "  {}: {{uses: script@v1, with: {{image: a, script: '{}'}}}}\n"
+    return "jobs:\n" + "".join(one.format(name, script) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (jobs("a_b", "a-b"), r"flow.yaml:3: the jobs 'a-b' and 'a_b' are both 'a-b' for Argo; rename one"),
+        (jobs("Train", "train"), r"flow.yaml:3: the jobs 'train' and 'Train' are both 'train' for Argo"),
+        (jobs("workflow"), r"flow.yaml:2: the jobs 'workflow' and 'workflow' are both"),
+        (jobs(*(f"j{n}" for n in range(200))), r"flow.yaml:201: 200 jobs, and Argo takes 199"),
+        (jobs("a", script="x" * (128 << 10)), r"flow.yaml:2: job 'a': its script or texts are over 128 KB"),
+        (
+            f"jobs:\n  a: {{uses: container@v1, with: {{image: a, args: [sh, -c, {'x' * (128 << 10)}]}}}}\n",
+            r"flow.yaml:2: job 'a': its script or texts are over 128 KB",
+        ),
+        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_000), r"KB of YAML, over the 1 MB"),
+        (
+            "inputs:\n  a.b: {type: string}\n  a-b: {type: string}\n" + jobs("a"),
+            r"flow.yaml:3: the inputs 'a-b' and 'a.b' are both 'a-b' for Argo",
+        ),
+        (
+            "inputs:\n  github-url: {type: string}\n" + jobs("a"),
+            r"the inputs 'github-url' and 'github-url' are both",
+        ),
+        (
+            "jobs:\n  a: {uses: container@v1, env: {X: '{{x}}'}, with: {image: a, args: [serve]}}\n",
+            r"flow.yaml:2: job 'a': a text with '{{' or a control character needs `command`",
+        ),
+    ],
+)
+def test_it_says_where_and_what_to_do(text: str, message: str, compiled: Compile) -> None:
+    with pytest.raises(InputError, match=message):
+        compiled(text)
+
+
+def test_199_jobs_are_compiled(compiled: Compile) -> None:
+    assert len(compiled(jobs(*(f"j{n}" for n in range(199))))["templates"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("regstry: x", "regstry: no such key; did you mean 'registry'"),
+        ("scale: 2", "scale: must be over 0 and at most 1"),
+        ("security: none", "security: must be baseline or restricted"),
+        ("deadline: -1", "deadline: must be a number of seconds"),
+        ("images: [a]", "images: must be a map of texts"),
+        ("claims: {home: x}", "claims: may name the claims storage and cache"),
+        ("shared: {class: x}", "shared: may hold storage-class, access-mode, size"),
+        ("[", "can't be read"),
+        ("- a", "must be a map"),
+    ],
+)
+def test_a_clusters_file_is_checked(text: str, message: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "cluster.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        ("python:3", "mirror.example/x/python:3"),
+        ("team/python:3", "mirror.example/x/team/python:3"),
+        ("ghcr.io/team/python:3", "ghcr.io/team/python:3"),
+        ("localhost/python", "localhost/python"),
+        ("old:1", "new:2"),
+    ],
+)
+def test_images_come_from_the_mirror_unless_they_name_a_registry(image: str, found: str) -> None:
+    assert Cluster(registry="mirror.example/x/", images={"old:1": "new:2"}).image(image) == found
+
+
+def test_a_schedule_is_needed_for_cron(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "flow.yaml"
+    file.write_text(jobs("a"))
+    with pytest.raises(InputError, match="--kind cron needs --schedule"):
+        compile(load(file), Kind.CRON, Cluster(), Origin("flow.yaml"))
+
+
+def test_names_are_valid_and_stay_apart() -> None:
+    assert resource("NLP Text_Generation.v2") == "nlp-text-generation-v2"
+    assert resource("ß") == "workflow"
+    assert label("a" * 63) == "a" * 63
+    assert len({label("a" * 64 + "x"), label("a" * 64 + "y"), label("a b"), label("a/b")}) == 4
+    assert len(label("é" * 80)) <= 63

@@ -1,0 +1,149 @@
+"""What a job's pod asks for and may do."""
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from argo.compile import Cluster, Security
+from argo.instances import builtin
+from job.errors import InputError
+from job.pod import steps
+from tests.compile.conftest import Made
+
+Compile = Callable[..., Made]
+
+JOB = """\
+jobs:
+  run:
+    uses: script@v1
+    resources: {instance-type: TYPE}
+    outputs:
+      data: {type: dataset, with: {ref: data}}
+    with:
+      image: python:3
+      script: "true"
+"""
+
+
+def template(spec: Made, name: str = "run") -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in spec["templates"] if each["name"] == name)
+    return found
+
+
+def containers(spec: Made) -> dict[str, dict[str, Any]]:
+    """Every container of the spec, by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in spec["templates"]:
+        all_of = [*each.get("initContainers", []), *each.get("containerSet", {}).get("containers", [])]
+        found |= {
+            one["name"]: one for one in [*all_of, *([each["container"]] if "container" in each else [])]
+        }
+    return found
+
+
+def is_restricted(context: dict[str, Any]) -> bool:
+    return (
+        context["allowPrivilegeEscalation"] is False
+        and context["capabilities"] == {"drop": ["ALL"]}
+        and context["runAsNonRoot"] is True
+        and context["runAsUser"] > 0
+    )
+
+
+def test_every_container_of_ours_and_argos_is_restricted_under_baseline(compiled: Compile) -> None:
+    spec = compiled(JOB.replace("TYPE", "C4"))
+    found = containers(spec)
+    assert "securityContext" not in found["main"]
+    assert is_restricted(found["inputs"]["securityContext"])
+    assert is_restricted(found["commit"]["securityContext"])
+    patch = json.loads(spec["podSpecPatch"])
+    assert [each["name"] for each in (*patch["initContainers"], *patch["containers"])] == ["init", "wait"]
+    assert all(is_restricted(e["securityContext"]) for e in (*patch["initContainers"], *patch["containers"]))
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_restricted_holds_for_the_whole_pod(compiled: Compile) -> None:
+    spec = compiled(JOB.replace("TYPE", "C4"), Cluster(security=Security.RESTRICTED))
+    assert is_restricted(containers(spec)["main"]["securityContext"])
+    assert spec["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_jobs_own_container_has_no_token_and_no_credentials_of_the_store(compiled: Compile) -> None:
+    spec = compiled(JOB.replace("TYPE", "C4"))
+    assert spec["automountServiceAccountToken"] is False
+    names = {each["name"] for each in containers(spec)["main"]["env"]}
+    assert not names & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TEXTGEN_STORE"}
+
+
+@pytest.mark.parametrize("name", sorted(builtin().names()))
+def test_every_instance_type_asks_for_less_than_its_machine(name: str, compiled: Compile) -> None:
+    found = template(compiled(JOB.replace("TYPE", name)))
+    main = found["containerSet"]["containers"][0]
+    row = builtin().find(name)
+    assert row is not None
+    gpus = int(main["resources"]["limits"].get("nvidia.com/gpu", 0))
+    assert gpus == row.gpus
+    assert ("nodeSelector" in found) == bool(gpus)
+    assert int(main["resources"]["requests"]["cpu"].removesuffix("m")) <= int(row.cpu) * 1000 * 4 / 5
+
+
+def test_scale_is_for_smaller_nodes(compiled: Compile) -> None:
+    main = containers(compiled(JOB.replace("TYPE", "C5"), Cluster(scale=Fraction(1, 4))))["main"]
+    assert main["resources"] == {
+        "requests": {"cpu": "800m", "memory": "1638Mi"},
+        "limits": {"memory": "2Gi"},
+    }
+
+
+def test_an_unknown_instance_type_says_where_and_the_nearest(compiled: Compile) -> None:
+    with pytest.raises(
+        InputError, match=r"flow.yaml:2: job 'run': no instance type 'P4001'; did you mean 'P4000'"
+    ):
+        compiled(JOB.replace("TYPE", "P4001"))
+
+
+def test_a_lost_node_is_retried_and_a_failed_script_is_not(compiled: Compile) -> None:
+    strategy = template(compiled(JOB.replace("TYPE", "C4")))["retryStrategy"]
+    assert strategy["retryPolicy"] == "Always"
+    assert strategy["expression"].startswith("lastRetry.message matches 'imminent node shutdown|pod deleted|")
+
+
+def test_a_checkout_costs_no_pod_where_its_volume_is_taken(compiled: Compile) -> None:
+    spec = compiled("""\
+jobs:
+  before: {uses: script@v1, with: {image: a, script: "true"}}
+  clone:
+    uses: git-checkout@v1
+    needs: [before]
+    outputs: {repo: {type: volume}}
+    with: {url: context.event.github.url}
+  unused:
+    uses: git-checkout@v1
+    outputs: {repo: {type: volume}}
+    with: {url: context.event.github.url}
+  use:
+    uses: script@v1
+    needs: [clone]
+    inputs: {code: clone.outputs.repo}
+    with: {image: a, script: "true"}
+""")
+    tasks = {task["name"]: task.get("depends") for task in template(spec, "workflow")["dag"]["tasks"]}
+    assert tasks == {"before": None, "unused": None, "use": "before"}
+    init = template(spec, "use")["initContainers"][0]
+    assert init["name"] == "checkout"
+    told = steps.told({each["name"]: each.get("value", "") for each in init["env"]})
+    assert told["into"]["/inputs/code"]["checkout"]["ref"] == {"parameter": "github-ref"}
+
+
+def test_paths_are_those_of_the_image(compiled: Compile) -> None:
+    mounts = {
+        each["mountPath"]
+        for each in containers(compiled(JOB.replace("TYPE", "C4")))["commit"]["volumeMounts"]
+    }
+    assert mounts == {str(steps.INPUTS), str(steps.OUTPUTS), str(steps.NOTES)}
+    assert template(compiled(JOB.replace("TYPE", "C4")))["containerSet"]["volumeMounts"][0][
+        "mountPath"
+    ] == str(steps.VERSIONS)

@@ -1,0 +1,73 @@
+"""A volume arrives as it was, whatever a folder may hold."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from job.datasets import Datasets
+from job.errors import StoreError
+from job.pod import volume
+
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=40
+).filter(lambda name: name not in {".", ".."} and len(name.encode()) < 200)
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Datasets:
+    return Datasets.at((tmp_path / "store").as_uri())
+
+
+def test_links_empty_folders_and_modes_arrive(datasets: Datasets, tmp_path: Path) -> None:
+    folder = tmp_path / "from"
+    (folder / "bin" / "nothing").mkdir(parents=True)
+    tool = folder / "bin" / "tool"
+    tool.write_bytes(b"#!/bin/sh\n")
+    tool.chmod(0o700)
+    (folder / "python").symlink_to("/usr/bin/python3")
+    (folder / "dangling").symlink_to("nowhere")
+    os.link(tool, folder / "same")
+    os.mkfifo(folder / "pipe")
+    target = tmp_path / "to"
+    volume.load(datasets.store, volume.save(datasets.store, "run", "job", "v", folder), target)
+    assert (target / "bin" / "tool").stat().st_mode & 0o777 == 0o777
+    assert (target / "bin" / "nothing").is_dir()
+    assert (target / "python").readlink() == Path("/usr/bin/python3")
+    assert (target / "dangling").readlink() == Path("nowhere")
+    assert (target / "same").samefile(target / "bin" / "tool")
+    assert not (target / "pipe").exists()
+
+
+@given(st.dictionaries(NAMES, st.binary(max_size=3000), max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_any_names_and_bytes_arrive(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
+    base = tmp_path_factory.mktemp("volume")
+    store = Datasets.at((base / "store").as_uri()).store
+    (base / "from").mkdir()
+    for name, body in files.items():
+        (base / "from" / name).write_bytes(body)
+    volume.load(store, volume.save(store, "run", "job", "v", base / "from"), base / "to")
+    assert {path.name: path.read_bytes() for path in (base / "to").iterdir()} == files
+
+
+def test_an_empty_volume_arrives_empty(datasets: Datasets, tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    saved = volume.save(datasets.store, "run", "job", "v", tmp_path / "from")
+    volume.load(datasets.store, saved, tmp_path / "to")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_flipped_byte_is_found(datasets: Datasets, tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "file").write_bytes(b"x" * 5000)
+    saved = volume.save(datasets.store, "run", "job", "v", tmp_path / "from")
+    body = bytearray(datasets.store.get(saved.key))
+    body[body.index(b"xxx") + 100] ^= 1
+    datasets.store.put(saved.key, bytes(body))
+    with pytest.raises(StoreError, match="damaged"):
+        volume.load(datasets.store, saved, tmp_path / "to")
