@@ -25,8 +25,10 @@ def parameter(name: str) -> str:
 
 
 def resource(stem: str) -> str:
-    """A name for the workflow, from its file's."""
-    name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_LONGEST_NAME].rstrip("-")
+    """A name for the workflow, from its file's; a digest keeps long ones apart."""
+    name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 9].rstrip('-')}-{_digest(stem)}"
     return name or "workflow"
 
 
@@ -38,8 +40,11 @@ def label(text: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
     if safe == text and len(safe) <= 63:
         return safe
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{safe[:54].rstrip('._-')}-{digest}".lstrip("-")
+    return f"{safe[:54].rstrip('._-')}-{_digest(text)}".lstrip("-")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def unique(names: Iterable[tuple[str, str, str]], what: str) -> None:

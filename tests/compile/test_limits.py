@@ -100,6 +100,8 @@ def test_a_schedule_is_needed_for_cron(tmp_path) -> None:  # type: ignore[no-unt
 def test_names_are_valid_and_stay_apart() -> None:
     assert resource("NLP Text_Generation.v2") == "nlp-text-generation-v2"
     assert resource("ß") == "workflow"
+    assert len(resource("long" * 30 + "a")) == 52
+    assert resource("long" * 30 + "a") != resource("long" * 30 + "b")
     assert label("a" * 63) == "a" * 63
     assert len({label("a" * 64 + "x"), label("a" * 64 + "y"), label("a b"), label("a/b")}) == 4
     assert len(label("é" * 80)) <= 63

@@ -1,0 +1,52 @@
+"""A real API server, with Argo's full definitions, and Argo's own lint take what is compiled."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.language import check
+from tests.cluster.kubernetes import kubectl
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+
+def files() -> Iterator[Path]:
+    yield from sorted((ROOT / "tests/compile/conformance").glob("*.yaml"))
+    yield from sorted((ROOT / ".gradient/workflows").glob("*.yaml"))
+    yield from sorted(CORPUS.glob("*.y*ml"))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every file that has no errors, compiled; real files too, where they are."""
+    folder = tmp_path_factory.mktemp("compiled")
+    for number, file in enumerate(files()):
+        workflow = check(file).workflow
+        if workflow is not None:
+            for kind in (Kind.WORKFLOW, Kind.TEMPLATE):
+                cluster = Cluster(security=Security.RESTRICTED if number % 2 else Security.BASELINE)
+                origin = Origin(file.name, "https://git.example/team/y.git", "0" * 40)
+                values = {name: "x" for name, each in workflow.inputs.items() if each.default is None}
+                made = compile(workflow, kind, cluster, origin, values=values)
+                (folder / f"{file.stem}.{kind}.yaml").write_text(made, "utf-8")
+    return folder
+
+
+def test_the_api_server_takes_everything_strictly(cluster: None, compiled: Path) -> None:
+    found = kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(compiled))
+    assert found.count("created (server dry run)") == len(list(compiled.iterdir()))
+
+
+def test_argos_own_lint_finds_nothing(cluster: None, compiled: Path) -> None:
+    if not shutil.which("argo"):
+        pytest.skip("no argo command line on PATH")
+    words = ["argo", "lint", "--offline", "--no-color", str(compiled)]
+    found = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert found.returncode == 0, found.stdout + found.stderr
