@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from argo.cluster.connection import connect, is_configured
 from argo.local import runs
 from argo.local.project import Project
 from job.errors import UnknownReferenceError
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
+
+__all__ = ["cluster_options", "connected", "is_configured", "located"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,8 +31,6 @@ def cluster_options(command: F) -> F:
 
 def connected(context: str | None, namespace: str | None) -> "Api":
     """The cluster, as kubectl would find it."""
-    from argo.cluster.connection import connect
-
     return connect(context, namespace)
 
 
@@ -45,8 +46,6 @@ def located(name: str, context: str | None, namespace: str | None) -> "Path | Ap
     try:
         return runs.find(folder, name)
     except UnknownReferenceError:
-        from argo.cluster.connection import is_configured
-
         if not is_configured():
             raise
     return connected(None, None)

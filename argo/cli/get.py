@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from argo.cli.cluster import cluster_options, located
 from argo.cli.progress import duration
 from argo.cli.tables import aligned, output_option, print_value
 from argo.local import runs
-from argo.local.project import Project
-from argo.local.record import JobRecord
+from argo.local.record import JobRecord, RunRecord
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
 
 _Row = tuple[str, JobRecord]
 _JOBS: tuple[tuple[str, Callable[[_Row], str]], ...] = (
@@ -24,9 +28,11 @@ _JOBS: tuple[tuple[str, Callable[[_Row], str]], ...] = (
 @click.command("get")
 @click.argument("name", metavar="RUN")
 @output_option
-def command(name: str, output: str | None) -> None:
+@cluster_options
+def command(name: str, output: str | None, context: str | None, namespace: str | None) -> None:
     """Show RUN and its jobs."""
-    record = runs.read(runs.find(Project.around(Path.cwd()).runs, name))
+    place = located(name, context, namespace)
+    record = runs.read(place) if isinstance(place, Path) else _there(place, name)
     if output in {"json", "yaml"}:
         print_value(record.encoded(), output)
         return
@@ -47,3 +53,9 @@ def command(name: str, output: str | None) -> None:
     click.echo(
         aligned([[title for title, _ in _JOBS], *([value(row) for _, value in _JOBS] for row in rows)])
     )
+
+
+def _there(api: "Api", name: str) -> RunRecord:
+    from argo.cluster.follow import look
+
+    return look(api, name).record

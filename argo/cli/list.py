@@ -1,26 +1,35 @@
 """`textgen list`."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from argo.cli.cluster import cluster_options, connected, is_configured
 from argo.cli.progress import duration
 from argo.cli.tables import Column, age, output_option, print_rows
 from argo.local import runs
 from argo.local.project import Project
 from argo.local.record import RunRecord
+from job.errors import TextgenError
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
 
 
 def _done(run: RunRecord) -> str:
     return f"{sum(job.phase.ended for job in run.jobs.values())}/{len(run.jobs)}"
 
 
+_RUNTIME = Column[RunRecord]("RUNTIME", lambda run: run.runtime, wide=True)
 _RUNS = (
     Column[RunRecord]("NAME", lambda run: run.name),
     Column[RunRecord]("STATUS", lambda run: run.phase),
     Column[RunRecord]("AGE", lambda run: age(run.started)),
     Column[RunRecord]("DURATION", duration),
     Column[RunRecord]("JOBS", _done),
+    _RUNTIME,
     Column[RunRecord]("FILE", lambda run: run.file, wide=True),
     Column[RunRecord]("SOURCE", lambda run: run.source, wide=True),
     Column[RunRecord]("MESSAGE", lambda run: run.message, wide=True),
@@ -29,7 +38,32 @@ _RUNS = (
 
 @click.command("list")
 @output_option
-def command(output: str | None) -> None:
-    """List the runs of this repository, the newest first."""
+@cluster_options
+def command(output: str | None, context: str | None, namespace: str | None) -> None:
+    """List runs, the newest first: this repository's, and those of the namespace on the cluster.
+
+    With --context or --namespace the cluster's only.
+    """
     folder = Project.around(Path.cwd()).runs
-    print_rows(runs.every(folder), _RUNS, output, RunRecord.encoded, f"no runs in {folder}")
+    found, there, places = [], [], []
+    if not (context or namespace):
+        found = runs.every(folder)
+        places = [str(folder)]
+    if context or namespace or is_configured():
+        try:
+            api = connected(context, namespace)
+            there = _there(api)
+            places.append(str(api))
+        except TextgenError as error:
+            if context or namespace:
+                raise
+            click.echo(f"textgen: only the runs of this machine: {error}", err=True)
+    found = sorted([*found, *there], key=lambda run: run.started, reverse=True)
+    columns = [replace(each, wide=each.wide and not (there and each is _RUNTIME)) for each in _RUNS]
+    print_rows(found, columns, output, RunRecord.encoded, f"no runs in {' or '.join(places)}")
+
+
+def _there(api: "Api") -> list[RunRecord]:
+    from argo.cluster.run import every
+
+    return every(api)

@@ -1,14 +1,19 @@
 """`textgen logs`."""
 
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from argo.cli.cluster import cluster_options, located
+from argo.cli.progress import heads
 from argo.local import runs
-from argo.local.project import Project
 from job.errors import UnknownReferenceError
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
 
 _FOLLOW_SECONDS = 0.2
 
@@ -17,22 +22,50 @@ _FOLLOW_SECONDS = 0.2
 @click.argument("name", metavar="RUN")
 @click.argument("job", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run, or the job, has ended.")
-def command(name: str, job: str | None, follow: bool) -> None:
-    """Print the logs of RUN, or of its job JOB alone."""
-    folder = runs.find(Project.around(Path.cwd()).runs, name)
-    jobs = list(runs.read(folder).jobs)
-    if job and job not in jobs:
-        raise UnknownReferenceError(f"{name}: no job {job!r}; it has {', '.join(jobs)}")
-    shown = [job] if job else jobs
-    tails = {each: _Tail(folder / "jobs" / each / "log") for each in shown}
+@cluster_options
+def command(name: str, job: str | None, follow: bool, context: str | None, namespace: str | None) -> None:
+    """Print the logs of RUN, or of its job JOB alone.
+
+    A run on the cluster prints what its pods say in the order of time; the stored log where they are gone.
+    """
+    place = located(name, context, namespace)
+    if isinstance(place, Path):
+        _here(place, job, follow)
+    else:
+        _there(place, name, job, follow)
+
+
+def _here(folder: Path, job: str | None, follow: bool) -> None:
+    names = list(runs.read(folder).jobs)
+    jobs = _chosen(folder.name, names, job)
+    named = heads(names)
+    tails = {each: _Tail(folder / "jobs" / each / "log") for each in jobs}
     while True:
         record = runs.read(folder)  # before the last look at the logs, so that no line is missed
         for each, tail in tails.items():
             for line in tail.lines():
-                click.echo(line if job else f"{each} | {line}")
-        if not follow or record.phase.ended or all(record.jobs[each].phase.ended for each in shown):
+                click.echo(line if job else f"{named[each]} {line}")
+        if not follow or record.phase.ended or all(record.jobs[each].phase.ended for each in jobs):
             return
         time.sleep(_FOLLOW_SECONDS)
+
+
+def _there(api: "Api", name: str, job: str | None, follow: bool) -> None:
+    from argo.cluster.follow import look
+    from argo.cluster.tail import following, printed
+
+    sight = look(api, name)
+    names = list(sight.record.jobs)
+    jobs = _chosen(name, names, job)
+    named = heads(names)
+    for line in following(api, name, set(jobs)) if follow else printed(api, sight, set(jobs)):
+        click.echo(line.text if job else f"{named[line.job]} {line.text}")
+
+
+def _chosen(name: str, jobs: Sequence[str], job: str | None) -> Iterable[str]:
+    if job and job not in jobs:
+        raise UnknownReferenceError(f"{name}: no job {job!r}; it has {', '.join(jobs)}")
+    return [job] if job else jobs
 
 
 class _Tail:

@@ -31,7 +31,7 @@ class Plain:
     def __init__(self, stream: TextIO, jobs: Sequence[str]) -> None:
         self._stream = stream
         self._width = max(map(len, jobs), default=0)
-        self._colours = {job: _COLOURS[place % len(_COLOURS)] for place, job in enumerate(jobs)}
+        self._heads = heads(jobs, self._width)
 
     def started(self, run: RunRecord) -> None:
         parts = [click.style(run.name, bold=True), run.source, f"runtime {run.runtime}"]
@@ -44,10 +44,18 @@ class Plain:
         self._print(f"{time.strftime('%H:%M:%S')}  {job:<{self._width}}  {phase}{took}{message}".rstrip())
 
     def line(self, job: str, text: str) -> None:
-        self._print(f"{click.style(f'{job:<{self._width}} |', fg=self._colours[job])} {text}")
+        self._print(f"{self._heads[job]} {text}")
 
     def _print(self, text: str) -> None:
         click.echo(text, file=self._stream)
+
+
+def heads(jobs: Sequence[str], width: int = 0) -> dict[str, str]:
+    """What stands before each line of a job: its name and a bar, in a colour of its own."""
+    return {
+        job: click.style(f"{job:<{width}} |", fg=_COLOURS[place % len(_COLOURS)])
+        for place, job in enumerate(jobs)
+    }
 
 
 def duration(record: RunRecord | JobRecord) -> str:

@@ -1,21 +1,36 @@
 """A run on the cluster as it goes: a tree of its jobs on a terminal, a line for each change elsewhere."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from argo.cli.progress import PHASES, Plain, duration
 from argo.cli.tables import visible
+from argo.local import runs
 from argo.local.record import Phase, RunRecord
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
     from argo.cluster.follow import Sight
 
+_LOOK = 0.2  # seconds
 _LAST = 10  # lines of a failed job's log
+
+
+def shown_here(folder: Path) -> int:
+    """The same for a run of this machine, which some other process runs."""
+    with _display(False) as show:
+        while True:
+            record = runs.read(folder)
+            show(record)
+            if record.phase.ended:
+                return 0 if record.phase is Phase.SUCCEEDED else 1
+            time.sleep(_LOOK)
 
 
 def shown(api: "Api", name: str, *, quiet: bool = False) -> int:
@@ -45,18 +60,18 @@ def shown(api: "Api", name: str, *, quiet: bool = False) -> int:
 
 def _tell(api: "Api", sight: "Sight") -> None:
     """The result: versions, or why there are none."""
-    from argo.cluster.results import last_lines, versions
+    from argo.cluster.tail import last
 
     record = sight.record
     message = f": {record.message}" if record.message else ""
     click.echo(f"\n{click.style(record.phase, fg=PHASES.get(record.phase))} in {duration(record)}{message}")
-    for name, made in versions(api, sight).items():
-        for version in made.values():
+    for name, job in record.jobs.items():
+        for version in job.outputs.values():
             click.echo(f"  {name} made {click.style(version, bold=True)}")
     for name, job in record.jobs.items():
         if job.phase in {Phase.FAILED, Phase.ERROR}:
             click.echo(f"\n{click.style(name, bold=True)}: {job.message or job.phase}")
-            for line in last_lines(api, sight, name, _LAST):
+            for line in last(api, sight, name, _LAST):
                 click.echo(f"  | {visible(line)}")
     if record.phase is not Phase.SUCCEEDED:
         click.echo(f"\n  logs     textgen logs {record.name} -n {api.namespace}")

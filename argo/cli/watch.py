@@ -1,18 +1,21 @@
 """`textgen watch`."""
 
+from pathlib import Path
+
 import click
 
-from argo.cli.cluster import cluster_options, connected
+from argo.cli.cluster import cluster_options, located
 
 
 @click.command("watch")
 @click.argument("name", metavar="RUN")
 @cluster_options
 def command(name: str, context: str | None, namespace: str | None) -> int:
-    """Follow RUN on the cluster to its end.
+    """Follow RUN to its end.
 
     The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
     """
-    from argo.cli.show import shown
+    from argo.cli.show import shown, shown_here
 
-    return shown(connected(context, namespace), name)
+    place = located(name, context, namespace)
+    return shown_here(place) if isinstance(place, Path) else shown(place, name)

@@ -43,6 +43,10 @@ class Api:
     def __str__(self) -> str:
         return f"{self.context}/{self.namespace}"
 
+    def within(self, namespace: str) -> "Api":
+        """Another namespace of the same cluster."""
+        return Api(self._client, self.context, namespace)
+
     @property
     def server(self) -> str:
         """The URL of the API server."""

@@ -3,10 +3,11 @@
 import base64
 import os
 from collections.abc import Iterator, Mapping
+from itertools import filterfalse
 from typing import Any
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.cluster.logs import Line, moment
+from argo.cluster.logs import OF_ARGO, Line, moment
 
 _ENDPOINT = "AWS_ENDPOINT_URL_S3"
 _TIMEOUT = 10  # seconds
@@ -32,7 +33,7 @@ def lines(api: Api, workflow: Object, job: str, node: Mapping[str, Any]) -> Iter
                 f"can't be read at {place.get('endpoint')}: {error}; if only the cluster reaches that, "
                 f"forward a port and set {_ENDPOINT}"
             )
-        for line in text.splitlines():
+        for line in filterfalse(OF_ARGO.fullmatch, text.splitlines()):
             yield Line(at, job, line)
 
 

@@ -1,5 +1,6 @@
 """What one container of a pod has printed, and goes on printing, each line once."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from argo.cluster.api import Api, ApiError, Object, UnreachableError
 _SILENCE = 120  # seconds; then a new connection, in case that one was dead
 _PATIENCE = 600  # seconds without any answer
 _PAUSES = (0.2, 0.5, 1, 2, 5)
+
+# What Argo's executor prints into the log of the container that it starts.
+OF_ARGO = re.compile(r"time=\S+ level=\w+ msg=.* argo=true\b.*|(Error: )?dependency \"\S+\" exited with .*")
 
 Moment = tuple[datetime, str]  # a second, and the digits after it, which a datetime can't hold
 
@@ -109,7 +113,8 @@ class Reader:
                     continue
                 self._repeated = self._repeated + 1 if stamp == self._stamp else 1
                 self._stamp = stamp
-                yield Line(at, job, text)
+                if not OF_ARGO.fullmatch(text):
+                    yield Line(at, job, text)
 
 
 def _whole(pieces: Iterable[bytes]) -> Iterator[str]:

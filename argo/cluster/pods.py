@@ -7,7 +7,8 @@ from argo.cluster.api import Api, Object
 from argo.cluster.run import JOB
 
 RUN = "workflows.argoproj.io/workflow"  # the label with the run's name
-_NODE = "workflows.argoproj.io/node-name"
+_NODE = "workflows.argoproj.io/node-id"
+_NODE_NAME = "workflows.argoproj.io/node-name"
 
 # Argo's own containers, which tell a user nothing.
 _ARGO = {"init", "wait"}
@@ -27,8 +28,13 @@ _HINTS = {
 def job(pod: Object) -> str:
     """The name of the pod's job."""
     annotations = pod["metadata"].get("annotations") or {}
-    path = annotations.get(_NODE, pod["metadata"]["name"])
+    path = annotations.get(_NODE_NAME, pod["metadata"]["name"])
     return str(annotations.get(JOB) or path.partition(".")[2].partition("(")[0] or path)
+
+
+def node(pod: Object) -> str:
+    """The id of the Workflow's node that the pod is."""
+    return str((pod["metadata"].get("annotations") or {}).get(_NODE, ""))
 
 
 def containers(pod: Object) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from argo.cluster.api import Object
+from argo.cluster.api import Api, Object
 from argo.local.record import JobRecord, Phase, RunRecord
 
 # Argo's phases of nodes beside those that runs here have.
@@ -38,6 +38,12 @@ def record(workflow: Object) -> RunRecord:
         finished=_time(status.get("finishedAt")),
         message=_line(status.get("message", "")),
     )
+
+
+def every(api: Api) -> list[RunRecord]:
+    """The namespace's runs that textgen made, newest first. Raises ClusterError."""
+    found = api.items(api.workflows(), labelSelector="app.kubernetes.io/managed-by=textgen")
+    return sorted(map(record, found), key=lambda each: each.started, reverse=True)
 
 
 def specification(workflow: Object) -> Mapping[str, Any]:
@@ -97,9 +103,19 @@ def _job(
     if phase is Phase.RUNNING and last.get("phase") == "Pending":
         phase = Phase.PENDING  # a node that may be retried is Running before its first pod is
     # a pod that came back keeps the message of its first end
-    message = "" if phase is Phase.SUCCEEDED else last.get("message") or node.get("message", "")
+    message = "" if phase is Phase.SUCCEEDED else _cause(last, found) or node.get("message", "")
     started = None if phase is Phase.OMITTED else _time(node.get("startedAt"))
-    return JobRecord(needs, phase, started, _time(node.get("finishedAt")), _line(message))
+    made = (node.get("outputs") or {}).get("parameters") or ()
+    outputs = {each["name"]: each["value"] for each in made if each.get("value")}
+    return JobRecord(needs, phase, started, _time(node.get("finishedAt")), _line(message), outputs)
+
+
+def _cause(pod: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the pod's first failed container says; the later ones only say that it failed."""
+    started = found.get((pod.get("children") or [""])[0], {})
+    while started and started.get("phase") not in {"Failed", "Error"}:
+        started = found.get((started.get("children") or [""])[0], {})
+    return str(started.get("message") or pod.get("message", "")).rstrip(": ")
 
 
 def _tasks(spec: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

@@ -4,6 +4,7 @@ import heapq
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -23,6 +24,11 @@ def printed(api: Api, sight: Sight, jobs: set[str]) -> Iterator[Line]:
         Reader(api, pod, name) for pod in sight.pods if pods.job(pod) in jobs for name in _started(pod)
     ]
     yield from heapq.merge(_archived(api, sight, jobs), *(reader.lines(follow=False) for reader in readers))
+
+
+def last(api: Api, sight: Sight, job: str, count: int) -> list[str]:
+    """The end of what a job has printed. Raises ClusterError."""
+    return [line.text for line in deque(printed(api, sight, {job}), maxlen=count)]
 
 
 def following(api: Api, name: str, jobs: set[str]) -> Iterator[Line]:
@@ -87,9 +93,7 @@ def _sorted(found: "queue.SimpleQueue[Line | ClusterError]") -> Iterator[Line]:
 
 def _archived(api: Api, sight: Sight, jobs: set[str]) -> Iterator[Line]:
     """The stored logs of attempts whose pods are gone."""
-    there = {
-        (pod["metadata"].get("annotations") or {}).get("workflows.argoproj.io/node-id") for pod in sight.pods
-    }
+    there = {pods.node(pod) for pod in sight.pods}
     found = run.nodes(sight.workflow)
     for job, node in run.job_nodes(sight.workflow).items():
         for attempt in run.attempts(node, found) if job in jobs else ():

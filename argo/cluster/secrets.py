@@ -1,0 +1,137 @@
+"""The values of `secret:NAME`: of a project over those of its cluster over those of its team.
+
+A project is a namespace, and keeps its own in the Secret `textgen-secrets-project`. What all projects
+of the cluster share lies in the namespace `textgen`, in `textgen-secrets-cluster` and
+`textgen-secrets-team`. Jobs refer to one Secret, `textgen-secrets`: the three merged.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from argo.cluster.api import Api, ApiError, Object
+from job.errors import InputError
+
+SECRETS = "textgen-secrets"  # what jobs refer to; importing argo.compile.store would take a second
+SHARED = "textgen"  # the namespace of what is no project's own
+
+_NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_LABELS = {"app.kubernetes.io/managed-by": "textgen"}
+_LIMIT = 1 << 20  # bytes, of all values of a Secret
+
+
+class Scope(StrEnum):
+    """Whose secret it is; a later one wins."""
+
+    TEAM = "team"
+    CLUSTER = "cluster"
+    PROJECT = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A secret's name, whose it is, and whether a nearer scope has one of that name."""
+
+    name: str
+    scope: Scope
+    hidden: bool
+
+
+def listed(api: Api) -> list[Entry]:
+    """All secrets that the project sees, by name. Raises ClusterError."""
+    found = {scope: _values(_place(api, scope), _name(scope)) for scope in Scope}
+    unmanaged = _values(api, SECRETS) if not _is_ours(api) else {}
+    found[Scope.PROJECT] = {**unmanaged, **found[Scope.PROJECT]}
+    winner = {name: scope for scope in Scope for name in found[scope]}
+    entries = [Entry(name, scope, winner[name] is not scope) for scope in Scope for name in found[scope]]
+    return sorted(entries, key=lambda entry: (entry.name, entry.hidden))
+
+
+def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
+    """Set the secret, or delete it where `value` is None; the namespaces that see the change.
+
+    Raises InputError for a name or a value that can't be one, and ClusterError.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name!r}: a secret's name has letters, digits, '-', '_' and '.' only")
+    _adopt(api)
+    place = _place(api, scope)
+    values = dict(_values(place, _name(scope)))
+    if value is None and name not in values:
+        raise InputError(f"{place}: no {scope} secret {name!r}; textgen secret list shows what there is")
+    if value is None:
+        del values[name]
+    else:
+        values[name] = base64.b64encode(value).decode()
+    if sum(map(len, values.values())) * 3 // 4 > _LIMIT:
+        raise InputError(f"{name}: the {scope} secrets are over 1 MB together, more than Kubernetes keeps")
+    _write(place, _name(scope), values)
+    projects = _projects(api, scope)
+    for each in projects:
+        _merge(each)
+    return [each.namespace for each in projects]
+
+
+def _projects(api: Api, scope: Scope) -> list[Api]:
+    """The namespaces that a change is for: this one, and for a shared scope all that have secrets."""
+    found = {api.namespace: api}
+    if scope is not Scope.PROJECT:
+        with suppress(ApiError):  # who may not look there leaves them as they are
+            selector = ",".join(f"{key}={value}" for key, value in _LABELS.items())
+            for each in api.items("/api/v1/secrets", labelSelector=selector):
+                if each["metadata"]["name"] == SECRETS:
+                    namespace = each["metadata"]["namespace"]
+                    found[namespace] = api.within(namespace)
+    return list(found.values())
+
+
+def _merge(api: Api) -> None:
+    values: dict[str, str] = {}
+    for scope in Scope:
+        values |= _values(_place(api, scope), _name(scope))
+    _write(api, SECRETS, values)
+
+
+def _adopt(api: Api) -> None:
+    """Keep what somebody has put into the jobs' Secret without this command, as the project's."""
+    if not _is_ours(api) and (values := _values(api, SECRETS)):
+        _write(api, _name(Scope.PROJECT), {**values, **_values(api, _name(Scope.PROJECT))})
+
+
+def _is_ours(api: Api) -> bool:
+    found = api.find(api.core("secrets", SECRETS))
+    return found is None or _LABELS.items() <= (found["metadata"].get("labels") or {}).items()
+
+
+def _values(api: Api, name: str) -> Mapping[str, str]:
+    """Each value in base64. A shared scope that may not be read has none for this project."""
+    try:
+        found = api.find(api.core("secrets", name))
+    except ApiError as error:
+        if error.status == 403 and name != _name(Scope.PROJECT):
+            return {}
+        raise
+    return (found or {}).get("data") or {}
+
+
+def _write(api: Api, name: str, values: Mapping[str, str]) -> None:
+    path = api.core("secrets", name)
+    before = api.find(path)
+    body: Object = {"apiVersion": "v1", "kind": "Secret", "data": dict(values)}
+    if before is None:
+        api.create(api.core("secrets"), {**body, "metadata": {"name": name, "labels": _LABELS}})
+        return
+    labels = {**(before["metadata"].get("labels") or {}), **_LABELS}
+    # with the version that was read: who comes between is not overwritten
+    api.replace(path, {**before, **body, "metadata": {**before["metadata"], "labels": labels}})
+
+
+def _place(api: Api, scope: Scope) -> Api:
+    return api if scope is Scope.PROJECT else api.within(SHARED)
+
+
+def _name(scope: Scope) -> str:
+    return f"{SECRETS}-{scope}"
