@@ -1,7 +1,6 @@
 """Writing a version's files to a folder, verified, which appears whole or not at all."""
 
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from job.datasets import layout, paths
+from job.datasets.digest import Digest
 from job.datasets.manifest import File, Manifest
 from job.datasets.parallel import each
 from job.datasets.progress import Progress
@@ -46,21 +46,20 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
 def _receive(store: Store, prefix: str, file: File, partial: Path, progress: Progress) -> None:
     path = partial / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
     size = 0
-    with path.open("a+b") as local:
+    with path.open("a+b") as local, Digest() as digest:
         local.seek(0)
         while chunk := local.read(_CHUNK):  # what an interrupted fetch has left
             digest.update(chunk)
             size += len(chunk)
         progress(size)
-        if size < file.size:
-            for chunk in store.read(prefix + file.path, size):
-                local.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-                progress(len(chunk))
-    if size != file.size or digest.hexdigest() != file.sha256:
+        for chunk in store.read(prefix + file.path, size) if size < file.size else ():
+            digest.update(chunk)
+            local.write(chunk)
+            size += len(chunk)
+            progress(len(chunk))
+        same = size == file.size and digest.hexdigest() == file.sha256
+    if not same:
         path.unlink()
         raise StoreError(f"{prefix}{file.path}: damaged in the store: not the bytes that were committed")
     path.chmod(file.mode)

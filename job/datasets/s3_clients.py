@@ -1,6 +1,7 @@
 """Clients for an S3 store: boto3's and obstore's, with the same credentials, endpoint and certificates."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,90 +9,111 @@ from job.datasets.s3_location import Location
 from job.errors import StoreError
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, S3Config
+    from obstore.store import ClientConfig, S3Config, S3Store
 
-_RETRIES = 5
+_ATTEMPTS = 5
 _CONNECT, _READ = 10, 60  # seconds
 
 
-@dataclass(frozen=True, slots=True)
 class Clients:
-    """boto3 decides (conditions, clocks, uploads), obstore moves bytes.
+    """Made when they are first used: a client of boto3 costs a fifth of a second.
 
-    `once` never repeats a request by itself.
+    `bytes` is obstore's; `boto` repeats requests that fail, `once` never does. `answered` is called
+    with the response of each of boto3's requests.
     """
 
-    boto: Any
-    once: Any
-    bytes: Any
-    endpoint: str
+    def __init__(self, location: Location, answered: Callable[..., None]) -> None:
+        self._location = location
+        self._answered = answered
 
+    @cached_property
+    def boto(self) -> Any:
+        """boto3's client, which repeats requests that fail."""
+        return self._client(_ATTEMPTS, self._addressing)
 
-def connect(location: Location) -> Clients:
-    """Clients with the same credentials, endpoint and certificates. Sends nothing yet.
+    @cached_property
+    def once(self) -> Any:
+        """boto3's client, which asks once."""
+        return self._client(1, self._addressing)
 
-    Raises StoreError where there are no credentials.
-    """
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import S3Store
+    @cached_property
+    def endpoint(self) -> str:
+        """As the URL, the environment or the profile says, else AWS's own."""
+        found: str = self._location.endpoint or self._client(1, "auto").meta.endpoint_url
+        return found
 
-    try:
-        session = boto3.Session(region_name=location.region)
-        if session.get_credentials() is None:
+    @cached_property
+    def bytes(self) -> "S3Store":
+        """obstore's client of the bucket."""
+        from obstore.auth.boto3 import Boto3CredentialProvider
+        from obstore.store import S3Store
+
+        options: ClientConfig = {
+            "allow_http": self.endpoint.startswith("http://"),
+            "connect_timeout": f"{_CONNECT}s",
+            "read_timeout": f"{_READ}s",
+            "timeout": "1d",  # for a whole transfer
+        }
+        if certificates := self._session._session.get_config_variable("ca_bundle"):
+            options["root_certificate"] = Path(certificates).read_bytes()
+        virtual = self._addressing == "virtual"
+        config: S3Config = {"region": self._region, "virtual_hosted_style_request": virtual}
+        if not self._is_amazon:
+            scheme, _, host = self.endpoint.partition("://")
+            config["endpoint"] = f"{scheme}://{self._location.bucket}.{host}" if virtual else self.endpoint
+        return S3Store(
+            self._location.bucket,
+            config=config,
+            credential_provider=Boto3CredentialProvider(self._session),
+            client_options=options,
+            retry_config={"max_retries": _ATTEMPTS - 1},
+        )
+
+    @property
+    def _is_amazon(self) -> bool:
+        return self.endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+    @property
+    def _addressing(self) -> Literal["path", "virtual"]:
+        return self._location.addressing or ("virtual" if self._is_amazon else "path")
+
+    @property
+    def _region(self) -> str:
+        return self._session.region_name or "us-east-1"
+
+    @cached_property
+    def _session(self) -> Any:
+        """Raises StoreError where there are no credentials."""
+        import boto3
+        from botocore.exceptions import BotoCoreError
+
+        name = f"s3://{self._location.bucket}"
+        try:
+            session = boto3.Session(region_name=self._location.region)
+            found = session.get_credentials()
+        except BotoCoreError as error:
+            raise StoreError(f"{name}: {error}") from error
+        if found is None:
             raise StoreError(
-                f"no credentials for s3://{location.bucket}: set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+                f"no credentials for {name}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             )
-        region = session.region_name or "us-east-1"
+        return session
 
-        def client(attempts: int, addressing: Literal["auto", "path", "virtual"]) -> Any:
-            config = Config(
-                connect_timeout=_CONNECT,
-                read_timeout=_READ,
-                retries={"mode": "standard", "total_max_attempts": attempts},
-                max_pool_connections=32,
-                s3={"addressing_style": addressing},
-                # what stores other than AWS's understand, too
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            )
-            return session.client("s3", region_name=region, endpoint_url=location.endpoint, config=config)
+    def _client(self, attempts: int, addressing: Literal["auto", "path", "virtual"]) -> Any:
+        from botocore.config import Config
 
-        boto = client(_RETRIES, location.addressing or ("path" if location.endpoint else "auto"))
-        endpoint = boto.meta.endpoint_url
-        own = not endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-        addressing = location.addressing or ("path" if own else "virtual")
-        if own and not location.endpoint:  # it is from the environment or the profile
-            boto = client(_RETRIES, addressing)
-        certificates = session._session.get_config_variable("ca_bundle")
-    except BotoCoreError as error:
-        raise StoreError(f"s3://{location.bucket}: {error}") from error
-
-    options: ClientConfig = {
-        "allow_http": endpoint.startswith("http://"),
-        "connect_timeout": f"{_CONNECT}s",
-        "read_timeout": f"{_READ}s",
-        "timeout": "1d",  # for a whole transfer
-    }
-    if certificates:
-        options["root_certificate"] = Path(certificates).read_bytes()
-    where: S3Config = {"region": region, "virtual_hosted_style_request": addressing == "virtual"}
-    if own:
-        where["endpoint"] = endpoint if addressing == "path" else _with_bucket(endpoint, location.bucket)
-    store = S3Store(
-        location.bucket,
-        config=where,
-        credential_provider=Boto3CredentialProvider(session),
-        client_options=options,
-        retry_config={"max_retries": _RETRIES - 1},
-    )
-    return Clients(boto, client(1, addressing), store, endpoint)
-
-
-def _with_bucket(endpoint: str, bucket: str) -> str:
-    """obstore takes a virtual-hosted endpoint with the bucket's name in it."""
-    scheme, _, host = endpoint.partition("://")
-    return f"{scheme}://{bucket}.{host}"
+        config = Config(
+            connect_timeout=_CONNECT,
+            read_timeout=_READ,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=32,
+            s3={"addressing_style": addressing},
+            # what stores other than AWS's understand, too
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        client = self._session.client(
+            "s3", region_name=self._region, endpoint_url=self._location.endpoint, config=config
+        )
+        client.meta.events.register("after-call.s3", self._answered)
+        return client

@@ -1,10 +1,10 @@
 """Reading everything in a version again, to see that it is what was committed."""
 
-import hashlib
 from collections.abc import Iterator
 
 from job.datasets import layout
 from job.datasets.datasets import Datasets
+from job.datasets.digest import Digest
 from job.datasets.manifest import File
 from job.datasets.parallel import each
 from job.datasets.progress import Progress, silent
@@ -31,17 +31,18 @@ def verify(datasets: Datasets, version: Version, progress: Progress = silent) ->
 
 
 def _problem(store: Store, prefix: str, file: File, progress: Progress) -> str | None:
-    digest = hashlib.sha256()
     size = 0
     try:
-        for chunk in store.read(prefix + file.path) if file.size else (store.get(prefix + file.path),):
-            digest.update(chunk)
-            size += len(chunk)
-            progress(len(chunk))
+        with Digest() as digest:
+            for chunk in store.read(prefix + file.path):
+                digest.update(chunk)
+                size += len(chunk)
+                progress(len(chunk))
+            sha256 = digest.hexdigest()
     except KeyAbsentError:
         return f"{prefix}{file.path}: missing"
     if size != file.size:
         return f"{prefix}{file.path}: has {size} bytes, not the {file.size} that were committed"
-    if digest.hexdigest() != file.sha256:
+    if sha256 != file.sha256:
         return f"{prefix}{file.path}: not the bytes that were committed"
     return None

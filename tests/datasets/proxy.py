@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ class Request:
     method: str
     path: str
     conditional: bool
+    range: str
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,10 @@ class Proxy:
     seen: list[Request] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, method: str, path: str, conditional: bool) -> Request:
+    def count(self, method: str, path: str, headers: Message) -> Request:
+        conditional, part = "If-None-Match" in headers, headers.get("Range", "")
         with self.lock:
-            request = Request(len(self.seen) + 1, method, path, conditional)
+            request = Request(len(self.seen) + 1, method, path, conditional, part)
             self.seen.append(request)
         return request
 
@@ -107,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        request = self.to.count(self.command, self.path, "If-None-Match" in self.headers)
+        request = self.to.count(self.command, self.path, self.headers)
         fault = self.to.fault(request)
         if fault.before:
             fault.before()

@@ -1,0 +1,41 @@
+"""The sha256 of a stream, computed beside the work that makes it."""
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+_WORTH_A_THREAD = 1 << 18  # bytes
+
+
+class Digest:
+    """To be used in a `with`: hashes each chunk in a thread of its own while the next one comes."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._last: Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> "Digest":
+        return self
+
+    def update(self, chunk: bytes) -> None:
+        """Add a chunk, which must not change any more."""
+        self._wait()
+        if len(chunk) < _WORTH_A_THREAD:
+            self._hash.update(chunk)
+        else:
+            self._last = self._thread.submit(self._hash.update, chunk)
+
+    def hexdigest(self) -> str:
+        """Of all chunks."""
+        self._wait()
+        return self._hash.hexdigest()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+
+    def _wait(self) -> None:
+        if self._last:
+            self._last.result()

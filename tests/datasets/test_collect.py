@@ -1,0 +1,108 @@
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.datasets import DatasetRef, Datasets, changes, layout
+from job.datasets.collect import Freed, collect
+from job.errors import CommitError
+
+Make = Callable[..., Path]
+NOW = timedelta(0)
+
+
+def keys(datasets: Datasets, part: str) -> list[str]:
+    return [found.key for found in datasets.store.listing("") if part in found.key]
+
+
+def abandoned(datasets: Datasets, demo: DatasetRef) -> str:
+    """A version whose writer died before it came to the log."""
+    version = layout.new_version()
+    datasets.store.put(f"{layout.data(demo, version)}a/b", b"x" * 10)
+    datasets.store.put(layout.manifest(demo, version), b"{}")
+    return version
+
+
+def test_what_was_never_committed_is_barred_and_then_removed(datasets: Datasets, demo: DatasetRef) -> None:
+    version = abandoned(datasets, demo)
+    assert list(collect(datasets.store)) == []
+    assert list(collect(datasets.store, NOW)) == [Freed(f"demo:{version}", 12)]
+    assert keys(datasets, version) == []
+    assert datasets.datasets() == []
+    assert list(collect(datasets.store, NOW)) == []
+
+
+def test_a_commit_that_is_too_slow_is_refused_not_torn(
+    datasets: Datasets, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = datasets.store.put
+
+    def slow(key: str, body: bytes) -> None:
+        put(key, body)
+        assert "/manifest/" in key
+        assert len(list(collect(datasets.store, NOW))) == 1
+
+    monkeypatch.setattr(datasets.store, "put", slow)
+    with pytest.raises(CommitError, match="garbage collection gave this version up"):
+        datasets.commit(demo, make(), lineage={})
+    assert datasets.datasets() == []
+    assert keys(datasets, "/data/") == keys(datasets, "/manifest/") == []
+
+
+def test_a_deleted_version_stays_for_a_while(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
+    kept, deleted = (datasets.commit(demo, make(), lineage={}) for _ in range(2))
+    changes.delete(datasets.store, demo, deleted.id)
+    assert list(collect(datasets.store)) == []
+    assert keys(datasets, deleted.id) != []
+    assert [freed.name for freed in collect(datasets.store, NOW)] == [str(deleted)]
+    assert keys(datasets, deleted.id) == []
+    assert datasets.versions(demo) == [kept]
+
+
+def test_what_a_recent_run_reads_stays(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
+    version = datasets.commit(demo, make(), lineage={})
+    resolved = json.dumps({"demo:latest": str(version)}).encode()
+    datasets.store.put("runs/r1/resolved.json", resolved)
+    datasets.store.put("runs/r2/jobs/j.json", b"{}")
+    changes.drop(datasets.store, demo, versions=True)
+    assert list(collect(datasets.store, NOW)) == []
+    datasets.store.delete(["runs/r1/resolved.json"])
+    assert [freed.name for freed in collect(datasets.store, NOW)] == [str(version)]
+
+
+def test_an_old_run_s_files_are_removed(
+    folder: str, demo: DatasetRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = Datasets.at(folder)
+    datasets.store.put("runs/r1/volumes/j/x/v.tar", b"tar")
+    now = datasets.store.now()
+    assert list(collect(datasets.store)) == []
+    monkeypatch.setattr(datasets.store, "now", lambda: now + timedelta(days=40))
+    assert list(collect(datasets.store)) == [Freed("runs/r1/", 3)]
+    assert keys(datasets, "") == []
+
+
+def test_an_interrupted_upload_is_removed(s3: str, boto: Any, bucket: str) -> None:
+    datasets = Datasets.at(s3)
+    root = s3.partition("?")[0].partition(f"{bucket}/")[2]
+    key = f"{root}/default/demo/data/x/large"
+    upload = boto.create_multipart_upload(Bucket=bucket, Key=key)
+    boto.upload_part(Bucket=bucket, Key=key, PartNumber=1, UploadId=upload["UploadId"], Body=b"x" * 100)
+    if not boto.list_multipart_uploads(Bucket=bucket, Prefix=root).get("Uploads"):
+        pytest.skip("this server lists no uploads; it removes old ones by itself")
+    assert list(collect(datasets.store)) == []
+    assert [freed.name for freed in collect(datasets.store, NOW)] == ["default/demo/data/x/large"]
+    assert not boto.list_multipart_uploads(Bucket=bucket, Prefix=root).get("Uploads")
+
+
+def test_a_half_written_file_is_removed(folder: str) -> None:
+    datasets = Datasets.at(folder)
+    datasets.store.put("default/x", b"")
+    left = datasets.store.root / ".tmp" / "left"  # type: ignore[attr-defined]
+    left.write_bytes(b"half")
+    assert list(collect(datasets.store)) == []
+    assert list(collect(datasets.store, NOW)) == [Freed(".tmp/left", 0)]
+    assert not left.exists()
