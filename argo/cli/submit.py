@@ -34,7 +34,7 @@ def command(
     The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
     """
     from argo.cli.show import shown
-    from argo.cluster import follow, submit
+    from argo.cluster import follow, preflight, submit
     from argo.language import WorkflowError, check
 
     checked = check(file)
@@ -43,9 +43,14 @@ def command(
     for finding in checked.diagnostics:
         if finding.code not in _SETTLED:
             click.echo(finding, err=True)
+    submission = submit.prepare(checked.workflow, cluster, parameters)
     api = connected(context, namespace)
-    compiled = submit.compiled(checked.workflow, cluster, parameters)
-    made = submit.create(api, compiled)
+    problems = preflight.problems(api, submission)
+    for problem in problems:
+        if not problem.certain:
+            click.echo(f"warning: {problem.message}", err=True)
+    preflight.refuse(api, problems)
+    made = submit.create(api, submission)
     name = made["metadata"]["name"]
     if output == "name":
         click.echo(name)

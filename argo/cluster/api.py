@@ -80,6 +80,15 @@ class Api:
                 return None
             raise
 
+    def missing_namespace(self) -> bool:
+        """Whether the namespace is known not to be there; not everybody may ask."""
+        try:
+            return self.find(f"/api/v1/namespaces/{quote(self.namespace, safe='')}") is None
+        except ApiError as error:
+            if error.status == 403:
+                return False
+            raise
+
     def items(self, path: str, **query: object) -> list[Object]:
         """The objects of a collection."""
         return list(self.get(path, **query).get("items") or ())

@@ -1,26 +1,40 @@
 """From a workflow file to a Workflow that the cluster holds."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from argo.cluster.api import Api, Object
 from argo.compile import Cluster, Kind, compile
 from argo.compile import cluster as clusters
 from argo.compile.origin import find
-from argo.language import Workflow
+from argo.compile.parameters import REF, URL
+from argo.language import Workflow, bind
+from job.datasets import DatasetRef
 
 
-def compiled(workflow: Workflow, cluster: Path | None, values: Mapping[str, str]) -> Object:
-    """The object to create. Raises InputError for what can't be compiled."""
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is to be created, what it was compiled from, and the values of the workflow's inputs."""
+
+    workflow: Workflow
+    values: Mapping[str, str | DatasetRef]
+    made: Object
+
+
+def prepare(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) -> Submission:
+    """Compile for the cluster that the file `cluster` describes. Raises InputError."""
     import yaml
 
     found = Cluster(**clusters.read(cluster)) if cluster else Cluster()
     known = {name: value for name, value in found.parameters.items() if name in workflow.inputs}
-    text = compile(workflow, Kind.WORKFLOW, found, find(workflow, Kind.WORKFLOW), values={**known, **values})
-    made: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    return made
+    values = {**known, **given}
+    bound = bind(workflow, {name: value for name, value in values.items() if name not in {URL, REF}})
+    text = compile(workflow, Kind.WORKFLOW, found, find(workflow, Kind.WORKFLOW), values=values)
+    made = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    return Submission(workflow, bound, made)
 
 
-def create(api: Api, made: Object) -> Object:
+def create(api: Api, submission: Submission) -> Object:
     """The run as the cluster has taken it. Raises ClusterError."""
-    return api.create(api.workflows(), made)
+    return api.create(api.workflows(), submission.made)
