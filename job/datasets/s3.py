@@ -190,16 +190,17 @@ class S3:
             obstore.delete(self._clients.bytes, [self._key(key) for key in keys])
 
     def sweep(self, before: datetime) -> list[str]:
+        bucket, prefix = self.location.bucket, self.location.prefix
         found: list[str] = []
         with explained(self.url):
-            pages = self._clients.boto.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self.location.bucket, Prefix=self.location.prefix):
+            # with a prefix that is not a whole key, some stores list no uploads at all
+            for page in self._clients.boto.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"] < before:
+                    if upload["Key"].startswith(prefix) and upload["Initiated"] < before:
                         self._clients.boto.abort_multipart_upload(
-                            Bucket=self.location.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                            Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
-                        found.append(upload["Key"][len(self.location.prefix) :])
+                        found.append(upload["Key"].removeprefix(prefix))
         return found
 
     def now(self) -> datetime:
