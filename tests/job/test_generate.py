@@ -118,6 +118,26 @@ def test_a_resumed_run_is_the_same_to_the_byte(
     assert (tmp_path / outputs.TEXTS).exists()
 
 
+def test_a_torn_batch_is_computed_in_its_whole_shape(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = replace(settings, num_return_sequences=11)
+    generate.run(chosen, tmp_path)
+    file = tmp_path / outputs.ROWS
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:6]))
+    from job import generation
+
+    made, batches = generation.generate, []
+
+    def noted(model: Any, rows: Any, settings: Settings) -> Any:
+        batches.append([row.number for row in rows])
+        return made(model, rows, settings)
+
+    monkeypatch.setattr(generation, "generate", noted)
+    generate.run(chosen, tmp_path)
+    assert batches == [[5, 6, 7, 8], [9, 10, 11]]
+
+
 def test_a_run_that_is_whole_is_not_computed_again(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
