@@ -1,11 +1,12 @@
 # make run    set up, then run this repository's workflow on this machine
 # make test   set up, then check and test everything
+# make test-cluster   the tests that need a Kubernetes: KUBECONFIG's, or one started for them where that can be
 #
 # MODEL=gpt2   another model for `make run`: a hub name, a folder, a GGUF file
 # TORCH=cpu    torch without CUDA (Linux): 0.2 GB in place of 4.6 GB, from PyTorch's own index
 # PYTHON=...   another Python 3.11 or newer
 .DELETE_ON_ERROR:
-.PHONY: run test check setup lock clean
+.PHONY: run test test-cluster check setup lock clean
 
 PYTHON ?= python3
 MODEL ?= smollm2-135m
@@ -34,6 +35,9 @@ run: $(VENV)/run
 
 test: check
 	$(BIN)/pytest -n 2
+
+test-cluster: $(VENV)/dev
+	.ci/test-cluster
 
 check: $(VENV)/dev
 	$(BIN)/ruff check

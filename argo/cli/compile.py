@@ -6,6 +6,9 @@ import click
 
 from job.errors import InputError
 
+# Diagnostics that the repository around the file settles.
+_SETTLED = {"unset-event"}
+
 
 def _pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     values = {}
@@ -59,10 +62,13 @@ def command(  # noqa: PLR0917
     """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
     from argo.compile import Kind, compile
     from argo.compile import cluster as clusters
-    from argo.compile.origin import find
-    from argo.language import load
+    from argo.compile.origin import doubts, find
+    from argo.language import WorkflowError, check
 
-    workflow = load(file)
+    checked = check(file)
+    workflow = checked.workflow
+    if workflow is None:
+        raise WorkflowError(checked.diagnostics)
     given = {
         **(clusters.read(cluster) if cluster else {}),
         **({"instances": clusters.instances(instances)} if instances else {}),
@@ -76,7 +82,14 @@ def command(  # noqa: PLR0917
         **{name: value for name, value in found.parameters.items() if name in workflow.inputs},
         **parameters,
     }
-    made = compile(workflow, Kind(kind), found, find(workflow, Kind(kind)), values=values, schedule=schedule)
+    origin = find(workflow, Kind(kind))
+    made = compile(workflow, Kind(kind), found, origin, values=values, schedule=schedule)
+    for each in checked.diagnostics:
+        if each.code not in _SETTLED:
+            click.echo(each, err=True)
+    if "github-url" not in parameters:
+        for doubt in doubts(workflow, origin):
+            click.echo(f"textgen: {doubt}", err=True)
     if output:
         output.write_text(made, "utf-8")
     else:

@@ -1,11 +1,16 @@
 """Where a workflow file comes from: what the run's lineage and checkouts take it to be."""
 
+import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from argo.compile.workflow import Kind, Origin
-from argo.language.model import Workflow
+from argo.language.model import EventField, GitCheckout, Workflow
 from argo.local import source
 from job.errors import InputError
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def find(workflow: Workflow, kind: Kind) -> Origin:
@@ -23,8 +28,27 @@ def find(workflow: Workflow, kind: Kind) -> Origin:
     return Origin(file, url, branch if kind is Kind.TEMPLATE else _head(root))
 
 
+def doubts(workflow: Workflow, origin: Origin) -> Iterator[str]:
+    """What will keep the run's checkout of this repository from working, in one line each."""
+    linked = any(
+        isinstance(job.action, GitCheckout) and job.action.url is EventField.URL
+        for job in workflow.jobs.values()
+    )
+    if linked and not origin.url:
+        yield "the file is in no repository with a remote: submit it with -p github-url=URL -p github-ref=COMMIT"
+    elif linked and _COMMIT.fullmatch(origin.ref) and not _is_pushed(workflow.path.parent, origin.ref):
+        yield f"commit {origin.ref[:7]} is on no branch of the remote, as far as is known here: push it first"
+
+
 def _head(root: Path) -> str:
     try:
         return source.commit(root, "HEAD")
     except InputError:  # before the first commit
         return ""
+
+
+def _is_pushed(folder: Path, commit: str) -> bool:
+    """Whether a branch that the remote is known to have holds the commit."""
+    words = ["git", "-C", str(folder), "branch", "--remotes", "--contains", commit]
+    found = subprocess.run(words, capture_output=True, check=False)
+    return found.returncode != 0 or bool(found.stdout.strip())

@@ -23,8 +23,10 @@ BUCKET = "textgen-tests"
 
 
 @pytest.fixture(scope="session")
-def cluster() -> None:
+def cluster(pytestconfig: pytest.Config) -> None:
     """A cluster that can be reached, with Argo's definitions."""
+    if "cluster" not in pytestconfig.option.markexpr:
+        pytest.skip("a cluster is only touched when asked for: make test-cluster")
     if not os.environ.get("KUBECONFIG") or not shutil.which("kubectl"):
         pytest.skip("no cluster: KUBECONFIG is not set (make test-cluster starts one)")
     if "workflows.argoproj.io" not in kubectl("get", "crd", "-o", "name", check=False):
@@ -41,7 +43,7 @@ def controller(cluster: None) -> None:
     if not os.environ.get("S3_ENDPOINT"):
         pytest.skip("no object store: S3_ENDPOINT is not set")
     if "library/debian:12" not in str(images()):
-        pytest.skip("the cluster lacks the test images: run tests/cluster/images")
+        pytest.skip("the cluster lacks the test images: make test-cluster starts one that has them")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,117 @@
+"""`textgen compile`: YAML on the output, anything else elsewhere."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from argo.cli.compile import command
+from job.errors import InputError
+
+FLOW = """\
+on: {github: {branches: {only: release}}}
+inputs:
+  seed: {type: string, with: {value: "1"}}
+jobs:
+  run:
+    uses: script@v1
+    inputs: {seed: workflow.inputs.seed}
+    with: {image: python:3, script: "true"}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with a remote and the workflow in it; the workflow's path."""
+    folder = tmp_path / "texts" / ".gradient" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "flow.yaml").write_text(FLOW)
+    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    for words in (
+        ("init", "-qb", "main"),
+        ("remote", "add", "origin", "https://git.example/team/texts.git"),
+        ("add", "."),
+        (*author, "commit", "-qm", "First"),
+    ):
+        subprocess.run(["git", "-C", str(tmp_path / "texts"), *words], check=True, capture_output=True)
+    return folder / "flow.yaml"
+
+
+def compile(*words: str) -> dict[str, object]:
+    found = CliRunner().invoke(command, list(words), catch_exceptions=False, standalone_mode=False)
+    made: dict[str, object] = yaml.safe_load(found.stdout)
+    return made
+
+
+def parameters(made: dict[str, object]) -> dict[str, str]:
+    spec = made["spec"]
+    assert isinstance(spec, dict)
+    return {each["name"]: each["value"] for each in spec["arguments"]["parameters"]}
+
+
+def test_a_workflow_is_pinned_to_the_repositorys_commit(repository: Path) -> None:
+    head = subprocess.run(
+        ["git", "-C", str(repository.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    made = compile(str(repository), "-p", "seed=7")
+    assert parameters(made) == {
+        "seed": "7",
+        "github-url": "https://git.example/team/texts.git",
+        "github-ref": head,
+    }
+    metadata = made["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["annotations"]["textgen/file"] == ".gradient/workflows/flow.yaml"
+
+
+def test_a_template_follows_the_branch_of_its_trigger(repository: Path) -> None:
+    assert parameters(compile(str(repository), "--kind", "template"))["github-ref"] == "release"
+
+
+def test_ci_names_the_push(repository: Path) -> None:
+    found = parameters(compile(str(repository), "-p", f"github-ref={'1' * 40}"))
+    assert found["github-ref"] == "1" * 40
+
+
+def test_options_win_over_the_clusters_file(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("C4: {cpu: '6', memory: 6Gi}\n")
+    (tmp_path / "cluster.yaml").write_text(
+        "registry: mirror.example\ninstances: more.yaml\nparameters: {seed: '3', other: x}\nscale: 0.5\n"
+    )
+    given = ("--cluster", str(tmp_path / "cluster.yaml"))
+    made = str(compile(str(repository), *given, "--registry", "other.example"))
+    assert "other.example/python:3" in made
+    assert "'memory': '3Gi'" in made
+    assert parameters(compile(str(repository), *given))["seed"] == "3"
+    assert parameters(compile(str(repository), *given, "-p", "seed=4"))["seed"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-p", "sed=1"), "the workflow has no input 'sed'; did you mean 'seed'"),
+        (("-p", "seed"), "write -p NAME=VALUE"),
+        (("--image", "x"), "write --image NAME=IMAGE"),
+        (("--scale", "0"), "--scale: must be over 0"),
+        (("--kind", "cron"), "needs --schedule"),
+        (("--cluster", "missing.yaml"), "missing.yaml: can't be read"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(repository: Path, words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        compile(str(repository), *words)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_commit_that_the_remote_does_not_have_is_said(repository: Path) -> None:
+    clone = "jobs:\n  c: {uses: git-checkout@v1, outputs: {r: {type: volume}}, with: {url: context.event.github.url}}\n"
+    repository.write_text(clone)
+    found = CliRunner().invoke(command, [str(repository)], catch_exceptions=False, standalone_mode=False)
+    assert "is on no branch of the remote, as far as is known here: push it first" in found.stderr
+
+
+def test_the_output_can_be_a_file(repository: Path, tmp_path: Path) -> None:
+    compile(str(repository), "-o", str(tmp_path / "made.yaml"))
+    assert yaml.safe_load((tmp_path / "made.yaml").read_text())["kind"] == "Workflow"
