@@ -24,7 +24,7 @@ from job.datasets.store import KeyAbsentError, Object
 from job.errors import StoreError
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import GetOptions
 
 PART = 8 << 20  # bytes; S3 takes 10,000 parts of at least 5 MiB
 _MOST_PARTS = 9_000
@@ -131,27 +131,21 @@ class S3:
                 )
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        import obstore
+
         path = self._key(key)
         with explained(self.url, key):
-            found = self._first_part(path, start)
-            for chunk in found.stream(min_chunk_size=1 << 20):
-                yield bytes(chunk)
-            size, start = found.meta["size"], start + _RANGE
-            if start < size:
-                with self._memory.taken(_AHEAD * _RANGE):
-                    yield from read_ahead(self._range(path), start, size, _RANGE, _AHEAD)
-
-    def _first_part(self, path: str, start: int) -> "GetResult":
-        """At most _RANGE bytes from `start` on, and how many there are in all."""
-        import obstore
-        from obstore.exceptions import BaseError
-
-        try:
-            return obstore.get(self._clients.bytes, path, options={"range": (start, start + _RANGE)})
-        except BaseError as error:
-            if start or "InvalidRange" not in str(error):
-                raise
-            return obstore.get(self._clients.bytes, path)  # an empty object has no ranges
+            # a range from 0 is refused for an empty object, and answered in full by some stores
+            options: GetOptions = {"range": {"offset": start}} if start else {}
+            found = obstore.get(self._clients.bytes, path, options=options)
+            size = found.meta["size"]
+            if size - start <= 2 * _RANGE:
+                for chunk in found.stream(min_chunk_size=1 << 20):
+                    yield bytes(chunk)
+                return
+            del found  # its connection is closed
+            with self._memory.taken(_AHEAD * _RANGE):
+                yield from read_ahead(self._range(path), start, size, _RANGE, _AHEAD)
 
     def _range(self, path: str) -> Callable[[int, int], bytes]:
         import obstore

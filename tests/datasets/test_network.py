@@ -1,6 +1,7 @@
 """What networks and servers do to requests must not lose, double or tear a version."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from job.datasets import DatasetRef, Datasets, Version
 from job.datasets.s3 import S3
 from job.errors import StoreError
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
+from tests.datasets.servers import ENVIRONMENT, free_port, started
 
 Make = Callable[..., Path]
 
@@ -215,3 +217,19 @@ def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: py
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(StoreError, match=r"no credentials for s3://.*: set AWS_ACCESS_KEY_ID"):
         Datasets.at(s3).resolve(demo)
+
+
+def test_the_probe_catches_rclone(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
+    rclone = shutil.which("rclone")
+    if rclone is None:
+        pytest.skip("rclone is not installed: no server here that ignores the condition")
+    (tmp_path / "served/bucket").mkdir(parents=True)
+    port = free_port()
+    keys = ",".join(ENVIRONMENT[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    command = [rclone, "serve", "s3", "--auth-key", keys, "--addr", f"127.0.0.1:{port}"]
+    with started([*command, str(tmp_path / "served")], port, {}, tmp_path):
+        datasets = Datasets.at(f"s3://bucket/root?endpoint=http://127.0.0.1:{port}")
+        versions = [datasets.commit(demo, make(), lineage={}) for _ in range(2)]
+        assert not datasets.store.conditional()
+        assert datasets.versions(demo) == versions[::-1]
+        datasets.fetch(versions[0], tmp_path / "out")
