@@ -35,7 +35,7 @@ def doubts(workflow: Workflow, origin: Origin) -> Iterator[str]:
         for job in workflow.jobs.values()
     )
     if linked and not origin.url:
-        yield "the file is in no repository with a remote: submit it with -p github-url=URL -p github-ref=COMMIT"
+        yield "the file is in no repository with a remote: submit with -p github-url=URL -p github-ref=COMMIT"
     elif linked and _COMMIT.fullmatch(origin.ref) and not _is_pushed(workflow.path.parent, origin.ref):
         yield f"commit {origin.ref[:7]} is on no branch of the remote, as far as is known here: push it first"
 

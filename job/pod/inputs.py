@@ -79,8 +79,8 @@ def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
     if not url:
         raise InputError("the run has no repository: submit it with -p github-url=URL -p github-ref=COMMIT")
     secrets = {USERNAME: wanted.get("username"), PASSWORD: wanted.get("password")}
-    given = {name: value(secret, pod.environ) for name, secret in secrets.items() if secret}
-    environ = {**pod.environ, **_OWNED, **given}
+    given = {name: value(secret, pod.environ) for name, secret in secrets.items()}
+    environ = {**pod.environ, **_OWNED, **{name: text for name, text in given.items() if text}}
     click.echo(f"Cloning into '{path}'...")
     decided = record.commit(pod.datasets.store, pod.run, wanted["job"])
     commit = checkout(url, decided or ref or None, path, environ)

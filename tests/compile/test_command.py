@@ -106,8 +106,8 @@ def test_what_is_wrong_is_said_in_one_line(repository: Path, words: tuple[str, .
 
 
 def test_a_commit_that_the_remote_does_not_have_is_said(repository: Path) -> None:
-    clone = "jobs:\n  c: {uses: git-checkout@v1, outputs: {r: {type: volume}}, with: {url: context.event.github.url}}\n"
-    repository.write_text(clone)
+    clone = "{uses: git-checkout@v1, outputs: {r: {type: volume}}, with: {url: context.event.github.url}}"
+    repository.write_text(f"jobs:\n  clone: {clone}\n")
     found = CliRunner().invoke(command, [str(repository)], catch_exceptions=False, standalone_mode=False)
     assert "is on no branch of the remote, as far as is known here: push it first" in found.stderr
 

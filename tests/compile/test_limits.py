@@ -1,6 +1,8 @@
 """What Argo and Kubernetes can't hold is said at the job, before anything is submitted."""
 
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -69,7 +71,7 @@ def test_199_jobs_are_compiled(compiled: Compile) -> None:
         ("- a", "must be a map"),
     ],
 )
-def test_a_clusters_file_is_checked(text: str, message: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_clusters_file_is_checked(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
@@ -90,7 +92,7 @@ def test_images_come_from_the_mirror_unless_they_name_a_registry(image: str, fou
     assert Cluster(registry="mirror.example/x/", images={"old:1": "new:2"}).image(image) == found
 
 
-def test_a_schedule_is_needed_for_cron(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_schedule_is_needed_for_cron(tmp_path: Path) -> None:
     file = tmp_path / "flow.yaml"
     file.write_text(jobs("a"))
     with pytest.raises(InputError, match="--kind cron needs --schedule"):
@@ -105,3 +107,8 @@ def test_names_are_valid_and_stay_apart() -> None:
     assert label("a" * 63) == "a" * 63
     assert len({label("a" * 64 + "x"), label("a" * 64 + "y"), label("a b"), label("a/b")}) == 4
     assert len(label("é" * 80)) <= 63
+
+
+def test_the_example_of_a_clusters_file_is_one() -> None:
+    found = read(Path(__file__).parents[2] / "docs" / "cluster.yaml")
+    assert set(found) | {"instances"} == {each.name for each in fields(Cluster)}
