@@ -47,8 +47,9 @@ check: $(VENV)/dev
 
 setup: $(VENV)/run
 
+# Bytecode is compiled here, because what a job writes to the environment is gone with the job.
 $(VENV)/run: $(LOCK) pyproject.toml | $(BIN)/python
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes $(BACKEND) -r $(LOCK)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode $(BACKEND) -r $(LOCK)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
