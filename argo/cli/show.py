@@ -93,27 +93,23 @@ def _display(quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
 
 
 class _Lines:
-    """Prints what has changed since the record before."""
+    """Prints what is new: a phase, or a message that was not there before (some come and go)."""
 
     def __init__(self) -> None:
         self._plain: Plain | None = None
-        self._last: RunRecord | None = None
+        self._told: set[tuple[str, Phase, str]] = set()
 
     def __call__(self, record: RunRecord) -> None:
         if self._plain is None:
             self._plain = Plain(sys.stdout, list(record.jobs))
             self._plain.started(record)
-        before = self._last.jobs if self._last else {}
+            self._told = {(name, Phase.PENDING, "") for name in record.jobs}
         for name, job in record.jobs.items():
-            old = before.get(name)
-            known = (old.phase, old.message) if old else (Phase.PENDING, "")
-            if (job.phase, job.message) != known:
+            if (name, job.phase, job.message) not in self._told:
                 self._plain.changed(name, job)
-        if (
-            record.message
-            and not record.phase.ended
-            and record.message != (self._last and self._last.message)
-        ):
+            self._told.add((name, job.phase, job.message))
+        own = ("", record.phase, record.message)
+        if record.message and not record.phase.ended and own not in self._told:
             click.echo(record.message)
-        self._last = record
+            self._told.add(own)
         sys.stdout.flush()

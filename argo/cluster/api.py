@@ -150,7 +150,7 @@ class Api:
                 path,
                 query_params=[(key, value) for key, value in query.items() if value is not None],
                 header_params={"Accept": "application/json, */*", "Content-Type": kind},
-                body=json.dumps(body) if body is not None and kind != "application/json" else body,
+                body=body,
                 auth_settings=["BearerToken"],
             )
             answer = self._client.call_api(*request, _request_timeout=timeout).response

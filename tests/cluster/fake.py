@@ -1,0 +1,43 @@
+"""Stands in for argo.cluster.api.Api: answers from a script of what an API server did."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from argo.cluster.api import Object
+
+Answer = Callable[[str, dict[str, object]], Any]
+
+
+class FakeApi:
+    """`get` answers with a function's object, `stream` with a function's pieces; an error is raised."""
+
+    server = "https://fake"
+    namespace = "base"
+
+    def __init__(self, get: Answer, stream: Answer) -> None:
+        self._get, self._stream = get, stream
+
+    def core(self, kind: str, name: str = "", below: str = "") -> str:
+        return "/".join(filter(None, (kind, name, below)))
+
+    def get(self, path: str, **query: object) -> Object:
+        found = self._get(path, query)
+        if isinstance(found, Exception):
+            raise found
+        answer: Object = found
+        return answer
+
+    @contextmanager
+    def stream(self, path: str, read_timeout: float, **query: object) -> Iterator[Iterator[bytes]]:
+        found = self._stream(path, query)
+        if isinstance(found, Exception):
+            raise found
+
+        def pieces() -> Iterator[bytes]:
+            for piece in found:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+
+        yield pieces()

@@ -1,0 +1,88 @@
+"""Each line of a container's log comes once, however often the connection to it breaks."""
+
+import time
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo.cluster.api import Api, ApiError, UnreachableError
+from argo.cluster.logs import Reader, moment
+from tests.cluster.fake import FakeApi
+
+POD = {
+    "metadata": {"name": "p", "uid": "1", "annotations": {"textgen/job": "job"}},
+    "spec": {"containers": [{"name": "main"}]},
+}
+
+
+def ended(uid: str = "1") -> dict[str, Any]:
+    return {"metadata": {"name": "p", "uid": uid}, "status": {"phase": "Succeeded"}}
+
+
+RUNNING = {"metadata": {"name": "p", "uid": "1"}, "status": {"phase": "Running"}}
+
+
+class Kubelet:
+    """Serves the log of a container, cuts each answer after so many bytes, and ends it at last."""
+
+    def __init__(self, stamps: list[str], cuts: list[int]) -> None:
+        self.lines = [f"{stamp} line {number}\n" for number, stamp in enumerate(stamps)]
+        self.cuts = cuts
+
+    def pod(self, *_: object) -> Any:
+        return RUNNING if self.cuts else ended()
+
+    def log(self, _: str, query: dict[str, object]) -> Any:
+        since = query["sinceTime"]
+        # as the kubelet does: the seconds of the time, no more
+        start = moment(str(since))[0] if since else None
+        lines = [line for line in self.lines if start is None or moment(line.split()[0])[0] >= start]
+        body = "".join(lines).encode()
+        if not self.cuts:
+            return [body]
+        cut = self.cuts.pop(0)
+        return [body[: cut // 2], body[cut // 2 : cut], UnreachableError("cut")]
+
+
+@given(
+    st.lists(st.integers(0, 40), max_size=12).map(sorted),
+    st.lists(st.integers(0, 600), max_size=5),
+)
+def test_no_line_is_lost_or_doubled(moments: list[int], cuts: list[int]) -> None:
+    stamps = [f"2026-11-22T18:00:{each // 10:02}.{each % 10}00000000Z" for each in moments]
+    kubelet = Kubelet(stamps, list(cuts))
+    reader = Reader(cast(Api, FakeApi(kubelet.pod, kubelet.log)), POD, "main")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", lambda _: None)
+        found = [line.text for line in reader.lines(follow=True)]
+    assert found == [f"line {number}" for number in range(len(stamps))]
+
+
+def test_a_log_ends_with_its_pod_and_not_with_the_one_of_the_same_name() -> None:
+    api = FakeApi(lambda *_: ended("2"), lambda *_: [b"2026-11-22T18:00:00.000000000Z other\n"])
+    assert list(Reader(cast(Api, api), POD, "main").lines(follow=True)) == []
+    gone = FakeApi(lambda *_: ApiError("gone", 404, {}), lambda *_: [])
+    assert list(Reader(cast(Api, gone), POD, "main").lines(follow=True)) == []
+
+
+def test_who_may_not_read_logs_is_told() -> None:
+    api = FakeApi(lambda *_: ended(), lambda *_: ApiError("you may not", 403, {}))
+    with pytest.raises(ApiError, match="you may not"):
+        list(Reader(cast(Api, api), POD, "main").lines(follow=True))
+
+
+def test_the_executors_own_lines_are_left_out() -> None:
+    body = (
+        b'2026-11-22T18:00:00.000000001Z time=2026-11-22T18:00:00Z level=INFO msg="x" argo=true\n'
+        b"2026-11-22T18:00:00.000000002Z time=mine level=INFO msg=argo\n"
+    )
+    api = FakeApi(lambda *_: ended(), lambda *_: [body])
+    found = Reader(cast(Api, api), POD, "main").lines(follow=False)
+    assert [line.text for line in found] == ["time=mine level=INFO msg=argo"]
+
+
+def test_moments_of_nodes_in_other_zones_compare() -> None:
+    assert moment("2026-11-22T20:00:00.100000001+02:00") > moment("2026-11-22T18:00:00.1Z")
+    assert moment("2026-11-22T20:00:00.000000001-01:30") > moment("2026-11-22T21:30:00Z")

@@ -1,0 +1,150 @@
+"""A Workflow of Argo reads as a run, and its pods say why jobs wait or failed."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argo.cluster import control, pods, run
+from argo.cluster.follow import Sight
+from argo.local.record import Phase
+from job.errors import InputError
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@pytest.fixture
+def failed() -> dict[str, Any]:
+    """get_ready → fails → after, as Argo 4.1.2 left it."""
+    found: dict[str, Any] = json.loads((RECORDED / "failed.json").read_text("utf-8"))
+    return found
+
+
+def waiting(job: str, **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "uid": job,
+            "name": f"run-{job}",
+            "creationTimestamp": "2026-11-22T18:00:00Z",
+            "annotations": {"textgen/job": job},
+        },
+        "spec": {
+            "containers": [
+                {"name": "wait"},
+                {"name": "main", "image": "nowhere/x:1", "resources": {"limits": {"memory": "512Mi"}}},
+            ]
+        },
+        "status": status,
+    }
+
+
+def test_the_record_has_the_files_jobs_with_their_phases_and_versions(failed: dict[str, Any]) -> None:
+    record = run.record(failed)
+    assert record.phase is Phase.FAILED
+    assert [(name, job.needs, job.phase) for name, job in record.jobs.items()] == [
+        ("get_ready", (), Phase.SUCCEEDED),
+        ("fails", ("get_ready",), Phase.FAILED),
+        ("after", ("fails",), Phase.OMITTED),
+    ]
+    assert record.jobs["get_ready"].outputs["result"].startswith("ready:")
+    assert record.jobs["fails"].message == "main: Error (exit code 7)"
+    assert record.runtime == "argo:base"
+
+
+def test_a_run_that_nobody_has_taken_yet_is_pending(failed: dict[str, Any]) -> None:
+    del failed["status"]
+    record = run.record(failed)
+    assert record.phase is Phase.PENDING
+    assert {job.phase for job in record.jobs.values()} == {Phase.PENDING}
+    assert record.started.tzinfo
+
+
+def test_a_large_workflows_packed_nodes_are_read(failed: dict[str, Any]) -> None:
+    again = control.restarted(packed(failed), run.nodes(failed))
+    assert "nodes" not in again["status"]
+    assert run.nodes(again).keys() == run.nodes(failed).keys()
+
+
+def packed(workflow: dict[str, Any]) -> dict[str, Any]:
+    import base64
+    import gzip
+
+    found = copy.deepcopy(workflow)
+    nodes = json.dumps(found["status"].pop("nodes")).encode()
+    found["status"]["compressedNodes"] = base64.b64encode(gzip.compress(nodes)).decode()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (
+            {
+                "phase": "Pending",
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes",
+                    }
+                ],
+            },
+            "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "containerStatuses": [
+                    {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}
+                ],
+            },
+            "ImagePullBackOff: container main, image nowhere/x:1; "
+            "the image is not there, or the cluster may not pull it; no",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}],
+            },
+            "",
+        ),
+        ({"phase": "Running"}, ""),
+    ],
+)
+def test_a_pod_says_why_it_waits(status: dict[str, Any], told: str) -> None:
+    assert pods.waits_for(waiting("job", **status)) == told
+
+
+def test_a_job_out_of_memory_says_what_it_had(failed: dict[str, Any]) -> None:
+    killed = waiting(
+        "fails",
+        phase="Failed",
+        containerStatuses=[{"name": "main", "state": {"terminated": {"reason": "OOMKilled"}}}],
+    )
+    record = Sight(failed, (killed,)).record
+    assert record.jobs["fails"].message.startswith("OOMKilled: main had 512Mi")
+
+
+def test_what_has_succeeded_stays_when_a_run_is_retried(failed: dict[str, Any]) -> None:
+    failed["spec"]["shutdown"] = "Stop"
+    again = control.restarted(failed, control._kept(failed))
+    record = run.record(again)
+    assert record.phase is Phase.PENDING
+    assert [job.phase for job in record.jobs.values()] == [Phase.SUCCEEDED, Phase.PENDING, Phase.PENDING]
+    assert record.started > datetime(2026, 1, 1, tzinfo=UTC)
+    assert "shutdown" not in again["spec"]
+    assert "workflows.argoproj.io/completed" not in again["metadata"]["labels"]
+    nodes = again["status"]["nodes"]
+    assert all(child in nodes for node in nodes.values() for child in node.get("children", ()))
+    assert nodes[record.name]["phase"] == "Running"
+
+
+def test_a_workflow_of_another_shape_is_left_to_argo_retry(failed: dict[str, Any]) -> None:
+    nested = {"id": "deep", "type": "Pod", "displayName": "deep", "boundaryID": "step", "phase": "Failed"}
+    failed["status"]["nodes"]["deep"] = nested
+    with pytest.raises(InputError, match="argo retry"):
+        control._kept(failed)
