@@ -47,6 +47,7 @@ class S3:
         self._clock: tuple[datetime, float] | None = None
         self._conditional: bool | None = None
         self._probing = threading.Lock()
+        self._warming = False
 
     @classmethod
     def at(cls, url: str) -> "S3":
@@ -115,6 +116,7 @@ class S3:
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         import obstore
 
+        self._warm_up()
         part = max(PART, -(-size // _MOST_PARTS))
         parallel = max(1, _IN_FLIGHT // part - 2)
         with self._memory.taken(min(size, _IN_FLIGHT)), explained(self.url):
@@ -129,6 +131,12 @@ class S3:
                     chunk_size=part,
                     max_concurrency=parallel,
                 )
+
+    def _warm_up(self) -> None:
+        """Make the client that the log record needs while the first bytes are on their way."""
+        if not self._warming:
+            self._warming = True
+            threading.Thread(target=lambda: self._clients.once, daemon=True).start()
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         import obstore
@@ -201,7 +209,7 @@ class S3:
         """By the `Date` of the newest answer, which is exact to a second, and the time since."""
         if self._clock is None:
             with explained(self.url):
-                self._clients.boto.list_objects_v2(
+                self._clients.once.list_objects_v2(
                     Bucket=self.location.bucket, Prefix=self.location.prefix, MaxKeys=1
                 )
         date, at = self._clock or (datetime.now(UTC), time.monotonic())

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 
+from job.datasets.digest import Digest
 from job.datasets.manifest import File
 from job.datasets.progress import Progress
 from job.datasets.store import KeyAbsentError, Store
@@ -24,24 +25,29 @@ def upload(store: Store, key: str, file: LocalFile, stored: Stored, progress: Pr
     file changes meanwhile.
     """
     if file.size >= COPIED_FROM and any(size == file.size for size, _ in stored):
-        digest = hashlib.sha256()
-        for chunk in _chunks(file):
-            digest.update(chunk)
-        same = stored.get((file.size, digest.hexdigest()))
+        sha256 = _sha256(file)
+        same = stored.get((file.size, sha256))
         if same is not None and _copied(store, same, key):
             progress(file.size)
-            return File(file.path, file.size, digest.hexdigest(), file.mode)
+            return File(file.path, file.size, sha256, file.mode)
 
+    with Digest() as digest:
+
+        def sent() -> Iterator[bytes]:
+            for chunk in _chunks(file):
+                digest.update(chunk)
+                yield chunk
+                progress(len(chunk))
+
+        store.upload(key, sent(), file.size)
+        return File(file.path, file.size, digest.hexdigest(), file.mode)
+
+
+def _sha256(file: LocalFile) -> str:
     digest = hashlib.sha256()
-
-    def sent() -> Iterator[bytes]:
-        for chunk in _chunks(file):
-            digest.update(chunk)
-            yield chunk
-            progress(len(chunk))
-
-    store.upload(key, sent(), file.size)
-    return File(file.path, file.size, digest.hexdigest(), file.mode)
+    for chunk in _chunks(file):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _chunks(file: LocalFile) -> Iterator[bytes]:
