@@ -1,0 +1,38 @@
+"""Every real file that has no errors compiles, to YAML that any reader reads alike."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from argo.compile import Cluster, Kind, Origin, compile
+from argo.language import check
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+FILES = sorted(CORPUS.glob("*.y*ml"))
+
+
+@pytest.mark.skipif(not FILES, reason="the collection of real files is not on this machine")
+def test_every_real_file_compiles() -> None:
+    compiled = 0
+    for file in FILES:
+        workflow = check(file).workflow
+        if workflow is None:
+            continue
+        values = {name: "x" for name, each in workflow.inputs.items() if each.default is None}
+        made = compile(
+            workflow,
+            Kind.WORKFLOW,
+            Cluster(),
+            Origin(file.name, "https://git.example/t/y.git"),
+            values=values,
+        )
+        newer = YAML(typ="safe", pure=True).load(made) if compiled % 10 == 0 else None
+        older: Any = yaml.load(made, yaml.CSafeLoader)
+        assert newer in (None, older), file.name
+        names = [each["name"] for each in older["spec"]["templates"]]
+        assert len(names) == len(set(names)), file.name
+        compiled += 1
+    assert compiled >= 45
