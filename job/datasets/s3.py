@@ -133,10 +133,10 @@ class S3:
                 )
 
     def _warm_up(self) -> None:
-        """Make the client that the log record needs while the first bytes are on their way."""
+        """Make the clients that the log record needs while the first bytes are on their way."""
         if not self._warming:
             self._warming = True
-            threading.Thread(target=lambda: self._clients.once, daemon=True).start()
+            threading.Thread(target=lambda: (self._clients.boto, self._clients.once), daemon=True).start()
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         import obstore
@@ -209,7 +209,7 @@ class S3:
         """By the `Date` of the newest answer, which is exact to a second, and the time since."""
         if self._clock is None:
             with explained(self.url):
-                self._clients.once.list_objects_v2(
+                self._clients.boto.list_objects_v2(
                     Bucket=self.location.bucket, Prefix=self.location.prefix, MaxKeys=1
                 )
         date, at = self._clock or (datetime.now(UTC), time.monotonic())
