@@ -1,7 +1,9 @@
 """What networks and servers do to requests must not lose, double or tear a version."""
 
 import logging
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -220,7 +222,7 @@ def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: py
 
 
 def test_the_probe_catches_rclone(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
-    rclone = shutil.which("rclone")
+    rclone = shutil.which("rclone", path=f"{sys.prefix}/bin:{os.environ['PATH']}")
     if rclone is None:
         pytest.skip("rclone is not installed: no server here that ignores the condition")
     (tmp_path / "served/bucket").mkdir(parents=True)
