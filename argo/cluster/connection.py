@@ -9,13 +9,14 @@ from argo.language.diagnostics import did_you_mean
 from job.errors import InputError
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_HOME = Path.home() / ".kube" / "config"
 _CONNECTIONS = 64  # a stream each, for as many containers as are followed at once
 
 
 def is_configured() -> bool:
     """Whether this machine knows a cluster at all."""
     named = os.environ.get("KUBECONFIG", "").split(os.pathsep)
-    files = [Path(name) for name in named if name] or [Path.home() / ".kube" / "config"]
+    files = [Path(name) for name in named if name] or [_HOME]
     return any(file.is_file() for file in files) or _in_cluster()
 
 
@@ -37,23 +38,34 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
         else:
             name, own = _file(configuration, context)
     except (ConfigException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"no cluster to talk to: {reason} Set KUBECONFIG, or make ~/.kube/config as for kubectl"
+            f"no cluster to talk to: {reason}; set KUBECONFIG, or make ~/.kube/config as for kubectl"
         ) from error
     return Api(ApiClient(configuration), name, namespace or own or "default")
 
 
 def _file(configuration: Any, context: str | None) -> tuple[str, str | None]:
-    from kubernetes.config import list_kube_config_contexts, load_kube_config
+    """Load a context; its name and its namespace."""
+    from kubernetes.config import ConfigException, load_kube_config
+    from kubernetes.config.kube_config import KubeConfigMerger
 
-    contexts, active = list_kube_config_contexts()
-    names = [each["name"] for each in contexts]
-    if context is not None and context not in names:
-        raise InputError(f"--context {context}: no such context; {did_you_mean(context, names)}")
-    chosen = next(each for each in contexts if each["name"] == context) if context else active
-    load_kube_config(context=chosen["name"], client_configuration=configuration, persist_config=False)
-    return chosen["name"], chosen["context"].get("namespace")
+    paths = os.environ.get("KUBECONFIG") or str(_HOME)
+    files = KubeConfigMerger(paths).config_files.values()
+    if not files:
+        raise ConfigException("there is no kubeconfig")
+    contexts: dict[str, Any] = {}
+    for file in files:
+        contexts = {each["name"]: each["context"] for each in file.get("contexts") or ()} | contexts
+    # kubectl takes the first file that names one, the client the last
+    current = next(filter(None, (file.get("current-context") for file in files)), None)
+    name = context or current
+    if name is None:
+        raise InputError(f"no current context: give --context; {did_you_mean('', contexts)}")
+    if name not in contexts:
+        raise InputError(f"--context {name}: no such context; {did_you_mean(name, contexts)}")
+    load_kube_config(paths, context=name, client_configuration=configuration, persist_config=False)
+    return name, contexts[name].get("namespace")
 
 
 def _account(configuration: Any) -> tuple[str, str]:

@@ -28,6 +28,9 @@ class FakeApi:
         answer: Object = found
         return answer
 
+    def items(self, path: str, **query: object) -> list[Object]:
+        return list(self.get(path, **query)["items"])
+
     @contextmanager
     def stream(self, path: str, read_timeout: float, **query: object) -> Iterator[Iterator[bytes]]:
         found = self._stream(path, query)

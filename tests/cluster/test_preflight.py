@@ -1,0 +1,82 @@
+"""What can't work is found before it is tried, from what the cluster holds."""
+
+from typing import Any, cast
+
+import pytest
+
+from argo.cluster.api import Api
+from argo.cluster.preflight import nodes
+from argo.cluster.preflight.store import _service
+from tests.cluster.fake import FakeApi
+
+GPU = {"nvidia.com/gpu.present": "true"}
+TAINT = {"key": "nvidia.com/gpu", "value": "yes", "effect": "NoSchedule"}
+
+
+def node(cpu: str, memory: str, gpus: int = 0, **spec: Any) -> dict[str, Any]:
+    allocatable = {"cpu": cpu, "memory": memory, "nvidia.com/gpu": str(gpus)}
+    labels = GPU if gpus else {}
+    return {"metadata": {"labels": labels}, "spec": spec, "status": {"allocatable": allocatable}}
+
+
+def found(template: dict[str, Any], *there: dict[str, Any]) -> list[str]:
+    api = FakeApi(lambda *_: {"items": list(there)}, lambda *_: [])
+    made = {"spec": {"templates": [{"name": "workflow", "dag": {}}, {"name": "job", **template}]}}
+    return [problem.message for problem in nodes.lacking(cast(Api, api), made)]
+
+
+def asks(cpu: str, memory: str, **limits: str) -> dict[str, Any]:
+    return {"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": limits}}
+
+
+def test_containers_of_a_pod_add_up_and_init_containers_do_not() -> None:
+    two = {"containerSet": {"containers": [asks("1500m", "1Gi"), asks("600m", "1Gi")]}}
+    assert not found(two, node("2100m", "2Gi"))
+    assert (
+        "asks for 2.1 cpu, 2.0Gi memory, and no node has more than 2 cpu" in found(two, node("2", "2Gi"))[0]
+    )
+    before = {"container": asks("1", "1Gi"), "initContainers": [asks("2", "1Gi")]}
+    assert not found(before, node("2", "1Gi"))
+
+
+def test_no_single_node_has_it_all() -> None:
+    one = {"container": asks("2", "4Gi")}
+    assert found(one, node("4", "2Gi"), node("1", "8Gi"))
+    assert not found(one, node("1", "2Gi"), node("2", "4096Mi"))
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "fits"),
+    [
+        ([], False),
+        ([{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}], True),
+        ([{"key": "nvidia.com/gpu", "value": "no"}], False),
+        ([{"operator": "Exists"}], True),
+    ],
+)
+def test_a_gpu_node_takes_who_tolerates_its_taint(tolerations: list[Any], fits: bool) -> None:
+    limits = {"nvidia.com/gpu": "1"}
+    one = {"container": asks("1", "1Gi", **limits), "nodeSelector": GPU, "tolerations": tolerations}
+    assert bool(found(one, node("8", "8Gi"), node("8", "8Gi", 1, taints=[TAINT]))) is not fits
+
+
+def test_a_cordoned_node_takes_nobody() -> None:
+    assert found({"container": asks("1", "1Gi")}, node("8", "8Gi", unschedulable=True))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "service"),
+    [
+        ("http://minio:9000", ("minio", "base")),
+        ("http://minio.store.svc:9000", ("minio", "store")),
+        ("http://minio.store.svc.cluster.local", ("minio", "store")),
+        ("https://s3.example", None),
+        ("http://10.0.0.1:9000", None),
+        ("http://localhost:9000", None),
+    ],
+)
+def test_an_endpoint_is_a_service_of_the_cluster_or_not(
+    endpoint: str, service: tuple[str, str] | None
+) -> None:
+    api = FakeApi(lambda *_: {}, lambda *_: [])
+    assert _service(cast(Api, api), endpoint) == service
