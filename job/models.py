@@ -1,6 +1,7 @@
 """A causal language model and its tokenizer, found by name and loaded onto a device."""
 
 import hashlib
+import importlib.util
 import logging
 import os
 import warnings
