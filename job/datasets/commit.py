@@ -141,7 +141,7 @@ def _publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
             raise CommitError(
                 f"{ref.name}: garbage collection gave this version up before it was committed; try again"
             )
-        if manifest.origin and state.made_by(manifest.origin):
+        if manifest.version in state.live or (manifest.origin and state.made_by(manifest.origin)):
             return None
         return Entry(
             id=layout.new_version(),

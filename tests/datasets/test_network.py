@@ -57,6 +57,17 @@ def test_the_log_record_is_stored_once_whatever_happens_to_it(
         assert datasets.versions(demo) == made, case
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_put_if_absent_says_whose_bytes_are_there(behind: str, proxy: Proxy, times: int) -> None:
+    store = Datasets.at(behind).store
+    for case, fault in CONDITIONAL_FAULTS.items():
+        proxy.fault = first(lambda request: request.conditional, fault, times)
+        assert store.put_if_absent(case.replace(" ", "-"), b"mine"), case
+        proxy.fault = first(lambda request: request.conditional, fault, times)
+        assert not store.put_if_absent(case.replace(" ", "-"), b"another's"), case
+        assert store.get(case.replace(" ", "-")) == b"mine"
+
+
 ANY_FAULTS = {
     "answers are lost": Fault(drop=True),
     "requests fail with 500": Fault(answer=500),
