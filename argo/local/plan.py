@@ -1,7 +1,7 @@
 """Everything a run needs to know before its first job starts; what is wrong is said here."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from argo.local.project import Project
 from argo.local.secrets import Secrets
 from argo.local.task import Runtime
 from job.datasets import DatasetRef, Datasets, Version
-from job.errors import InputError
+from job.errors import InputError, UnknownReferenceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def make(
     }
     runtime.check()
     datasets = Datasets.at(project.store)
-    versions = {reference: datasets.resolve(reference) for reference in set(_outside(workflow, values))}
+    versions = _versions(workflow, values, datasets)
     return Plan(workflow, project, runtime, values, found, root, commit, datasets, versions, checkouts)
 
 
@@ -97,13 +97,22 @@ def writer(workflow: Workflow, job: Job, reference: DatasetRef) -> tuple[Job, st
     return None
 
 
-def _outside(workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[DatasetRef]:
-    """The dataset inputs that no earlier job of the run makes."""
+def _versions(
+    workflow: Workflow, values: Mapping[str, str | DatasetRef], datasets: Datasets
+) -> dict[DatasetRef, Version]:
+    """What the dataset inputs that no earlier job of the run makes name now."""
+    found: dict[DatasetRef, Version] = {}
     for job in workflow.jobs.values():
-        for name in job.inputs:
+        for name, given in job.inputs.items():
             reference = _reference(job, name, values)
-            if reference and not writer(workflow, job, reference):
-                yield reference
+            if not reference or reference in found or writer(workflow, job, reference):
+                continue
+            try:
+                found[reference] = datasets.resolve(reference)
+            except UnknownReferenceError as error:
+                where = f"{workflow.path}:{given.at.line}:{given.at.column}: jobs.{job.name}.inputs.{name}"
+                raise UnknownReferenceError(f"{where}: {error}") from error
+    return found
 
 
 def _reference(job: Job, name: str, values: Mapping[str, str | DatasetRef]) -> DatasetRef | None:

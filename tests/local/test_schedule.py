@@ -1,5 +1,7 @@
 """When jobs start, and what becomes of a run when one fails."""
 
+import re
+
 from tests.local.conftest import Repository, script, workflow
 
 
@@ -37,7 +39,8 @@ def test_a_dataset_that_is_not_there_is_said_before_any_job_starts(repository: R
     repository.write(".gradient/workflows/work.yaml", workflow(job=job))
     done = repository.textgen("run", ".gradient/workflows/work.yaml")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert "did you mean data" in done.stderr
+    place = r"textgen: \.gradient/workflows/work\.yaml:\d+:\d+: jobs\.job\.inputs\.d: "
+    assert re.match(place + "no dataset 'dada' in .*; did you mean data", done.stderr)
     assert len(list((repository.root / ".textgen/runs").iterdir())) == 1
 
 
