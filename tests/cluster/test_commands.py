@@ -250,11 +250,15 @@ def merged(textgen: Command, name: str) -> str | None:
 @pytest.fixture
 def reader(baseline: Namespace, tmp_path: Path) -> Iterator[Path]:
     """The kubeconfig of somebody who may read the namespace, and no more."""
-    account = f"{baseline.name}:reader"
     words = ("-n", baseline.name)
     kubectl(*words, "create", "serviceaccount", "reader")
     kubectl(
-        *words, "create", "rolebinding", "reader", "--clusterrole=view", f"--serviceaccount={account[22:]}"
+        *words,
+        "create",
+        "rolebinding",
+        "reader",
+        "--clusterrole=view",
+        f"--serviceaccount={baseline.name}:reader",
     )
     token = kubectl(*words, "create", "token", "reader").strip()
     config = json.loads(kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
