@@ -1,0 +1,52 @@
+"""A command with subcommands: each a module, imported only when it is called; errors as one line."""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+from job.errors import TextgenError
+
+
+class Group(click.Group):
+    """`table` has, for each subcommand, the module that holds it as `command`, and its line in --help."""
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.table:
+            return None
+        command: click.Command = importlib.import_module(self.table[name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
+
+
+def run(group: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
+    """Run a command line, print an error as one line, exit with its status."""
+    args = sys.argv[1:] if argv is None else argv
+    try:
+        result: Any = group.main(args, prog_name=name, standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except TextgenError as error:
+        if "--debug" in args:
+            traceback.print_exc()
+        click.echo(f"textgen: {error}", err=True)
+        sys.exit(error.exit_status)
