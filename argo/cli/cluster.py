@@ -38,14 +38,21 @@ def located(name: str, context: str | None, namespace: str | None) -> "Path | Ap
     """The folder of a run of this machine, or the cluster that a run of that name must be on.
 
     A run that `.textgen` knows is here unless a cluster is named. Raises UnknownReferenceError where it
-    is not here and no cluster is known.
+    is neither here nor there.
     """
     if context or namespace:
         return connected(context, namespace)
     folder = Project.around(Path.cwd()).runs
     try:
         return runs.find(folder, name)
-    except UnknownReferenceError:
+    except UnknownReferenceError as here:
         if not is_configured():
             raise
-    return connected(None, None)
+        from argo.cluster.follow import get
+
+        api = connected(None, None)
+        try:
+            get(api, name)
+        except UnknownReferenceError as there:
+            raise UnknownReferenceError(f"{here}; {there}") from None
+        return api

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from argo.cluster import pods, run
 from argo.cluster.api import Api, Object
 from argo.cluster.watch import snapshots
+from argo.language.diagnostics import did_you_mean
 from argo.local.record import Phase, RunRecord
 from job.errors import ClusterError, UnknownReferenceError
 
@@ -65,10 +66,12 @@ def follow(api: Api, name: str) -> Iterator[Sight]:
 
 
 def get(api: Api, name: str) -> Object:
-    """The Workflow. Raises UnknownReferenceError."""
+    """The Workflow. Raises UnknownReferenceError, naming the nearest."""
     found = api.find(api.workflows(name))
     if found is None:
-        raise UnknownReferenceError(f"no run {name!r} in {api}; textgen list -n {api.namespace} shows them")
+        names = [each["metadata"]["name"] for each in api.items(api.workflows())]
+        hint = did_you_mean(name, names, f"textgen list -n {api.namespace} shows them")
+        raise UnknownReferenceError(f"no run {name!r} in {api}; {hint}")
     return found
 
 
