@@ -25,6 +25,7 @@ _SCP = re.compile(r"(?:[\w.-]+@)?[A-Za-z0-9][\w.-]*:(?!//)[^-].*")
 # What `git check-ref-format` refuses, and what fetch takes for an option or a refspec.
 _NOT_A_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_LARGE = "git lfs install --local --skip-repo && git lfs pull"
 # git asks it for one host only; the values stay in the environment.
 _HELPER = (
     f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
@@ -115,14 +116,15 @@ def _submodules(repository: _Git) -> None:
 
 
 def _large_files(repository: _Git) -> None:
-    used = repository.attempt("grep", "--quiet", "--fixed-strings", "filter=lfs", "--", "*.gitattributes")
-    if used.returncode:
+    where = ("--recurse-submodules", "--fixed-strings", "filter=lfs", "--", "*.gitattributes")
+    if repository.attempt("grep", "--quiet", *where).returncode:
         return
-    if shutil.which("git-lfs"):
-        repository("lfs", "install", "--local")
-        repository("lfs", "pull")
-    else:
+    if not shutil.which("git-lfs"):
         click.echo("git-lfs is not installed: the repository's large files stay pointers")
+        return
+    repository("lfs", "install", "--local", "--skip-repo")  # which is its hooks
+    repository("lfs", "pull")
+    repository("submodule", "--quiet", "foreach", "--recursive", _LARGE)
 
 
 def _address(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -168,9 +170,12 @@ def _as_environment(config: list[tuple[str, str]], environ: Mapping[str, str]) -
 
 def _reason(text: str) -> str:
     """The line of git's that says what is wrong, and what to do about the commonest."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith(("fatal:", "error:", "ERROR:"))), "")
-    reason = (told or (lines[-1] if lines else "git failed")).removeprefix("fatal: ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["git failed"]
+    told = (n for n, line in enumerate(lines) if line.startswith(("fatal:", "error:", "ERROR:")))
+    number = next(told, len(lines) - 1)
+    reason = lines[number].removeprefix("fatal: ")
+    if number and reason.startswith("Could not read from remote"):  # ssh said why before
+        return f"{lines[number - 1]} ssh needs a key that may read it, and its host in known_hosts"
     if "could not read Username" in reason or "Authentication failed" in reason:
         return f"{reason}; for a private repository give `password: secret:NAME`, a token that may read it"
     return reason

@@ -1,0 +1,138 @@
+"""Private repositories, over https with a password and over ssh with a key."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from job.checkout import PASSWORD, USERNAME, checkout
+from job.errors import CheckoutError
+from tests.checkout.conftest import git
+from tests.checkout.servers import Git, https, pointer
+
+ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+LARGE = bytes(range(256)) * 1000
+NO_LFS = pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed (Debian: git-lfs)")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """A folder with outer.git, whose submodule is ../inner.git; both have a file of Git LFS."""
+    root = tmp_path / "served"
+    for name in ("inner", "outer"):
+        bare, work = root / f"{name}.git", tmp_path / name
+        git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+        git(tmp_path, "init", "--quiet", "--initial-branch=main", str(work))
+        (work / "file").write_text(name)
+        (work / ".gitattributes").write_text(ATTRIBUTES)
+        (work / "model.bin").write_text(pointer(bare, name.encode() + LARGE))
+        if name == "outer":
+            words = ("submodule", "add", "--quiet", (root / "inner.git").as_uri(), "inside")
+            git(work, "-c", "protocol.file.allow=always", *words)
+            git(work, "config", "--file=.gitmodules", "submodule.inside.url", "../inner.git")
+        git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
+        git(work, "commit", "--quiet", "--message=x")
+        git(work, "push", "--quiet", str(bare), "main")
+    return root
+
+
+@pytest.fixture
+def private(served: Path, tmp_path: Path) -> Iterator[type[Git]]:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed: no certificate for a server of https")
+    with https(served, tmp_path, "me:hush") as server:
+        yield server
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Mapping[str, str]:
+    """What trusts the test's server and knows its password."""
+    trusted = {"GIT_SSL_CAINFO": str(tmp_path / "certificate.pem")}
+    return {**os.environ, **trusted, USERNAME: "me", PASSWORD: "hush"}
+
+
+@NO_LFS
+def test_submodules_and_large_files_come_too_with_the_same_password(
+    private: type[Git], environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    checkout(f"{private.address}/outer.git", None, new, environ)
+    assert (new / "inside/file").read_text() == "inner"
+    assert (new / "model.bin").read_bytes() == b"outer" + LARGE
+    assert (new / "inside/model.bin").read_bytes() == b"inner" + LARGE
+    assert not any(b"hush" in path.read_bytes() for path in (new / ".git").rglob("*") if path.is_file())
+
+
+@NO_LFS
+def test_large_files_come_from_a_folder_too(served: Path, tmp_path: Path) -> None:
+    checkout(str(served / "inner.git"), "main", tmp_path / "new", os.environ)
+    assert (tmp_path / "new/model.bin").read_bytes() == b"inner" + LARGE
+
+
+def test_without_git_lfs_large_files_stay_pointers_and_it_says_so(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    checkout(str(served / "inner.git"), None, tmp_path / "new", os.environ)
+    assert (tmp_path / "new/model.bin").read_text().startswith("version https://git-lfs")
+    assert "git-lfs is not installed" in capsys.readouterr().out
+
+
+def test_a_wrong_password_is_one_line_that_says_what_to_give(
+    private: type[Git], environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckoutError, match=r"^Authentication failed.*password: secret:NAME`, a token"):
+        checkout(f"{private.address}/outer.git", None, tmp_path / "new", {**environ, PASSWORD: "wrong"})
+
+
+@pytest.fixture
+def ssh(origin: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of `origin` at an sshd, and the private key that it wants."""
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not sshd:
+        pytest.skip("sshd is not installed (Debian: openssh-server)")
+    host, key = tmp_path / "host", tmp_path / "ssh-privatekey"
+    for path in (host, key):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    known = host.with_suffix(".pub").read_text()
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {known}")
+    options = {
+        "ListenAddress": f"127.0.0.1:{port}",
+        "HostKey": host,
+        "AuthorizedKeysFile": key.with_suffix(".pub"),
+        "PidFile": "none",
+        "StrictModes": "no",
+        "UsePAM": "no",
+    }
+    words = [sshd, "-D", "-e", "-f", os.devnull, *(f"-o{name}={value}" for name, value in options.items())]
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where it goes after it has given up its rights
+    server = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert server.stderr
+    with server:
+        try:
+            line = next((line for line in server.stderr if "listening" in line or "error" in line), "")
+            if "listening" not in line:
+                pytest.skip(f"sshd does not start here: {line}")
+            yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}{origin}", key
+        finally:
+            server.terminate()
+
+
+def test_a_key_opens_a_repository_over_ssh(ssh: tuple[str, Path], tmp_path: Path) -> None:
+    url, key = ssh
+    command = f"ssh -oBatchMode=yes -i {key} -oUserKnownHostsFile={tmp_path}/known_hosts"
+    environ = {**os.environ, "GIT_SSH_COMMAND": command}
+    checkout(url, "second", tmp_path / "new", environ)
+    assert (tmp_path / "new/file").read_text() == "2"
+    (tmp_path / "known_hosts").write_text("")
+    with pytest.raises(CheckoutError, match=r"^Host key verification failed\. ssh needs a key"):
+        checkout(url, None, tmp_path / "strange", environ)
