@@ -4,20 +4,10 @@ from pathlib import Path
 
 import click
 
-from job.errors import InputError
+from argo.cli.parameters import pairs, parameters_option
 
 # Diagnostics that the repository around the file settles.
 _SETTLED = {"unset-event"}
-
-
-def _pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    values = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InputError(f"{param.opts[0]} {text}: write {param.opts[0]} {param.metavar}")
-        values[name] = value
-    return values
 
 
 @click.command("compile")
@@ -30,15 +20,13 @@ def _pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) 
     help="A Workflow to submit, a WorkflowTemplate to apply, or a CronWorkflow that refers to that.",
 )
 @click.option("--schedule", help="When a CronWorkflow runs: minute, hour, day, month, weekday.")
-@click.option(
-    "-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="A workflow input."
-)
+@parameters_option
 @click.option("--cluster", type=click.Path(path_type=Path), help="All of the options below in one file.")
 @click.option("--instances", type=click.Path(path_type=Path), help="Instance types over the package's.")
 @click.option("--scale", help="The share of each instance type to ask for, for smaller nodes: 0.5, say.")
 @click.option("--registry", metavar="HOST/PATH", help="A mirror: where images without a registry are.")
 @click.option(
-    "--image", "images", multiple=True, metavar="NAME=IMAGE", callback=_pairs, help="Another image for NAME."
+    "--image", "images", multiple=True, metavar="NAME=IMAGE", callback=pairs, help="Another image for NAME."
 )
 @click.option(
     "--security",

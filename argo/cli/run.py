@@ -5,27 +5,16 @@ from pathlib import Path
 
 import click
 
+from argo.cli.parameters import parameters_option
 from job.errors import InputError
 
 # Diagnostics that a local run has settled by itself.
 _SETTLED = {"unset-event"}
 
 
-def _parameters(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    values = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InputError(f"-p {text}: write -p NAME=VALUE")
-        values[name] = value
-    return values
-
-
 @click.command("run")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="A workflow input."
-)
+@parameters_option
 @click.option("--ref", metavar="REF", help="Run this commit, branch or tag instead of the working tree.")
 @click.option(
     "--secrets",
