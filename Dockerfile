@@ -1,0 +1,99 @@
+# The two images of a run; docker, podman and buildah build both:
+#
+#   docker build -t textgen-job:0.1.0 .                 what generates: torch, transformers, the embedded model
+#   docker build -t textgen:0.1.0 --target textgen .    what checks out, fetches and commits beside a job: no torch
+#
+# The layers are in the order in which they change: a change of job/ makes only the last one again.
+
+# Hugging Face's transformers GPU image. The digest is the one that public Dockerfiles pin for this tag; it
+# could not be pulled where this was written, only stand-ins for it. What is taken from it is its system (CUDA's
+# libraries, git): its Python is too old for us and stays as it is.
+ARG BASE_IMAGE=huggingface/transformers-pytorch-gpu:4.41.2@sha256:4c7317881a534b22e18add49c925096fa902651fb0571c69f3cad58af3ea2c0f
+ARG SMALL_BASE_IMAGE=debian:12-slim
+# A base image without this version gets it from uv, which checks its digest.
+ARG PYTHON=3.11
+
+
+# What only the build needs.
+FROM ${SMALL_BASE_IMAGE} AS tools
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements-uv.lock /locks/
+RUN python3 -m venv /tools && /tools/bin/python -m pip install --no-cache-dir --require-hashes -r /locks/requirements-uv.lock
+ENV PATH=/tools/bin:$PATH UV_LINK_MODE=copy
+
+# Bytecode that a rebuild makes the same again, for Debian's Python and uv's of the same version.
+FROM tools AS code
+COPY job /code/job
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code
+
+FROM tools AS small-environment
+COPY requirements-pod.lock requirements-sbom.lock /locks/
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
+    uv venv --python /usr/bin/python3 /opt/textgen \
+    && uv pip install --python /opt/textgen --require-hashes --compile-bytecode -r /locks/requirements-pod.lock \
+    && uv run --no-project --python /opt/textgen/bin/python --with-requirements /locks/requirements-sbom.lock \
+        cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen \
+    && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth"
+
+
+FROM ${SMALL_BASE_IMAGE} AS textgen
+ENV PATH=/opt/textgen/bin:$PATH
+# ssh and git want a name for the user; a pod may still be any other.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates git git-lfs openssh-client python3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 1000 --create-home --shell /bin/bash textgen
+COPY --from=small-environment /opt/textgen /opt/textgen
+COPY --from=code /code /opt/textgen/code
+USER 1000:1000
+WORKDIR /home/textgen
+ENTRYPOINT ["python3", "-m", "job"]
+CMD ["--help"]
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="textgen" \
+      org.opencontainers.image.description="Checks out, fetches and commits for the jobs of a workflow" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+
+# Everything of the job image but the model and job/.
+FROM ${BASE_IMAGE} AS environment
+ARG PYTHON
+ENV PATH=/opt/textgen/bin:$PATH TEXTGEN_CACHE=/opt/textgen/cache
+RUN getent passwd 1000 || useradd --uid 1000 --create-home --shell /bin/bash textgen
+COPY --from=tools /tools/bin/uv /usr/local/bin/
+COPY requirements.lock requirements-sbom.lock /opt/locks/
+# The environment is the user's: files of workflows install what they need with pip.
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
+    export UV_LINK_MODE=copy UV_PYTHON_INSTALL_DIR=/opt/python \
+    && uv venv --python "$PYTHON" /opt/textgen \
+    && uv pip install --python /opt/textgen --no-deps --require-hashes --compile-bytecode -r /opt/locks/requirements.lock \
+    && uv run --no-project --python /opt/textgen/bin/python --with-requirements /opt/locks/requirements-sbom.lock \
+        cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen \
+    && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth" \
+    && chown -R 1000:1000 /opt/textgen
+
+FROM environment AS model
+COPY job/__init__.py job/__main__.py job/errors.py job/gguf.py job/hub.py job/models.py job/progress.py /opt/textgen/code/job/
+RUN python3 -m job model smollm2-135m
+
+FROM environment AS textgen-job
+COPY --from=model --chown=1000:1000 /opt/textgen/cache /opt/textgen/cache
+COPY --from=code /code /opt/textgen/code
+USER 1000:1000
+WORKDIR /home/textgen
+ENTRYPOINT ["python3", "-m", "job"]
+CMD ["generate"]
+ARG BASE_IMAGE
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="textgen-job" \
+      org.opencontainers.image.description="Generates text from prompts" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
