@@ -3,6 +3,8 @@ import multiprocessing
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from tests.datasets.proxy import Proxy, proxied
-from tests.datasets.servers import ENVIRONMENT, running
+from tests.datasets.servers import ENVIRONMENT, WHICH, running
 
 Files = dict[str, str | bytes]
 
@@ -32,23 +34,46 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("server")) as endpoint:
-        yield endpoint
+def endpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Starts the server of a name when it is first asked for its endpoint."""
+    with ExitStack() as servers:
+        yield cache(lambda which: servers.enter_context(running(which, tmp_path_factory.mktemp("server"))))
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, endpoint_of: Callable[[str], str]) -> str:
+    """The endpoint of the server that `on_every_server` gives a test, or of the usual one."""
+    return endpoint_of(getattr(request, "param", WHICH))
 
 
 @pytest.fixture(scope="session")
-def boto(server: str) -> Any:
+def client_of() -> Callable[[str], Any]:
     import boto3
 
-    return boto3.client("s3", endpoint_url=server)
+    return cache(lambda endpoint: boto3.client("s3", endpoint_url=endpoint))
+
+
+@pytest.fixture
+def boto(server: str, client_of: Callable[[str], Any]) -> Any:
+    return client_of(server)
 
 
 @pytest.fixture(scope="session")
-def bucket(boto: Any) -> str:
-    name = f"test-{secrets.token_hex(4)}"
-    boto.create_bucket(Bucket=name)
-    return name
+def bucket_at(client_of: Callable[[str], Any]) -> Callable[[str], str]:
+    """Makes a bucket at an endpoint that is asked for the first time."""
+
+    @cache
+    def made(endpoint: str) -> str:
+        name = f"test-{secrets.token_hex(4)}"
+        client_of(endpoint).create_bucket(Bucket=name)
+        return name
+
+    return made
+
+
+@pytest.fixture
+def bucket(server: str, bucket_at: Callable[[str], str]) -> str:
+    return bucket_at(server)
 
 
 def note_that_it_works(boto: Any, bucket: str, root: str, *endpoints: str) -> None:

@@ -1,7 +1,8 @@
 """S3 servers for tests, each on a port of its own.
 
-TEXTGEN_TEST_S3 says which: `ministack` (the default), `minio`, or the endpoint of one that runs
-already, with its credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+All tests run on ministack, those marked `on_every_server` on MinIO, too. TEXTGEN_TEST_S3 names one server
+for all of them: `ministack`, `minio`, or the endpoint of one that runs already, with its credentials in
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 """
 
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 WHICH = os.environ.get("TEXTGEN_TEST_S3", "ministack")
-MINIO = Path.home() / ".cache/test-cluster/bin/minio"
+EVERY = [WHICH] if "TEXTGEN_TEST_S3" in os.environ else ["ministack", "minio"]
 _KEY, _SECRET = "testtest", "testtest1"
 _OWN = {"AWS_ACCESS_KEY_ID": _KEY, "AWS_SECRET_ACCESS_KEY": _SECRET}
 ENVIRONMENT = {
@@ -31,26 +32,32 @@ ENVIRONMENT = {
 }
 
 
+on_every_server = pytest.mark.parametrize("server", EVERY, indirect=True)
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """The endpoint of the server, which stops afterwards; skips the test where it is not installed."""
-    if WHICH.startswith("http"):
-        yield WHICH
+def running(which: str, folder: Path) -> Iterator[str]:
+    """The endpoint of a server, which stops afterwards; skips the test where it is not installed."""
+    if which.startswith("http"):
+        yield which
         return
     port = free_port()
-    if WHICH == "minio":
-        if not MINIO.exists():
-            pytest.skip(f"no MinIO at {MINIO}")
-        command = [str(MINIO), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
+    if which == "minio":
+        found = _found("minio", Path.home() / ".cache/test-cluster/bin")
+        command = [found, "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
         env = {"MINIO_ROOT_USER": _KEY, "MINIO_ROOT_PASSWORD": _SECRET, "MINIO_BROWSER": "off"}
     else:
-        found = shutil.which("ministack", path=str(Path(sys.executable).parent))
-        if found is None:
-            pytest.skip("ministack is not installed: no S3 server to test on")
-        command = [found]
+        command = [_found("ministack", Path(sys.prefix) / "bin")]
         env = {"GATEWAY_PORT": str(port), "EDGE_PORT": str(port), "SERVICES": "s3", "LOG_LEVEL": "ERROR"}
     with started(command, port, env, folder):
         yield f"http://127.0.0.1:{port}"
+
+
+def _found(name: str, folder: Path) -> str:
+    found = shutil.which(name, path=f"{folder}:{os.environ['PATH']}")
+    if found is None:
+        pytest.skip(f"no {name} in {folder} or on PATH")
+    return found
 
 
 @contextmanager

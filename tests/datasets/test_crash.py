@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 from itertools import count
 from multiprocessing.context import ForkServerContext
@@ -17,15 +18,16 @@ from job.datasets.collect import collect
 from job.datasets.verify import verify
 from tests.datasets import writers
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
+from tests.datasets.servers import on_every_server
 from tests.datasets.writers import DEMO
 
 Make = Callable[..., Path]
 
 
 def whole(datasets: Datasets) -> set[str]:
-    """The versions that are visible; each is complete (of many, the newest two are looked at)."""
+    """The versions that are visible; each is complete."""
     versions = datasets.versions(DEMO)
-    for version in versions[:2]:
+    for version in versions:
         assert list(verify(datasets, version)) == []
     assert datasets.resolve(DEMO) == versions[0]
     return {version.id for version in versions}
@@ -85,46 +87,55 @@ def test_a_kill_before_any_change_of_a_folder(
     assert number > {"commit": 10, "tag": 3, "delete": 3, "gc": 3}[action]
 
 
+@on_every_server
 def test_a_kill_around_any_request_to_s3(
     processes: ForkServerContext, s3: str, behind: str, proxy: Proxy, make: Make, boto: Any
 ) -> None:
     """Before a request is after the one before it; only the last one's answer is lost on its own."""
     datasets = Datasets.at(s3)
-    datasets.commit(DEMO, make({"a": "1"}), lineage={})
-    known = whole(datasets)
-    latest = datasets.resolve(DEMO)
+    latest = datasets.commit(DEMO, make({"a": "1"}), lineage={})
+    known = [latest]
+    here, there = processes.Pipe()
+    committing = processes.Process(target=writers.commit_each, args=(behind, there), daemon=True)
+    committing.start()
 
     for number in count(0):
         source = make({"a": str(number), "large": os.urandom((8 << 20) + 1)})
-        process = processes.Process(target=writers.commit, args=(behind, source), daemon=True)
+        victim: Future[int] = Future()
         proxy.seen.clear()
-        proxy.fault = _killing(process, number)
-        process.start()
-        process.join(60)
-        assert process.exitcode in {0, -signal.SIGKILL}
+        proxy.fault = _killing(victim, number)
+        here.send(source)
+        victim.set_result(here.recv())
+        assert here.poll(60)
+        ending = here.recv()
+        assert ending in {0, -signal.SIGKILL}
 
-        visible = whole(datasets)
-        assert known <= visible
-        assert len(visible - known) <= 1
-        assert visible != known or datasets.resolve(DEMO) == latest
+        visible = datasets.versions(DEMO)
+        assert visible[-len(known) :] == known
+        assert len(visible) - len(known) <= 1
+        assert datasets.resolve(DEMO) == visible[0]
         origin = Origin("run", source.name, "output")
         latest = datasets.commit(DEMO, source, lineage={}, origin=origin)  # the pod is made again
-        assert visible <= whole(datasets) == known | {latest.id}
-        known.add(latest.id)
-        if process.exitcode == 0:
+        assert datasets.versions(DEMO) == [latest, *known]
+        assert visible in ([latest, *known], known)
+        known.insert(0, latest)
+        if ending == 0:
             break
+    here.send(None)
+    committing.join(60)
     assert number > 10
+    assert [line for version in known for line in verify(datasets, version)] == []
     only_versions_are_left(datasets)
     _, _, bucket, root = datasets.store.url.split("/", 3)
     left = boto.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
     assert [upload for upload in left if upload["Key"].startswith(root)] == []
 
 
-def _killing(process: Any, number: int) -> Callable[[Request], Fault]:
+def _killing(victim: "Future[int]", number: int) -> Callable[[Request], Fault]:
     """Kill at the request with this number; with 0, when the log record has been stored."""
 
     def kill() -> None:
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(victim.result(60), signal.SIGKILL)
 
     def fault(request: Request) -> Fault:
         if number == 0 and request.conditional:

@@ -15,6 +15,7 @@ from job.datasets.verify import verify
 from job.errors import InputError, StoreError
 from tests.datasets import writers
 from tests.datasets.proxy import NONE, Fault, Proxy
+from tests.datasets.servers import on_every_server
 
 Make = Callable[..., Path]
 
@@ -112,6 +113,7 @@ def test_a_target_that_is_taken_is_refused(datasets: Datasets, version: Version,
     assert (tmp_path / "out/a").read_text() == "first"
 
 
+@on_every_server
 def test_a_fetch_that_was_killed_goes_on(
     processes: ForkServerContext,
     s3: str,

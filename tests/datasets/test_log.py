@@ -14,6 +14,7 @@ from job.datasets.history import Entry, Kind, fold
 from job.datasets.log import Log
 from job.errors import InputError, StoreError, UnknownReferenceError
 from tests.datasets import writers
+from tests.datasets.servers import on_every_server
 
 Make = Callable[..., Path]
 
@@ -77,6 +78,7 @@ def test_of_many_writers_none_is_lost(tmp_path: Path, demo: DatasetRef, kind: st
         assert datasets.resolve(DatasetRef("demo", f"by-{number}")).id == made[-1]
 
 
+@on_every_server
 def test_of_many_processes_on_s3_none_is_lost(
     processes: ForkServerContext, s3: str, demo: DatasetRef, make: Make
 ) -> None:

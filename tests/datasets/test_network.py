@@ -14,7 +14,7 @@ from job.datasets import DatasetRef, Datasets, Version
 from job.datasets.s3 import S3
 from job.errors import StoreError
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
-from tests.datasets.servers import ENVIRONMENT, free_port, started
+from tests.datasets.servers import ENVIRONMENT, free_port, on_every_server, started
 
 Make = Callable[..., Path]
 
@@ -45,6 +45,7 @@ CONDITIONAL_FAULTS = {
 }
 
 
+@on_every_server
 @pytest.mark.parametrize("times", [1, 3])
 def test_the_log_record_is_stored_once_whatever_happens_to_it(
     behind: str, proxy: Proxy, demo: DatasetRef, make: Make, times: int
@@ -57,6 +58,7 @@ def test_the_log_record_is_stored_once_whatever_happens_to_it(
         assert datasets.versions(demo) == made, case
 
 
+@on_every_server
 @pytest.mark.parametrize("times", [1, 3])
 def test_put_if_absent_says_whose_bytes_are_there(behind: str, proxy: Proxy, times: int) -> None:
     store = Datasets.at(behind).store
@@ -77,6 +79,7 @@ ANY_FAULTS = {
 }
 
 
+@on_every_server
 @pytest.mark.parametrize("case", ANY_FAULTS)
 def test_a_version_comes_whole_through_a_network_where(
     behind: str, proxy: Proxy, demo: DatasetRef, make: Make, tmp_path: Path, case: str
@@ -102,6 +105,7 @@ def test_a_version_comes_whole_through_a_network_where(
     }
 
 
+@on_every_server
 def test_a_race_that_is_lost_is_seen(
     behind: str, s3: str, proxy: Proxy, demo: DatasetRef, make: Make
 ) -> None:
@@ -130,6 +134,7 @@ def unprobed(s3: str) -> str:
     return s3
 
 
+@on_every_server
 def test_the_probe_believes_an_honest_store(unprobed: str, caplog: pytest.LogCaptureFixture) -> None:
     store = Datasets.at(unprobed).store
     assert store.conditional()
@@ -138,6 +143,7 @@ def test_the_probe_believes_an_honest_store(unprobed: str, caplog: pytest.LogCap
     assert caplog.text == ""
 
 
+@on_every_server
 def test_the_probe_survives_lost_answers(unprobed: str, proxy: Proxy) -> None:
     proxy.fault = lambda request: (
         Fault(drop=True) if request.conditional and request.number % 9 == 0 else NONE
