@@ -12,7 +12,7 @@ from job.datasets import Datasets
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, seconds: float, every: float = 0.1) -> T:
+def until(condition: Callable[[], T | None], what: str, seconds: float, every: float = 0.1) -> T:
     """What the condition returns when it is true. Raises AssertionError after so many seconds."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -53,7 +53,7 @@ class Namespace:
     def ended(self, run: str, seconds: float = 300) -> dict[str, Any]:
         """The Workflow when it has ended."""
         return until(
-            lambda: (found := self.get(run))["status"].get("finishedAt") and found,
+            lambda: (found := self.get(run)).get("status", {}).get("finishedAt") and found,
             f"{run} to end",
             seconds,
             every=1,
