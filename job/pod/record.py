@@ -7,9 +7,14 @@
 
 The first two are put if absent: whoever comes first decides for the run. A job's record is put last,
 when all it names is stored, so a job that has one is done, however its pod ended.
+
+Where the store does not keep put-if-absent, time decides, as in Fischer's mutual exclusion: whoever finds
+nothing puts, waits, and takes what is there then, and whoever finds something waits and reads it again.
+Nobody who found nothing puts later than within that wait, or says that the run can't go on.
 """
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,6 +23,8 @@ from job.datasets import DatasetRef, Datasets
 from job.datasets.layout import RUNS
 from job.datasets.store import KeyAbsentError, Store
 from job.errors import InputError, StoreError
+
+SETTLED = 5.0  # seconds from finding nothing to the end of the put that follows, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def resolved(datasets: Datasets, run: str, refs: Iterable[str]) -> Mapping[str, 
     """
 
     key = f"{RUNS}/{run}/resolved.json"
-    found = _get(datasets.store, key)
+    found = _decided(datasets.store, key)
     if found is None:
         made = {ref: str(datasets.resolve(DatasetRef.parse(ref))) for ref in refs}
         found = _first(datasets.store, key, made)
@@ -68,7 +75,7 @@ def resolved(datasets: Datasets, run: str, refs: Iterable[str]) -> Mapping[str, 
 
 def commit(store: Store, run: str, job: str) -> str | None:
     """The commit that the run uses for the checkout of `job`; None where that is not decided."""
-    found = _get(store, _key(run, "commits", job))
+    found = _decided(store, _key(run, "commits", job))
     return found["commit"] if found else None
 
 
@@ -89,11 +96,31 @@ def _get(store: Store, key: str) -> dict[str, Any] | None:
     return found
 
 
+def _decided(store: Store, key: str) -> dict[str, Any] | None:
+    """What is under `key` and stays there."""
+    found = _get(store, key)
+    if found is None or store.conditional():
+        return found
+    time.sleep(SETTLED)
+    return _get(store, key)
+
+
 def _first(store: Store, key: str, made: dict[str, str]) -> dict[str, str]:
-    """`made`, or what somebody else has put there before."""
-    if store.put_if_absent(key, _encoded(made)):
-        return made
-    return _get(store, key) or made
+    """`made`, or what somebody else has put there before.
+
+    Raises StoreError where the store is too slow for jobs to agree without put-if-absent.
+    """
+    if store.conditional():
+        return made if store.put_if_absent(key, _encoded(made)) else _get(store, key) or made
+    looked = time.monotonic()
+    if _get(store, key) is None:
+        store.put(key, _encoded(made))
+        if time.monotonic() - looked > SETTLED:
+            raise StoreError(
+                f"{key}: took over {SETTLED:.0f} s to store, and jobs may have decided differently; "
+                "start the run again"
+            )
+    return _decided(store, key) or made
 
 
 def _key(run: str, kind: str, job: str) -> str:

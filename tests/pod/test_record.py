@@ -1,0 +1,61 @@
+"""What the jobs of a run decide together, also on a store that does not keep put-if-absent."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from job.datasets.directory import Directory
+from job.datasets.store import KeyAbsentError
+from job.errors import StoreError
+from job.pod import record
+
+
+class Unconditional(Directory):
+    """A store without put-if-absent, on which all jobs look before one of them puts anything."""
+
+    looking = Barrier(3)
+
+    def conditional(self) -> bool:
+        return False
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        raise AssertionError("this store must not be trusted with put-if-absent")
+
+    def get(self, key: str) -> bytes:
+        try:
+            return super().get(key)
+        except KeyAbsentError:
+            self.looking.wait(60)
+            raise
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Unconditional:
+    return Unconditional(tmp_path)
+
+
+def test_jobs_agree_without_put_if_absent(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "SETTLED", 1.0)
+    with ThreadPoolExecutor(3) as pool:
+        decided = set(pool.map(lambda job: record.decide(store, "run", "job", job), "abc"))
+    assert len(decided) == 1
+    assert record.commit(store, "run", "job") in decided
+
+
+def test_a_decision_that_may_yet_change_is_read_again(
+    store: Unconditional, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "runs/run/commits/job.json"
+    store.put(key, b'{"commit": "a"}')
+    monkeypatch.setattr(time, "sleep", lambda _: store.put(key, b'{"commit": "b"}'))
+    assert record.commit(store, "run", "job") == "b"
+
+
+def test_a_store_too_slow_to_agree_on_is_said(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "looking", Barrier(1))
+    monkeypatch.setattr(record, "SETTLED", -1.0)
+    with pytest.raises(StoreError, match=r"commits/job.json: took over .* start the run again"):
+        record.decide(store, "run", "job", "a")
