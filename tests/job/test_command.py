@@ -12,7 +12,6 @@ import pytest
 from argo.cli import generate as passed_through
 from job import generate, outputs
 from job.__main__ import main
-from job.errors import InputError
 from job.settings import Settings
 
 
@@ -57,12 +56,6 @@ def test_textgen_generate_hands_its_arguments_on(monkeypatch: pytest.MonkeyPatch
     assert started[0][2:] == ["-m", "job", "generate", "--prompt", "-x; $(y)", "--help"]
 
 
-def test_textgen_generate_without_torch_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"textgen\[job\]"):
-        passed_through.command.main([], standalone_mode=False)
-
-
 def test_ctrl_c_ends_with_130_and_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +83,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
         log,
         subprocess.Popen([sys.executable, "-m", "job", "generate", *arguments], stderr=log) as process,
     ):
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         rows = stopped / outputs.ROWS
         while not (rows.exists() and rows.read_bytes().count(b"\n") >= 8):
             assert process.poll() is None, (tmp_path / "log").read_text()
