@@ -247,8 +247,8 @@ def merged(textgen: Command, name: str) -> str | None:
     return base64.b64decode(value).decode() if value else None
 
 
-@pytest.fixture
-def reader(baseline: Namespace, tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def reader(baseline: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kubeconfig of somebody who may read the namespace, and no more."""
     words = ("-n", baseline.name)
     kubectl(*words, "create", "serviceaccount", "reader")
@@ -265,10 +265,9 @@ def reader(baseline: Namespace, tmp_path: Path) -> Iterator[Path]:
     config["users"] = [{"name": "reader", "user": {"token": token}}]
     for each in config["contexts"]:
         each["context"] |= {"user": "reader", "namespace": baseline.name}
-    file = tmp_path / "reader.kubeconfig"
+    file = tmp_path_factory.mktemp("reader") / "kubeconfig"
     file.write_text(json.dumps(config))
-    yield file
-    kubectl(*words, "delete", "serviceaccount,rolebinding", "reader", check=False)
+    return file
 
 
 def test_who_may_not_submit_is_told(textgen: Command, reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,13 +278,14 @@ def test_who_may_not_submit_is_told(textgen: Command, reader: Path, monkeypatch:
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(
-    textgen: Command, reader: Path, monkeypatch: pytest.MonkeyPatch
+    textgen: Command, reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = json.loads(reader.read_text())
     for each in config["clusters"]:
         each["cluster"]["server"] = "https://127.0.0.1:1"
-    reader.write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(reader))
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(file))
     said = textgen("get", "anything", status=1)
     assert said.startswith("textgen: the cluster at https://127.0.0.1:1 does not answer")
     assert said.count("\n") == 1
