@@ -55,7 +55,10 @@ class Clients:
             "timeout": "1d",  # for a whole transfer
         }
         if certificates := self._session._session.get_config_variable("ca_bundle"):
-            options["root_certificate"] = Path(certificates).read_bytes()
+            try:
+                options["root_certificate"] = Path(certificates).read_bytes()
+            except OSError as error:
+                raise StoreError(f"AWS_CA_BUNDLE or ca_bundle: {certificates}: {error.strerror}") from error
         virtual = self._addressing == "virtual"
         config: S3Config = {"region": self._region, "virtual_hosted_style_request": virtual}
         if not self._is_amazon:

@@ -52,7 +52,9 @@ def explained(name: str, key: str = "") -> Iterator[None]:
             where = _HOST.search(str(error))
             what = _first_line(error).rpartition(" - ")[2]
             at = f" at {where[0]}" if where else ""
-            raise StoreError(f"{name}: can't be reached{at}: {what}; is the endpoint right?") from error
+            # the client does not tell a certificate that it does not trust from any other failure
+            tls = ", and AWS_CA_BUNDLE, if its certificate is your own" if at.startswith(" at https") else ""
+            raise StoreError(f"{name}: can't be reached{at}: {what}; is the endpoint right{tls}?") from error
         raise _error(name, key, code[1] if code else status[1], _first_line(error)) from error
     except FileNotFoundError as error:
         if error.filename is not None:  # a local file's

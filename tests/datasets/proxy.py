@@ -1,6 +1,7 @@
 """A proxy before an S3 server that counts requests and does to them what networks and servers do."""
 
 import http.client
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,15 +66,17 @@ class Proxy:
 
 
 @contextmanager
-def proxied(upstream: str) -> Iterator[Proxy]:
-    """A proxy to the server at the endpoint `upstream`."""
+def proxied(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """A proxy to the server at the endpoint `upstream`; with `tls`, it is asked by https."""
     proxy = Proxy(upstream)
 
     class Handler(_Handler):
         to = proxy
 
     with _Server(("127.0.0.1", 0), Handler) as server:
-        proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
+        proxy.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield proxy

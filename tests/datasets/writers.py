@@ -1,6 +1,7 @@
 """What tests do in processes of their own, some of which are killed."""
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -91,3 +92,16 @@ def several(url: str, source: Path, times: int, acknowledged: Any) -> None:
 def fetch(url: str, ref: str, target: Path) -> None:
     datasets = Datasets.at(url)
     datasets.fetch(datasets.resolve(DatasetRef.parse(ref)), target)
+
+
+def there_and_back(url: str, source: Path, target: Path, told: Any) -> None:
+    """Commit a folder and fetch it; tell the peak memory before and after, in bytes."""
+    datasets = Datasets.at(url)
+    datasets.put(DEMO, [(source / "small", "small")], lineage={})
+    before = _peak()
+    datasets.fetch(datasets.commit(DEMO, source, lineage={}), target)
+    told.send((before, _peak()))
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
