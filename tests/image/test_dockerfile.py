@@ -1,0 +1,72 @@
+"""The Dockerfile's promises that hold or break without a build."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINES = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
+
+# The distributions of what is loaded after every module of the small image's commands.
+LOADED = """
+import importlib, pkgutil, sys
+from importlib.metadata import packages_distributions
+import job.checkout, job.datasets, job.download, job.pod
+for package in (job.datasets, job.pod):
+    for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(each.name)
+import boto3, obstore
+of = packages_distributions()
+print(*{name.lower() for top in {m.partition(".")[0] for m in sys.modules} for name in of.get(top, ())})
+"""
+
+
+def copied() -> list[list[str]]:
+    """What each COPY takes from the repository."""
+    words = [shlex.split(line)[1:-1] for line in LINES if line.startswith("COPY ")]
+    return [each for each in words if not each[0].startswith("--from")]
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text("utf-8"), re.MULTILINE))
+
+
+def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[0] == "!"}
+    wanted = {name for names in copied() for name in names}
+    assert {name.partition("/")[0] for name in wanted} == sent
+    assert all((ROOT / name).exists() for name in wanted)
+
+
+def test_the_model_is_made_of_the_files_that_its_layer_copies(tmp_path: Path) -> None:
+    files = next(names for names in copied() if "job/gguf.py" in names)
+    (tmp_path / "job").mkdir()
+    for name in files:
+        shutil.copy(ROOT / name, tmp_path / name)
+    words = [sys.executable, "-m", "job", "model", "--help"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_small_image_holds_what_its_commands_import() -> None:
+    words = [sys.executable, "-c", LOADED]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    # botocore takes certifi where it is; a virtual environment's own start loads setuptools
+    assert (
+        set(ran.stdout.split()) - {"textgen", "certifi", "setuptools"} <= pins("requirements-pod.lock").keys()
+    )
+
+
+@pytest.mark.parametrize("name", ["boto3", "botocore", "click", "obstore", "urllib3"])
+def test_both_images_have_the_same_version_of(name: str) -> None:
+    assert pins("requirements-pod.lock")[name] == pins("requirements.lock")[name]
+
+
+def test_the_images_are_of_this_version() -> None:
+    assert {line for line in LINES if line.startswith("ARG VERSION")} == {f"ARG VERSION={version('textgen')}"}

@@ -1,0 +1,92 @@
+"""What kubectl makes of the overlays, and that it fits what is compiled and what the commands do."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from argo.cluster.preflight import rights
+from argo.compile import Cluster, Kind, Origin, Security, cluster, compile, store
+from argo.language import load
+
+ROOT = Path(__file__).parents[2]
+K8S = ROOT / "k8s"
+FILE = ".gradient/workflows/nlp-text-generation.yaml"
+OVERLAYS = ("base", "overlays/try", "overlays/s3", "overlays/restricted")
+
+Object = dict[str, Any]
+
+
+def rendered(overlay: str) -> list[Object]:
+    if not shutil.which("kubectl"):
+        pytest.skip("no kubectl on PATH, whose kustomize puts an overlay together")
+    words = ["kubectl", "kustomize", str(K8S / overlay)]
+    found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    return list(yaml.safe_load_all(found.stdout))
+
+
+def named(objects: list[Object], kind: str, name: str) -> Object:
+    return next(each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name))
+
+
+def template(given: Cluster) -> str:
+    """This repository's own workflow, of no repository in particular: a run says which."""
+    return compile(load(ROOT / FILE), Kind.TEMPLATE, given, Origin(FILE))
+
+
+def test_the_template_is_what_the_compiler_makes() -> None:
+    made = template(Cluster(security=Security.RESTRICTED))
+    assert (K8S / "base/workflow-template.yaml").read_text("utf-8") == made, (
+        "in a git repository without a remote: textgen compile --kind template --security restricted"
+    )
+
+
+def test_the_template_of_try_is_what_its_clusters_file_makes() -> None:
+    made = yaml.safe_load(template(Cluster(**cluster.read(K8S / "overlays/try/cluster.yaml"))))
+    found = named(rendered("overlays/try"), "WorkflowTemplate", "nlp-text-generation")
+    mains = [each["spec"]["templates"][1]["containerSet"]["containers"][0] for each in (made, found)]
+    assert mains[0] == mains[1]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_has_what_runs_refer_to(overlay: str) -> None:
+    objects = rendered(overlay)
+    named(objects, "ServiceAccount", store.SERVICE_ACCOUNT)
+    named(objects, "ServiceAccount", store.EXECUTOR)
+    configmap, key = store.ARTIFACTS
+    artifacts = yaml.safe_load(named(objects, "ConfigMap", configmap)["data"][key])
+    url = named(objects, "ConfigMap", store._STORE)["data"]["url"]
+    assert url.startswith(f"s3://{artifacts['s3']['bucket']}/")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pod_security_is_enforced_and_the_next_standard_warned_of(overlay: str) -> None:
+    labels = named(rendered(overlay), "Namespace", "textgen")["metadata"]["labels"]
+    level = "restricted" if overlay.endswith("restricted") else "baseline"
+    assert labels["pod-security.kubernetes.io/enforce"] == level
+    assert labels["pod-security.kubernetes.io/warn"] == "restricted"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_role_reaches_secrets_or_uses_a_wildcard(overlay: str) -> None:
+    for each in rendered(overlay):
+        assert each["kind"] not in {"ClusterRole", "ClusterRoleBinding"}
+        for rule in each.get("rules") or ():
+            assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+            assert "secrets" not in rule["resources"]
+
+
+def test_the_submitters_role_is_enough_to_submit() -> None:
+    document = yaml.safe_load((K8S / "base/submitter.yaml").read_text("utf-8"))
+    assert set(rights._NEEDED) <= set(_granted(document))
+
+
+def _granted(role: Object) -> Iterator[tuple[str, str, str]]:
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])

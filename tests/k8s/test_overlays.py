@@ -1,0 +1,64 @@
+"""A real API server takes the overlays strictly, and `try` runs a workflow."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.language import load
+from tests.cluster.kubernetes import images, kubectl, until
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+OVERLAYS = ("base", "overlays/try", "overlays/s3", "overlays/restricted")
+
+
+@pytest.fixture
+def namespace(cluster: None) -> Iterator[str]:
+    name = f"test-overlay-{secrets.token_hex(3)}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+def into(folder: Path, overlay: str, namespace: str) -> Path:
+    """A kustomization of one's own, as docs/kubernetes.md has it: the overlay in another namespace."""
+    shutil.copytree(ROOT / "k8s", folder / "k8s")
+    (folder / "kustomization.yaml").write_text(
+        f"namespace: {namespace}\nresources: [k8s/{overlay}]\n", "utf-8"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_api_server_takes_an_overlay_strictly(overlay: str, namespace: str, tmp_path: Path) -> None:
+    flags = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    found = kubectl("apply", *flags, "-k", str(into(tmp_path, overlay, namespace)))
+    lines = found.splitlines()
+    assert f"namespace/{namespace} serverside-applied (server dry run)" in lines
+    assert len(lines) >= 14
+
+
+def test_a_run_commits_to_the_minio_of_try(namespace: str, controller: None, tmp_path: Path) -> None:
+    if not any("minio/minio:" in name for name in images()):
+        pytest.skip("the cluster has no image of MinIO")
+    kubectl(
+        "apply", "--server-side", "--force-conflicts", "-k", str(into(tmp_path, "overlays/try", namespace))
+    )
+    kubectl("-n", namespace, "rollout", "status", "deployment/minio", "--timeout=100s")
+    workflow = load(ROOT / "tests/compile/conformance/script.yaml")
+    made = compile(workflow, Kind.WORKFLOW, Cluster(security=Security.RESTRICTED), Origin("script.yaml"))
+    run = json.loads(kubectl("-n", namespace, "create", "-o", "json", "-f", "-", text=made))["metadata"][
+        "name"
+    ]
+
+    def ended() -> str:
+        return kubectl("-n", namespace, "get", "workflow", run, "-o", "jsonpath={.status.phase}")
+
+    until(lambda: ended() in {"Succeeded", "Failed", "Error"}, f"{run} to end", 200, every=1)
+    assert ended() == "Succeeded"
