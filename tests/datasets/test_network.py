@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -230,6 +231,29 @@ def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetR
 def test_a_server_that_is_not_there_is_said(s3: str, server: str, demo: DatasetRef) -> None:
     with pytest.raises(StoreError, match=r"can't be reached at http://127.0.0.1:1: .*right\?"):
         Datasets.at(s3.replace(server, "http://127.0.0.1:1")).resolve(demo)
+
+
+def test_credentials_and_region_come_from_a_profile(
+    s3: str, demo: DatasetRef, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, secret = (os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    said = f"[mine]\naws_access_key_id={key}\naws_secret_access_key={secret}\nregion=us-east-1\n"
+    (tmp_path / "credentials").write_text(said)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    datasets = Datasets.at(s3)
+    version = datasets.commit(demo, make(), lineage={})
+    datasets.fetch(version, tmp_path / "out")
+    assert (tmp_path / "out/a.txt").read_text() == "a"
+
+
+def test_boto3_is_left_out_where_the_environment_says_all(s3: str) -> None:
+    code = "import sys; from job.datasets import Datasets; Datasets.at(sys.argv[1]).datasets(); "
+    code += "print('boto3' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code, s3], check=True, capture_output=True, text=True)
+    assert ran.stdout == "False\n"
 
 
 def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
