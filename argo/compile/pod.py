@@ -28,8 +28,12 @@ _GIT = "/var/run/secrets/textgen-git"
 _SSH = f"ssh -oBatchMode=yes -i {_GIT}/ssh-privatekey -oUserKnownHostsFile={_GIT}/known_hosts"
 _CLAIMS = {"storage": "/storage", "cache": "/cache"}
 
-# What says that the node was lost, and not that the job failed.
-_LOST = "imminent node shutdown|pod deleted|[Pp]reempt|low on resource|[Nn]ode.?[Ll]ost|Pod was rejected"
+# What says that the node was lost, and not that the job failed. Of a pod that is deleted, Argo may see
+# first that its containers were told to end (SIGTERM); a job that ends so by itself has 64 from `commit`.
+_LOST = (
+    "imminent node shutdown|pod deleted|[Pp]reempt|low on resource|[Nn]ode.?[Ll]ost|Pod was rejected"
+    "|^[a-z]+: Error [(]exit code 143[)]"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ jobs:
   failing:
     uses: script@v1
     outputs: {data: {type: dataset, with: {ref: failing}}}
-    with: {image: 'debian:12', script: 'exit 137'}
+    with: {image: 'debian:12', script: 'exit 143'}
 """
 
 

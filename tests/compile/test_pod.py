@@ -1,6 +1,7 @@
 """What a job's pod asks for and may do."""
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -147,3 +148,26 @@ def test_paths_are_those_of_the_image(compiled: Compile) -> None:
     assert template(compiled(JOB.replace("TYPE", "C4")))["containerSet"]["volumeMounts"][0][
         "mountPath"
     ] == str(steps.VERSIONS)
+
+
+@pytest.mark.parametrize(
+    ("message", "again"),
+    [
+        ("pod deleted", True),
+        (
+            'commit: Error (exit code 143): level=INFO msg="waiting for dependency"\nError: exit status 143',
+            True,
+        ),
+        ("main: Error (exit code 143)", True),
+        ("The node was low on resource: memory. Threshold quantity: 100Mi", True),
+        ('commit: Error (exit code 64): dependency "main" exited with non-zero code: 143', False),
+        ("main: Error (exit code 3)", False),
+        ("main: OOMKilled (exit code 137)", False),
+    ],
+)
+def test_what_argo_says_of_a_lost_pod_is_told_from_a_failure(
+    message: str, again: bool, compiled: Compile
+) -> None:
+    strategy = compiled(JOB.replace("TYPE", "C4"))["templates"][1]["retryStrategy"]
+    pattern = strategy["expression"].removeprefix("lastRetry.message matches '").removesuffix("'")
+    assert bool(re.search(pattern, message)) is again
