@@ -26,7 +26,11 @@ ENV PATH=/tools/bin:$PATH UV_LINK_MODE=copy
 # Bytecode that a rebuild makes the same again, for Debian's Python and uv's of the same version.
 FROM tools AS code
 COPY job /code/job
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code
+# The metadata by which the code knows its own version, beside the bytecode.
+ARG VERSION=0.1.0
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code \
+    && mkdir /code/textgen.dist-info \
+    && printf 'Metadata-Version: 2.1\nName: textgen\nVersion: %s\n' "$VERSION" > /code/textgen.dist-info/METADATA
 
 FROM tools AS small-environment
 COPY requirements-pod.lock requirements-sbom.lock /locks/

@@ -41,7 +41,7 @@ def test_the_api_server_takes_an_overlay_strictly(overlay: str, namespace: str, 
     found = kubectl("apply", *flags, "-k", str(into(tmp_path, overlay, namespace)))
     lines = found.splitlines()
     assert f"namespace/{namespace} serverside-applied (server dry run)" in lines
-    assert len(lines) >= 14
+    assert len(lines) >= 12
 
 
 def test_a_run_commits_to_the_minio_of_try(namespace: str, controller: None, tmp_path: Path) -> None:
