@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 
+from argo.cli.findings import warn
 from argo.cli.parameters import pairs, parameters_option
-
-# Diagnostics that the repository around the file settles.
-_SETTLED = {"unset-event"}
 
 
 @click.command("compile")
@@ -72,9 +70,7 @@ def command(  # noqa: PLR0917
     }
     origin = find(workflow, Kind(kind))
     made = compile(workflow, Kind(kind), found, origin, values=values, schedule=schedule)
-    for each in checked.diagnostics:
-        if each.code not in _SETTLED:
-            click.echo(each, err=True)
+    warn(checked.diagnostics)
     if "github-url" not in parameters:
         for doubt in doubts(workflow, origin):
             click.echo(f"textgen: {doubt}", err=True)

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import click
 
+from argo.cli.findings import warn
 from argo.cli.parameters import parameters_option
 from job.errors import InputError
-
-# Diagnostics that a local run has settled by itself.
-_SETTLED = {"unset-event"}
 
 
 @click.command("run")
@@ -55,9 +53,7 @@ def command(
         raise WorkflowError(checked.diagnostics)
     made = plan.make(checked.workflow, RUNTIMES[runtime], parameters=parameters, ref=ref, secrets=secrets)
     if not quiet:
-        for finding in checked.diagnostics:
-            if finding.code not in _SETTLED:
-                click.echo(finding, err=True)
+        warn(checked.diagnostics)
     report = Silent() if quiet or output else Plain(sys.stdout, list(checked.workflow.jobs))
     try:
         run = runner.execute(made, str(file), report)

@@ -5,10 +5,8 @@ from pathlib import Path
 import click
 
 from argo.cli.cluster import cluster_options, connected
+from argo.cli.findings import warn
 from argo.cli.parameters import parameters_option
-
-# Diagnostics that a repository with a remote has settled.
-_SETTLED = {"unset-event"}
 
 
 @click.command("submit")
@@ -40,9 +38,7 @@ def command(
     checked = check(file)
     if checked.workflow is None:
         raise WorkflowError(checked.diagnostics)
-    for finding in checked.diagnostics:
-        if finding.code not in _SETTLED:
-            click.echo(finding, err=True)
+    warn(checked.diagnostics)
     submission = submit.prepare(checked.workflow, cluster, parameters)
     api = connected(context, namespace)
     problems = preflight.problems(api, submission)
