@@ -4,7 +4,6 @@
 """
 
 import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -16,10 +15,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from tests.cluster.kubernetes import Namespace, images, kubectl, secret, until
-
-ROOT = Path(__file__).parents[2]
-BUCKET = "textgen-tests"
+from tests.cluster.kubernetes import BUCKET, Namespace, images, kubectl, namespace, until
 
 
 @pytest.fixture(scope="session")
@@ -58,37 +54,15 @@ def s3() -> Any:
 @pytest.fixture(scope="session")
 def restricted(controller: None, s3: Any) -> Iterator[Namespace]:
     """A namespace that enforces Pod Security "restricted"."""
-    yield from _namespace("restricted")
+    with namespace("restricted", os.environ["S3_ENDPOINT"]) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def baseline(controller: None, s3: Any) -> Iterator[Namespace]:
     """A namespace that enforces Pod Security "baseline"."""
-    yield from _namespace("baseline")
-
-
-def _namespace(level: str) -> Iterator[Namespace]:
-    name = f"test-{level}-{secrets.token_hex(3)}"
-    endpoint = os.environ["S3_ENDPOINT"]
-    store = f"s3://{BUCKET}/{name}?endpoint={endpoint}"
-    kubectl("create", "namespace", name)
-    try:
-        kubectl("label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}")
-        kubectl("-n", name, "apply", "-f", str(ROOT / "k8s/base/rbac.yaml"))
-        given = (ROOT / "k8s/base/store.yaml").read_text()
-        given = given.replace("s3://textgen/datasets?endpoint=http://minio:9000", store)
-        given = given.replace("minio:9000", urlsplit(endpoint).netloc).replace(
-            "bucket: textgen", f"bucket: {BUCKET}"
-        )
-        kubectl("-n", name, "apply", "-f", "-", text=given)
-        secret(
-            name,
-            "textgen-store",
-            {key: os.environ[key] for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
-        )
-        yield Namespace(name, store)
-    finally:
-        kubectl("delete", "namespace", name, "--wait=false")
+    with namespace("baseline", os.environ["S3_ENDPOINT"]) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

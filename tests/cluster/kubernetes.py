@@ -1,15 +1,24 @@
 """Tests' hold on a cluster: kubectl, and a namespace to run workflows in."""
 
 import json
+import os
+import secrets
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from job.datasets import Datasets
 
+BUCKET = "textgen-tests"
+
 T = TypeVar("T")
+
+_BASE = Path(__file__).parents[2] / "k8s" / "base"
 
 
 def until(condition: Callable[[], T | None], what: str, seconds: float, every: float = 0.1) -> T:
@@ -70,3 +79,28 @@ def secret(namespace: str, name: str, values: dict[str, str]) -> None:
     """Create a Secret."""
     document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
     kubectl("-n", namespace, "create", "-f", "-", text=json.dumps(document))
+
+
+@contextmanager
+def namespace(level: str, endpoint: str) -> Iterator[Namespace]:
+    """A namespace that enforces a Pod Security standard, and whose pods find the store at `endpoint`."""
+    name = f"test-{level}-{secrets.token_hex(3)}"
+    kubectl("create", "namespace", name)
+    try:
+        kubectl("label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}")
+        kubectl("-n", name, "apply", "-f", str(_BASE / "rbac.yaml"))
+        store = f"s3://{BUCKET}/{name}?endpoint={endpoint}"
+        given = (_BASE / "store.yaml").read_text()
+        given = given.replace("s3://textgen/datasets?endpoint=http://minio:9000", store)
+        given = given.replace("minio:9000", urlsplit(endpoint).netloc).replace(
+            "bucket: textgen", f"bucket: {BUCKET}"
+        )
+        kubectl("-n", name, "apply", "-f", "-", text=given)
+        secret(
+            name,
+            "textgen-store",
+            {key: os.environ[key] for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+        )
+        yield Namespace(name, store)
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")

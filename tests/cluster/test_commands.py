@@ -1,16 +1,14 @@
 """The commands of the command line, on a real cluster: what they print, and how they exit."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl
 
 pytestmark = pytest.mark.cluster
@@ -47,46 +45,6 @@ jobs:
       image: nowhere.invalid/there-is-no-such-image:1
       script: echo never
 """
-
-
-class Command:
-    """`textgen` in a folder, with the test's namespace."""
-
-    def __init__(self, folder: Path, namespace: Namespace) -> None:
-        self.folder, self.namespace = folder, namespace
-
-    def words(self, name: str, *words: str) -> list[str]:
-        return [sys.executable, "-m", "argo", name, *words, "-n", self.namespace.name]
-
-    def __call__(self, name: str, *words: str, text: str = "", status: int = 0) -> str:
-        """What it prints, errors included."""
-        done = subprocess.run(
-            self.words(name, *words),
-            cwd=self.folder,
-            env=environment(),
-            input=text,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-        assert done.returncode == status, done.stdout
-        return done.stdout
-
-    def started(self, name: str, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.words(name, *words),
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.fixture(scope="module")
