@@ -10,6 +10,7 @@
     ├── StoreError              the dataset store refused or can't be reached
     ├── ClusterError            the cluster refused or can't be reached (argo.cluster)
     ├── CommitError             a version that can't be committed (an empty or changed output)
+    ├── StaleError              a file made from another one that has changed since
     ├── CheckoutError           git could not fetch the repository at the ref
     └── JobError                a job of a workflow failed
 
@@ -56,6 +57,10 @@ class ClusterError(TextgenError):
 
 class CommitError(TextgenError):
     """A version that can't be committed, for example an output left empty."""
+
+
+class StaleError(TextgenError):
+    """A file made from another one that has changed since."""
 
 
 class CheckoutError(TextgenError):

@@ -1,14 +1,24 @@
 """`textgen compile`: a workflow file as plain Argo YAML."""
 
+import shlex
 from pathlib import Path
 
 import click
 
 from argo.cli.findings import warn
 from argo.cli.parameters import pairs, parameters_option
+from job.errors import InputError, StaleError
 
 
-@click.command("compile")
+class _Command(click.Command):
+    """One that keeps its words as they were typed, to say them again."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[__name__] = list(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command("compile", cls=_Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--kind",
@@ -32,7 +42,10 @@ from argo.cli.parameters import pairs, parameters_option
     help="Whether a job's own container keeps its image's user, or passes Pod Security 'restricted' too.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file in place of the output.")
+@click.option("--check", "checking", is_flag=True, help="Write nothing: fail where the file of -o is stale.")
+@click.pass_context
 def command(  # noqa: PLR0917
+    ctx: click.Context,
     file: Path,
     kind: str,
     schedule: str | None,
@@ -44,6 +57,7 @@ def command(  # noqa: PLR0917
     images: dict[str, str],
     security: str | None,
     output: Path | None,
+    checking: bool,
 ) -> None:
     """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
     from argo.compile import Kind, compile
@@ -51,6 +65,8 @@ def command(  # noqa: PLR0917
     from argo.compile.origin import doubts, find
     from argo.language import WorkflowError, check
 
+    if checking and output is None:
+        raise InputError("--check compares with a file: name it with -o")
     checked = check(file)
     workflow = checked.workflow
     if workflow is None:
@@ -68,13 +84,33 @@ def command(  # noqa: PLR0917
         **{name: value for name, value in found.parameters.items() if name in workflow.inputs},
         **parameters,
     }
-    origin = find(workflow, Kind(kind))
+    origin = find(workflow, Kind(kind), parameters.get("github-url"))
     made = compile(workflow, Kind(kind), found, origin, values=values, schedule=schedule)
     warn(checked.diagnostics)
     if "github-url" not in parameters:
         for doubt in doubts(workflow, origin):
             click.echo(f"textgen: {doubt}", err=True)
-    if output:
+    if output and checking:
+        _compare(output, made, ctx.meta[__name__])
+    elif output:
         output.write_text(made, "utf-8")
     else:
         click.echo(made, nl=False)
+
+
+def _compare(committed: Path, made: str, words: list[str]) -> None:
+    """Raises StaleError where the file is not what is made now, with the difference on the output."""
+    from difflib import unified_diff
+
+    try:
+        found = committed.read_text("utf-8")
+    except FileNotFoundError:
+        found = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{committed}: can't be read: {error}") from error
+    if found == made:
+        return
+    lines = (found.splitlines(keepends=True), made.splitlines(keepends=True))
+    click.echo("".join(unified_diff(*lines, f"{committed} (committed)", f"{committed} (compiled)")), nl=False)
+    again = shlex.join(["textgen", "compile", *(word for word in words if word != "--check")])
+    raise StaleError(f"{committed} is stale: {again}")

@@ -13,15 +13,19 @@ from job.errors import InputError
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def find(workflow: Workflow, kind: Kind) -> Origin:
+def find(workflow: Workflow, kind: Kind, url: str | None = None) -> Origin:
     """The repository of the file, at its commit; for a template, which is for many pushes, at its branch.
 
+    `url` in place of the remote's, which clones write in several ways; empty, for any repository.
     Without a repository that has a remote, the event that the file itself carries.
     """
     path = workflow.path
     root = source.repository(path.parent) if path.is_file() else None
     file = path.resolve().relative_to(root.resolve()).as_posix() if root else path.name
-    url = source.remote(root) if root else None
+    if url is not None:
+        url = source.public(url)
+    elif root:
+        url = source.remote(root)
     if root is None or url is None:
         return Origin(file, workflow.event.url or "", workflow.event.ref or "")
     branch = workflow.trigger.branches[0] if workflow.trigger and workflow.trigger.branches else ""

@@ -1,5 +1,6 @@
 """`textgen compile`: YAML on the output, anything else elsewhere."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from argo.cli.compile import command
-from job.errors import InputError
+from job.errors import InputError, StaleError
 
 FLOW = """\
 on: {github: {branches: {only: release}}}
@@ -94,6 +95,7 @@ def test_options_win_over_the_clusters_file(repository: Path, tmp_path: Path) ->
         (("-p", "sed=1"), "the workflow has no input 'sed'; did you mean 'seed'"),
         (("-p", "seed"), "write -p NAME=VALUE"),
         (("--image", "x"), "write --image NAME=IMAGE"),
+        (("--check",), "--check compares with a file: name it with -o"),
         (("--scale", "0"), "--scale: must be over 0"),
         (("--kind", "cron"), "needs --schedule"),
         (("--cluster", "missing.yaml"), "missing.yaml: can't be read"),
@@ -115,3 +117,49 @@ def test_a_commit_that_the_remote_does_not_have_is_said(repository: Path) -> Non
 def test_the_output_can_be_a_file(repository: Path, tmp_path: Path) -> None:
     compile(str(repository), "-o", str(tmp_path / "made.yaml"))
     assert yaml.safe_load((tmp_path / "made.yaml").read_text())["kind"] == "Workflow"
+
+
+def test_a_given_url_is_the_repositorys(repository: Path) -> None:
+    made = str(compile(str(repository), "-p", "github-url=https://mirror.example/team/others.git"))
+    assert "git.example" not in made
+    assert "'textgen/repository': 'others'" in made
+
+
+def test_check_passes_what_was_just_made_in_any_clone(repository: Path, tmp_path: Path) -> None:
+    words = (str(repository), "--kind", "template", "-p", "github-url=https://git.example/team/texts", "-o")
+    compile(*words, str(tmp_path / "made.yaml"))
+    remote = ("remote", "set-url", "origin", "git@git.example:team/texts.git")
+    subprocess.run(["git", "-C", str(repository.parent), *remote], check=True)
+    assert checked(*words, str(tmp_path / "made.yaml")) == ("", None)
+
+
+def test_check_says_what_changed_and_how_to_make_it_anew(repository: Path, tmp_path: Path) -> None:
+    target = tmp_path / "it's made.yaml"
+    words = (str(repository), "--kind", "template", "-o", str(target))
+    compile(*words)
+    before = target.read_text()
+    repository.write_text(FLOW.replace('value: "1"', 'value: "2"'))
+    difference, message = checked(*words)
+    assert '\n-      value: "1"\n+      value: "2"\n' in difference
+    assert target.read_text() == before
+    assert message
+    name, _, again = message.partition(" is stale: textgen compile ")
+    assert name == str(target)
+    compile(*shlex.split(again))
+    assert checked(*words) == ("", None)
+
+
+def test_a_file_that_was_never_made_is_stale(repository: Path, tmp_path: Path) -> None:
+    difference, message = checked(str(repository), "-o", str(tmp_path / "made.yaml"))
+    assert "+kind: Workflow" in difference
+    assert message
+
+
+def checked(*words: str) -> tuple[str, str | None]:
+    """What `compile --check` prints, and its complaint."""
+    found = CliRunner().invoke(command, [*words, "--check"], standalone_mode=False)
+    if found.exception:
+        assert isinstance(found.exception, StaleError), found.exception
+        assert found.exception.exit_status == 1
+        return found.stdout, str(found.exception)
+    return found.stdout, None
