@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from job.checkout import PASSWORD, USERNAME, checkout
+from job.checkout import checkout
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError
+from job.git import PASSWORD, USERNAME
 from job.pod import record, volume
 from job.pod.ending import explained
 from job.pod.s3 import download

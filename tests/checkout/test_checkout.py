@@ -10,8 +10,9 @@ from threading import Thread
 
 import pytest
 
-from job.checkout import PASSWORD, USERNAME, _address, checkout
+from job.checkout import checkout
 from job.errors import CheckoutError, InputError
+from job.git import PASSWORD, USERNAME, address
 from tests.checkout.conftest import git
 
 
@@ -111,7 +112,7 @@ def test_submodules_come_too(origin: Path, tmp_path: Path) -> None:
 
 
 def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
-    url, env = _address("https://me:to%40ken@host.invalid/x.git", {})
+    url, env = address("https://me:to%40ken@host.invalid/x.git", {})
     assert url == "https://host.invalid/x.git"
     assert (env[USERNAME], env[PASSWORD]) == ("me", "to@ken")
     config = {

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from job.checkout import PASSWORD, USERNAME, checkout
+from job.checkout import checkout
 from job.errors import CheckoutError
+from job.git import PASSWORD, USERNAME
 from tests.checkout.conftest import git
 from tests.checkout.servers import Git, https, pointer
 

@@ -1,0 +1,150 @@
+"""git as we run it: what a URL, a ref or a repository brings is data, and nothing of it is run.
+
+The user's own git configuration holds (`url.*.insteadOf`, certificates, ssh).
+"""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from job.errors import CheckoutError, InputError
+
+USERNAME = "TEXTGEN_GIT_USERNAME"
+PASSWORD = "TEXTGEN_GIT_PASSWORD"  # noqa: S105
+
+# What `git check-ref-format` refuses, and what fetch takes for an option or a refspec.
+NOT_A_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
+
+_SCHEMES = ("https", "ssh", "git", "file")
+_SCP = re.compile(r"(?:[\w.-]+@)?[A-Za-z0-9][\w.-]*:(?!//)[^-].*")
+# git asks it for one host only; the values stay in the environment.
+_HELPER = (
+    f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
+)
+_TOKEN = "give `password: secret:NAME`, a token that may read it"  # noqa: S105
+
+
+class Git:
+    """git in one folder. A command that takes over `timeout` seconds is ended; `private` is what to do
+    where a private repository asks for a password."""
+
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], *, timeout: float | None = None, private: str = _TOKEN
+    ) -> None:
+        self._folder = folder
+        self._env = env
+        self._timeout = timeout
+        self._private = private
+
+    def __call__(self, *words: str, given: str | None = None) -> str:
+        """What a command prints. Raises CheckoutError with git's reason."""
+        found = self.attempt(*words, given=given)
+        if found.returncode:
+            raise self.error(found)
+        return found.stdout.strip()
+
+    def attempt(self, *words: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """The command's end, whatever it was; `given` is its standard input."""
+        found = self.raw(*words, given=given.encode("utf-8", "surrogateescape") if given else None)
+        texts = [part.decode("utf-8", "replace") for part in (found.stdout, found.stderr)]
+        return subprocess.CompletedProcess(found.args, found.returncode, *texts)
+
+    def raw(
+        self, *words: str, given: bytes | None = None, into: Any = subprocess.PIPE
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """As `attempt`, with what is printed as it is; or in the file `into`."""
+        argv = ["git", "-C", str(self._folder), *words]
+        try:
+            process = subprocess.Popen(
+                argv,
+                env=self._env,
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+                stdout=into,
+                stderr=subprocess.PIPE,
+                # what git starts for a transport goes with it
+                start_new_session=self._timeout is not None,
+            )
+        except FileNotFoundError as error:
+            raise CheckoutError("git is not installed") from error
+        with process:
+            try:
+                out, err = process.communicate(given, self._timeout)
+            except subprocess.TimeoutExpired:
+                _kill(process)
+                raise CheckoutError(f"git has not answered for {self._timeout:g} s") from None
+            except BaseException:
+                _kill(process)
+                raise
+        return subprocess.CompletedProcess(argv, process.returncode, out or b"", err)
+
+    def error(self, found: "subprocess.CompletedProcess[str]") -> CheckoutError:
+        """Why a command failed."""
+        return CheckoutError(_reason(found.stderr, self._private))
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def address(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """What git is given: a URL without user and password, and an environment with them in it."""
+    if not url.isprintable() or url.startswith("-") or "::" in url.partition("/")[0]:
+        raise InputError(f"{url!r} is not the address of a repository")
+    env = {**environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "LC_ALL": "C"}
+    env.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
+    env["GIT_LFS_SKIP_SMUDGE"] = "1"
+    config = [("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("protocol.allow", "never")]
+    config += [(f"protocol.{scheme}.allow", "always") for scheme in _SCHEMES[:3]]
+    parts = urlsplit(url)
+    local = parts.scheme == "file" or url.startswith(("/", "./", "../"))
+    # a repository's submodules may be folders of this machine only where it is one itself
+    config.append(("protocol.file.allow", "always" if local else "user"))
+    if parts.scheme == "https" and parts.hostname:
+        url = _bare(parts)
+        env.setdefault(USERNAME, unquote(parts.username or "") or "x-access-token")
+        if parts.password:
+            env.setdefault(PASSWORD, unquote(parts.password))
+        if env.get(PASSWORD):
+            host = urlsplit(url)
+            config += [("credential.helper", ""), (f"credential.https://{host.netloc}.helper", _HELPER)]
+    elif not (local or parts.scheme in _SCHEMES or _SCP.fullmatch(url)):
+        raise InputError(f"{url!r}: only https, ssh, git and file URLs, and paths, can be checked out")
+    elif local and parts.scheme != "file":
+        url = Path(url).resolve().as_uri()
+    return url, {**env, **_as_environment(config, environ)}
+
+
+def _bare(parts: SplitResult) -> str:
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _as_environment(config: list[tuple[str, str]], environ: Mapping[str, str]) -> dict[str, str]:
+    """As git reads configuration from the environment, after what is there already."""
+    start = int(environ.get("GIT_CONFIG_COUNT") or 0)
+    env = {"GIT_CONFIG_COUNT": str(start + len(config))}
+    for number, (key, value) in enumerate(config, start):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
+
+
+def _reason(text: str, private: str) -> str:
+    """The line of git's that says what is wrong, and what to do about the commonest."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["git failed"]
+    told = (n for n, line in enumerate(lines) if line.startswith(("fatal:", "error:", "ERROR:")))
+    number = next(told, len(lines) - 1)
+    reason = lines[number].removeprefix("fatal: ")
+    if number and reason.startswith("Could not read from remote"):  # ssh said why before
+        return f"{lines[number - 1]} ssh needs a key that may read it, and its host in known_hosts"
+    if "could not read Username" in reason or "Authentication failed" in reason:
+        return f"{reason}; for a private repository {private}"
+    return reason
