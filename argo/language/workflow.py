@@ -33,10 +33,12 @@ _INSTEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Everything there is to say about a file; `workflow` is None where it has errors."""
+    """Everything there is to say about a file; `workflow` is None where it has errors. `trigger` is known
+    in spite of errors in the jobs."""
 
     workflow: Workflow | None
     diagnostics: tuple[Diagnostic, ...]
+    trigger: Trigger | None = None
 
 
 def load(path: Path) -> Workflow:
@@ -50,26 +52,31 @@ def load(path: Path) -> Workflow:
     return checked.workflow
 
 
-def check(path: Path) -> Checked:
-    """Read and check the file at `path` (`-`: standard input)."""
+def check(path: Path, data: bytes | None = None) -> Checked:
+    """Read and check the file at `path` (`-`: standard input), or `data`, which is what it holds."""
     findings = Findings(path)
-    text = _read(path, findings)
+    if data is None:
+        data = _read(path, findings)
+    text = _decoded(data, findings) if data is not None else None
     workflow = None
     with suppress(TooManyErrors):
         workflow = _workflow(path, text, findings) if text is not None else None
-    return Checked(None if findings.errors else workflow, findings.in_order())
+    trigger = workflow.trigger if workflow else None
+    return Checked(None if findings.errors else workflow, findings.in_order(), trigger)
 
 
-def _read(path: Path, findings: Findings) -> str | None:
+def _read(path: Path, findings: Findings) -> bytes | None:
     try:
         if str(path) == "-":
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         findings.add("unreadable-file", _START, "", f"can't be read: {error.strerror}")
         return None
+
+
+def _decoded(data: bytes, findings: Findings) -> str | None:
     if len(data) > MAX_BYTES:
         findings.add("too-large", _START, "", f"the file is larger than {MAX_BYTES >> 20} MiB")
         return None

@@ -104,10 +104,11 @@ def _copy(root: Path, target: Path) -> None:
 
 def same(one: str, other: str) -> bool:
     """Whether two URLs name one repository, by https or ssh, with or without `.git`."""
-    return _key(one) == _key(other)
+    return key(one) == key(other)
 
 
-def _key(url: str) -> str:
+def key(url: str) -> str:
+    """What all spellings of a repository's URL have in common."""
     url = re.sub(r"^\w+://|^(?=[^/]+@[^/]+:)", "", url)
     return re.sub(r"^[^/]*@|\.git/?$|/$", "", url).replace(":", "/").lower()
 

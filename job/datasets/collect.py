@@ -47,7 +47,7 @@ def collect(store: Store, age: timedelta = DEFAULT_AGE) -> Iterator[Freed]:
         else:
             held |= _held(store, run)
     for namespace in store.folders(""):
-        for name in store.folders(f"{namespace}/") if namespace != layout.RUNS else ():
+        for name in store.folders(f"{namespace}/") if namespace not in layout.OWN else ():
             yield from _collect_dataset(store, DatasetRef(name, LATEST, namespace), held, before)
 
 

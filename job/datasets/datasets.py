@@ -118,7 +118,7 @@ class Datasets:
 
     def datasets(self) -> list[Dataset]:
         """All datasets, by name."""
-        namespaces = [name for name in self.store.folders("") if name != layout.RUNS]
+        namespaces = [name for name in self.store.folders("") if name not in layout.OWN]
         refs = [
             DatasetRef(name, LATEST, space)
             for space in namespaces

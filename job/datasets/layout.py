@@ -4,6 +4,7 @@
 <namespace>/<name>/manifest/<version>.json           see manifest.py
 <namespace>/<name>/log/<99999999999999 - n>.json     see log.py; the newest key sorts first
 runs/<run>/resolved.json                             the versions that a run reads
+triggers/<repository>/...                            which pushes have been run (argo.trigger.record)
 """
 
 import secrets
@@ -12,6 +13,8 @@ from job.datasets.reference import DatasetRef
 from job.errors import InputError
 
 RUNS = "runs"
+TRIGGERS = "triggers"
+OWN = (RUNS, TRIGGERS)  # no namespaces of datasets
 
 _HIGHEST = 10**14 - 1
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread
@@ -23,9 +26,9 @@ def new_version() -> str:
 
 
 def folder(ref: DatasetRef) -> str:
-    """The prefix of a dataset. Raises InputError for the one namespace that is taken."""
-    if ref.namespace == RUNS:
-        raise InputError(f"{ref}: the namespace {RUNS!r} is the store's own; use another")
+    """The prefix of a dataset. Raises InputError for a namespace that is taken."""
+    if ref.namespace in OWN:
+        raise InputError(f"{ref}: the namespace {ref.namespace!r} is the store's own; use another")
     return f"{ref.namespace}/{ref.name}/"
 
 
