@@ -39,7 +39,7 @@ class Sight:
         memory = pods.killed_for_memory(self.pods)
         jobs = {}
         for name, job in found.jobs.items():
-            usual = job.phase is Phase.RUNNING or job.message in pods.USUAL
+            usual = job.message in pods.USUAL
             reasons = (
                 self.waits if not job.phase.ended else memory if job.phase is not Phase.SUCCEEDED else {}
             )

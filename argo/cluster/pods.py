@@ -1,5 +1,6 @@
 """What a run's pods say of themselves: whose they are, why they wait, how they ended."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,6 +8,9 @@ from argo.cluster.api import Api, Object
 from argo.cluster.run import JOB
 
 RUN = "workflows.argoproj.io/workflow"  # the label with the run's name
+# As argo.compile.resources writes them; to import it takes a second.
+INSTANCE = "textgen/instance-type"
+LARGER = "textgen/larger-instance-type"
 _NODE = "workflows.argoproj.io/node-id"
 _NODE_NAME = "workflows.argoproj.io/node-name"
 
@@ -15,6 +19,8 @@ _ARGO = {"init", "wait"}
 
 # Reasons of a wait that pass by themselves.
 USUAL = {"ContainerCreating", "PodInitializing", ""}
+
+_UNIT = re.compile(r"(\d+)([KMGT]i)")
 
 _HINTS = {
     "ImagePullBackOff": "the image is not there, or the cluster may not pull it",
@@ -91,10 +97,19 @@ def killed_for_memory(found: Iterable[Object]) -> Mapping[str, str]:
     for name, pod in newest.items():
         for container, state in states(pod).items():
             if (state.get("terminated") or {}).get("reason") == "OOMKilled" and container not in _ARGO:
-                limit = _limit(pod, container)
-                asked = f": {container} had {limit}" if limit else ""
-                told[name] = f"OOMKilled{asked}; choose an instance type with more memory"
+                told[name] = _killed_for_memory(pod, container)
     return told
+
+
+def _killed_for_memory(pod: Object, container: str) -> str:
+    annotations = pod["metadata"].get("annotations") or {}
+    limit = _limit(pod, container)
+    asked = f"asked for {limit}" if limit else "the node had no more"
+    kind, larger = annotations.get(INSTANCE), annotations.get(LARGER)
+    if not kind or container != "main":
+        return f"OOMKilled: container {container}, {asked}; give it more memory"
+    hint = f"try {larger}" if larger else "there is no larger one"
+    return f"OOMKilled: {asked}, instance type {kind}; {hint}"
 
 
 def _scheduling(message: str) -> str:
@@ -108,7 +123,7 @@ def _image(pod: Object, container: str) -> str:
 
 def _limit(pod: Object, container: str) -> str:
     limits = (_container(pod, container).get("resources") or {}).get("limits") or {}
-    return str(limits.get("memory", ""))
+    return _UNIT.sub(r"\1 \2B", str(limits.get("memory", "")))
 
 
 def _container(pod: Object, name: str) -> Mapping[str, Any]:

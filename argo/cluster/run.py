@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+import signal
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,12 @@ from argo.local.record import JobRecord, Phase, RunRecord
 
 # Argo's phases of nodes beside those that runs here have.
 _PHASES = {"": Phase.PENDING, "Skipped": Phase.OMITTED, "Daemoned": Phase.RUNNING}
+
+_FAILED = {"Failed", "Error"}
+
+# Argo's word on a pod whose container has failed: "main: Error (exit code 1): ". Others are the kubelet's.
+_OF_CONTAINER = re.compile(r"[a-z]+: |container deleted")
+_SIGNAL = re.compile(r"\bError \(exit code (1[3-9]\d|129)\)")
 
 JOB = "textgen/job"  # the annotation with the name that the file gives a job
 
@@ -99,11 +106,17 @@ def _job(
     node: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]], needs: tuple[str, ...]
 ) -> JobRecord:
     phase = _phase(node.get("phase", ""))
-    last = (attempts(node, found) or [node])[-1]
-    if phase is Phase.RUNNING and last.get("phase") == "Pending":
-        phase = Phase.PENDING  # a node that may be retried is Running before its first pod is
-    # a pod that came back keeps the message of its first end
-    message = "" if phase is Phase.SUCCEEDED else _cause(last, found) or node.get("message", "")
+    tries = attempts(node, found) or [node]
+    last = tries[-1]
+    if phase is Phase.RUNNING:
+        lost = [each for each in tries if each.get("phase") in _FAILED]
+        message = f"trying again: {_cause(lost[-1], found)}" if lost else ""
+        if last.get("phase") == "Pending":
+            phase = Phase.PENDING  # a node that may be retried is Running before its first pod is
+            message = last.get("message") or message
+    else:
+        # a pod that came back keeps the message of its first end
+        message = "" if phase is Phase.SUCCEEDED else _cause(last, found) or node.get("message", "")
     started = None if phase is Phase.OMITTED else _time(node.get("startedAt"))
     made = (node.get("outputs") or {}).get("parameters") or ()
     outputs = {each["name"]: each["value"] for each in made if each.get("value")}
@@ -111,11 +124,23 @@ def _job(
 
 
 def _cause(pod: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the pod's first failed container says; the later ones only say that it failed."""
-    started = found.get((pod.get("children") or [""])[0], {})
-    while started and started.get("phase") not in {"Failed", "Error"}:
-        started = found.get((started.get("children") or [""])[0], {})
-    return str(started.get("message") or pod.get("message", "")).rstrip(": ")
+    """Why the pod failed, or what its first failed container says: the later ones only say that it failed."""
+    message = str(pod.get("message", ""))
+    if not message or _OF_CONTAINER.match(message):
+        started = found.get((pod.get("children") or [""])[0], {})
+        while started and started.get("phase") not in _FAILED:
+            started = found.get((started.get("children") or [""])[0], {})
+        message = str(started.get("message") or message)
+    return _SIGNAL.sub(_killed, message.rstrip(": "))
+
+
+def _killed(exit_code: re.Match[str]) -> str:
+    """How a container ended that a signal has killed."""
+    number = int(exit_code[1]) - 128
+    try:
+        return f"killed by {signal.Signals(number).name} (exit code {exit_code[1]})"
+    except ValueError:
+        return exit_code[0]
 
 
 def _tasks(spec: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

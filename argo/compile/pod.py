@@ -71,7 +71,8 @@ def template(context: Context, job: Job) -> m.Template:
     return m.Template(
         name=names.template(job.name),
         metadata=m.Metadata(
-            labels={"textgen/job": names.label(job.name)}, annotations={"textgen/job": job.name}
+            labels={"textgen/job": names.label(job.name)},
+            annotations={"textgen/job": job.name, **place.annotations},
         ),
         init_containers=[m.UserContainer(**before)] if before else None,
         container=None if commit else m.Container(**main),

@@ -1,19 +1,24 @@
 """What a pod asks a cluster for: an instance type as requests, limits and a choice of nodes."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from hera.workflows import models as m
 
 from argo.compile.cluster import Cluster
-from argo.instances import InstanceType
+from argo.instances import Instances, InstanceType
 from argo.language.diagnostics import did_you_mean
 from argo.language.model import Job, Workflow
 from job.errors import InputError
 
 # A type is a whole machine, and a node keeps some of itself for the system.
 REQUESTED = Fraction(4, 5)
+
+# Annotations of a pod, for what is said when its memory was not enough: its type, and the next larger one.
+INSTANCE = "textgen/instance-type"
+LARGER = "textgen/larger-instance-type"
 
 _GPU = "nvidia.com/gpu"
 _PRODUCT = "nvidia.com/gpu.product"
@@ -22,9 +27,10 @@ _MIB = {"Mi": 1, "Gi": 1 << 10, "Ti": 1 << 20}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a job's pod runs, and what its own container may use."""
+    """Where a job's pod runs, and what its own container may use; `annotations` name the instance type."""
 
     resources: m.ResourceRequirements
+    annotations: Mapping[str, str] = field(default_factory=dict)
     node_selector: dict[str, str] | None = None
     tolerations: list[m.Toleration] | None = None
     affinity: m.Affinity | None = None
@@ -52,12 +58,24 @@ def of(workflow: Workflow, job: Job, cluster: Cluster) -> Place:
         "cpu": _cpu(found.cpu, cluster.scale * REQUESTED),
         "memory": _memory(found.memory, cluster.scale * REQUESTED),
     }
+    larger = _larger(found, cluster.instances)
     return Place(
         _resources(requests, limits),
+        {INSTANCE: found.name} | ({LARGER: larger.name} if larger else {}),
         dict(found.node_selector) or None,
         [m.Toleration.model_validate(dict(each)) for each in found.tolerations] or None,
         _prefer(found),
     )
+
+
+def _larger(found: InstanceType, instances: Instances) -> InstanceType | None:
+    """The next type with more memory and as many GPUs."""
+    rows = [
+        each
+        for each in map(instances.find, instances.names())
+        if each and each.gpus == found.gpus and _mib(each.memory) > _mib(found.memory)
+    ]
+    return min(rows, key=lambda each: _mib(each.memory), default=None)
 
 
 def _prefer(found: InstanceType) -> m.Affinity | None:
@@ -82,6 +100,10 @@ def _cpu(text: str, share: Fraction) -> str:
 
 
 def _memory(text: str, share: Fraction) -> str:
-    amount, unit = re.fullmatch(r"(\d+)(Mi|Gi|Ti)", text).groups()  # type: ignore[union-attr]
-    mib = max(1, int(int(amount) * _MIB[unit] * share))
+    mib = max(1, int(_mib(text) * share))
     return f"{mib}Mi" if mib % 1024 else f"{mib >> 10}Gi"
+
+
+def _mib(text: str) -> int:
+    amount, unit = re.fullmatch(r"(\d+)(Mi|Gi|Ti)", text).groups()  # type: ignore[union-attr]
+    return int(amount) * _MIB[unit]

@@ -47,8 +47,13 @@ def own(security: Security) -> m.SecurityContext | None:
 
 
 def executor() -> str:
-    """The patch for Argo's own containers, which have no other way to be restricted or limited."""
+    """The patch for Argo's own containers, which have no other way to be restricted or limited.
+
+    They store logs, and try that for five minutes: by default they give up, and fail the job, after ten
+    seconds without the store.
+    """
     patch = {
+        "env": [{"name": "EXECUTOR_RETRY_BACKOFF_STEPS", "value": "12"}],  # 1 s, 1.6 s, 2.56 s, ...
         "securityContext": _RESTRICTED,
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
     }

@@ -7,8 +7,9 @@ import click
 import pytest
 
 from argo.cli import textgen
-from argo.cluster import secrets
+from argo.cluster import pods, secrets
 from argo.cluster.preflight import store
+from argo.compile import resources
 from argo.compile import store as compiled
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,3 +41,4 @@ def found(words: list[str]) -> tuple[click.Command, list[str]]:
 def test_the_names_are_the_compilers() -> None:
     assert secrets.SECRETS == compiled.SECRETS
     assert store.STORE == compiled._STORE
+    assert (pods.INSTANCE, pods.LARGER) == (resources.INSTANCE, resources.LARGER)

@@ -119,14 +119,59 @@ def test_a_pod_says_why_it_waits(status: dict[str, Any], told: str) -> None:
     assert pods.waits_for(waiting("job", **status)) == told
 
 
-def test_a_job_out_of_memory_says_what_it_had(failed: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("annotations", "told"),
+    [
+        (
+            {"textgen/instance-type": "C5", "textgen/larger-instance-type": "C6"},
+            "OOMKilled: asked for 512 MiB, instance type C5; try C6",
+        ),
+        (
+            {"textgen/instance-type": "C10"},
+            "OOMKilled: asked for 512 MiB, instance type C10; there is no larger one",
+        ),
+        ({}, "OOMKilled: container main, asked for 512 MiB; give it more memory"),
+    ],
+)
+def test_a_job_out_of_memory_says_what_it_had(
+    failed: dict[str, Any], annotations: dict[str, str], told: str
+) -> None:
     killed = waiting(
         "fails",
         phase="Failed",
         containerStatuses=[{"name": "main", "state": {"terminated": {"reason": "OOMKilled"}}}],
     )
-    record = Sight(failed, (killed,)).record
-    assert record.jobs["fails"].message.startswith("OOMKilled: main had 512Mi")
+    killed["metadata"]["annotations"] |= annotations
+    assert Sight(failed, (killed,)).record.jobs["fails"].message == told
+
+
+def fails(failed: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The run, whose job `fails` has another end; its first attempt's pod and containers are given."""
+    nodes = failed["status"]["nodes"]
+    task = next(node for node in nodes.values() if node["displayName"] == "fails")
+    task.update(fields.pop("task", {}))
+    first = nodes[task["children"][0]]
+    first.update(fields)
+    return failed
+
+
+def test_a_pods_own_end_is_said_before_what_its_containers_made_of_it(failed: dict[str, Any]) -> None:
+    reason = "Pod ephemeral local storage usage exceeds the total limit of containers 60Mi. "
+    assert run.record(fails(failed, message=reason)).jobs["fails"].message == reason.strip()
+
+
+def test_a_signal_is_named(failed: dict[str, Any]) -> None:
+    nodes = failed["status"]["nodes"].values()
+    next(node for node in nodes if node["displayName"] == "main" and node["phase"] == "Failed")["message"] = (
+        "main: Error (exit code 137): "
+    )
+    assert run.record(failed).jobs["fails"].message == "main: killed by SIGKILL (exit code 137)"
+
+
+def test_a_job_that_is_tried_again_says_why(failed: dict[str, Any]) -> None:
+    again = fails(failed, task={"phase": "Running", "finishedAt": None}, phase="Error", message="pod deleted")
+    job = Sight(again).record.jobs["fails"]
+    assert (job.phase, job.message) == (Phase.RUNNING, "trying again: pod deleted")
 
 
 def test_what_has_succeeded_stays_when_a_run_is_retried(failed: dict[str, Any]) -> None:

@@ -99,6 +99,17 @@ def test_scale_is_for_smaller_nodes(compiled: Compile) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "larger"), [("C5", "C6"), ("V100", "A4000"), ("C10", None), ("H100x8", None)]
+)
+def test_a_pod_knows_its_instance_type_and_the_next_larger_one(
+    name: str, larger: str | None, compiled: Compile
+) -> None:
+    annotations = template(compiled(JOB.replace("TYPE", name)))["metadata"]["annotations"]
+    assert annotations["textgen/instance-type"] == name
+    assert annotations.get("textgen/larger-instance-type") == larger
+
+
 def test_an_unknown_instance_type_says_where_and_the_nearest(compiled: Compile) -> None:
     with pytest.raises(
         InputError, match=r"flow.yaml:2: job 'run': no instance type 'P4001'; did you mean 'P4000'"
