@@ -1,9 +1,7 @@
 """A real API server takes the overlays strictly, and `try` runs a workflow."""
 
 import json
-import secrets
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +14,6 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = ("base", "overlays/try", "overlays/s3", "overlays/restricted")
-
-
-@pytest.fixture
-def namespace(cluster: None) -> Iterator[str]:
-    name = f"test-overlay-{secrets.token_hex(3)}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
 
 
 def into(folder: Path, overlay: str, namespace: str) -> Path:
