@@ -20,8 +20,7 @@ from job.datasets.probe import put_if_absent_works
 from job.datasets.s3_clients import Clients
 from job.datasets.s3_errors import explained
 from job.datasets.s3_location import Location
-from job.datasets.store import KeyAbsentError, Object
-from job.errors import StoreError
+from job.datasets.store import KeyAbsentError, Object, UnavailableError
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -79,7 +78,7 @@ class S3:
                 return self.get(key) == body
             except KeyAbsentError:
                 time.sleep(random.uniform(0, min(0.05 * 2**attempt, _LONGEST_WAIT)))  # noqa: S311
-        raise StoreError(f"{self.url}: {key} could not be put in {_ATTEMPTS} attempts; try again")
+        raise UnavailableError(f"{self.url}: {key} could not be put in {_ATTEMPTS} attempts; try again")
 
     def try_if_absent(self, key: str, body: bytes) -> bool:
         """One conditional request; False where it was refused or nobody knows what became of it.

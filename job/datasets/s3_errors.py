@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from job.datasets.store import KeyAbsentError
+from job.datasets.store import KeyAbsentError, UnavailableError
 from job.errors import StoreError
 
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
@@ -28,24 +28,29 @@ _MESSAGES = {
     "507": _FULL,
 }
 _ABSENT = {"NoSuchKey", "404", ""}
+_PASSING = {429, 500, 502, 503, 504}
 
 
 @contextmanager
 def explained(name: str, key: str = "") -> Iterator[None]:
-    """Turn what boto3 and obstore raise into StoreError; a missing `key` into KeyAbsentError.
+    """Turn what boto3 and obstore raise into StoreError.
 
+    A missing `key` is KeyAbsentError, and what may work later UnavailableError.
     `name` is the store's URL. Errors of local files pass through.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError
     from obstore.exceptions import BaseError
 
     try:
         yield
     except ClientError as error:
         answer = error.response["Error"]
-        raise _error(name, key, answer.get("Code", ""), answer.get("Message", "")) from error
+        number = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+        raise _error(name, key, number, answer.get("Code", ""), answer.get("Message", "")) from error
     except BotoCoreError as error:
-        raise StoreError(f"{name}: can't be reached: {_first_line(error)}") from error
+        passing = isinstance(error, ConnectionError | HTTPClientError) and not isinstance(error, SSLError)
+        kind = UnavailableError if passing else StoreError
+        raise kind(f"{name}: can't be reached: {_first_line(error)}") from error
     except BaseError as error:
         code, status = _CODE.search(str(error)), _STATUS.search(str(error))
         if not status:
@@ -54,19 +59,23 @@ def explained(name: str, key: str = "") -> Iterator[None]:
             at = f" at {where[0]}" if where else ""
             # the client does not tell a certificate that it does not trust from any other failure
             tls = ", and AWS_CA_BUNDLE, if its certificate is your own" if at.startswith(" at https") else ""
-            raise StoreError(f"{name}: can't be reached{at}: {what}; is the endpoint right{tls}?") from error
-        raise _error(name, key, code[1] if code else status[1], _first_line(error)) from error
+            raise UnavailableError(
+                f"{name}: can't be reached{at}: {what}; is the endpoint right{tls}?"
+            ) from error
+        told = code[1] if code else status[1]
+        raise _error(name, key, int(status[1]), told, _first_line(error)) from error
     except FileNotFoundError as error:
         if error.filename is not None:  # a local file's
             raise
         code = _CODE.search(str(error))
-        raise _error(name, key, code[1] if code else "", _first_line(error)) from error
+        raise _error(name, key, 404, code[1] if code else "", _first_line(error)) from error
 
 
-def _error(name: str, key: str, code: str, message: str) -> StoreError:
+def _error(name: str, key: str, status: int, code: str, message: str) -> StoreError:
     if key and code in _ABSENT:
         return KeyAbsentError(f"{key}: not in the store")
-    return StoreError(f"{name}: {_MESSAGES.get(code) or f'{code}: {message}'}")
+    kind = UnavailableError if status in _PASSING else StoreError
+    return kind(f"{name}: {_MESSAGES.get(code) or f'{code}: {message}'}")
 
 
 def _first_line(error: Exception) -> str:

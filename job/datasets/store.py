@@ -16,6 +16,10 @@ class KeyAbsentError(StoreError):
     """There is nothing under a key."""
 
 
+class UnavailableError(StoreError):
+    """The store does not answer, or says that it can't just now: the same may work later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """One key. `modified` is by the store's clock."""

@@ -17,6 +17,7 @@ from job.datasets import DatasetRef, Datasets, Origin
 from job.errors import CommitError
 from job.pod import record, volume
 from job.pod.ending import explained
+from job.pod.patience import patiently
 from job.pod.record import Record
 from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, VERSIONS, public, told, value
 
@@ -37,7 +38,8 @@ def command() -> None:
         **_pushed(steps.get("event", {})),
         **json.loads(LINEAGE.read_text("utf-8")),
     }
-    done = store(datasets, os.environ["TEXTGEN_RUN"], steps["job"], steps["outputs"], lineage)
+    run, job, outputs = os.environ["TEXTGEN_RUN"], steps["job"], steps["outputs"]
+    done = patiently(lambda: store(datasets, run, job, outputs, lineage))
     for name, version in done.datasets.items():
         (VERSIONS / name).write_text(version, "utf-8")
 

@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import click
 
 from job.checkout import checkout
 from job.datasets import DatasetRef, Datasets
+from job.datasets.store import UnavailableError
 from job.errors import InputError, StoreError
 from job.git import PASSWORD, USERNAME
 from job.pod import record, volume
 from job.pod.ending import explained
+from job.pod.patience import patiently
 from job.pod.s3 import download
 from job.pod.steps import LINEAGE, NOTES, public, told, value
 
@@ -33,7 +36,7 @@ def command() -> None:
     for folder in steps.get("folders", ()):
         Path(folder).mkdir(parents=True, exist_ok=True)
     for path, step in steps.get("into", {}).items():
-        make(pod, Path(path), step)
+        patiently(partial(make, pod, Path(path), step))
     for name, text in steps.get("files", {}).items():
         (NOTES / name).write_bytes(value(text, os.environ).encode())
     if main := steps.get("main"):
@@ -71,7 +74,20 @@ def make(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
     """
     kind = next(kind for kind in _MAKERS if kind in step)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _MAKERS[kind](pod, path, step)
+    try:
+        _MAKERS[kind](pod, path, step)
+    except UnavailableError:
+        _clear(path)  # for the next try
+        raise
+
+
+def _clear(path: Path) -> None:
+    """Leave nothing of what a step has made; a folder itself was there before."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for each in path.iterdir():
+        shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
 def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:

@@ -66,15 +66,15 @@ class Proxy:
 
 
 @contextmanager
-def proxied(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """A proxy to the server at the endpoint `upstream`; with `tls`, it is asked by https."""
+def proxied(upstream: str, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Proxy]:
+    """A proxy, at `host`, to the server at the endpoint `upstream`; with `tls`, it is asked by https."""
     proxy = Proxy(upstream)
 
     class Handler(_Handler):
         to = proxy
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        proxy.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+    with _Server((host, 0), Handler) as server:
+        proxy.url = f"http{'s' if tls else ''}://{host}:{server.server_address[1]}"
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -13,6 +13,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets, Version
 from job.datasets.s3 import S3
+from job.datasets.store import UnavailableError
 from job.errors import StoreError
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
 from tests.datasets.servers import ENVIRONMENT, free_port, on_every_server, started
@@ -125,7 +126,7 @@ def test_a_race_that_is_lost_is_seen(
 
 def test_a_store_that_never_decides_is_said(behind: str, proxy: Proxy, demo: DatasetRef, make: Make) -> None:
     proxy.fault = lambda request: Fault(answer=503) if request.conditional else NONE
-    with pytest.raises(StoreError, match=r"log/9{13}8.json could not be put in \d attempts"):
+    with pytest.raises(UnavailableError, match=r"log/9{13}8.json could not be put in \d attempts"):
         Datasets.at(behind).commit(demo, make(), lineage={})
 
 
@@ -221,6 +222,17 @@ def test_what_a_store_refuses_is_one_line(
             datasets.commit(demo, make(), lineage={})
         assert told in str(caught.value)
         assert "\n" not in str(caught.value)
+        assert not isinstance(caught.value, UnavailableError)
+
+
+@pytest.mark.parametrize("moment", ["reading", "sending"])
+def test_a_store_that_may_answer_later_is_told_apart(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make, moment: str
+) -> None:
+    method = "GET" if moment == "reading" else "PUT"
+    proxy.fault = lambda request: Fault(answer=503, code="SlowDown") if request.method == method else NONE
+    with pytest.raises(UnavailableError, match="SlowDown"):
+        Datasets.at(behind).commit(demo, make(), lineage={})
 
 
 def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetRef) -> None:
@@ -229,7 +241,7 @@ def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetR
 
 
 def test_a_server_that_is_not_there_is_said(s3: str, server: str, demo: DatasetRef) -> None:
-    with pytest.raises(StoreError, match=r"can't be reached at http://127.0.0.1:1: .*right\?"):
+    with pytest.raises(UnavailableError, match=r"can't be reached at http://127.0.0.1:1: .*right\?"):
         Datasets.at(s3.replace(server, "http://127.0.0.1:1")).resolve(demo)
 
 
