@@ -16,6 +16,7 @@ COMMANDS = {
     "logs": ("argo.cli.logs", "Print the logs of a run or of one of its jobs."),
     "stop": ("argo.cli.stop", "Stop a run on a cluster."),
     "retry": ("argo.cli.retry", "Run the failed jobs of a run on a cluster again."),
+    "trigger": ("argo.cli.trigger", "Run workflow files when their branches are pushed to."),
     "secret": ("argo.cli.secret", "Set, list and delete the secrets of workflows on a cluster."),
     "generate": ("argo.cli.generate", "Generate text: python -m job generate."),
     "dataset": ("argo.cli.dataset", "List datasets, their versions and files."),

@@ -1,0 +1,89 @@
+"""`textgen trigger poll`."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from argo.cli.cluster import cluster_options, connected
+from job.errors import InputError, TextgenError
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
+    from argo.trigger import Poller
+
+_TOGETHER = 8  # repositories
+
+
+@click.command("poll")
+@click.argument(
+    "repositories", nargs=-1, required=True, metavar="REPOSITORY...", envvar="TEXTGEN_REPOSITORIES"
+)
+@click.option("--every-commit", is_flag=True, help="Run each new commit of a branch, not the newest only.")
+@click.option("--timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds for git.")
+@click.option("--cluster", type=click.Path(path_type=Path), help="What is particular to the cluster.")
+@click.option("--store", metavar="URL", help="Where pushes are noted (default: the namespace's store).")
+@cluster_options
+def command(
+    repositories: tuple[str, ...],
+    every_commit: bool,
+    timeout: float,
+    cluster: Path | None,
+    store: str | None,
+    context: str | None,
+    namespace: str | None,
+) -> int:
+    """Look at each REPOSITORY (a URL, or a path) and run the workflow files of what was pushed.
+
+    Each commit runs once, whoever polls and however often. TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD are
+    for private repositories of one host, TEXTGEN_STATUS_TOKEN is for commit statuses there. Exits with 1
+    where a repository could not be read; the others are polled all the same.
+    """
+    from argo.compile import Cluster
+    from argo.compile import cluster as clusters
+    from argo.trigger import Poller
+    from argo.trigger.hosts import one_host
+    from argo.trigger.status import statuses
+    from job.datasets.store import open_store
+
+    one_host(repositories, os.environ)
+    api = connected(context, namespace)
+    poller = Poller(
+        api,
+        open_store(store or _store(api)),
+        Cluster(**clusters.read(cluster)) if cluster else Cluster(),
+        statuses(os.environ, _warn),
+        os.environ,
+        every_commit,
+        timeout,
+    )
+    poller.resume(repositories, click.echo)
+    with ThreadPoolExecutor(_TOGETHER) as pool:
+        return max(pool.map(lambda url: _polled(poller, url), repositories))
+
+
+def _polled(poller: "Poller", url: str) -> int:
+    from argo.local.source import public
+
+    try:
+        return 0 if poller.poll(url, click.echo) else 1
+    except TextgenError as error:
+        _warn(f"{public(url)}: {error}")
+        return error.exit_status
+
+
+def _store(api: "Api") -> str:
+    from argo.cluster.preflight.store import STORE
+
+    found = api.find(api.core("configmaps", STORE)) or {}
+    if url := (found.get("data") or {}).get("url"):
+        return str(url)
+    raise InputError(
+        f"no ConfigMap {STORE!r} with a url in {api}: kubectl apply -k k8s/base, or give --store"
+    )
+
+
+def _warn(line: str) -> None:
+    click.echo(f"textgen: {line}", err=True)

@@ -1,0 +1,114 @@
+"""The commit status of three kinds of host: which request says it.
+
+From their documentation: docs.github.com/rest/commits/statuses, docs.gitlab.com/api/commits ("Set commit
+pipeline status") and Gitea's own /api/swagger ("repoCreateStatus").
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote, urlsplit
+
+from argo.local.source import public
+from job.errors import InputError
+from job.git import PASSWORD
+
+TOKEN = "TEXTGEN_STATUS_TOKEN"  # noqa: S105
+
+_SCP = re.compile(r"(?:[\w.-]+@)?([A-Za-z0-9][\w.-]*):(?!//)(.+)")
+_DESCRIPTION = 140  # characters; the smallest of their limits
+
+
+class Kind(StrEnum):
+    """Whose API a host has; Forgejo has Gitea's."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+
+
+class State(StrEnum):
+    """How a run stands. GitLab has one word for the last two."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is said of a commit; a later one of the same `context` replaces it."""
+
+    commit: str
+    branch: str
+    state: State
+    context: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def place(url: str) -> tuple[str, str] | None:
+    """The host (with its port) and the path of a repository; None where its host has no https."""
+    parts = urlsplit(public(url)) if "://" in url else None
+    if parts is None:
+        found = _SCP.fullmatch(url)
+        host, path = found.groups() if found else ("", "")
+    elif parts.scheme == "https":
+        host, path = parts.netloc, parts.path
+    else:
+        host, path = (parts.hostname or "") if parts.scheme == "ssh" else "", parts.path
+    path = path.strip("/").removesuffix(".git")
+    return (host.lower(), path) if host and "/" in path else None
+
+
+def one_host(urls: Iterable[str], environ: Mapping[str, str]) -> None:
+    """Raise InputError where a password or a token would be shown to more than one host."""
+    found = sorted({host for url in urls for host, _ in filter(None, [place(url)])})
+    for name in (PASSWORD, TOKEN):
+        if environ.get(name) and len(found) > 1:
+            raise InputError(f"{name} is for one host, not for {' and '.join(found)}: poll each by itself")
+
+
+def kind(host: str) -> Kind:
+    """Whose API a host has, by its name."""
+    return next((each for each in (Kind.GITHUB, Kind.GITLAB) if each in host), Kind.GITEA)
+
+
+def request(kind: Kind, host: str, path: str, token: str, status: Status) -> Request:
+    """How that kind of host is told. The token goes to that host alone; to api.github.com for github.com."""
+    text = status.description
+    said = {
+        "state": str(status.state),
+        "context": status.context,
+        "description": text if len(text) <= _DESCRIPTION else f"{text[: _DESCRIPTION - 1]}…",
+    }
+    headers = {"Content-Type": "application/json", "User-Agent": "textgen"}
+    if kind is Kind.GITLAB:
+        failed = status.state in {State.FAILURE, State.ERROR}
+        said["name"] = said.pop("context")
+        said |= {"state": "failed" if failed else said["state"], "ref": status.branch}
+        headers["PRIVATE-TOKEN"] = token
+        base = f"https://{host}/api/v4/projects/{quote(path, safe='')}"
+    else:
+        folder, owner, name = ["", *path.rsplit("/", 2)][-3:]
+        below = f"repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+        prefix = f"/{quote(folder)}" if folder else ""
+        if kind is Kind.GITHUB:
+            api = "https://api.github.com" if host == "github.com" else f"https://{host}{prefix}/api/v3"
+            headers |= {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
+        else:
+            api = f"https://{host}{prefix}/api/v1"
+            headers["Authorization"] = f"token {token}"
+        base = f"{api}/{below}"
+    return Request(f"{base}/statuses/{status.commit}", headers, json.dumps(said).encode())

@@ -1,0 +1,48 @@
+"""What is run once: a workflow file at a commit of a repository."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from argo.compile import names
+from argo.local.source import key
+from job.datasets.layout import TRIGGERS
+
+_DIGEST = 12  # characters of 5 bits each
+_LONGEST = 63  # of a Workflow's name, which Argo also makes a label
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A file at a commit. `branch` is the one by which it was seen, and takes no part in what it is."""
+
+    url: str
+    branch: str
+    commit: str
+    file: str
+
+    @property
+    def key(self) -> str:
+        """Where the store keeps its record."""
+        return f"{folder(self.url)}{self.commit}/{_digest(self.file)}.json"
+
+    @property
+    def run(self) -> str:
+        """The name of its Workflow: the same for all spellings of the repository's URL."""
+        digest = _digest("\n".join((key(self.url), self.commit, self.file)))
+        stem = names.resource(PurePosixPath(self.file).stem)[: _LONGEST - _DIGEST - 1].rstrip("-")
+        return f"{stem}-{digest}"
+
+    def __str__(self) -> str:
+        return f"{self.branch} {self.commit[:7]} {self.file}"
+
+
+def folder(url: str) -> str:
+    """The prefix of all that the store keeps of a repository."""
+    return f"{TRIGGERS}/{_digest(key(url))}/"
+
+
+def _digest(text: str) -> str:
+    found = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    return base64.b32encode(found).decode().lower()[:_DIGEST]

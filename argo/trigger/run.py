@@ -1,0 +1,109 @@
+"""The Workflow of a push.
+
+It is created suspended, and starts when the store's record names its id. So one that nobody recorded has
+not run, however its poller ended; and of two that one name had in turn, only one ever starts.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from argo.cluster.api import Api, ApiError, Object
+from argo.compile import Cluster, Kind, Origin, compile
+from argo.compile.parameters import REF, URL
+from argo.language import Workflow
+from argo.trigger.push import Push
+from job.errors import ClusterError
+
+STATE = "textgen/trigger"  # the label, and the annotation with the push
+WAITING, STARTED, TOLD = "waiting", "started", "told"
+
+_CONFLICT = 409
+
+
+def compiled(push: Push, workflow: Workflow, cluster: Cluster) -> Object:
+    """The suspended Workflow. Raises InputError for what the cluster's table lacks or Argo can't hold."""
+    import yaml
+
+    known = {name: value for name, value in cluster.parameters.items() if name in workflow.inputs}
+    values = {**known, URL: push.url, REF: push.commit}
+    text = compile(workflow, Kind.WORKFLOW, cluster, Origin(push.file, push.url, push.commit), values=values)
+    made: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    metadata = made["metadata"]
+    del metadata["generateName"]
+    metadata["name"] = push.run
+    metadata["labels"][STATE] = WAITING
+    metadata["annotations"][STATE] = json.dumps(asdict(push), ensure_ascii=False)
+    made["spec"]["suspend"] = True
+    return made
+
+
+def create(api: Api, made: Object) -> Object | None:
+    """The Workflow of that name, this one or the one that was there; None where that is gone again.
+
+    Raises ClusterError, also where what has the name is no run of that push.
+    """
+    name, push = made["metadata"]["name"], of(made)
+    try:
+        found: Object | None = api.create(api.workflows(), made)
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            raise
+        found = api.find(api.workflows(name))
+    if found and (there := of(found)) != push and (there is None or push is None or there.run != push.run):
+        raise ClusterError(f"{api} has another Workflow {name}: delete it, or the push can't be run")
+    return found
+
+
+def start(api: Api, workflow: Object) -> None:
+    """Let it run. Does nothing to one that runs."""
+    body = {"metadata": {"labels": {STATE: STARTED}}, "spec": {"suspend": None}}
+    api.patch(api.workflows(workflow["metadata"]["name"]), body)
+
+
+def discard(api: Api, workflow: Object) -> None:
+    """Delete one that has not started and never will."""
+    try:
+        api.delete(api.workflows(workflow["metadata"]["name"]))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
+def told(api: Api, workflow: Object) -> None:
+    """Note that its end has been reported."""
+    try:
+        api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {STATE: TOLD}}})
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
+def is_waiting(workflow: Object) -> bool:
+    """Whether it was created and has not been started."""
+    return _labels(workflow).get(STATE) == WAITING
+
+
+def waiting(api: Api) -> list[Object]:
+    """Those that were created, and perhaps not recorded."""
+    return api.items(api.workflows(), labelSelector=f"{STATE}={WAITING}")
+
+
+def ended(api: Api) -> list[Object]:
+    """Those that have ended, and whose end was not reported."""
+    selector = f"{STATE}={STARTED},workflows.argoproj.io/completed=true"
+    return api.items(api.workflows(), labelSelector=selector)
+
+
+def of(workflow: Object) -> Push | None:
+    """The push that it runs for, if a poller made it."""
+    text = (workflow["metadata"].get("annotations") or {}).get(STATE)
+    try:
+        return Push(**json.loads(text)) if text else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _labels(workflow: Object) -> Mapping[str, str]:
+    found: Mapping[str, str] = workflow["metadata"].get("labels") or {}
+    return found
