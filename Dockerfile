@@ -1,7 +1,8 @@
-# The two images of a run; docker, podman and buildah build both:
+# The two images of a run, and one that starts runs; docker, podman and buildah build them:
 #
 #   docker build -t textgen-job:0.1.0 .                 what generates: torch, transformers, the embedded model
 #   docker build -t textgen:0.1.0 --target textgen .    what checks out, fetches and commits beside a job: no torch
+#   docker build -t textgen-trigger:0.1.0 --target textgen-trigger .    `textgen trigger poll`: the second, and argo/
 #
 # The layers are in the order in which they change: a change of job/ makes only the last one again.
 
@@ -32,6 +33,10 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code \
     && mkdir /code/textgen.dist-info \
     && printf 'Metadata-Version: 2.1\nName: textgen\nVersion: %s\n' "$VERSION" > /code/textgen.dist-info/METADATA
 
+FROM code AS trigger-code
+COPY argo /code/argo
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code/argo
+
 FROM tools AS small-environment
 COPY requirements-pod.lock requirements-sbom.lock /locks/
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
@@ -40,6 +45,13 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     && uv run --no-project --python /opt/textgen/bin/python --with-requirements /locks/requirements-sbom.lock \
         cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen \
     && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth"
+
+FROM small-environment AS trigger-environment
+COPY requirements-trigger.lock /locks/
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
+    uv pip install --python /opt/textgen --require-hashes --compile-bytecode -r /locks/requirements-trigger.lock \
+    && uv run --no-project --python /opt/textgen/bin/python --with-requirements /locks/requirements-sbom.lock \
+        cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen
 
 
 FROM ${SMALL_BASE_IMAGE} AS textgen
@@ -62,6 +74,16 @@ LABEL org.opencontainers.image.title="textgen" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+
+
+# Beside no job: what polls repositories holds tokens that jobs must not see.
+FROM textgen AS textgen-trigger
+COPY --from=trigger-environment /opt/textgen /opt/textgen
+COPY --from=trigger-code /code /opt/textgen/code
+ENTRYPOINT ["python3", "-m", "argo", "trigger", "poll"]
+CMD ["--help"]
+LABEL org.opencontainers.image.title="textgen-trigger" \
+      org.opencontainers.image.description="Runs workflow files when their branches are pushed to"
 
 
 # Everything of the job image but the model and job/.

@@ -26,6 +26,18 @@ of = packages_distributions()
 print(*{name.lower() for top in {m.partition(".")[0] for m in sys.modules} for name in of.get(top, ())})
 """
 
+POLLED = """
+import importlib, pkgutil, sys
+from importlib.metadata import packages_distributions
+import argo.cli.trigger.poll, argo.cluster.preflight.store, argo.trigger, job.datasets
+for package in (argo.trigger, job.datasets):
+    for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(each.name)
+import boto3, kubernetes.client, kubernetes.config, obstore, yaml
+of = packages_distributions()
+print(*{name.lower() for top in {m.partition(".")[0] for m in sys.modules} for name in of.get(top, ())})
+"""
+
 
 def copied() -> list[list[str]]:
     """What each COPY takes from the repository."""
@@ -61,6 +73,14 @@ def test_the_small_image_holds_what_its_commands_import() -> None:
     assert (
         set(ran.stdout.split()) - {"textgen", "certifi", "setuptools"} <= pins("requirements-pod.lock").keys()
     )
+
+
+def test_the_poller_image_holds_what_its_command_imports() -> None:
+    ran = subprocess.run([sys.executable, "-c", POLLED], cwd=ROOT, capture_output=True, text=True, check=True)
+    beside = {"textgen", "setuptools"}
+    assert {name.replace("_", "-").replace(".", "-") for name in set(ran.stdout.split()) - beside} <= pins(
+        "requirements-trigger.lock"
+    ).keys()
 
 
 @pytest.mark.parametrize("name", ["boto3", "botocore", "click", "obstore", "urllib3"])
