@@ -109,8 +109,7 @@ def _job(
     tries = attempts(node, found) or [node]
     last = tries[-1]
     if phase is Phase.RUNNING:
-        lost = [each for each in tries if each.get("phase") in _FAILED]
-        message = f"trying again: {_cause(lost[-1], found)}" if lost else ""
+        message = _again(tries, found)
         if last.get("phase") == "Pending":
             phase = Phase.PENDING  # a node that may be retried is Running before its first pod is
             message = last.get("message") or message
@@ -121,6 +120,15 @@ def _job(
     made = (node.get("outputs") or {}).get("parameters") or ()
     outputs = {each["name"]: each["value"] for each in made if each.get("value")}
     return JobRecord(needs, phase, started, _time(node.get("finishedAt")), _line(message), outputs)
+
+
+def _again(tries: list[Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> str:
+    """What became of the job's last attempt that failed; there may be a new one, or not."""
+    failed = [each for each in tries if each.get("phase") in _FAILED]
+    if not failed:
+        return ""
+    cause = _cause(failed[-1], found)
+    return cause if failed[-1] is tries[-1] else f"trying again: {cause}"
 
 
 def _cause(pod: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> str:

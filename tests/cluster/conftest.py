@@ -10,12 +10,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
-from tests.cluster.kubernetes import BUCKET, Namespace, images, kubectl, namespace, until
+from tests.cluster.kubernetes import BUCKET, Namespace, images, kubectl, namespace, this_host, until
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +68,7 @@ def baseline(controller: None, s3: Any) -> Iterator[Namespace]:
 def served(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A folder, and the URL under which a git daemon serves the repositories in it to the cluster."""
     folder = tmp_path_factory.mktemp("served")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        way.connect((urlsplit(os.environ["S3_ENDPOINT"]).hostname, 9))
-        host = way.getsockname()[0]
+    host = this_host()
     with socket.socket() as free:
         free.bind((host, 0))
         port = free.getsockname()[1]

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -68,11 +69,36 @@ class Namespace:
             every=1,
         )
 
+    def pods(self, run: str, job: str) -> list[dict[str, Any]]:
+        """The pods of a job of the run."""
+        labels = f"workflows.argoproj.io/workflow={run},textgen/job={job}"
+        found = json.loads(kubectl("-n", self.name, "get", "pods", "-l", labels, "-o", "json"))
+        return list(found["items"])
+
+    def running(self, run: str, job: str, container: str = "main") -> dict[str, Any]:
+        """The job's pod as soon as the container runs in it."""
+
+        def found() -> dict[str, Any] | None:
+            for pod in self.pods(run, job):
+                for each in pod["status"].get("containerStatuses", ()):
+                    if each["name"] == container and "running" in each["state"]:
+                        return pod
+            return None
+
+        return until(found, f"{container} of {job} to run", 180, every=0.5)
+
 
 def images() -> list[str]:
     """The names of the images that the nodes hold."""
     nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
     return [name for node in nodes for image in node["status"]["images"] for name in image.get("names") or ()]
+
+
+def this_host() -> str:
+    """The address under which pods reach this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((urlsplit(os.environ["S3_ENDPOINT"]).hostname, 9))
+        return str(way.getsockname()[0])
 
 
 def secret(namespace: str, name: str, values: dict[str, str]) -> None:

@@ -169,8 +169,13 @@ def test_a_signal_is_named(failed: dict[str, Any]) -> None:
 
 
 def test_a_job_that_is_tried_again_says_why(failed: dict[str, Any]) -> None:
-    again = fails(failed, task={"phase": "Running", "finishedAt": None}, phase="Error", message="pod deleted")
-    job = Sight(again).record.jobs["fails"]
+    lost = fails(failed, task={"phase": "Running", "finishedAt": None}, phase="Error", message="pod deleted")
+    job = Sight(lost).record.jobs["fails"]
+    assert (job.phase, job.message) == (Phase.RUNNING, "pod deleted")
+    nodes = lost["status"]["nodes"]
+    next(node for node in nodes.values() if node["displayName"] == "fails")["children"].append("second")
+    nodes["second"] = {"id": "second", "type": "Pod", "displayName": "fails(1)", "phase": "Running"}
+    job = Sight(lost).record.jobs["fails"]
     assert (job.phase, job.message) == (Phase.RUNNING, "trying again: pod deleted")
 
 

@@ -1,0 +1,125 @@
+"""What happens to a pod: each job of one run is hit in another way, and so is who follows the run."""
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.kubernetes import Namespace, kubectl
+from tests.faults.run import command, follow, submit, whole_versions
+
+pytestmark = pytest.mark.cluster
+
+# Each job: what it does before it would write its dataset, which has the job's name.
+JOBS = {
+    "killed": "echo $$ > /tmp/pid; sleep 60",
+    "deleted": "sleep 20",
+    "evicted": "sleep 20",
+    "full": "head -c 500M /dev/zero > /outputs/data/zeros; sleep 60",
+    "hungry": "head -c 1G /dev/zero | tail -c 1G > /outputs/data/zeros",
+    "ended_itself": "exit 143",  # as if it were told to end, but it was not
+}
+JOB = """
+  {name}:
+    uses: script@v1
+    outputs: {{data: {{type: dataset, with: {{ref: {name}}}}}}}
+    with: {{image: 'debian:12', script: '{script} && echo text > /outputs/data/file'}}
+"""
+# What a container may write where nothing else is said: a cluster's own way to bound an emptyDir. A pod has
+# three containers, and Argo's executor takes 120 MB of all that.
+DISK = {
+    "apiVersion": "v1",
+    "kind": "LimitRange",
+    "metadata": {"name": "disk"},
+    "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "100Mi"}}]},
+}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """The run after all: what following it printed, and what is known of its jobs."""
+
+    name: str
+    printed: str
+    jobs: dict[str, Any]
+    first: dict[str, str]  # of each job that lost its pod: the pod's uid
+
+    def said(self, job: str) -> str:
+        """The line that gives the reason, at the end."""
+        _, _, after = self.printed.partition(f"\n{job}: ")
+        return after.partition("\n")[0]
+
+
+@pytest.fixture(scope="module")
+def hit(restricted: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hit]:
+    namespace = restricted.name
+    kubectl("-n", namespace, "create", "-f", "-", text=json.dumps(DISK))
+    workflow = "jobs:" + "".join(JOB.format(name=name, script=script) for name, script in JOBS.items())
+    textgen = command(tmp_path_factory.mktemp("pods"), restricted, workflow)
+    with submit(textgen) as submitted:
+        run = submitted.run
+        killed = restricted.running(run, "killed")["metadata"]["name"]
+        submitted.process.send_signal(signal.SIGKILL)
+    with follow(textgen, "watch", run) as watched:
+        kubectl("-n", namespace, "exec", killed, "-c", "main", "--", "sh", "-c", "kill -9 $(cat /tmp/pid)")
+        deleted = restricted.running(run, "deleted")["metadata"]
+        kubectl("-n", namespace, "delete", "pod", deleted["name"], "--grace-period=5", "--wait=false")
+        evicted = restricted.running(run, "evicted")["metadata"]
+        _evict(namespace, evicted["name"])
+        assert watched.process.wait(300) == 1
+    record = json.loads(textgen("get", run, "-o", "json"))
+    yield Hit(run, watched.text, record["jobs"], {"deleted": deleted["uid"], "evicted": evicted["uid"]})
+    kubectl("-n", namespace, "delete", "limitrange", "disk")
+
+
+def _evict(namespace: str, pod: str) -> None:
+    """What `kubectl drain` asks for."""
+    document = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": namespace},
+        "deleteOptions": {"gracePeriodSeconds": 5},
+    }
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    kubectl("create", "--raw", path, "-f", "-", text=json.dumps(document))
+
+
+def test_watching_takes_over_where_submitting_was_killed(hit: Hit) -> None:
+    """The exit status was asserted above: it is the run's."""
+    assert "Failed in" in hit.printed
+    assert f"textgen retry {hit.name}" in hit.printed
+
+
+def test_a_killed_process_fails_its_job_and_the_signal_is_said(hit: Hit, restricted: Namespace) -> None:
+    assert hit.said("killed") == "main: killed by SIGKILL (exit code 137)"
+    assert whole_versions(restricted, "killed") == 0
+
+
+@pytest.mark.parametrize("job", ["deleted", "evicted"])
+def test_a_lost_pod_costs_a_new_one_and_leaves_one_version(job: str, hit: Hit, restricted: Namespace) -> None:
+    assert hit.jobs[job]["phase"] == "Succeeded"
+    assert "trying again: pod deleted" in hit.printed
+    pods = [pod["metadata"]["uid"] for pod in restricted.pods(hit.name, job)]
+    assert len(pods) == 1
+    assert pods != [hit.first[job]]
+    assert whole_versions(restricted, job) == 1
+
+
+def test_a_full_disk_fails_its_job_and_the_limit_is_said(hit: Hit, restricted: Namespace) -> None:
+    said = hit.said("full")
+    assert said.startswith("Pod ephemeral local storage usage exceeds the total limit of containers")
+    assert whole_versions(restricted, "full") == 0
+
+
+def test_a_job_out_of_memory_names_its_type_and_the_next_one(hit: Hit, restricted: Namespace) -> None:
+    assert hit.said("hungry") == "OOMKilled: asked for 256 MiB, instance type C4; try C5"
+    assert whole_versions(restricted, "hungry") == 0
+
+
+def test_a_failed_script_is_not_tried_again(hit: Hit, restricted: Namespace) -> None:
+    assert hit.said("ended_itself") == "main: killed by SIGTERM (exit code 143)"
+    assert len(restricted.pods(hit.name, "ended_itself")) == 1
+    assert whole_versions(restricted, "ended_itself") == 0
