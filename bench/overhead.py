@@ -1,0 +1,127 @@
+"""What a run costs beside a minimal Argo workflow of the same job: one pod, a git artifact in, an S3 one out.
+
+    python bench/overhead.py -n NAMESPACE REPOSITORY COMMIT [ROUNDS]
+
+The namespace holds what k8s/base puts there, and the pods reach REPOSITORY by git. Rounds alternate, and the
+job itself takes no time, so that all the time is the workflow's. The goal: at most 10 % more.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from argo.compile import Cluster, Kind, Origin, compile
+from argo.language import load
+
+IMAGE = "debian:12"
+SCRIPT = "cp /inputs/repo/README.md /outputs/text/"
+# The tutorial's shape: a checkout that a job reads, and a dataset.
+OURS = f"""\
+jobs:
+  CloneRepo:
+    uses: git-checkout@v1
+    with: {{url: context.event.github.url, ref: context.event.github.ref}}
+    outputs: {{repo: {{type: volume}}}}
+  Generate:
+    uses: script@v1
+    needs: [CloneRepo]
+    inputs: {{repo: CloneRepo.outputs.repo}}
+    outputs: {{text: {{type: dataset, with: {{ref: overhead}}}}}}
+    with: {{image: '{IMAGE}', script: '{SCRIPT}'}}
+"""
+
+
+def minimal(repository: str, commit: str) -> str:
+    """What one would write by hand."""
+    artifact = {"name": "repo", "path": "/inputs/repo", "git": {"repo": repository, "revision": commit}}
+    text = {
+        "name": "text",
+        "path": "/outputs/text",
+        "archive": {"none": {}},
+        "s3": {"key": "{{workflow.name}}"},
+    }
+    template = {
+        "name": "generate",
+        "inputs": {"artifacts": [artifact]},
+        "outputs": {"artifacts": [text]},
+        "container": {
+            "image": IMAGE,
+            "command": ["bash", "-c", SCRIPT],
+            "volumeMounts": [{"name": "outputs", "mountPath": "/outputs/text"}],
+        },
+        "volumes": [{"name": "outputs", "emptyDir": {}}],
+    }
+    return json.dumps(
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {"generateName": "minimal-"},
+            "spec": {
+                "entrypoint": "generate",
+                "serviceAccountName": "textgen",
+                "executor": {"serviceAccountName": "textgen-executor"},
+                "automountServiceAccountToken": False,
+                "artifactRepositoryRef": {"configMap": "artifact-repositories", "key": "textgen"},
+                "templates": [template],
+            },
+        }
+    )
+
+
+def took(namespace: str, workflow: str) -> float:
+    """Seconds from its creation until kubectl sees it ended. Raises SystemExit where it fails."""
+    kubectl = ("kubectl", "-n", namespace)
+    start = time.perf_counter()
+    made = subprocess.run(
+        [*kubectl, "create", "-o", "name", "-f", "-"],
+        input=workflow,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    run = made.stdout.strip()
+    ended = "--for=jsonpath={.status.finishedAt}"
+    subprocess.run([*kubectl, "wait", ended, run, "--timeout=300s"], check=True, capture_output=True)
+    seconds = time.perf_counter() - start
+    phase = [*kubectl, "get", run, "-o", "jsonpath={.status.phase} {.status.message}"]
+    found = subprocess.run(phase, capture_output=True, text=True, check=True).stdout
+    if not found.startswith("Succeeded"):
+        raise SystemExit(f"{run}: {found}")
+    return seconds
+
+
+def main() -> None:
+    """Print the two medians, their spread and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("-n", "--namespace", required=True)
+    parser.add_argument("repository")
+    parser.add_argument("commit")
+    parser.add_argument("rounds", type=int, nargs="?", default=10)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "overhead.yaml")
+        file.write_text(OURS, "utf-8")
+        origin = Origin(file.name, given.repository, given.commit)
+        ours = compile(load(file), Kind.WORKFLOW, Cluster(), origin)
+    both = {"minimal": minimal(given.repository, given.commit), "textgen": ours}
+    times: dict[str, list[float]] = {name: [] for name in both}
+    for number in range(given.rounds):
+        for name, workflow in both.items():
+            times[name].append(took(given.namespace, workflow))
+        print(
+            f"round {number + 1}: " + ", ".join(f"{name} {each[-1]:.1f} s" for name, each in times.items()),
+            flush=True,
+        )
+    print(f"{'':10}{'median':>8}{'fastest':>9}{'slowest':>9}")
+    for name, each in times.items():
+        print(f"{name:10}{statistics.median(each):6.1f} s{min(each):7.1f} s{max(each):7.1f} s")
+    ratio = statistics.median(times["textgen"]) / statistics.median(times["minimal"])
+    print(f"ratio     {ratio:8.2f}    goal: at most 1.10")
+
+
+if __name__ == "__main__":
+    main()

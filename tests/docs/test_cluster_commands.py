@@ -1,0 +1,72 @@
+"""Every command that a page shows in a ```console cluster block runs, in order, on a real cluster."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.kubernetes import images, kubectl
+from tests.docs.pages import PAGES, ROOT, commands, environment
+
+pytestmark = pytest.mark.cluster
+
+NAMESPACE = "textgen"  # the one that the pages and k8s/ name
+
+
+@pytest.fixture(scope="module")
+def applied(controller: None) -> Iterator[None]:
+    """What the pages start from: `kubectl apply -k k8s/overlays/try`, and images on the nodes."""
+    held = str(images())
+    for name in ("minio/minio:", "library/textgen:", "library/textgen-job:"):
+        if name not in held:
+            pytest.skip(f"the cluster has no image {name.removesuffix(':')}")
+    if not shutil.which("argo"):
+        pytest.skip("no argo on PATH")
+    if kubectl("get", "namespace", NAMESPACE, "--ignore-not-found"):
+        pytest.skip(f"the namespace {NAMESPACE} is somebody's")
+    kubectl("apply", "-k", str(ROOT / "k8s/overlays/try"))
+    try:
+        kubectl("-n", NAMESPACE, "rollout", "status", "deployment/minio", "--timeout=100s")
+        yield
+    finally:
+        kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=100s")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if commands(page, "console cluster")], ids=lambda page: page.stem
+)
+def test_the_commands_of_a_page_run_on_a_cluster(
+    page: Path, applied: None, served: tuple[Path, str], checkout: Path, tmp_path: Path
+) -> None:
+    folder, url = served
+    mirror = folder / f"{page.stem}.git"
+    for words in (
+        ("clone", "-q", "--bare", str(checkout), str(mirror)),
+        ("-C", str(checkout), "remote", "add", "origin", f"{url}/{mirror.name}"),
+    ):
+        subprocess.run(["git", *words], check=True)
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/deploy").write_text("a key\n")
+    config = tmp_path / "config"
+    shutil.copy(os.environ["KUBECONFIG"], config)
+    kubectl("--kubeconfig", str(config), "config", "set-context", "--current", f"--namespace={NAMESPACE}")
+    script = "\n".join(
+        (
+            "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
+            *commands(page, "console(?: cluster)?"),
+        )
+    )
+    done = subprocess.run(
+        ["timeout", "240", "bash", "-xc", script],
+        cwd=checkout,
+        env={**environment(tmp_path), "KUBECONFIG": str(config), "TOKEN": "a token"},
+        input="a value\n",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
