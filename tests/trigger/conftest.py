@@ -1,0 +1,92 @@
+"""Repositories to push to, and a cluster and a store that pollers share."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from argo.compile import Cluster
+from argo.trigger import Poller
+from job.datasets.directory import Directory
+from tests.trigger.fake import FakeCluster, Requests
+
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+FOLDER = Path(".gradient/workflows")
+
+
+def workflow(branch: str = "main", script: str = "true") -> str:
+    """A file that a push to the branch runs."""
+    return (
+        f"on: {{github: {{branches: {{only: {branch}}}}}}}\n"
+        f"jobs: {{say: {{uses: script@v1, with: {{image: 'debian:12', script: {script}}}}}}}\n"
+    )
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository with a working tree of its own; what is committed in it is pushed."""
+
+    work: Path
+
+    @property
+    def url(self) -> str:
+        return self.work.as_uri()
+
+    def git(self, *words: str) -> str:
+        argv = [*GIT, "-C", str(self.work), *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+    def push(self, files: dict[str, str] | None = None) -> str:
+        """Commit these workflow files beside what is there; the commit."""
+        for name, text in (files or {}).items():
+            (self.work / FOLDER).mkdir(parents=True, exist_ok=True)
+            (self.work / FOLDER / name).write_text(text, "utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=x")
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    """An empty repository."""
+    made = Remote(tmp_path / "remote")
+    made.work.mkdir()
+    made.git("init", "--quiet", "--initial-branch=main")
+    return made
+
+
+@dataclass(frozen=True)
+class World:
+    """What outlives pollers."""
+
+    cluster: FakeCluster
+    store: Directory
+
+    def poller(self, requests: Requests | None = None, **more: object) -> Poller:
+        """One that does these requests."""
+        from tests.trigger.fake import counted
+
+        requests = requests or Requests()
+        api, store = counted(self.cluster, requests), counted(self.store, requests)
+        return Poller(api, store, Cluster(), None, os.environ, **more)  # type: ignore[arg-type]
+
+    def poll(self, url: str, requests: Requests | None = None, **more: object) -> list[str]:
+        """All that one poll says, without the URL."""
+        lines: list[str] = []
+        poller = self.poller(requests, **more)
+        poller.resume([url], lines.append)
+        poller.poll(url, lines.append)
+        return [line.removeprefix(f"{url} ") for line in lines]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(FakeCluster(), Directory(tmp_path / "store"))

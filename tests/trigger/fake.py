@@ -1,0 +1,139 @@
+"""An API server in memory, and pollers that are killed at any of their requests."""
+
+import copy
+import threading
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from argo.cluster.api import ApiError, Object
+
+_REQUESTS = {"create", "find", "items", "patch", "delete", "get", "put", "put_if_absent", "post"}
+
+
+class KilledError(BaseException):
+    """The poller is gone, whatever it wanted to catch."""
+
+
+class Requests:
+    """Counts a poller's requests, and kills it before or after the one with the number `last`."""
+
+    def __init__(self, last: int | None = None, *, answered: bool = False) -> None:
+        self.last, self.answered, self.count = last, answered, 0
+
+    def do(self, request: Any) -> Any:
+        number, self.count = self.count, self.count + 1
+        if number == self.last and not self.answered:
+            raise KilledError
+        try:
+            return request()
+        finally:
+            if number == self.last:
+                raise KilledError
+
+
+class _Counted:
+    def __init__(self, inner: Any, requests: Requests) -> None:
+        self._inner, self._requests = inner, requests
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name not in _REQUESTS:
+            return found
+        return lambda *args, **more: self._requests.do(lambda: found(*args, **more))
+
+    def __str__(self) -> str:
+        return str(self._inner)
+
+
+def counted(inner: Any, requests: Requests) -> Any:
+    """What it is, as one poller sees it."""
+    return _Counted(inner, requests)
+
+
+class FakeCluster:
+    """One namespace: names are unique, ids are new. `started` has the id of each Workflow that ever ran."""
+
+    namespace = "texts"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.started: dict[str, list[str]] = {}
+        self.refuses: Exception | None = None
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        return "fake/texts"
+
+    def workflows(self, name: str = "") -> str:
+        return f"workflows/{name}"
+
+    def core(self, kind: str, name: str = "") -> str:
+        return f"{kind}/{name}"
+
+    def create(self, path: str, body: Object) -> Object:
+        if self.refuses:
+            raise self.refuses
+        with self._lock:
+            key = path + body["metadata"]["name"]
+            if key in self.objects:
+                raise ApiError(f"{key} already exists", 409, {})
+            self.objects[key] = copy.deepcopy(body)
+            self.objects[key]["metadata"]["uid"] = str(uuid4())
+            return copy.deepcopy(self.objects[key])
+
+    def find(self, path: str) -> Object | None:
+        with self._lock:
+            return copy.deepcopy(self.objects.get(path))
+
+    def items(self, path: str, labelSelector: str) -> list[Object]:  # noqa: N803
+        wanted = dict(each.split("=") for each in labelSelector.split(","))
+        with self._lock:
+            return [
+                copy.deepcopy(found)
+                for key, found in self.objects.items()
+                if key.startswith(path) and wanted.items() <= found["metadata"]["labels"].items()
+            ]
+
+    def patch(self, path: str, body: Object) -> Object:
+        with self._lock:
+            if path not in self.objects:
+                raise ApiError(f"{path} not found", 404, {})
+            found = self.objects[path]
+            waited = found["spec"].get("suspend")
+            _merge(found, body)
+            if waited and not found["spec"].get("suspend"):
+                self.started.setdefault(found["metadata"]["name"], []).append(found["metadata"]["uid"])
+            return found
+
+    def delete(self, path: str) -> None:
+        with self._lock:
+            if self.objects.pop(path, None) is None:
+                raise ApiError(f"{path} not found", 404, {})
+
+    def of(self, kind: str) -> list[Object]:
+        return [found for key, found in self.objects.items() if key.startswith(f"{kind}/")]
+
+    def end(self, phase: str = "Succeeded") -> None:
+        """All that has started ends."""
+        for found in self.of("workflows"):
+            if not found["spec"].get("suspend"):
+                found["status"] = {"phase": phase}
+                found["metadata"]["labels"]["workflows.argoproj.io/completed"] = "true"
+
+    def expire(self) -> None:
+        """What has ended is deleted, as its time to live has it."""
+        self.end()
+        for key, found in list(self.objects.items()):
+            if not key.startswith("workflows/") or not found["spec"].get("suspend"):
+                del self.objects[key]
+
+
+def _merge(into: dict[str, Any], body: Mapping[str, Any]) -> None:
+    for key, value in body.items():
+        if value is None:
+            into.pop(key, None)
+        elif isinstance(value, Mapping):
+            _merge(into.setdefault(key, {}), value)
+        else:
+            into[key] = value

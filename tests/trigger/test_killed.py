@@ -1,0 +1,126 @@
+"""Pollers that are killed, race, and come late: every file of a commit starts once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from job.datasets.directory import Directory
+from tests.trigger.conftest import FOLDER, World, workflow
+from tests.trigger.fake import FakeCluster, KilledError, Requests
+
+URL = "https://git.example/team/texts.git"
+COMMIT = "0123456789" * 4
+FILES = {
+    f"{FOLDER}/a.yaml": workflow().encode(),
+    f"{FOLDER}/b.yaml": workflow("[main, dev]").encode(),
+    f"{FOLDER}/broken.yaml": b"jobs: [",
+}
+
+
+class Pushed:
+    """A repository in which this commit is the newest of two branches."""
+
+    def __init__(self, url: str, *_: Any) -> None:
+        self.url = url
+
+    def branches(self) -> dict[str, str]:
+        return {"main": COMMIT, "dev": COMMIT}
+
+    def fetch(self, branches: list[str], commits: int) -> dict[str, str]:
+        return dict.fromkeys(branches, COMMIT)
+
+    def files(self, commit: str) -> list[tuple[str, bytes]]:
+        return list(FILES.items())
+
+
+@pytest.fixture(autouse=True)
+def _pushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("argo.trigger.poll.Repository", Pushed)
+
+
+def once(world: World) -> None:
+    """Each file that can run has started once, and its record names that very Workflow."""
+    assert sorted(name[0] for name in world.cluster.started) == ["a", "b"]
+    for name, uids in world.cluster.started.items():
+        assert len(uids) == 1
+        texts = [path.read_text() for path in world.store.root.rglob("triggers/*/*/*.json")]
+        assert sum(f'"run": "{name}"' in text and uids[0] in text for text in texts) == 1
+
+
+def requests_of_a_poll(folder: Path) -> int:
+    requests = Requests()
+    World(FakeCluster(), Directory(folder)).poll(URL, requests)
+    return requests.count
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_poller_killed_at_any_request_loses_nothing_and_doubles_nothing(
+    answered: bool, expired: bool, tmp_path: Path
+) -> None:
+    count = requests_of_a_poll(tmp_path / "whole")
+    assert count > 12
+    for last in range(count):
+        world = World(FakeCluster(), Directory(tmp_path / f"{last}"))
+        with pytest.raises(KilledError):
+            world.poll(URL, Requests(last, answered=answered))
+        if expired:  # nobody polls for longer than a run is kept
+            world.cluster.expire()
+        world.poll(URL)
+        once(world)
+        world.cluster.expire()
+        world.poll(URL)
+        once(world)
+
+
+def test_of_eight_pollers_at_once_one_run_comes(world: World) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: world.poll(URL), range(8)))
+    once(world)
+
+
+def test_a_poller_that_slept_while_the_run_came_and_went_starts_nothing(world: World) -> None:
+    create = world.cluster.create
+
+    def late(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        world.cluster.create = create  # type: ignore[method-assign]
+        world.poll(URL)
+        world.cluster.expire()
+        return create(path, body)
+
+    world.cluster.create = late  # type: ignore[method-assign]
+    lines = world.poll(URL)
+    once(world)
+    assert any("was a-" in line for line in lines)
+    assert not any(each["spec"].get("suspend") for each in world.cluster.of("workflows"))
+
+
+DEATHS = st.tuples(st.integers(0, 40), st.booleans(), st.booleans())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deaths=st.lists(DEATHS, max_size=6))
+def test_any_row_of_deaths_ends_in_one_run(
+    deaths: list[tuple[int, bool, bool]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    world = World(FakeCluster(), Directory(tmp_path_factory.mktemp("row")))
+    for last, answered, expired in deaths:
+        with suppress(KilledError):
+            world.poll(URL, Requests(last, answered=answered))
+        if expired:
+            world.cluster.expire()
+    world.poll(URL)
+    once(world)
+
+
+def test_a_store_without_put_if_absent_has_one_run_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Directory, "conditional", lambda _: False)
+    monkeypatch.delattr(Directory, "put_if_absent")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: world.poll(URL), range(8)))
+    once(world)

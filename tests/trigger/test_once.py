@@ -1,0 +1,67 @@
+"""`textgen submit --once`: CI and pollers make one run of a commit, whoever comes first."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from argo.cluster.submit import Submission, prepare
+from argo.language import check
+from argo.trigger import once
+from job.errors import InputError
+from tests.trigger.conftest import FOLDER, Remote, World, workflow
+
+
+def submission(remote: Remote, url: str = "") -> Submission:
+    """What `textgen submit` makes of the file, in a clone of the repository."""
+    remote.git("remote", "add", "origin", url or remote.url)
+    found = check(remote.work / FOLDER / "say.yaml").workflow
+    assert found
+    return prepare(found, None, {})
+
+
+def create(world: World, given: Submission) -> Any:
+    return once.create(cast(Any, world.cluster), given)
+
+
+def test_a_second_submission_gets_the_first_ones_run(remote: Remote, world: World) -> None:
+    remote.push({"say.yaml": workflow()})
+    given = submission(remote)
+    first = create(world, given)
+    assert "suspend" not in first["spec"]
+    assert create(world, given)["metadata"]["uid"] == first["metadata"]["uid"]
+    assert len(world.cluster.of("workflows")) == 1
+
+
+def test_a_poller_finds_what_ci_submitted(remote: Remote, world: World) -> None:
+    remote.push({"say.yaml": workflow()})
+    made = create(world, submission(remote))
+    assert f"is {made['metadata']['name']} already" in "\n".join(world.poll(remote.url))
+    world.cluster.end()
+    world.cluster.expire()
+    world.poll(remote.url)
+    assert not world.cluster.of("workflows")
+
+
+def test_ci_finds_what_a_poller_submitted(remote: Remote, world: World) -> None:
+    remote.push({"say.yaml": workflow()})
+    world.poll(remote.url)
+    (polled,) = world.cluster.of("workflows")
+    assert create(world, submission(remote))["metadata"]["uid"] == polled["metadata"]["uid"]
+
+
+def test_the_next_commit_is_another_run(remote: Remote, world: World) -> None:
+    remote.push({"say.yaml": workflow()})
+    given = submission(remote)
+    create(world, given)
+    remote.push()
+    create(world, prepare(given.workflow, None, {}))
+    assert len(world.cluster.of("workflows")) == 2
+
+
+def test_a_file_of_no_repository_has_no_commit(world: World, tmp_path: Path) -> None:
+    (tmp_path / "say.yaml").write_text(workflow())
+    found = check(tmp_path / "say.yaml").workflow
+    assert found
+    with pytest.raises(InputError, match="--once runs a commit of a repository that has a remote"):
+        create(world, prepare(found, None, {}))

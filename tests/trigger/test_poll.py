@@ -1,0 +1,248 @@
+"""What a poll runs of a repository's branches, with real git."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from argo.cluster.api import ApiError
+from job.datasets import Datasets
+from tests.trigger.conftest import FOLDER, Remote, World, workflow
+
+FILE = f"{FOLDER}/a.yaml"
+
+
+def ran(world: World) -> list[tuple[str, str, str]]:
+    """Branch, commit and file of all that was started, in order."""
+    found = []
+    for name in world.cluster.started:
+        annotations = world.cluster.objects[f"workflows/{name}"]["metadata"]["annotations"]
+        push = json.loads(annotations["textgen/trigger"])
+        found.append((push["branch"], push["commit"], push["file"]))
+    return found
+
+
+def test_a_push_runs_the_files_that_name_its_branch_once(remote: Remote, world: World) -> None:
+    commit = remote.push({"a.yaml": workflow(), "b.yml": workflow("[dev, main]"), "c.yaml": workflow("dev")})
+    lines = world.poll(remote.url)
+    assert [re.sub("-[a-z2-7]{12}", "-X", line) for line in lines] == [
+        f"main {commit[:7]} {FILE}: submitted a-X to fake/texts",
+        f"main {commit[:7]} {FOLDER}/b.yml: submitted b-X to fake/texts",
+    ]
+    assert world.poll(remote.url) == []
+    assert ran(world) == [("main", commit, FILE), ("main", commit, f"{FOLDER}/b.yml")]
+
+
+def test_the_run_has_the_pushs_url_and_commit_whatever_the_file_says(remote: Remote, world: World) -> None:
+    event = "context: {event: {github: {url: https://old.example/x.git, ref: abc}}}\n"
+    commit = remote.push({"a.yaml": event + workflow()})
+    world.poll(remote.url)
+    (made,) = world.cluster.of("workflows")
+    given = {each["name"]: each["value"] for each in made["spec"]["arguments"]["parameters"]}
+    assert given == {"github-url": remote.url, "github-ref": commit}
+
+
+def test_each_commits_own_files_decide(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow("main", "first")})
+    world.poll(remote.url)
+    remote.push({"a.yaml": workflow("other", "second")})
+    assert world.poll(remote.url) == []
+    remote.git("branch", "other")
+    world.poll(remote.url)
+    assert [branch for branch, _, _ in ran(world)] == ["main", "other"]
+
+
+@pytest.mark.parametrize(("every", "runs"), [(False, 2), (True, 6)])
+def test_of_several_commits_the_newest_runs_or_all_in_order(
+    remote: Remote, world: World, every: bool, runs: int
+) -> None:
+    commits = [remote.push({"a.yaml": workflow()})]
+    world.poll(remote.url, every=every)
+    commits += [remote.push() for _ in range(5)]
+    world.poll(remote.url, every=every)
+    found = [commit for _, commit, _ in ran(world)]
+    assert len(found) == runs
+    assert found == [commit for commit in commits if commit in found]
+    assert found[-1] == commits[-1]
+
+
+def test_of_more_commits_than_the_bound_the_newest_runs(
+    remote: Remote, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("argo.trigger.poll.MOST", 3)
+    remote.push({"a.yaml": workflow()})
+    world.poll(remote.url, every=True)
+    commits = [remote.push() for _ in range(4)]
+    assert world.poll(remote.url, every=True)[0] == (
+        "main was rewritten, or has over 3 new commits: only the newest runs"
+    )
+    assert [commit for _, commit, _ in ran(world)][1:] == commits[-1:]
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_force_push_runs_the_new_commit_and_going_back_runs_nothing(
+    remote: Remote, world: World, every: bool
+) -> None:
+    first = remote.push({"a.yaml": workflow()})
+    remote.push()
+    world.poll(remote.url, every=every)
+    remote.git("reset", "--quiet", "--hard", first)
+    rewritten = remote.push({"b.txt": ""})
+    world.poll(remote.url, every=every)
+    assert [commit for _, commit, _ in ran(world)][1:] == [rewritten]
+    remote.git("reset", "--quiet", "--hard", "HEAD@{1}")
+    world.poll(remote.url, every=every)
+    remote.git("reset", "--quiet", "--hard", rewritten)
+    before = dict(world.cluster.started)
+    world.poll(remote.url, every=every)
+    assert world.cluster.started == before
+
+
+def test_a_commit_on_two_named_branches_runs_once(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow("[main, release]")})
+    remote.git("branch", "release")
+    world.poll(remote.url)
+    assert len(world.cluster.started) == 1
+
+
+def test_deleted_branches_and_tags_run_nothing(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow("[main, gone]")})
+    remote.git("checkout", "--quiet", "-b", "gone")
+    remote.push()
+    remote.git("checkout", "--quiet", "main")
+    world.poll(remote.url)
+    remote.git("branch", "--quiet", "-D", "gone")
+    remote.git("tag", "gone")
+    remote.git("tag", "v1")
+    before = dict(world.cluster.started)
+    assert world.poll(remote.url) == []
+    assert world.cluster.started == before
+
+
+def test_a_tag_named_like_a_branch_does_not_stand_for_it(remote: Remote, world: World) -> None:
+    first = remote.push({"a.yaml": workflow()})
+    remote.git("tag", "main", first)
+    second = remote.push()
+    world.poll(remote.url)
+    assert ran(world) == [("main", second, FILE)]
+
+
+@pytest.mark.parametrize("branch", ["--upload-pack=pwned", "$(touch${IFS}pwned)", "a/b'c\"d", "ärger{{x}}"])
+def test_a_branchs_name_is_data(branch: str, remote: Remote, world: World, tmp_path: Path) -> None:
+    remote.push({"a.yaml": workflow(json.dumps(branch, ensure_ascii=False))})
+    remote.git("update-ref", f"refs/heads/{branch}", "HEAD")
+    world.poll(remote.url)
+    assert [each for each, _, _ in ran(world)] == [branch]
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_two_spellings_of_a_url_are_one_repository(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow()})
+    world.poll(remote.url)
+    world.poll(str(remote.work))
+    world.poll(f"{remote.url}/")
+    assert len(world.cluster.started) == 1
+
+
+def test_what_runs_is_not_lost_when_the_namespace_is_emptied(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow()})
+    world.poll(remote.url)
+    world.cluster.expire()
+    for path in world.store.root.rglob("heads.json"):
+        path.unlink()
+    assert re.fullmatch(r"main \w{7} \S+: is a-\w{12} already", world.poll(remote.url)[0])
+    assert not world.cluster.of("workflows")
+
+
+def test_records_are_neither_datasets_nor_garbage(remote: Remote, world: World) -> None:
+    from datetime import timedelta
+
+    from job.datasets.collect import collect
+
+    remote.push({"a.yaml": workflow()})
+    world.poll(remote.url)
+    before = sorted(world.store.root.rglob("*.json"))
+    assert Datasets(world.store).datasets() == []
+    assert list(collect(world.store, timedelta(0))) == []
+    assert sorted(world.store.root.rglob("*.json")) == before
+
+
+def test_a_file_that_cannot_run_is_reported_once_and_the_others_run(remote: Remote, world: World) -> None:
+    bad = {"broken.yaml": "jobs: [", "huge.yaml": "#" * (1 << 20) + "\n" + workflow()}
+    lacking = workflow().replace("script@v1", "script@v1, resources: {instance-type: NONE}")
+    commit = remote.push({"a.yaml": workflow(), **bad, "lacking.yaml": lacking})
+    lines = world.poll(remote.url)
+    told = {each["involvedObject"]["name"]: each["message"] for each in world.cluster.of("events")}
+    assert len(lines) == 4
+    assert len(told) == 3
+    assert f"main {commit[:7]} {FOLDER}/broken.yaml: {FOLDER}/broken.yaml:1:" in "".join(told.values())
+    assert "instance type" in "".join(told.values())
+    assert len(world.cluster.started) == 1
+    for path in world.store.root.rglob("heads.json"):
+        path.unlink()
+    world.cluster.objects.clear()  # Events are kept for an hour
+    world.poll(remote.url)
+    assert not world.cluster.of("events")
+
+
+def test_a_broken_file_for_another_branch_is_no_news_here(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow("main").replace("debian:12", "")})
+    remote.git("checkout", "--quiet", "-b", "feature")
+    remote.git("update-ref", "-d", "refs/heads/main")
+    assert world.poll(remote.url) == []
+
+
+def test_a_workflow_that_the_api_server_will_never_take_is_reported(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow()})
+    create = world.cluster.create
+
+    def refuse(path: str, body: dict[str, object]) -> dict[str, object]:
+        if path == "workflows/":
+            raise ApiError("spec is wrong", 422, {})
+        return create(path, body)
+
+    world.cluster.create = refuse  # type: ignore[method-assign]
+    assert "can't run: spec is wrong" in world.poll(remote.url)[0]
+    assert len(world.cluster.of("events")) == 1
+
+
+def test_what_the_cluster_refuses_for_now_is_tried_again(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow()})
+    world.cluster.refuses = ApiError("exceeded quota: count/workflows", 403, {})
+    lines: list[str] = []
+    assert not world.poller().poll(remote.url, lines.append)
+    assert lines[0].endswith("a.yaml: exceeded quota: count/workflows")
+    world.cluster.refuses = None
+    assert world.poller().poll(remote.url, lines.append)
+    assert len(world.cluster.started) == 1
+
+
+def test_what_has_no_file_or_no_trigger_is_said(remote: Remote, world: World) -> None:
+    commit = remote.push()
+    assert world.poll(remote.url) == [f"main {commit[:7]}: no workflow files: {FOLDER}/ has no .yaml or .yml"]
+    commit = remote.push({"a.yaml": workflow().split("\n", 1)[1], "b.txt": "", "c": ""})
+    assert world.poll(remote.url) == [
+        f"main {commit[:7]} {FILE}: no push starts it: it has no "
+        "on: {github: {branches: {only: BRANCH}}}"
+    ]
+
+
+def test_links_are_not_followed(remote: Remote, world: World) -> None:
+    (remote.work / FOLDER).mkdir(parents=True)
+    (remote.work / FOLDER / "a.yaml").symlink_to("/etc/passwd")
+    remote.push()
+    assert "no workflow files" in world.poll(remote.url)[0]
+
+
+def test_another_workflow_of_the_name_is_left_alone(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow()})
+    world.poll(remote.url)
+    (made,) = world.cluster.of("workflows")
+    foreign = {"metadata": {"name": made["metadata"]["name"], "labels": {}}, "spec": {"suspend": True}}
+    world.cluster.objects.clear()
+    world.cluster.create("workflows/", foreign)
+    for path in world.store.root.rglob("*.json"):
+        path.unlink()
+    assert "fake/texts has another Workflow a-" in world.poll(remote.url)[0]
+    assert world.cluster.of("workflows")[0]["spec"]["suspend"]
