@@ -13,6 +13,7 @@ from argo.cli.parameters import parameters_option
 @click.argument("file", type=click.Path(path_type=Path))
 @parameters_option
 @click.option("--wait/--detach", default=True, show_default=True, help="Follow the run to its end, or not.")
+@click.option("--once", is_flag=True, help="Follow the run of this commit where there is one already.")
 @click.option("--cluster", type=click.Path(path_type=Path), help="What is particular to the cluster.")
 @cluster_options
 @click.option(
@@ -22,6 +23,7 @@ def command(
     file: Path,
     parameters: dict[str, str],
     wait: bool,
+    once: bool,
     cluster: Path | None,
     context: str | None,
     namespace: str | None,
@@ -46,12 +48,17 @@ def command(
         if not problem.certain:
             click.echo(f"warning: {problem.message}", err=True)
     preflight.refuse(api, problems)
-    made = submit.create(api, submission)
+    if once:
+        from argo.trigger.once import create
+
+        made = create(api, submission)
+    else:
+        made = submit.create(api, submission)
     name = made["metadata"]["name"]
     if output == "name":
         click.echo(name)
     elif output is None:
-        click.echo(f"submitted {name} to {api}")
+        click.echo(f"{name} is the run of this commit on {api}" if once else f"submitted {name} to {api}")
     status = shown(api, name, quiet=bool(output)) if wait else 0
     if output in {"json", "yaml"}:
         from argo.cli.tables import print_value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argo.cluster.api import Api, Object
-from argo.compile import Cluster, Kind, compile
+from argo.compile import Cluster, Kind, Origin, compile
 from argo.compile import cluster as clusters
 from argo.compile.origin import find
 from argo.compile.parameters import REF, URL
@@ -15,9 +15,10 @@ from job.datasets import DatasetRef
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to be created, what it was compiled from, and the values of the workflow's inputs."""
+    """What is to be created, what it was compiled from and where that lies, and the values of its inputs."""
 
     workflow: Workflow
+    origin: Origin
     values: Mapping[str, str | DatasetRef]
     made: Object
 
@@ -30,9 +31,10 @@ def prepare(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) 
     known = {name: value for name, value in found.parameters.items() if name in workflow.inputs}
     values = {**known, **given}
     bound = bind(workflow, {name: value for name, value in values.items() if name not in {URL, REF}})
-    text = compile(workflow, Kind.WORKFLOW, found, find(workflow, Kind.WORKFLOW), values=values)
+    origin = find(workflow, Kind.WORKFLOW)
+    text = compile(workflow, Kind.WORKFLOW, found, origin, values=values)
     made = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    return Submission(workflow, bound, made)
+    return Submission(workflow, origin, bound, made)
 
 
 def create(api: Api, submission: Submission) -> Object:

@@ -29,13 +29,17 @@ def compiled(push: Push, workflow: Workflow, cluster: Cluster) -> Object:
     values = {**known, URL: push.url, REF: push.commit}
     text = compile(workflow, Kind.WORKFLOW, cluster, Origin(push.file, push.url, push.commit), values=values)
     made: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    metadata = made["metadata"]
-    del metadata["generateName"]
-    metadata["name"] = push.run
-    metadata["labels"][STATE] = WAITING
-    metadata["annotations"][STATE] = json.dumps(asdict(push), ensure_ascii=False)
     made["spec"]["suspend"] = True
-    return made
+    return named(made, push, WAITING)
+
+
+def named(made: Object, push: Push, state: str) -> Object:
+    """The Workflow as the one of a push, by whose name the API server refuses a second one."""
+    metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
+    labels = {**metadata["labels"], STATE: state}
+    annotations = {**metadata["annotations"], STATE: json.dumps(asdict(push), ensure_ascii=False)}
+    metadata |= {"name": push.run, "labels": labels, "annotations": annotations}
+    return {**made, "metadata": metadata}
 
 
 def create(api: Api, made: Object) -> Object | None:

@@ -1,4 +1,4 @@
-"""A repository as users have it: a workflow whose only job keeps the settings of its commit in a dataset."""
+"""A repository as users have it: a workflow that keeps the settings of its commit in a dataset."""
 
 import subprocess
 from pathlib import Path
@@ -7,6 +7,8 @@ FILE = ".gradient/workflows/nlp-text-generation.yaml"
 DATASET = "settings"
 FLOW = """\
 on: {github: {branches: {only: main}}}
+inputs:
+  word: {type: string, with: {value: ""}}
 jobs:
   clone:
     uses: git-checkout@v1
@@ -15,11 +17,11 @@ jobs:
   keep:
     uses: script@v1
     needs: [clone]
-    inputs: {repo: clone.outputs.repo}
+    inputs: {repo: clone.outputs.repo, word: workflow.inputs.word}
     outputs: {kept: {type: dataset, with: {ref: settings}}}
     with:
       image: debian:12
-      script: cp /inputs/repo/settings.toml /outputs/kept/outputs.txt
+      script: cat /inputs/word /inputs/repo/settings.toml > /outputs/kept/outputs.txt
 """
 
 
