@@ -176,8 +176,12 @@ class Poller:
     def _report(self, push: Push, workflow: Object) -> None:
         found = runs.record(workflow)
         made = ", ".join(version for job in found.jobs.values() for version in job.outputs.values())
-        text = f"{push.run}: {found.message or (f'made {made}' if made else found.phase)}"
-        if self.statuses and self.statuses.post(push, _STATES.get(found.phase, State.ERROR), text):
+        failed = (f"{name}: {job.message}" for name, job in found.jobs.items() if job.message)
+        text = f"made {made}" if made else str(found.phase)
+        if found.phase is not Phase.SUCCEEDED:
+            text = next(failed, found.message or text)
+        state = _STATES.get(found.phase, State.ERROR)
+        if self.statuses and self.statuses.post(push, state, f"{push.run}: {text}"):
             run.told(self.api, workflow)
 
 

@@ -1,0 +1,231 @@
+"""Commit statuses: the requests of three kinds of host, over TLS, and what happens when they are refused."""
+
+import json
+import os
+import shutil
+import ssl
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo.compile import Cluster
+from argo.trigger import Poller, hosts
+from argo.trigger.hosts import Kind, State
+from argo.trigger.push import Push
+from argo.trigger.status import Statuses, statuses
+from job.errors import InputError
+from tests.checkout.servers import certificate
+from tests.trigger.conftest import Remote, World, workflow
+
+COMMIT = "0123456789" * 4
+
+
+class Asked(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: dict[str, str]
+
+
+class Host:
+    """Answers with `status`, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.status, self.answer = 201, b"{}"
+        self.address = ""
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed: no certificate for a server of https")
+    return certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+
+
+@pytest.fixture
+def host(trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    made = Host()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            made.asked.append(Asked(self.path, dict(self.headers), json.loads(body)))
+            self.send_response(made.status)
+            if made.status == 307:
+                self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", str(len(made.answer)))
+            self.end_headers()
+            self.wfile.write(made.answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted[0]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*trusted)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        made.address = f"127.0.0.1:{server.server_port}"
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield made
+        server.shutdown()
+
+
+def push(host: Host, path: str = "team/texts.git") -> Push:
+    return Push(f"https://{host.address}/{path}", "main", COMMIT, ".gradient/workflows/a.yaml")
+
+
+def post(host: Host, kind: Kind, state: State = State.PENDING, path: str = "team/texts.git") -> list[str]:
+    lines: list[str] = []
+    Statuses("hush", kind, lines.append).post(push(host, path), state, "submitted as a-1")
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "header"),
+    [
+        (Kind.GITHUB, "/api/v3/repos/team/texts/statuses/", ("Authorization", "Bearer hush")),
+        (Kind.GITEA, "/api/v1/repos/team/texts/statuses/", ("Authorization", "token hush")),
+        (Kind.GITLAB, "/api/v4/projects/team%2Ftexts/statuses/", ("Private-Token", "hush")),
+    ],
+)
+def test_each_kind_of_host_is_asked_in_its_own_way(
+    host: Host, kind: Kind, path: str, header: tuple[str, str]
+) -> None:
+    assert post(host, kind) == []
+    (asked,) = host.asked
+    assert asked.path == path + COMMIT
+    assert header in asked.headers.items()
+    name = "name" if kind is Kind.GITLAB else "context"
+    assert asked.body[name] == "textgen/a.yaml"
+    assert asked.body["state"] == "pending"
+    assert asked.body["description"] == "submitted as a-1"
+
+
+@pytest.mark.parametrize("state", [State.FAILURE, State.ERROR])
+def test_gitlab_has_one_word_for_what_went_wrong(host: Host, state: State) -> None:
+    post(host, Kind.GITLAB, state)
+    assert host.asked[0].body["state"] == "failed"
+
+
+def test_github_itself_has_another_host_for_its_api() -> None:
+    status = hosts.Status(COMMIT, "main", State.SUCCESS, "textgen/a.yaml", "x" * 200)
+    asked = hosts.request(Kind.GITHUB, "github.com", "you/texts", "hush", status)
+    assert asked.url == f"https://api.github.com/repos/you/texts/statuses/{COMMIT}"
+    assert len(json.loads(asked.body)["description"]) == 140
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://me:pw@Git.Example:8443/a/b.git", ("git.example:8443", "a/b")),
+        ("git@github.com:you/texts.git", ("github.com", "you/texts")),
+        ("ssh://git@gitlab.example:2222/group/sub/texts", ("gitlab.example", "group/sub/texts")),
+        ("https://git.example/forge/a/b/", ("git.example", "forge/a/b")),
+        ("git://git.example/a/b", None),
+        ("file:///srv/a/b", None),
+        ("/srv/a/b", None),
+        ("https://git.example/alone", None),
+    ],
+)
+def test_the_host_and_the_path_of_a_repository(url: str, found: tuple[str, str] | None) -> None:
+    assert hosts.place(url) == found
+
+
+@given(st.text())
+def test_no_text_makes_a_host_of_nothing(text: str) -> None:
+    try:
+        found = hosts.place(text)
+    except ValueError:
+        return  # what git refuses before
+    assert found is None or (all(found) and "/" not in found[0])
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "401 Unauthorized; has the token expired?"),
+        (403, "403 Forbidden; may the token write commit statuses?"),
+        (404, "404 Not Found; may the token see the repository?"),
+        (500, "500 Internal Server Error"),
+        (307, "307 Temporary Redirect"),
+    ],
+)
+def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, status: int, said: str) -> None:
+    host.status = status
+    lines = post(host, Kind.GITEA)
+    assert len(host.asked) == 1
+    assert lines == [
+        f"https://{host.address}/team/texts.git main 0123456 .gradient/workflows/a.yaml: "
+        f"no commit status from {host.address}: {said}"
+    ]
+
+
+def test_gitlab_repeating_itself_is_no_refusal(host: Host) -> None:
+    host.status, host.answer = 400, b'{"message": "Cannot transition status via :enqueue from :pending"}'
+    assert post(host, Kind.GITLAB) == []
+
+
+def test_after_a_refusal_nothing_is_asked_until_the_next_poll(host: Host) -> None:
+    host.status = 500
+    lines: list[str] = []
+    posts = Statuses("hush", Kind.GITEA, lines.append)
+    assert not posts.post(push(host), State.PENDING, "")
+    assert not posts.post(push(host), State.PENDING, "")
+    assert (len(host.asked), len(lines)) == (1, 1)
+
+
+def test_a_kind_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^TEXTGEN_STATUS_API=svn: must be github, gitlab, gitea$"):
+        statuses({"TEXTGEN_STATUS_TOKEN": "hush", "TEXTGEN_STATUS_API": "svn"}, print)
+    assert statuses({}, print) is None
+
+
+class Told:
+    """Keeps what would be posted; `works` is what comes of it."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, State, str]] = []
+        self.works = True
+
+    def post(self, push: Push, state: State, text: str) -> bool:
+        self.posts.append((push.file.rpartition("/")[2], state, text.replace(push.run, "RUN")))
+        return self.works
+
+
+def polled(world: World, remote: Remote, told: Any) -> None:
+    poller = Poller(world.cluster, world.store, Cluster(), told, os.environ)  # type: ignore[arg-type]
+    poller.resume([remote.url], print)
+    assert poller.poll(remote.url, print)
+
+
+def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World) -> None:
+    told = Told()
+    remote.push({"a.yaml": workflow(), "b.yaml": "jobs: ["})
+    polled(world, remote, told)
+    assert told.posts[0] == ("a.yaml", State.PENDING, "submitted as RUN")
+    assert [each[:2] for each in told.posts[1:]] == [("b.yaml", State.ERROR)]
+    (made,) = world.cluster.of("workflows")
+    made["metadata"] |= {"namespace": "texts", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    world.cluster.end("Failed")
+    told.works = False
+    polled(world, remote, told)
+    told.works = True
+    polled(world, remote, told)
+    polled(world, remote, told)
+    assert told.posts[2:] == [("a.yaml", State.FAILURE, "RUN: Failed")] * 2
+
+
+def test_a_status_that_cannot_be_posted_keeps_no_run_from_starting(remote: Remote, world: World) -> None:
+    told = Told()
+    told.works = False
+    remote.push({"a.yaml": workflow(), "b.yaml": "jobs: ["})
+    polled(world, remote, told)
+    assert len(world.cluster.started) == 1
