@@ -1,0 +1,151 @@
+"""A push on a real cluster: one run, one version that names the commit, whoever polls."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from job.datasets import DatasetRef
+from tests.cluster.conftest import cluster, controller, restricted, s3, served
+from tests.cluster.kubernetes import Namespace, images, kubectl, until
+from tests.trigger.conftest import Remote
+
+__all__ = ["cluster", "controller", "restricted", "s3", "served"]
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = "scale: 1/16\nsecurity: restricted\n"
+FILE = """
+on: {github: {branches: {only: main}}}
+jobs:
+  cloneRepo:
+    uses: git-checkout@v1
+    outputs: {repo: {type: volume}}
+    with: {url: context.event.github.url, ref: context.event.github.ref}
+  write:
+    uses: script@v1
+    needs: [cloneRepo]
+    inputs: {repo: cloneRepo.outputs.repo}
+    outputs: {texts: {type: dataset, with: {ref: NAME}}}
+    with: {image: 'debian:12', script: cp /inputs/repo/setting /outputs/texts/}
+"""
+
+
+class Pushed:
+    """A repository that the cluster reaches, whose workflow commits to a dataset of its own."""
+
+    def __init__(self, remote: Remote, served: tuple[Path, str], name: str) -> None:
+        self.remote, self.name = remote, name
+        self.bare, self.url = served[0] / f"{name}.git", f"{served[1]}/{name}.git"
+        subprocess.run(["git", "init", "--quiet", "--bare", str(self.bare)], check=True)
+
+    def push(self, setting: str) -> str:
+        (self.remote.work / "setting").write_text(setting)
+        commit = self.remote.push({f"{self.name}.yaml": FILE.replace("NAME", self.name)})
+        self.remote.git("push", "--quiet", str(self.bare), "main")
+        return commit
+
+    def runs(self, namespace: Namespace) -> list[str]:
+        label = f"textgen/workflow={self.name}"
+        found = kubectl("-n", namespace.name, "get", "workflows", "-l", label, "-o", "name")
+        return [line.rpartition("/")[2] for line in found.splitlines()]
+
+    def versions(self, namespace: Namespace) -> dict[str, str]:
+        """The text of each version's commit, by the commit."""
+        found = {}
+        for version in namespace.datasets.versions(DatasetRef(self.name)):
+            lineage = namespace.datasets.manifest(version).lineage
+            repository = lineage["repository"]
+            assert isinstance(repository, dict)
+            assert repository["url"] == self.url
+            found[repository["commit"]] = str(lineage["run"])
+        return found
+
+
+def poll(url: str, namespace: Namespace, folder: Path) -> str:
+    """What `textgen trigger poll` prints."""
+    (folder / "cluster.yaml").write_text(CLUSTER)
+    words = [sys.executable, "-m", "argo", "trigger", "poll", url, "-n", namespace.name]
+    words += ["--cluster", str(folder / "cluster.yaml")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_push_of_a_changed_setting_makes_one_run_and_one_version_that_names_the_commit(
+    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+) -> None:
+    pushed = Pushed(remote, served, "setting")
+    commits = []
+    for setting in ("one", "two"):
+        commits.append(pushed.push(setting))
+        assert "submitted setting-" in poll(pushed.url, restricted, tmp_path)
+        assert poll(pushed.url, restricted, tmp_path) == ""
+    for run in pushed.runs(restricted):
+        assert restricted.ended(run)["status"]["phase"] == "Succeeded"
+    assert pushed.versions(restricted).keys() == set(commits)
+    assert len(pushed.runs(restricted)) == 2
+
+
+def test_the_same_push_seen_by_eight_pollers_at_once_makes_one_run(
+    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+) -> None:
+    pushed = Pushed(remote, served, "seen")
+    commit = pushed.push("one")
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda _: poll(pushed.url, restricted, tmp_path), range(8)))
+    assert any("submitted seen-" in each for each in said)
+    (run,) = pushed.runs(restricted)
+    assert restricted.ended(run)["status"]["phase"] == "Succeeded"
+    assert pushed.versions(restricted) == {commit: run}
+    kubectl("-n", restricted.name, "delete", "workflow", run)
+    assert poll(pushed.url, restricted, tmp_path) == ""
+    assert pushed.runs(restricted) == []
+
+
+def test_the_cluster_polls_by_itself(
+    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+) -> None:
+    if not any("library/textgen-trigger:" in name for name in images()):
+        pytest.skip("the cluster has no image textgen-trigger")
+    pushed = Pushed(remote, served, "cron")
+    commit = pushed.push("one")
+    (tmp_path / "k8s").symlink_to(ROOT / "k8s")
+    (tmp_path / "cluster.yaml").write_text(CLUSTER)
+    generated = {
+        "name": "textgen-trigger",
+        "behavior": "merge",
+        "literals": [f"repositories={pushed.url}"],
+        "files": ["cluster.yaml"],
+    }
+    own = {
+        "namespace": restricted.name,
+        "resources": ["k8s/overlays/trigger"],
+        "configMapGenerator": [generated],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    words = ("--server-side", "--validate=strict", "-k", str(tmp_path))
+    kubectl("apply", *words)
+    try:
+        (run,) = until(lambda: pushed.runs(restricted), "the poll's run", 120, every=1)
+        assert restricted.ended(run)["status"]["phase"] == "Succeeded"
+        assert pushed.versions(restricted) == {commit: run}
+    finally:
+        kubectl("-n", restricted.name, "delete", "cronworkflow", "textgen-trigger")
+
+
+def test_a_file_that_cannot_run_is_an_event_that_people_find(
+    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+) -> None:
+    pushed = Pushed(remote, served, "broken")
+    remote.push({"broken.yaml": "jobs: ["})
+    remote.git("push", "--quiet", str(pushed.bare), "main")
+    assert "can't run" in poll(pushed.url, restricted, tmp_path)
+    words = ("get", "events", "--field-selector", "reason=InvalidWorkflowFile", "-o", "json")
+    (event,) = json.loads(kubectl("-n", restricted.name, *words))["items"]
+    assert ".gradient/workflows/broken.yaml:1:" in event["message"]
