@@ -20,7 +20,12 @@ from job.errors import InputError
 
 _CONFLICT = 409
 _TRIES = 5
-_LABELS = ("workflows.argoproj.io/completed", "workflows.argoproj.io/workflow-archiving-status")
+# What says that the run has ended, the last that a poller has reported it (argo.trigger.run).
+_LABELS = (
+    "workflows.argoproj.io/completed",
+    "workflows.argoproj.io/workflow-archiving-status",
+    "textgen/told",
+)
 
 Nodes = Mapping[str, Mapping[str, Any]]
 

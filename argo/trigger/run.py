@@ -16,7 +16,8 @@ from argo.trigger.push import Push
 from job.errors import ClusterError
 
 STATE = "textgen/trigger"  # the label, and the annotation with the push
-WAITING, STARTED, TOLD = "waiting", "started", "told"
+WAITING, STARTED = "waiting", "started"
+TOLD = "textgen/told"  # the label of a run whose end has been reported; `textgen retry` takes it away
 
 _CONFLICT = 409
 
@@ -61,7 +62,7 @@ def create(api: Api, made: Object) -> Object | None:
 
 def start(api: Api, workflow: Object) -> None:
     """Let it run. Does nothing to one that runs."""
-    body = {"metadata": {"labels": {STATE: STARTED}}, "spec": {"suspend": None}}
+    body = {"metadata": {"labels": {STATE: STARTED, TOLD: None}}, "spec": {"suspend": None}}
     api.patch(api.workflows(workflow["metadata"]["name"]), body)
 
 
@@ -77,7 +78,7 @@ def discard(api: Api, workflow: Object) -> None:
 def told(api: Api, workflow: Object) -> None:
     """Note that its end has been reported."""
     try:
-        api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {STATE: TOLD}}})
+        api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {TOLD: "true"}}})
     except ApiError as error:
         if error.status != 404:
             raise
@@ -95,7 +96,7 @@ def waiting(api: Api) -> list[Object]:
 
 def ended(api: Api) -> list[Object]:
     """Those that have ended, and whose end was not reported."""
-    selector = f"{STATE}={STARTED},workflows.argoproj.io/completed=true"
+    selector = f"{STATE}={STARTED},!{TOLD},workflows.argoproj.io/completed=true"
     return api.items(api.workflows(), labelSelector=selector)
 
 

@@ -54,12 +54,13 @@ def counted(inner: Any, requests: Requests) -> Any:
 class FakeCluster:
     """One namespace: names are unique, ids are new. `started` has the id of each Workflow that ever ran."""
 
-    namespace = "texts"
+    namespace, server = "texts", "https://fake"
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.started: dict[str, list[str]] = {}
         self.refuses: Exception | None = None
+        self.installed = True
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
@@ -82,17 +83,26 @@ class FakeCluster:
             self.objects[key]["metadata"]["uid"] = str(uuid4())
             return copy.deepcopy(self.objects[key])
 
+    def missing_namespace(self) -> bool:
+        return False
+
     def find(self, path: str) -> Object | None:
+        if path.startswith("/apis/"):
+            return {"resources": [{"name": "workflows"}] if self.installed else []}
         with self._lock:
             return copy.deepcopy(self.objects.get(path))
 
     def items(self, path: str, labelSelector: str) -> list[Object]:  # noqa: N803
-        wanted = dict(each.split("=") for each in labelSelector.split(","))
+        parts = labelSelector.split(",")
+        wanted = dict(each.split("=") for each in parts if "=" in each)
+        unwanted = {each[1:] for each in parts if each.startswith("!")}
         with self._lock:
             return [
                 copy.deepcopy(found)
                 for key, found in self.objects.items()
-                if key.startswith(path) and wanted.items() <= found["metadata"]["labels"].items()
+                if key.startswith(path)
+                and wanted.items() <= (labels := found["metadata"]["labels"]).items()
+                and not unwanted & labels.keys()
             ]
 
     def patch(self, path: str, body: Object) -> Object:

@@ -117,6 +117,12 @@ def test_a_cluster_that_does_not_answer_ends_it(
     assert err == ["textgen: the cluster at https://x does not answer: timed out"]
 
 
+def test_a_cluster_without_argo_is_one_line(poll: Poll, remote: Remote) -> None:
+    poll.world.cluster.installed = False
+    _, (line,) = poll(remote.url, status=2)
+    assert line.startswith("textgen: can't run on fake/texts: https://fake has no Argo Workflows")
+
+
 def test_the_command_alone_imports_nothing_large() -> None:
     large = {"hera", "boto3", "kubernetes", "yaml"}
     words = f"import sys, argo.cli.trigger.poll; sys.exit(str({large} & set(sys.modules) or '') or 0)"

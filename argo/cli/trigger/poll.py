@@ -41,6 +41,8 @@ def command(
     for private repositories of one host, TEXTGEN_STATUS_TOKEN is for commit statuses there. Exits with 1
     where a repository could not be read; the others are polled all the same.
     """
+    from argo.cluster import preflight
+    from argo.cluster.preflight import rights
     from argo.compile import Cluster
     from argo.compile import cluster as clusters
     from argo.trigger import Poller
@@ -50,6 +52,7 @@ def command(
 
     one_host(repositories, os.environ)
     api = connected(context, namespace)
+    preflight.refuse(api, list(rights.installed(api)))
     poller = Poller(
         api,
         open_store(store or _store(api)),
