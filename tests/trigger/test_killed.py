@@ -108,7 +108,7 @@ def test_a_poller_that_slept_while_the_run_came_and_went_starts_nothing(world: W
 DEATHS = st.tuples(st.integers(0, 40), st.booleans(), st.booleans())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(DEATHS, max_size=6))
 def test_any_row_of_deaths_ends_in_one_run(
     deaths: list[tuple[int, bool, bool]], tmp_path_factory: pytest.TempPathFactory
