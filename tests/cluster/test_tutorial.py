@@ -1,60 +1,71 @@
 """The tutorial's own workflow file, as it is, in a namespace that enforces Pod Security "baseline"."""
 
+import os
+import re
 import subprocess
-from fractions import Fraction
+import sys
 from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, Kind, Origin, compile
-from argo.language import load
-from job.datasets import DatasetRef
+from job.datasets import DatasetRef, Datasets
+from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, images
+from tests.tutorial import FILE, SCRIPT, hub
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.model]
 
-FILE = "gradient-ai__NLP-Text-Generation__nlp-text-generation.yaml"
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-# The tutorial's script writes what its pipeline gives, in this form.
-SCRIPT = """\
-from transformers import pipeline, set_seed
-generator = pipeline('text-generation', model='gpt2')
-set_seed(42)
-found = generator("Hello, I'm a language model,", max_length=30, num_return_sequences=5)
-with open('output.txt', 'w') as f:
-    for number, one in enumerate(found, 1):
-        print(f'---\\nOutput {number} of 5\\n---\\n', file=f)
-        print(one['generated_text'], file=f)
-"""
+WORKFLOW = ".gradient/workflows/nlp-text-generation.yaml"
 
 
-def test_the_tutorial_makes_a_version(baseline: Namespace, served: tuple[Path, str], tmp_path: Path) -> None:
-    if not (CORPUS / FILE).exists():
-        pytest.skip("the tutorial's file is not on this machine")
+@pytest.mark.skipif(not FILE.is_file(), reason="the tutorial's file is not here")
+def test_the_tutorial_makes_the_version_that_this_machine_makes(
+    baseline: Namespace, served: tuple[Path, str], tmp_path: Path
+) -> None:
     if not any("paperspace/transformers-gpu:0.4.0" in name for name in images()):
         pytest.skip("the cluster has no stand-in for paperspace/transformers-gpu:0.4.0")
     folder, url = served
-    commit = _repository(folder / "tutorial.git", tmp_path / "work")
-    origin = Origin(".gradient/workflows/nlp-text-generation.yaml", f"{url}/tutorial.git", commit)
-    made = compile(load(CORPUS / FILE), Kind.WORKFLOW, Cluster(scale=Fraction(2, 5)), origin)
-    ended = baseline.ended(baseline.create(made), seconds=400)
-    assert ended["status"]["phase"] == "Succeeded", ended["status"]
-    version = baseline.datasets.resolve(DatasetRef("demo-dataset"))
-    assert baseline.datasets.manifest(version).lineage["repository"] == {
-        "url": f"{url}/tutorial.git",
-        "commit": commit,
-    }
-    baseline.datasets.fetch(version, tmp_path / "result")
-    assert "Output 5 of 5" in (tmp_path / "result" / "output.txt").read_text("utf-8")
+    clone = tmp_path / "clone"
+    commit = repository(folder / "tutorial.git", f"{url}/tutorial.git", clone)
+    (clone / ".git/info/exclude").write_text("cluster.yaml\n")
+    (clone / "cluster.yaml").write_text("scale: 2/5\n")
+
+    shown = Command(clone, baseline)("submit", WORKFLOW, "--cluster", "cluster.yaml")
+    assert re.search(r"generateText made demo-dataset:\w+", shown), shown
+    there = baseline.datasets.resolve(DatasetRef("demo-dataset"))
+    origin = {"url": f"{url}/tutorial.git", "commit": commit}
+    assert baseline.datasets.manifest(there).lineage["repository"] == origin
+    baseline.datasets.fetch(there, tmp_path / "there")
+
+    subprocess.run(
+        [sys.executable, "-m", "argo", "run", WORKFLOW],
+        cwd=clone,
+        env={**os.environ, **hub(tmp_path / "hub")},
+        check=True,
+        capture_output=True,
+    )
+    local = Datasets.at(f"file://{clone}/.textgen/datasets")
+    local.fetch(local.resolve(DatasetRef("demo-dataset")), tmp_path / "here")
+    text = (tmp_path / "there/output.txt").read_text("utf-8")
+    assert "Output 2 of 2" in text
+    assert text == (tmp_path / "here/output.txt").read_text("utf-8")
 
 
-def _repository(bare: Path, work: Path) -> str:
-    """A repository like the tutorial's, served; its commit."""
-    work.mkdir()
-    (work / "nlp_text_generation.py").write_text(SCRIPT, "utf-8")
+def repository(bare: Path, url: str, clone: Path) -> str:
+    """A repository like the tutorial's, served, and a clone of it; its commit."""
+    (clone / WORKFLOW).parent.mkdir(parents=True)
+    (clone / WORKFLOW).write_bytes(FILE.read_bytes())
+    (clone / "nlp_text_generation.py").write_text(SCRIPT, "utf-8")
     author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    for words in (("init", "-qb", "main"), ("add", "."), (*author, "commit", "-qm", "Generate text")):
-        subprocess.run(["git", "-C", str(work), *words], check=True, capture_output=True)
-    subprocess.run(["git", "clone", "-q", "--bare", str(work), str(bare)], check=True)
-    found = subprocess.run(["git", "-C", str(work), "rev-parse", "HEAD"], check=True, capture_output=True)
-    return found.stdout.decode().strip()
+
+    def git(*words: str) -> str:
+        found = subprocess.run(["git", "-C", str(clone), *words], check=True, capture_output=True, text=True)
+        return found.stdout.strip()
+
+    git("init", "-qb", "main")
+    git("add", ".")
+    git(*author, "commit", "-qm", "Generate text")
+    git("clone", "-q", "--bare", ".", str(bare))
+    git("remote", "add", "origin", url)
+    git("fetch", "-q", "origin")
+    return git("rev-parse", "HEAD")

@@ -1,40 +1,19 @@
-"""The tutorial's own workflow, unmodified, with a script that makes the calls of its script."""
+"""The tutorial's own workflow, unmodified, on this machine."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.local.conftest import Repository
-
-FILE = Path(__file__).parents[3] / "shared/corpus/gradient-ai__NLP-Text-Generation__nlp-text-generation.yaml"
-SCRIPT = """
-from transformers import pipeline, set_seed
-
-generator = pipeline('text-generation', model='gpt2')
-set_seed(42)
-texts = generator("Hello, I'm a language model,", max_length=40, num_return_sequences=2)
-with open('output.txt', 'w') as file:
-    for number, text in enumerate(texts, 1):
-        print(f'---\\nOutput {number} of 2\\n---\\n', file=file)
-        print(text['generated_text'], file=file)
-"""
+from tests.tutorial import FILE, SCRIPT, hub
 
 
 @pytest.mark.model
 @pytest.mark.skipif(not FILE.is_file(), reason="the tutorial's file is not here")
 def test_the_tutorials_workflow_runs_unmodified(repository: Repository, tmp_path: Path) -> None:
-    hub = tmp_path / "hub"
-    environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "HF_HOME": str(hub)}
-    subprocess.run(
-        [sys.executable, Path(__file__).with_name("random_gpt2.py"), hub],
-        env={**os.environ, **environment},
-        check=True,
-    )
-    before = sorted(hub.rglob("*"))
+    environment = hub(tmp_path / "hub")
+    before = sorted((tmp_path / "hub").rglob("*"))
     repository.write(".gradient/workflows/nlp-text-generation.yaml", FILE.read_text())
     repository.write("nlp_text_generation.py", SCRIPT)
     repository.commit()
@@ -43,4 +22,4 @@ def test_the_tutorials_workflow_runs_unmodified(repository: Repository, tmp_path
     text = repository.files("demo-dataset")["output.txt"]
     assert len(re.findall(r"(?m)^Hello, I'm a language model,", text)) == 2
     assert "Output 1 of 2" in done.stdout.split("Succeeded in ")[-1]
-    assert sorted(hub.rglob("*")) == before
+    assert sorted((tmp_path / "hub").rglob("*")) == before

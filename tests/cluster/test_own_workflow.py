@@ -1,0 +1,54 @@
+"""This repository's own workflow, in the image of its Dockerfile: the text is what this machine generates."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.language import load
+from job.datasets import DatasetRef, Datasets
+from tests.cluster.kubernetes import Namespace, images
+
+pytestmark = [pytest.mark.cluster, pytest.mark.model]
+
+ROOT = Path(__file__).parents[2]
+FILE = Path(".gradient/workflows/nlp-text-generation.yaml")
+MODEL = "smollm2-135m"
+
+
+def test_the_cluster_generates_the_text_that_this_machine_does(
+    restricted: Namespace, served: tuple[Path, str], tmp_path: Path
+) -> None:
+    if "library/textgen-job:" not in str(images()):
+        pytest.skip("the cluster has no image textgen-job")
+    folder, url = served
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(folder / "own.git")], check=True)
+    subprocess.run(["git", "clone", "-q", f"{url}/own.git", str(clone)], check=True)
+    head = ["git", "-C", str(clone), "rev-parse", "HEAD"]
+    commit = subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip()
+
+    cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 4))
+    origin = Origin(str(FILE), f"{url}/own.git", commit)
+    made = compile(load(clone / FILE), Kind.WORKFLOW, cluster, origin, values={"model": MODEL})
+    run = restricted.create(made)
+    here = [sys.executable, "-m", "argo", "run", str(FILE), "-p", f"model={MODEL}"]
+    subprocess.run(here, cwd=clone, check=True, capture_output=True)
+    assert restricted.ended(run)["status"]["phase"] == "Succeeded"
+
+    for name, datasets in (
+        ("there", restricted.datasets),
+        ("here", Datasets.at(f"file://{clone}/.textgen/datasets")),
+    ):
+        datasets.fetch(datasets.resolve(DatasetRef("demo-dataset")), tmp_path / name)
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The results; run.json says when, and how fast."""
+    found = {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+    assert found.pop("run.json")
+    return found
