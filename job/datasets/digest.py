@@ -13,7 +13,7 @@ class Digest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._last: Future[None] | None = None
-        self._thread = ThreadPoolExecutor(1)
+        self._thread: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> "Digest":
         return self
@@ -24,6 +24,7 @@ class Digest:
         if len(chunk) < _WORTH_A_THREAD:
             self._hash.update(chunk)
         else:
+            self._thread = self._thread or ThreadPoolExecutor(1)
             self._last = self._thread.submit(self._hash.update, chunk)
 
     def hexdigest(self) -> str:
@@ -34,7 +35,8 @@ class Digest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown()
+        if self._thread:
+            self._thread.shutdown()
 
     def _wait(self) -> None:
         if self._last:

@@ -34,6 +34,8 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
         with _locked(partial):
             _clear(partial, manifest)
             prefix = layout.data(ref, manifest.version)
+            for folder in {(partial / file.path).parent for file in manifest.files}:
+                folder.mkdir(parents=True, exist_ok=True)
             each(lambda file: _receive(store, prefix, file, partial, progress), manifest.files)
             _finish(partial, manifest)
             partial.rename(target)
@@ -45,7 +47,6 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
 
 def _receive(store: Store, prefix: str, file: File, partial: Path, progress: Progress) -> None:
     path = partial / file.path
-    path.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with path.open("a+b") as local, Digest() as digest:
         local.seek(0)
@@ -58,11 +59,11 @@ def _receive(store: Store, prefix: str, file: File, partial: Path, progress: Pro
             local.write(chunk)
             size += len(chunk)
             progress(len(chunk))
+        os.fchmod(local.fileno(), file.mode)
         same = size == file.size and digest.hexdigest() == file.sha256
     if not same:
         path.unlink()
         raise StoreError(f"{prefix}{file.path}: damaged in the store: not the bytes that were committed")
-    path.chmod(file.mode)
 
 
 def _clear(partial: Path, manifest: Manifest) -> None:

@@ -1,39 +1,39 @@
 """A dataset store in a bucket.
 
-Bytes go through obstore, which costs a seventh of boto3's time a request; what needs an answer to be
-understood exactly (put if absent, the store's clock, interrupted uploads) goes through boto3.
-Uploads are signed with their own hash, so the store refuses bytes that changed on the way.
+Requests go through obstore, which costs a seventh of boto3's time; what it can't do (interrupted uploads,
+copies of any size) goes through boto3. Uploads are signed with their own hash, so the store refuses
+bytes that changed on the way.
 """
 
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from job.datasets.ahead import read_ahead
 from job.datasets.budget import Budget
 from job.datasets.probe import put_if_absent_works
 from job.datasets.s3_clients import Clients
-from job.datasets.s3_errors import explained
+from job.datasets.s3_errors import explained, status_of
 from job.datasets.s3_location import Location
 from job.datasets.store import KeyAbsentError, Object, UnavailableError
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
+    from obstore import Bytes, GetOptions
 
 PART = 8 << 20  # bytes; S3 takes 10,000 parts of at least 5 MiB
 _MOST_PARTS = 9_000
 _IN_FLIGHT = 64 << 20  # bytes that uploads hold in memory, all together
-_RANGE = 4 << 20  # bytes of a large object that are asked for at a time
-_AHEAD = 4  # ranges that are on their way together
+_AT_ONCE = 1 << 20  # bytes of a small object that are received before any is handed out
+_RANGE = 8 << 20  # bytes of a large object that are asked for at a time
+_AHEAD = 3  # ranges that are on their way together
 _ATTEMPTS = 8
 _LONGEST_WAIT = 4.0  # seconds
 
-_TAKEN = {409, 412}
+_CLOCK = "clock"  # the key whose time of change is the store's
 
 
 class S3:
@@ -46,7 +46,6 @@ class S3:
         self._clock: tuple[datetime, float] | None = None
         self._conditional: bool | None = None
         self._probing = threading.Lock()
-        self._warming = False
 
     @classmethod
     def at(cls, url: str) -> "S3":
@@ -85,20 +84,19 @@ class S3:
 
         Raises StoreError where trying again can't help.
         """
-        from botocore.exceptions import ClientError, HTTPClientError
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, BaseError
 
         with explained(self.url):
             try:
-                self._clients.once.put_object(
-                    Bucket=self.location.bucket, Key=self._key(key), Body=body, IfNoneMatch="*"
-                )
-            except ClientError as error:
-                status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-                if status in _TAKEN or status == 429 or (status >= 500 and status != 501):
+                obstore.put(self._clients.once, self._key(key), body, mode="create", use_multipart=False)
+            except AlreadyExistsError:  # 409 or 412
+                return False
+            except BaseError as error:
+                status = status_of(error)
+                if status is None or status == 429 or (status >= 500 and status != 501):
                     return False
                 raise
-            except HTTPClientError:
-                return False
         return True
 
     def conditional(self) -> bool:
@@ -110,12 +108,9 @@ class S3:
                 )
             return self._conditional
 
-    _conditional: bool | None = None
-
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         import obstore
 
-        self._warm_up()
         part = max(PART, -(-size // _MOST_PARTS))
         parallel = max(1, _IN_FLIGHT // part - 2)
         with self._memory.taken(min(size, _IN_FLIGHT)), explained(self.url):
@@ -131,12 +126,6 @@ class S3:
                     max_concurrency=parallel,
                 )
 
-    def _warm_up(self) -> None:
-        """Make the clients that the log record needs while the first bytes are on their way."""
-        if not self._warming:
-            self._warming = True
-            threading.Thread(target=lambda: (self._clients.boto, self._clients.once), daemon=True).start()
-
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         import obstore
 
@@ -146,9 +135,11 @@ class S3:
             options: GetOptions = {"range": {"offset": start}} if start else {}
             found = obstore.get(self._clients.bytes, path, options=options)
             size = found.meta["size"]
+            if size - start <= _AT_ONCE:
+                yield _bytes(found.bytes())
+                return
             if size - start <= 2 * _RANGE:
-                for chunk in found.stream(min_chunk_size=1 << 20):
-                    yield bytes(chunk)
+                yield from found.stream(min_chunk_size=_AT_ONCE)
                 return
             del found  # its connection is closed
             with self._memory.taken(_AHEAD * _RANGE):
@@ -157,10 +148,7 @@ class S3:
     def _range(self, path: str) -> Callable[[int, int], bytes]:
         import obstore
 
-        # it can be read like bytes; to copy it into bytes costs as much as to receive it
-        return lambda begin, end: cast(
-            bytes, obstore.get_range(self._clients.bytes, path, start=begin, end=end)
-        )
+        return lambda begin, end: _bytes(obstore.get_range(self._clients.bytes, path, start=begin, end=end))
 
     def copy(self, source: str, target: str) -> None:
         bucket = self.location.bucket
@@ -205,22 +193,25 @@ class S3:
         return found
 
     def now(self) -> datetime:
-        """By the `Date` of the newest answer, which is exact to a second, and the time since."""
+        """When the store says that a key was put just now, exact to a second, and the time since."""
+        import obstore
+
         if self._clock is None:
+            self.put(_CLOCK, b"")
             with explained(self.url):
-                self._clients.boto.list_objects_v2(
-                    Bucket=self.location.bucket, Prefix=self.location.prefix, MaxKeys=1
-                )
-        date, at = self._clock or (datetime.now(UTC), time.monotonic())
-        return date + timedelta(seconds=time.monotonic() - at)
+                put = obstore.head(self._clients.bytes, self._key(_CLOCK))["last_modified"]
+            self._clock = put, time.monotonic()
+        put, at = self._clock
+        return put + timedelta(seconds=time.monotonic() - at)
 
     def _key(self, key: str) -> str:
         return self.location.prefix + key
 
     @cached_property
     def _clients(self) -> Clients:
-        return Clients(self.location, self._read_clock)
+        return Clients(self.location)
 
-    def _read_clock(self, http_response: Any, **_: Any) -> None:
-        if date := http_response.headers.get("Date"):
-            self._clock = parsedate_to_datetime(date), time.monotonic()
+
+def _bytes(received: "Bytes") -> bytes:
+    """Bytes of obstore's as they are: to copy them costs as much as to receive them."""
+    return cast(bytes, received)

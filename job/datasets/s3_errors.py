@@ -13,6 +13,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 
 _CREDENTIALS = "the store does not take these credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _FULL = "the store is full; free some space and try again"
+_BUSY = "the store can't take requests just now; try again later"
 _MESSAGES = {
     "NoSuchBucket": "there is no such bucket; make it, or correct the store's URL",
     "InvalidAccessKeyId": _CREDENTIALS,
@@ -26,6 +27,10 @@ _MESSAGES = {
     "QuotaExceeded": _FULL,
     "XMinioStorageFull": _FULL,
     "507": _FULL,
+    "SlowDown": _BUSY,
+    "ServiceUnavailable": _BUSY,
+    "XMinioServerNotInitialized": _BUSY,
+    "503": _BUSY,
 }
 _ABSENT = {"NoSuchKey", "404", ""}
 _PASSING = {429, 500, 502, 503, 504}
@@ -52,8 +57,8 @@ def explained(name: str, key: str = "") -> Iterator[None]:
         kind = UnavailableError if passing else StoreError
         raise kind(f"{name}: can't be reached: {_first_line(error)}") from error
     except BaseError as error:
-        code, status = _CODE.search(str(error)), _STATUS.search(str(error))
-        if not status:
+        code, status = _CODE.search(str(error)), status_of(error)
+        if status is None:
             where = _HOST.search(str(error))
             what = _first_line(error).rpartition(" - ")[2]
             at = f" at {where[0]}" if where else ""
@@ -62,13 +67,18 @@ def explained(name: str, key: str = "") -> Iterator[None]:
             raise UnavailableError(
                 f"{name}: can't be reached{at}: {what}; is the endpoint right{tls}?"
             ) from error
-        told = code[1] if code else status[1]
-        raise _error(name, key, int(status[1]), told, _first_line(error)) from error
+        raise _error(name, key, status, code[1] if code else str(status), _first_line(error)) from error
     except FileNotFoundError as error:
         if error.filename is not None:  # a local file's
             raise
         code = _CODE.search(str(error))
         raise _error(name, key, 404, code[1] if code else "", _first_line(error)) from error
+
+
+def status_of(error: Exception) -> int | None:
+    """The HTTP status that an error of obstore's is about; None where there was no answer."""
+    found = _STATUS.search(str(error))
+    return int(found[1]) if found else None
 
 
 def _error(name: str, key: str, status: int, code: str, message: str) -> StoreError:

@@ -12,6 +12,7 @@ from job.datasets.tree import LocalFile
 from job.errors import CommitError
 
 CHUNK = 8 << 20  # bytes that are read, hashed and sent at a time
+SMALL = 1 << 20  # bytes; such files are read whole
 COPIED_FROM = 8 << 20  # bytes; for smaller files hashing first is not worth it
 
 Stored = Mapping[tuple[int, str], str]
@@ -31,6 +32,11 @@ def upload(store: Store, key: str, file: LocalFile, stored: Stored, progress: Pr
             progress(file.size)
             return File(file.path, file.size, sha256, file.mode)
 
+    if file.size <= SMALL:
+        body = b"".join(_chunks(file))
+        store.upload(key, [body], file.size)
+        progress(file.size)
+        return File(file.path, file.size, hashlib.sha256(body).hexdigest(), file.mode)
     with Digest() as digest:
 
         def sent() -> Iterator[bytes]:

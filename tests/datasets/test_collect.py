@@ -42,8 +42,8 @@ def test_a_commit_that_is_too_slow_is_refused_not_torn(
 
     def slow(key: str, body: bytes) -> None:
         put(key, body)
-        assert "/manifest/" in key
-        assert len(list(collect(datasets.store, NOW))) == 1
+        if "/manifest/" in key:
+            assert len(list(collect(datasets.store, NOW))) == 1
 
     monkeypatch.setattr(datasets.store, "put", slow)
     with pytest.raises(CommitError, match="garbage collection gave this version up"):

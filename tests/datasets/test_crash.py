@@ -40,9 +40,9 @@ def only_versions_are_left(datasets: Datasets) -> None:
     prefix = layout.folder(DEMO)
     for found in datasets.store.listing(""):
         kind, _, rest = found.key.removeprefix(prefix).partition("/")
-        assert kind in {"log", "store.json"} or rest.partition("/")[0].removesuffix(".json") in live, (
-            found.key
-        )
+        assert (
+            kind in {"log", "store.json", "clock"} or rest.partition("/")[0].removesuffix(".json") in live
+        ), found.key
 
 
 def dies(processes: ForkServerContext, action: str, url: str, source: Path, root: str, number: int) -> bool:

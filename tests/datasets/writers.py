@@ -68,7 +68,7 @@ def commit_each(url: str, asked: Any) -> None:
     """
     datasets = Datasets.at(url)
     clients = cast(S3, datasets.store)._clients
-    assert clients.bytes and clients.boto and clients.once
+    assert clients.bytes and clients.once
     while source := asked.recv():
         process = os.fork()
         if process == 0:

@@ -8,7 +8,7 @@ import click
 from argo.cli.dataset.options import store_option
 from argo.cli.dataset.progress import transfer
 from argo.cli.tables import byte_size
-from job.datasets import DatasetRef, Datasets, collect
+from job.datasets import DatasetRef, Datasets, Version, collect
 from job.datasets import verify as verification
 from job.errors import InputError, StoreError
 
@@ -41,8 +41,7 @@ def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
         versions = [version for dataset in datasets.datasets() for version in datasets.versions(dataset.ref)]
     problems = 0
     for version in versions:
-        with transfer(str(version), version.size) as progress:
-            lines = list(verification.verify(datasets, version, progress))
+        lines = _problems(datasets, version)
         for line in lines:
             click.echo(line)
         problems += len(lines)
@@ -56,3 +55,8 @@ def _duration(text: str) -> timedelta:
     if not found:
         raise InputError(f"--older-than {text!r}: not a duration; write for example 30m, 12h or 7d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _problems(datasets: Datasets, version: Version) -> list[str]:
+    with transfer(str(version), lambda: version.size) as progress:
+        return list(verification.verify(datasets, version, progress))

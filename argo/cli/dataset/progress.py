@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def transfer(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told the bytes of each piece of `size` bytes that was moved."""
+def transfer(name: str, size: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told the bytes of each piece that was moved, of `size` bytes in all."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -16,5 +16,5 @@ def transfer(name: str, size: int) -> Iterator[Callable[[int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=size)
+        task = bar.add_task(name, total=size())
         yield lambda moved: bar.advance(task, moved)

@@ -23,7 +23,7 @@ def get(ref: DatasetRef, target: Path | None, datasets: Datasets) -> None:
     """
     version = datasets.resolve(ref)
     folder = target or Path(ref.name)
-    with transfer(str(version), version.size) as progress:
+    with transfer(str(version), lambda: version.size) as progress:
         datasets.fetch(version, folder, progress=progress)
     click.echo(f"{_told(version)}, in {folder}")
 
@@ -35,7 +35,7 @@ def get(ref: DatasetRef, target: Path | None, datasets: Datasets) -> None:
 @store_option
 def commit(ref: DatasetRef, source: Path, message: str, datasets: Datasets) -> None:
     """Make a version of the dataset REF that holds what is in the folder SOURCE, and nothing else."""
-    with transfer(str(source), _size([source])) as progress:
+    with transfer(str(source), lambda: _size([source])) as progress:
         version = datasets.commit(ref, source, lineage=_lineage(source), message=message, progress=progress)
     click.echo(f"Committed dataset version: {_told(version)}")
 
@@ -53,7 +53,7 @@ def put(ref: DatasetRef, sources: tuple[str, ...], path: str, message: str, data
     replaced. Files of the latest version are copied in the store, not sent again.
     """
     placed = [(Path(source), _place(source, path.strip("/"))) for source in sources]
-    with transfer(ref.name, _size([source for source, _ in placed])) as progress:
+    with transfer(ref.name, lambda: _size([source for source, _ in placed])) as progress:
         lineage = {"sources": list(sources)}
         version = datasets.put(ref, placed, lineage=lineage, message=message, progress=progress)
     click.echo(f"Committed dataset version: {_told(version)}")
