@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         return sent
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self._body()
         request = self.to.count(self.command, self.path, self.headers)
         fault = self.to.fault(request)
         if fault.before:
@@ -139,8 +139,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(status, headers, answer, cut=fault.cut)
 
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(chunks)
+
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        dropped = {"expect", "transfer-encoding"}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         self.upstream.request(self.command, self.to.rewrite(self.path), body, headers)
         response = self.upstream.getresponse()
         return response.status, response.getheaders(), response.read()

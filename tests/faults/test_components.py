@@ -1,0 +1,109 @@
+"""A component of the cluster that goes away in the middle of a run, and comes back: the run ends right."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.cluster.command import Command
+from tests.cluster.kubernetes import Namespace, kubectl, until
+from tests.faults.component import stopped
+from tests.faults.run import Followed, command, submit, whole_versions
+
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
+
+AWAY = 15  # seconds
+WORKFLOW = """
+jobs:
+  prints:
+    uses: script@v1
+    with: {image: 'debian:12', script: sleep 5; echo printed}
+  makes:
+    uses: script@v1
+    outputs: {data: {type: dataset, with: {ref: NAME}}}
+    with: {image: 'debian:12', script: sleep 20; echo text > /outputs/data/file}
+"""
+NODE = "node1"
+
+
+def ready(node: str) -> bool:
+    found = kubectl(
+        "get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}", check=False
+    )
+    return found == "True"
+
+
+def api_answers() -> bool:
+    return kubectl("get", "--raw", "/readyz", check=False) == "ok"
+
+
+def store_answers() -> bool:
+    place = urlsplit(os.environ["S3_ENDPOINT"])
+    with socket.socket() as client:
+        return client.connect_ex((place.hostname, place.port)) == 0
+
+
+@contextmanager
+def running(namespace: Namespace, folder: Path, dataset: str) -> Iterator[tuple[Command, Followed]]:
+    """A run whose jobs are at work."""
+    textgen = command(folder, namespace, WORKFLOW.replace("NAME", dataset))
+    with submit(textgen) as followed:
+        for job in ("prints", "makes"):
+            namespace.running(followed.run, job)
+        yield textgen, followed
+
+
+def ends_right(followed: Followed, namespace: Namespace, dataset: str) -> None:
+    assert followed.process.wait(300) == 0, followed.text
+    assert whole_versions(namespace, dataset) == 1
+
+
+@pytest.mark.parametrize(
+    ("component", "answers"), [("argo", lambda: True), ("apiserver", api_answers), ("minio", store_answers)]
+)
+def test_a_run_outlives_its_absence(
+    component: str, answers: Callable[[], object], restricted: Namespace, tmp_path: Path
+) -> None:
+    with running(restricted, tmp_path, component) as (textgen, followed):
+        with stopped(component, answers):
+            time.sleep(AWAY)  # the fault itself, not a wait for something
+        ends_right(followed, restricted, component)
+    assert "printed" in textgen("logs", followed.run, "prints")
+
+
+@contextmanager
+def restored(node: str) -> Iterator[None]:
+    """The node has the labels and GPUs afterwards that it has now."""
+    found = json.loads(kubectl("get", "node", node, "-o", "json"))
+    try:
+        yield
+    finally:
+        labels = {"metadata": {"labels": found["metadata"]["labels"]}}
+        until(lambda: kubectl("patch", "node", node, "-p", json.dumps(labels), check=False), "the node", 60)
+        gpus = {
+            key: value for key, value in found["status"]["capacity"].items() if key.startswith("nvidia.com/")
+        }
+        status = json.dumps({"status": {"capacity": gpus}})
+        kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", status)
+
+
+def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespace, tmp_path: Path) -> None:
+    """The first pod ends its work unseen, on a node that nobody hears of; the second finds that done."""
+    with running(restricted, tmp_path, "node") as (_, followed):
+        run = followed.run
+        first = restricted.running(run, "makes")["metadata"]["uid"]
+        with restored(NODE), stopped("kubelet", lambda: ready(NODE)):
+            kubectl("delete", "node", NODE)
+
+            def gone() -> bool:
+                return first not in [pod["metadata"]["uid"] for pod in restricted.pods(run, "makes")]
+
+            until(gone, "the lost node's pod to be given up", 180, every=1)
+        ends_right(followed, restricted, "node")
+    assert "trying again: pod deleted" in followed.text
