@@ -28,6 +28,6 @@ def patiently(step: Callable[[], T]) -> T:
         except UnavailableError as error:
             if monotonic() + pause > end:
                 raise
-            click.echo(f"{error}; trying again in {pause:.0f} s", err=True)
+            click.echo(f"waiting {pause:.0f} s: {error}", err=True)
             sleep(pause)
     raise AssertionError

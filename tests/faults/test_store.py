@@ -94,7 +94,7 @@ def test_a_run_waits_for_its_store_and_keeps_the_order(
     assert "\nrefused: commit: Error (exit code 1): s3://" in followed.text
     assert "the credentials lack a right" in followed.text
     assert [whole_versions(behind, name) for name in ("makes", "takes", "refused")] == [1, 1, 0]
-    assert "trying again in" in textgen("logs", run, "makes")
+    assert "waiting 4 s: s3://" in textgen("logs", run, "makes")
 
     puts = [request.path for request in proxy.seen if request.method == "PUT"]
     parts = ["/volumes/makes/", "/makes/data/", "/makes/manifest/", "/makes/log/", "/jobs/makes.json"]
