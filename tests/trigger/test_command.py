@@ -40,7 +40,7 @@ class Poll:
 def dead() -> Iterator[str]:
     """The URL of a host that takes what is sent, and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"git://127.0.0.1:{server.getsockname()[1]}/texts.git"
+        yield f"https://127.0.0.1:{server.getsockname()[1]}/texts.git"
 
 
 def test_a_dead_host_is_one_line_and_the_others_are_polled(poll: Poll, remote: Remote, dead: str) -> None:

@@ -58,11 +58,15 @@ def host(trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterato
             body = self.rfile.read(int(self.headers["Content-Length"]))
             made.asked.append(Asked(self.path, dict(self.headers), json.loads(body)))
             self.send_response(made.status)
-            if made.status == 307:
+            if made.status == 302:
                 self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(made.answer)))
             self.end_headers()
             self.wfile.write(made.answer)
+
+        def do_GET(self) -> None:
+            made.asked.append(Asked(self.path, dict(self.headers), {}))
+            self.send_error(404)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -155,7 +159,7 @@ def test_no_text_makes_a_host_of_nothing(text: str) -> None:
         (403, "403 Forbidden; may the token write commit statuses?"),
         (404, "404 Not Found; may the token see the repository?"),
         (500, "500 Internal Server Error"),
-        (307, "307 Temporary Redirect"),
+        (302, "302 Found"),
     ],
 )
 def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, status: int, said: str) -> None:
