@@ -98,14 +98,26 @@ def test_only_what_is_filtered_passes_and_only_into_annotations() -> None:
         assert name in resource["metadata"]["annotations"]
 
 
-def test_every_source_checks_a_secret_and_has_a_dependency() -> None:
+def test_every_source_checks_the_secret_and_has_a_dependency() -> None:
     spec = document("eventsource")["spec"]
-    assert set(spec) == {"service", "template", "github", "gitlab"}
-    sources = spec["github"] | spec["gitlab"]
-    assert set(sources) == set(DEPENDENCIES)
-    for name, each in sources.items():
-        assert each["secretToken" if name == "gitlab" else "webhookSecret"]["name"] == "textgen-webhook"
-        assert each["webhook"]["endpoint"] == f"/{name}"
+    secret = {"name": "textgen-webhook", "key": "secret"}
+    # `gitlab` takes any token where it has not made the hook
+    assert set(spec) == {"service", "template", "github", "webhook"}
+    assert [each["webhookSecret"] for each in spec["github"].values()] == [secret, secret]
+    assert [each["authSecret"] for each in spec["webhook"].values()] == [secret]
+    assert {**spec["github"], **spec["webhook"]}.keys() == DEPENDENCIES.keys()
+
+
+def test_each_kind_of_source_has_a_port_that_the_service_and_the_network_let_in() -> None:
+    spec = document("eventsource")["spec"]
+    hooks = {each["webhook"]["endpoint"]: each["webhook"]["port"] for each in spec["github"].values()}
+    others = {each["endpoint"]: each["port"] for each in spec["webhook"].values()}
+    assert set(hooks | others) == {f"/{name}" for name in DEPENDENCIES}
+    assert not set(hooks.values()) & set(others.values())
+    ports = {str(port["targetPort"]) for port in spec["service"]["ports"]}
+    assert ports == set(hooks.values()) | set(others.values())
+    policy = next(iter(yaml.safe_load_all((EVENTS / "network.yaml").read_text("utf-8"))))
+    assert {str(port["port"]) for port in policy["spec"]["ingress"][0]["ports"]} == ports
 
 
 @pytest.fixture(scope="module")
