@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from job.datasets import layout
+from job.datasets import heads, layout
 from job.datasets.encoding import parse
 from job.datasets.history import Entry, Kind, State, fold
 from job.datasets.log import Log
@@ -46,8 +46,10 @@ def collect(store: Store, age: timedelta = DEFAULT_AGE) -> Iterator[Freed]:
             yield _remove(store, prefix, found)
         else:
             held |= _held(store, run)
-    for namespace in store.folders(""):
-        for name in store.folders(f"{namespace}/") if namespace not in layout.OWN else ():
+    for ref, numbers in heads.announced(store).items():
+        heads.withdraw(store, ref, numbers[:-1])
+    for namespace in layout.namespaces(store.folders("")):
+        for name in store.folders(f"{namespace}/"):
             yield from _collect_dataset(store, DatasetRef(name, LATEST, namespace), held, before)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from job.datasets import layout
+from job.datasets import heads, layout
 from job.datasets.commit import Draft, commit
 from job.datasets.fetch import fetch
 from job.datasets.generated import generation
@@ -118,16 +118,16 @@ class Datasets:
 
     def datasets(self) -> list[Dataset]:
         """All datasets, by name."""
-        namespaces = [name for name in self.store.folders("") if name not in layout.OWN]
         refs = [
-            DatasetRef(name, LATEST, space)
-            for space in namespaces
-            for name in self.store.folders(f"{space}/")
+            DatasetRef(name, LATEST, namespace)
+            for namespace in layout.namespaces(self.store.folders(""))
+            for name in self.store.folders(f"{namespace}/")
         ]
-        heads = each(lambda ref: Log(self.store, ref).head(), refs)
+        announced = heads.announced(self.store)
+        newest = each(lambda ref: Log(self.store, ref).head(*announced.get(ref, ())[-1:]), refs)
         return [
             Dataset(ref, head.latest, head.versions, tuple(sorted(head.tags.items())), head.entries[0].at)
-            for ref, head in zip(refs, heads, strict=True)
+            for ref, head in zip(refs, newest, strict=True)
             if head.exists
         ]
 

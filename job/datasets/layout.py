@@ -5,24 +5,34 @@
 <namespace>/<name>/log/<99999999999999 - n>.json     see log.py; the newest key sorts first
 runs/<run>/resolved.json                             the versions that a run reads
 triggers/<repository>/...                            which pushes have been run (argo.trigger.record)
+.heads/<namespace>/<name>/<n>                        which log record may be the newest, see heads.py
+.clock                                               when it was put is the store's time
 """
 
 import secrets
+from collections.abc import Iterable
 
 from job.datasets.reference import DatasetRef
 from job.errors import InputError
 
 RUNS = "runs"
 TRIGGERS = "triggers"
-OWN = (RUNS, TRIGGERS)  # no namespaces of datasets
+OWN = (RUNS, TRIGGERS)  # no namespaces of datasets; nor is what begins with a dot
+HEADS = ".heads"
+CLOCK = ".clock"
 
-_HIGHEST = 10**14 - 1
+HIGHEST = 10**14 - 1  # no log record has this number
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread
 
 
 def new_version() -> str:
     """A random id of 60 bits; one is never given twice."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+def namespaces(folders: Iterable[str]) -> list[str]:
+    """Those of the folders at the top of a store that hold datasets."""
+    return [name for name in folders if name not in OWN and not name.startswith(".")]
 
 
 def folder(ref: DatasetRef) -> str:
@@ -49,7 +59,12 @@ def log(ref: DatasetRef) -> str:
 
 def record(ref: DatasetRef, sequence: int) -> str:
     """The key of the log record with this number, which counts from 1."""
-    return f"{log(ref)}{_HIGHEST - sequence:014d}.json"
+    return f"{log(ref)}{HIGHEST - sequence:014d}.json"
+
+
+def head(ref: DatasetRef, sequence: int) -> str:
+    """The key that says that there may be a log record with this number, and none after it."""
+    return f"{HEADS}/{folder(ref)}{sequence:014d}"
 
 
 def timed_record(ref: DatasetRef, milliseconds: int, entry: str) -> str:
@@ -57,15 +72,15 @@ def timed_record(ref: DatasetRef, milliseconds: int, entry: str) -> str:
 
     Such keys sort before (are newer than) all numbered ones.
     """
-    return f"{log(ref)}{_HIGHEST - milliseconds:014d}-{entry}.json"
+    return f"{log(ref)}{HIGHEST - milliseconds:014d}-{entry}.json"
 
 
 def milliseconds(key: str) -> int | None:
     """When the log record under a key was written; None where it has a number."""
     inverted, dash, _ = key.rpartition("/")[2].partition("-")
-    return _HIGHEST - int(inverted) if dash else None
+    return HIGHEST - int(inverted) if dash else None
 
 
 def sequence(key: str) -> int:
     """The number of the log record under a key."""
-    return _HIGHEST - int(key.rpartition("/")[2].removesuffix(".json"))
+    return HIGHEST - int(key.rpartition("/")[2].removesuffix(".json"))

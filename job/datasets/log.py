@@ -17,9 +17,10 @@ is lost then either, but writers may miss each other, so all records are read, i
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from job.datasets import layout
+from job.datasets import heads, layout
 from job.datasets.encoding import decode, encode
 from job.datasets.history import Entry, State, fold
 from job.datasets.parallel import each
@@ -53,8 +54,15 @@ class Log:
     store: Store
     ref: DatasetRef
 
-    def head(self) -> Head:
-        """The newest record; EMPTY where there is none. One listing of one key, and one get."""
+    def head(self, announced: int | None = None) -> Head:
+        """The newest record; EMPTY where there is none. One listing of one key, and one get.
+
+        Only the get where the number that is `announced` is that of a record: see job.datasets.heads.
+        """
+        if announced is not None:
+            with suppress(KeyAbsentError):
+                key = layout.record(self.ref, announced)
+                return _decoded(self.store.get(key), key)
         newest = self._newest()
         if newest is None:
             return EMPTY
@@ -76,6 +84,7 @@ class Log:
         as it is then.
         """
         entries: list[Entry] = []
+        passed: set[int] = set()
         attempt = 0
         while True:
             entries, newest_time = self._read(entries)
@@ -87,13 +96,17 @@ class Log:
             body = _encoded(entry, entries, state)
             if newest_time is not None or not self.store.conditional():
                 return self._append_timed(entry, body, newest_time or 0)
+            passed |= {len(entries)} - {0}
+            heads.announce(self.store, self.ref, len(entries) + 1)
             if self.store.put_if_absent(layout.record(self.ref, len(entries) + 1), body):
+                heads.withdraw(self.store, self.ref, passed)
                 return state
             attempt += 1
             time.sleep(random.uniform(0, min(0.001 * 2**attempt, _LONGEST_WAIT)))  # noqa: S311
 
     def _append_timed(self, entry: Entry, body: bytes, newest: int) -> State:
         """Add a record after the newest one, by the store's clock; others may do so at the same time."""
+        heads.announce(self.store, self.ref, layout.HIGHEST)  # for good: numbers say nothing any more
         now = int(self.store.now().timestamp() * 1000)
         self.store.put(layout.timed_record(self.ref, max(now, newest + 1), entry.id), body)
         return fold(self.read())
@@ -126,19 +139,24 @@ class Log:
 
     def _record(self, key: str) -> Head:
         try:
-            value = decode(self.store.get(key), key)
-            return Head(
-                int(value["sequence"]),
-                value["exists"],
-                value["latest"],
-                value["tags"],
-                int(value["versions"]),
-                tuple(Entry.decoded(entry) for entry in [value["entry"], *value["earlier"]]),
-            )
+            return _decoded(self.store.get(key), key)
         except KeyAbsentError as error:
             raise StoreError(f"{key}: this record of the log is missing; was it deleted by hand?") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{key}: damaged in the store: {error!r}") from error
+
+
+def _decoded(body: bytes, key: str) -> Head:
+    value = decode(body, key)
+    try:
+        return Head(
+            int(value["sequence"]),
+            value["exists"],
+            value["latest"],
+            value["tags"],
+            int(value["versions"]),
+            tuple(Entry.decoded(entry) for entry in [value["entry"], *value["earlier"]]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{key}: damaged in the store: {error!r}") from error
 
 
 def _encoded(entry: Entry, earlier: Sequence[Entry], state: State) -> bytes:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+from job.datasets import layout
 from job.datasets.ahead import read_ahead
 from job.datasets.budget import Budget
 from job.datasets.probe import put_if_absent_works
@@ -32,8 +33,6 @@ _RANGE = 8 << 20  # bytes of a large object that are asked for at a time
 _AHEAD = 3  # ranges that are on their way together
 _ATTEMPTS = 8
 _LONGEST_WAIT = 4.0  # seconds
-
-_CLOCK = "clock"  # the key whose time of change is the store's
 
 
 class S3:
@@ -197,9 +196,9 @@ class S3:
         import obstore
 
         if self._clock is None:
-            self.put(_CLOCK, b"")
+            self.put(layout.CLOCK, b"")
             with explained(self.url):
-                put = obstore.head(self._clients.bytes, self._key(_CLOCK))["last_modified"]
+                put = obstore.head(self._clients.bytes, self._key(layout.CLOCK))["last_modified"]
             self._clock = put, time.monotonic()
         put, at = self._clock
         return put + timedelta(seconds=time.monotonic() - at)

@@ -15,6 +15,7 @@ import pytest
 
 from job.datasets import Datasets, Origin, changes, layout
 from job.datasets.collect import collect
+from job.datasets.heads import announced
 from job.datasets.verify import verify
 from tests.datasets import writers
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
@@ -30,6 +31,7 @@ def whole(datasets: Datasets) -> set[str]:
     for version in versions:
         assert list(verify(datasets, version)) == []
     assert datasets.resolve(DEMO) == versions[0]
+    assert [found.latest for found in datasets.datasets()] == [versions[0].id]
     return {version.id for version in versions}
 
 
@@ -40,9 +42,9 @@ def only_versions_are_left(datasets: Datasets) -> None:
     prefix = layout.folder(DEMO)
     for found in datasets.store.listing(""):
         kind, _, rest = found.key.removeprefix(prefix).partition("/")
-        assert (
-            kind in {"log", "store.json", "clock"} or rest.partition("/")[0].removesuffix(".json") in live
-        ), found.key
+        version = rest.partition("/")[0].removesuffix(".json")
+        assert kind in {"log", "store.json", ".clock", ".heads"} or version in live, found.key
+    assert [len(numbers) for numbers in announced(datasets.store).values()] == [1]
 
 
 def dies(processes: ForkServerContext, action: str, url: str, source: Path, root: str, number: int) -> bool:
@@ -114,6 +116,7 @@ def test_a_kill_around_any_request_to_s3(
         assert visible[-len(known) :] == known
         assert len(visible) - len(known) <= 1
         assert datasets.resolve(DEMO) == visible[0]
+        assert [found.latest for found in datasets.datasets()] == [visible[0].id]
         origin = Origin("run", source.name, "output")
         latest = datasets.commit(DEMO, source, lineage={}, origin=origin)  # the pod is made again
         assert datasets.versions(DEMO) == [latest, *known]

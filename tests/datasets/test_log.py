@@ -76,6 +76,7 @@ def test_of_many_writers_none_is_lost(tmp_path: Path, demo: DatasetRef, kind: st
     for number, made in enumerate(acknowledged):
         assert [version for version in committed if version in made] == made
         assert datasets.resolve(DatasetRef("demo", f"by-{number}")).id == made[-1]
+    assert [(found.latest, found.versions) for found in datasets.datasets()] == [(committed[-1], 32)]
 
 
 @on_every_server
@@ -127,6 +128,7 @@ def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make:
         second.id,
         first.id,
     ]
+    assert [found.latest for found in Datasets(Directory(tmp_path / "s")).datasets()] == [third.id]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Listing all datasets asks one request of each, and is right also where writers were stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from job.datasets import DatasetRef, Datasets, heads, layout
+from job.datasets.changes import create, drop
+from tests.datasets.proxy import Proxy
+
+Make = Callable[..., Path]
+
+
+def latest(datasets: Datasets) -> list[str | None]:
+    return [dataset.latest for dataset in datasets.datasets()]
+
+
+def test_each_dataset_costs_one_request(behind: str, proxy: Proxy, make: Make) -> None:
+    datasets = Datasets.at(behind)
+    versions = [datasets.commit(DatasetRef(f"ds{n}"), make(), lineage={}) for n in range(5) for _ in range(2)]
+    proxy.seen.clear()
+    assert latest(datasets) == [version.id for version in versions[1::2]]
+    assert len([request for request in proxy.seen if "/log/" in request.path]) == 5
+    assert len(proxy.seen) == 5 + 3
+
+
+@pytest.mark.parametrize("numbers", [[], [1, 2, 3], [4], [1, 2, 3, 4, 5]])
+def test_what_stopped_writers_leave_misleads_nobody(
+    datasets: Datasets, demo: DatasetRef, make: Make, numbers: list[int]
+) -> None:
+    versions = [datasets.commit(demo, make(), lineage={}) for _ in range(3)]
+    assert heads.announced(datasets.store) == {demo: [3]}
+    heads.withdraw(datasets.store, demo, [3])
+    for number in numbers:
+        heads.announce(datasets.store, demo, number)
+    assert latest(datasets) == [versions[-1].id]
+    newer = datasets.commit(demo, make(), lineage={})
+    assert latest(datasets) == [newer.id]
+
+
+def test_a_dataset_with_no_version_and_one_that_is_gone(datasets: Datasets, demo: DatasetRef) -> None:
+    create(datasets.store, demo)
+    assert latest(datasets) == [None]
+    drop(datasets.store, demo, versions=True)
+    assert latest(datasets) == []
+
+
+def test_what_begins_with_a_dot_is_no_namespace() -> None:
+    assert layout.namespaces(["default", "runs", "triggers", ".heads", ".probe"]) == ["default"]
