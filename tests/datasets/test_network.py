@@ -177,21 +177,6 @@ def test_the_probe_catches_a_store_that_knows_no_condition(unprobed: str, proxy:
     assert not Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.conditional()
 
 
-def test_the_store_s_clock_counts_not_this_machine_s(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datetime as module
-
-    store = Datasets.at(s3).store
-    real = module.datetime.now(module.UTC)
-
-    class Tomorrow(module.datetime):
-        @classmethod
-        def now(cls, tz: module.tzinfo | None = None) -> "Tomorrow":
-            return cls.fromtimestamp((real + module.timedelta(days=1)).timestamp(), tz)
-
-    monkeypatch.setattr("job.datasets.s3.datetime", Tomorrow)
-    assert abs((store.now() - real).total_seconds()) < 60
-
-
 WRONG = {
     "NoSuchBucket": "there is no such bucket",
     "InvalidAccessKeyId": "does not take these credentials",
