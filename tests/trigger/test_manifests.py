@@ -42,8 +42,8 @@ def test_the_poll_is_a_command_with_the_variables_that_it_reads(objects: dict[st
     assert container["command"][:5] == ["python3", "-m", "argo", "trigger", "poll"]
     options = {name for each in command.params for name in each.opts}
     assert {word for word in container["command"] if word.startswith("--")} <= options
-    repositories = next(each.envvar for each in command.params if each.name == "repositories")
-    assert {USERNAME, PASSWORD, TOKEN, API, repositories} <= {each["name"] for each in container["env"]}
+    own = {str(each.envvar) for each in command.params if each.envvar}
+    assert {USERNAME, PASSWORD, TOKEN, API, *own} <= {each["name"] for each in container["env"]}
     ssh = next(each["value"] for each in container["env"] if each["name"] == "GIT_SSH_COMMAND")
     assert ssh == pod._SSH
     assert pod._GIT in [each["mountPath"] for each in container["volumeMounts"]]

@@ -1,6 +1,7 @@
 """A push on a real cluster: one run, one version that names the commit, whoever polls."""
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from argo.cluster.connection import connect
+from argo.compile import Cluster, Security
+from argo.trigger import Poller
+from argo.trigger.record import read
+from argo.trigger.run import STARTED, STATE, of
 from job.datasets import DatasetRef
+from job.datasets.store import open_store
 from tests.cluster.conftest import cluster, controller, restricted, s3, served
 from tests.cluster.kubernetes import Namespace, images, kubectl, until
 from tests.trigger.conftest import Remote
+from tests.trigger.fake import KilledError, Requests, counted
 
 __all__ = ["cluster", "controller", "restricted", "s3", "served"]
 
@@ -106,6 +114,58 @@ def test_the_same_push_seen_by_eight_pollers_at_once_makes_one_run(
     kubectl("-n", restricted.name, "delete", "workflow", run)
     assert poll(pushed.url, restricted, tmp_path) == ""
     assert pushed.runs(restricted) == []
+
+
+def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
+    restricted: Namespace, served: tuple[Path, str], remote: Remote
+) -> None:
+    pushed = Pushed(remote, served, "killed")
+    api, store = connect(None, restricted.name), open_store(restricted.store)
+    # the runs are of no interest here
+    quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "no-pods"}}
+    kubectl(
+        "-n",
+        restricted.name,
+        "create",
+        "-f",
+        "-",
+        text=json.dumps({**quota, "spec": {"hard": {"pods": "0"}}}),
+    )
+
+    def polled(requests: Requests) -> None:
+        seen = counted(api, requests), counted(store, requests)
+        poller = Poller(*seen, Cluster(security=Security.RESTRICTED), None, os.environ)
+        poller.resume([pushed.url], print)
+        assert poller.poll(pushed.url, print)
+
+    try:
+        whole = Requests()
+        commits = {pushed.push("whole")}
+        polled(whole)
+        for last in range(whole.count):
+            for answered in (False, True):
+                commits.add(pushed.push(f"{last} {answered}"))
+                with pytest.raises(KilledError):
+                    polled(Requests(last, answered=answered))
+                polled(Requests())
+        runs = [
+            json.loads(kubectl("-n", restricted.name, "get", "workflow", run, "-o", "json"))
+            for run in pushed.runs(restricted)
+        ]
+        pushes = {}
+        for made in runs:
+            push, held = of(made), None
+            assert push
+            held = read(store, push)
+            assert held
+            assert held.uid == made["metadata"]["uid"]
+            assert made["metadata"]["labels"][STATE] == STARTED
+            pushes[push.commit] = made
+        assert pushes.keys() == commits
+        assert len(runs) == len(commits)
+    finally:
+        kubectl("-n", restricted.name, "delete", "workflows", "-l", "textgen/workflow=killed", "--wait=false")
+        kubectl("-n", restricted.name, "delete", "resourcequota", "no-pods")
 
 
 def test_the_cluster_polls_by_itself(

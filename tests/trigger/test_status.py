@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argo.cluster import control
 from argo.compile import Cluster
-from argo.trigger import Poller, hosts
+from argo.trigger import Poller, hosts, run
 from argo.trigger.hosts import Kind, State
 from argo.trigger.push import Push
 from argo.trigger.status import Statuses, statuses
@@ -225,6 +226,13 @@ def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World)
     polled(world, remote, told)
     polled(world, remote, told)
     assert told.posts[2:] == [("a.yaml", State.FAILURE, "RUN: Failed")] * 2
+
+
+def test_a_run_that_is_retried_is_reported_again() -> None:
+    labels = {run.STATE: run.STARTED, run.TOLD: "true"}
+    workflow = {"metadata": {"name": "a", "labels": labels}, "spec": {}, "status": {"phase": "Failed"}}
+    made = control.restarted(workflow, {"a": {"phase": "Failed"}})
+    assert made["metadata"]["labels"] == {run.STATE: run.STARTED}
 
 
 def test_a_status_that_cannot_be_posted_keeps_no_run_from_starting(remote: Remote, world: World) -> None:

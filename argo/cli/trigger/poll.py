@@ -21,7 +21,12 @@ _TOGETHER = 8  # repositories
 @click.argument(
     "repositories", nargs=-1, required=True, metavar="REPOSITORY...", envvar="TEXTGEN_REPOSITORIES"
 )
-@click.option("--every-commit", is_flag=True, help="Run each new commit of a branch, not the newest only.")
+@click.option(
+    "--every-commit",
+    is_flag=True,
+    envvar="TEXTGEN_EVERY_COMMIT",
+    help="Run each new commit of a branch, not the newest only.",
+)
 @click.option("--timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds for git.")
 @click.option("--cluster", type=click.Path(path_type=Path), help="What is particular to the cluster.")
 @click.option("--store", metavar="URL", help="Where pushes are noted (default: the namespace's store).")
