@@ -16,7 +16,7 @@ from job.datasets.s3 import S3
 from job.datasets.store import UnavailableError
 from job.errors import StoreError
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
-from tests.datasets.servers import ENVIRONMENT, free_port, on_every_server, started
+from tests.datasets.servers import free_port, on_every_server, started
 
 Make = Callable[..., Path]
 
@@ -262,14 +262,18 @@ def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: py
         Datasets.at(s3).resolve(demo)
 
 
-def test_the_probe_catches_rclone(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
+def test_the_probe_catches_rclone(
+    tmp_path: Path, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rclone = shutil.which("rclone", path=f"{sys.prefix}/bin:{os.environ['PATH']}")
     if rclone is None:
         pytest.skip("rclone is not installed: no server here that ignores the condition")
     (tmp_path / "served/bucket").mkdir(parents=True)
     port = free_port()
-    keys = ",".join(ENVIRONMENT[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-    command = [rclone, "serve", "s3", "--auth-key", keys, "--addr", f"127.0.0.1:{port}"]
+    key, secret = "a-key", "a-secret"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    command = [rclone, "serve", "s3", "--auth-key", f"{key},{secret}", "--addr", f"127.0.0.1:{port}"]
     with started([*command, str(tmp_path / "served")], port, {}, tmp_path):
         datasets = Datasets.at(f"s3://bucket/root?endpoint=http://127.0.0.1:{port}")
         versions = [datasets.commit(demo, make(), lineage={}) for _ in range(2)]
