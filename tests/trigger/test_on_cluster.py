@@ -122,15 +122,7 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
     pushed = Pushed(remote, served, "killed")
     api, store = connect(None, restricted.name), open_store(restricted.store)
     # the runs are of no interest here
-    quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "no-pods"}}
-    kubectl(
-        "-n",
-        restricted.name,
-        "create",
-        "-f",
-        "-",
-        text=json.dumps({**quota, "spec": {"hard": {"pods": "0"}}}),
-    )
+    kubectl("-n", restricted.name, "create", "quota", "no-pods", "--hard=pods=0")
 
     def polled(requests: Requests) -> None:
         seen = counted(api, requests), counted(store, requests)
@@ -148,24 +140,21 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
                 with pytest.raises(KilledError):
                     polled(Requests(last, answered=answered))
                 polled(Requests())
-        runs = [
-            json.loads(kubectl("-n", restricted.name, "get", "workflow", run, "-o", "json"))
-            for run in pushed.runs(restricted)
-        ]
-        pushes = {}
+        runs = [restricted.get(run) for run in pushed.runs(restricted)]
+        done = set()
         for made in runs:
-            push, held = of(made), None
+            push = of(made)
             assert push
             held = read(store, push)
             assert held
             assert held.uid == made["metadata"]["uid"]
             assert made["metadata"]["labels"][STATE] == STARTED
-            pushes[push.commit] = made
-        assert pushes.keys() == commits
+            done.add(push.commit)
+        assert done == commits
         assert len(runs) == len(commits)
     finally:
         kubectl("-n", restricted.name, "delete", "workflows", "-l", "textgen/workflow=killed", "--wait=false")
-        kubectl("-n", restricted.name, "delete", "resourcequota", "no-pods")
+        kubectl("-n", restricted.name, "delete", "quota", "no-pods")
 
 
 def test_the_cluster_polls_by_itself(
