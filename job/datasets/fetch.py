@@ -34,8 +34,8 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
         with _locked(partial):
             _clear(partial, manifest)
             prefix = layout.data(ref, manifest.version)
-            for folder in {(partial / file.path).parent for file in manifest.files}:
-                folder.mkdir(parents=True, exist_ok=True)
+            for folder in {file.path.rpartition("/")[0] for file in manifest.files}:
+                (partial / folder).mkdir(parents=True, exist_ok=True)
             each(lambda file: _receive(store, prefix, file, partial, progress), manifest.files)
             _finish(partial, manifest)
             partial.rename(target)

@@ -84,7 +84,10 @@ class Manifest:
                 "message": self.message,
                 "origin": asdict(self.origin) if self.origin else None,
                 "lineage": dict(self.lineage),
-                "files": [asdict(file) | {"mode": f"{file.mode:04o}"} for file in self.files],
+                "files": [
+                    {"path": file.path, "size": file.size, "sha256": file.sha256, "mode": f"{file.mode:04o}"}
+                    for file in self.files
+                ],
                 "links": [asdict(link) for link in self.links],
                 "folders": [asdict(folder) | {"mode": f"{folder.mode:04o}"} for folder in self.folders],
             }

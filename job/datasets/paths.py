@@ -4,6 +4,7 @@ Stores take `../x`, `a//b`, tabs and two spellings of one name as distinct keys 
 this is checked here, both before a commit and when a manifest is read.
 """
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -11,17 +12,20 @@ from collections.abc import Iterable
 LONGEST_PATH = 800  # bytes; a key of S3 has 1,024, and the root, dataset and version need some
 LONGEST_NAME = 255  # bytes; what file systems take
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
 
 def problem(path: str) -> str | None:
     """What is wrong with one relative path, or None."""
     parts = path.split("/")
     encoded = [part.encode(errors="surrogateescape") for part in parts]
     checks = {
-        "its name is not UTF-8": any("\ud800" <= character <= "\udfff" for character in path),
+        "its name is not UTF-8": _SURROGATE.search(path),
         "it is absolute": path.startswith("/"),
         "it holds '..'": ".." in parts,
         "it has an empty part or '.'": "" in parts or "." in parts,
-        "its name holds a control character": any(unicodedata.category(c) == "Cc" for c in path),
+        "its name holds a control character": _CONTROL.search(path),
         f"it is longer than {LONGEST_PATH} bytes": len(b"/".join(encoded)) > LONGEST_PATH,
         f"one of its parts is longer than {LONGEST_NAME} bytes": max(map(len, encoded)) > LONGEST_NAME,
     }
