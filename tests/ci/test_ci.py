@@ -1,5 +1,6 @@
 """The CI of users: the action and GitLab's job, each script run by bash, on a real cluster."""
 
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from tests.ci.actions import Runner
-from tests.cluster.kubernetes import Namespace
+from tests.cluster.kubernetes import Namespace, kubectl
 from tests.gitops.repository import DATASET, FILE, Repository
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,20 @@ def clone(repository: Repository, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def submitter(baseline: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kubeconfig of an account that may do what the page has CI's do, and no more."""
+    kubectl("-n", baseline.name, "apply", "-f", str(ROOT / "k8s/base/submitter.yaml"))
+    kubectl("-n", baseline.name, "create", "serviceaccount", "ci")
+    account = f"--serviceaccount={baseline.name}:ci"
+    kubectl("-n", baseline.name, "create", "rolebinding", "ci", "--role=textgen-submitter", account)
+    config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+    config["users"][0]["user"] = {"token": kubectl("-n", baseline.name, "create", "token", "ci").strip()}
+    file = tmp_path_factory.mktemp("ci") / "kubeconfig"
+    file.write_text(json.dumps(config), "utf-8")
+    return file
+
+
 def environment(folder: Path) -> dict[str, str]:
     (folder / "bin").mkdir()
     (folder / "bin" / "python3").write_text(PYTHON)
@@ -89,7 +104,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @pytest.mark.cluster
 def test_the_action_runs_a_commit_once_and_shows_its_text(
-    clone: Path, baseline: Namespace, tmp_path: Path
+    clone: Path, baseline: Namespace, submitter: Path, tmp_path: Path
 ) -> None:
     inputs = {
         "namespace": baseline.name,
@@ -98,7 +113,8 @@ def test_the_action_runs_a_commit_once_and_shows_its_text(
         "argo-url": "https://argo.example.org/",
         "parameters": f"\nword={WORD}\n",
     }
-    runner = Runner(ACTION, ROOT, clone, tmp_path, environment(tmp_path), inputs)
+    given = {**environment(tmp_path), "KUBECONFIG": str(submitter)}
+    runner = Runner(ACTION, ROOT, clone, tmp_path, given, inputs)
     assert runner.run(*STEPS) == 0, runner.said
     run = runner.steps["submit"]["run"]
     assert f"pip install --quiet --require-hashes -r {ROOT}/requirements-trigger.lock\n" in runner.said
