@@ -57,12 +57,13 @@ class Log:
     def head(self, announced: int | None = None) -> Head:
         """The newest record; EMPTY where there is none. One listing of one key, and one get.
 
-        Only the get where the number that is `announced` is that of a record: see job.datasets.heads.
+        Only the get where the number that is `announced` is that of a record (see job.datasets.heads);
+        then `entries` holds the newest one alone.
         """
         if announced is not None:
             with suppress(KeyAbsentError):
                 key = layout.record(self.ref, announced)
-                return _decoded(self.store.get(key), key)
+                return _decoded(self.store.get(key), key, entries=1)
         newest = self._newest()
         if newest is None:
             return EMPTY
@@ -144,7 +145,7 @@ class Log:
             raise StoreError(f"{key}: this record of the log is missing; was it deleted by hand?") from error
 
 
-def _decoded(body: bytes, key: str) -> Head:
+def _decoded(body: bytes, key: str, entries: int = _TOGETHER) -> Head:
     value = decode(body, key)
     try:
         return Head(
@@ -153,7 +154,7 @@ def _decoded(body: bytes, key: str) -> Head:
             value["latest"],
             value["tags"],
             int(value["versions"]),
-            tuple(Entry.decoded(entry) for entry in [value["entry"], *value["earlier"]]),
+            tuple(Entry.decoded(entry) for entry in [value["entry"], *value["earlier"]][:entries]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{key}: damaged in the store: {error!r}") from error
