@@ -54,17 +54,19 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
         cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen
 
 
-FROM ${SMALL_BASE_IMAGE} AS textgen
+FROM ${SMALL_BASE_IMAGE} AS small
 ENV PATH=/opt/textgen/bin:$PATH
 # ssh and git want a name for the user; a pod may still be any other.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates git git-lfs openssh-client python3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home --shell /bin/bash textgen
-COPY --from=small-environment /opt/textgen /opt/textgen
-COPY --from=code /code /opt/textgen/code
 USER 1000:1000
 WORKDIR /home/textgen
+
+FROM small AS textgen
+COPY --from=small-environment /opt/textgen /opt/textgen
+COPY --from=code /code /opt/textgen/code
 ENTRYPOINT ["python3", "-m", "job"]
 CMD ["--help"]
 ARG VERSION=0.1.0
@@ -77,13 +79,18 @@ LABEL org.opencontainers.image.title="textgen" \
 
 
 # Beside no job: what polls repositories holds tokens that jobs must not see.
-FROM textgen AS textgen-trigger
+FROM small AS textgen-trigger
 COPY --from=trigger-environment /opt/textgen /opt/textgen
 COPY --from=trigger-code /code /opt/textgen/code
 ENTRYPOINT ["python3", "-m", "argo", "trigger", "poll"]
 CMD ["--help"]
+ARG VERSION=0.1.0
+ARG REVISION=
 LABEL org.opencontainers.image.title="textgen-trigger" \
-      org.opencontainers.image.description="Runs workflow files when their branches are pushed to"
+      org.opencontainers.image.description="Runs workflow files when their branches are pushed to" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 
 
 # Everything of the job image but the model and job/.
