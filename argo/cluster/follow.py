@@ -141,7 +141,7 @@ class _Waits:
         uid = pod["metadata"]["uid"]
         if self._is_due(uid, _UNEXPLAINED, patient):
             del self._due[uid]
-            self._told[uid] = pods.troubles(self._api, pod)
+            self._told[uid] = pods.troubles(self._api, pod) or pods.at_work(pod)
         return self._told.get(uid, "")
 
     def _is_due(self, what: str, seconds: float, patient: bool) -> bool:

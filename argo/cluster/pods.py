@@ -88,6 +88,13 @@ def troubles(api: Api, pod: Object) -> str:
     return f"{events[-1].get('reason', '')}: {message}"
 
 
+def at_work(pod: Object) -> str:
+    """The container before the job's own that runs, for a wait of which nothing else is known."""
+    known = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    names = [each["name"] for each in known if "running" in (each.get("state") or {})]
+    return next((f"{name} is at work: textgen logs shows it" for name in names if name not in _ARGO), "")
+
+
 def killed_for_memory(found: Iterable[Object]) -> Mapping[str, str]:
     """For each job whose newest pod ran out of memory: what to do."""
     newest: dict[str, Object] = {}

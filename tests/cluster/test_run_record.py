@@ -119,6 +119,15 @@ def test_a_pod_says_why_it_waits(status: dict[str, Any], told: str) -> None:
     assert pods.waits_for(waiting("job", **status)) == told
 
 
+def test_what_a_pod_does_before_its_job_is_said() -> None:
+    def before(**state: Any) -> dict[str, Any]:
+        states = [{"name": "init", "state": {"terminated": {}}}, {"name": "checkout", "state": state}]
+        return waiting("job", phase="Pending", initContainerStatuses=states)
+
+    assert pods.at_work(before(running={})) == "checkout is at work: textgen logs shows it"
+    assert pods.at_work(before(waiting={})) == ""
+
+
 @pytest.mark.parametrize(
     ("annotations", "told"),
     [
