@@ -117,10 +117,28 @@ def test_an_unknown_instance_type_says_where_and_the_nearest(compiled: Compile) 
         compiled(JOB.replace("TYPE", "P4001"))
 
 
+# What Argo says of an attempt, and whether there is another.
+ENDS = {
+    "pod deleted": True,
+    "main: Error (exit code 143): ": True,
+    "Preempted in order to admit critical pod": True,
+    "Pod was rejected: The node had condition: [DiskPressure]. ": True,
+    "The node was low on resource: ephemeral-storage. Threshold quantity: 2Gi, available: 1Gi. ": True,
+    "Pod was terminated in response to imminent node shutdown.": True,
+    "Pod ephemeral local storage usage exceeds the total limit of containers 60Gi. ": False,
+    'commit: Error (exit code 64): dependency "main" exited with non-zero code: 137': False,
+    "commit: Error (exit code 1): s3://texts: there is no such bucket": False,
+    "main: OOMKilled (exit code 137): ": False,
+}
+
+
 def test_a_lost_node_is_retried_and_a_failed_script_is_not(compiled: Compile) -> None:
     strategy = template(compiled(JOB.replace("TYPE", "C4")))["retryStrategy"]
     assert strategy["retryPolicy"] == "Always"
-    assert strategy["expression"].startswith("lastRetry.message matches 'imminent node shutdown|pod deleted|")
+    lost = re.fullmatch(r"lastRetry.message matches '(.*)'", strategy["expression"])
+    assert lost
+    for message, again in ENDS.items():
+        assert bool(re.search(lost[1], message)) is again, message
 
 
 def test_a_checkout_costs_no_pod_where_its_volume_is_taken(compiled: Compile) -> None:
