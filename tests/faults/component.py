@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.cluster.kubernetes import until
 
 STATE = Path(os.environ.get("TEST_CLUSTER_HOME") or Path.home() / ".cache" / "test-cluster") / "state"
@@ -17,29 +15,38 @@ _NETWORK = "/run/netns/testnode"
 _START = 'log=$1 network=$2; shift 2; nsenter --net="$network" setsid "$@" >>"$log" 2>&1 </dev/null & echo $!'
 
 
-@contextmanager
-def stopped(name: str, answers: Callable[[], object]) -> Iterator[None]:
-    """A component that is killed, and started again as it was; at the end it answers.
+def are_own() -> bool:
+    """Whether KUBECONFIG is that of a cluster whose components this process may stop and start."""
+    here = os.environ.get("KUBECONFIG") == str(STATE / "admin.kubeconfig") and os.geteuid() == 0
+    return here and all(_process(name).exists() for name in ("argo", "apiserver", "minio", "kubelet"))
 
-    Skips the test where the component is not a process of this machine.
-    """
-    file = STATE / f"{name}.pid"
-    if os.environ.get("KUBECONFIG") != str(STATE / "admin.kubeconfig") or not file.exists() or os.geteuid():
-        pytest.skip(f"{name} is not this machine's own process: nothing here may stop it")
-    process = Path("/proc") / file.read_text().strip()
+
+@contextmanager
+def stopped(name: str, answers: Callable[[], bool]) -> Iterator[None]:
+    """A component that is killed, and started again as it was; at the end it answers."""
+    process = _process(name)
     words = (process / "cmdline").read_text().split("\0")[:-1]
-    environment = dict(
-        line.split("=", 1) for line in (process / "environ").read_text().split("\0") if "=" in line
-    )
+    given = (process / "environ").read_text().split("\0")[:-1]
     folder = (process / "cwd").readlink()
     os.kill(int(process.name), signal.SIGKILL)
-    until(lambda: not process.exists(), f"the end of {name}", 20)
     try:
+        until(lambda: not process.exists(), f"the end of {name}", 20)
         yield
     finally:
         start = ["bash", "-c", _START, "bash", str(STATE / "log" / f"{name}.log"), _NETWORK, *words]
         started = subprocess.run(
-            start, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=20
+            start,
+            cwd=folder,
+            env=dict(line.split("=", 1) for line in given),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=20,
         )
-        file.write_text(started.stdout)
+        (STATE / f"{name}.pid").write_text(started.stdout)
         until(answers, f"{name} to answer again", 60, every=0.5)
+
+
+def _process(name: str) -> Path:
+    file = STATE / f"{name}.pid"
+    return Path("/proc") / (file.read_text().strip() if file.exists() else "none")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl, until
-from tests.faults.component import stopped
+from tests.faults.component import are_own, stopped
 from tests.faults.run import Followed, command, submit, whole_versions
 
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
@@ -28,7 +28,14 @@ jobs:
     outputs: {data: {type: dataset, with: {ref: NAME}}}
     with: {image: 'debian:12', script: sleep 20; echo text > /outputs/data/file}
 """
-NODE = "node1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_components(cluster: None) -> None:
+    if not are_own():
+        pytest.skip(
+            "the cluster's components are not this machine's own processes: nothing here may stop them"
+        )
 
 
 def ready(node: str) -> bool:
@@ -63,8 +70,8 @@ def ends_right(followed: Followed, namespace: Namespace, dataset: str) -> None:
     assert whole_versions(namespace, dataset) == 1
 
 
-# How long each is away (seconds), and how it says that it is back; Argo's controller has no way to. The store is
-# away for longer than Argo's executor would wait by itself.
+# How long each is away, in seconds, and how it says that it is back; Argo's controller has no way to. The
+# store is away for longer than Argo's executor would wait by itself.
 COMPONENTS: dict[str, tuple[int, Callable[[], bool]]] = {
     "argo": (15, lambda: True),
     "apiserver": (15, api_answers),
@@ -102,9 +109,10 @@ def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespac
     """The first pod ends its work unseen, on a node that nobody hears of; the second finds that done."""
     with running(restricted, tmp_path, "node") as (_, followed):
         run = followed.run
-        first = restricted.running(run, "makes")["metadata"]["uid"]
-        with restored(NODE), stopped("kubelet", lambda: ready(NODE)):
-            kubectl("delete", "node", NODE)
+        pod = restricted.running(run, "makes")
+        first, node = pod["metadata"]["uid"], pod["spec"]["nodeName"]
+        with restored(node), stopped("kubelet", lambda: ready(node)):
+            kubectl("delete", "node", node)
 
             def gone() -> bool:
                 return first not in [pod["metadata"]["uid"] for pod in restricted.pods(run, "makes")]
