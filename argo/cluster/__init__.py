@@ -2,6 +2,6 @@
 
 connection → api: requests and their errors · watch: what the API server holds, as it changes ·
 run: a Workflow as a run of argo.local.record · follow: a run and its pods until it ends ·
-pending, failure: why a job waits or failed · logs, archive: what the jobs print · preflight: what can't
-work, before it is tried. No server of ours or Argo's is needed.
+pods: why a job waits or failed · logs, archive, tail: what the jobs print · control: stopping and starting
+again · preflight: what can't work, before it is tried. No server of ours or Argo's is needed.
 """
