@@ -3,8 +3,9 @@
     python bench/datasets.py --endpoint http://127.0.0.1:9000 --bucket bench [--rounds 3] [--large 1024]
 
 Every tool runs as a process of its own, one after the other in each round, with the same files and the
-same server; the table gives the median of the rounds, start-up included, and the peak memory. Tools
-that are not on PATH are left out. Credentials come from the environment. What is verified: datasets
+same server; the table gives the median of the rounds, start-up included, the CPU time of the tool itself,
+and the peak memory. What was stored is deleted in between. Tools that are not on PATH are left out.
+Credentials come from the environment. What is verified: datasets
 compare every byte's sha256 at a download, and what the store lists at an upload; rclone compares MD5
 sums (--checksum); s5cmd and the aws cli compare nothing more than the transfer does.
 """
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+
+from job.datasets.store import open_store
 
 Command = Callable[[str, Path], Sequence[str]]
 
@@ -60,15 +63,22 @@ def tools(endpoint: str, bucket: str) -> dict[str, Tool]:
     }
 
 
-def timed(command: Sequence[str]) -> tuple[float, int]:
-    """Seconds and peak memory (MiB) of a process."""
+def timed(command: Sequence[str]) -> tuple[float, float, int]:
+    """Seconds, seconds of CPU, and peak memory (MiB) of a process, whose output is dropped."""
     started = time.perf_counter()
     found = shutil.which(command[0]) or command[0]
-    pid = os.posix_spawn(found, list(command), dict(os.environ))
+    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    pid = os.posix_spawn(found, list(command), dict(os.environ), file_actions=silent)
     _, status, usage = os.wait4(pid, 0)
     if status:
         raise SystemExit(f"{command} failed")
-    return time.perf_counter() - started, usage.ru_maxrss // 1024
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
+
+
+def clean(endpoint: str, bucket: str, key: str) -> None:
+    store = open_store(f"s3://{bucket}?endpoint={endpoint}")
+    for prefix in (f"{key}/", f"datasets/default/{key}/"):
+        store.delete([found.key for found in store.listing(prefix)])
 
 
 def sources(root: Path, large: int) -> dict[str, Path]:
@@ -91,13 +101,13 @@ def sources(root: Path, large: int) -> dict[str, Path]:
 @click.option("--large", default=1024, show_default=True, help="MiB of the large file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where files go.")
 def main(endpoint: str, bucket: str, rounds: int, large: int, folder: Path | None) -> None:
-    """Print a table of seconds, of their ratio to s5cmd's, and of peak memory."""
+    """Print a table of seconds, of their ratio to s5cmd's, of CPU, and of peak memory."""
     found = {
         name: tool
         for name, tool in tools(endpoint, bucket).items()
         if name == "textgen" or shutil.which(name)
     }
-    results: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
+    results: dict[tuple[str, str, str], list[tuple[float, float, int]]] = {}
     with tempfile.TemporaryDirectory(dir=folder) as root:
         for what, source in sources(Path(root), large).items():
             for _ in range(rounds):
@@ -109,12 +119,15 @@ def main(endpoint: str, bucket: str, rounds: int, large: int, folder: Path | Non
                     if sum(1 for path in target.rglob("*") if path.is_file()) != len(list(source.iterdir())):
                         raise SystemExit(f"{name}: not all files came back")
                     shutil.rmtree(target)
-    click.echo("| | direction | tool | seconds | to s5cmd | memory MiB |\n|---|---|---|---|---|---|")
+                    clean(endpoint, bucket, key)
+    click.echo("| | direction | tool | seconds | to s5cmd | CPU s | memory MiB |\n" + "|---" * 7 + "|")
     for (what, direction, name), rows in results.items():
         seconds = statistics.median(row[0] for row in rows)
         anchor = statistics.median(row[0] for row in results.get((what, direction, "s5cmd"), rows))
-        memory = max(row[1] for row in rows)
-        click.echo(f"| {what} | {direction} | {name} | {seconds:.2f} | {seconds / anchor:.2f} | {memory} |")
+        cpu = statistics.median(row[1] for row in rows)
+        memory = max(row[2] for row in rows)
+        numbers = f"{seconds:.2f} | {seconds / anchor:.2f} | {cpu:.2f} | {memory}"
+        click.echo(f"| {what} | {direction} | {name} | {numbers} |")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,29 @@ def test_a_race_that_is_lost_is_seen(
     proxy.fault = overtake
     version = Datasets.at(behind).commit(demo, make(), lineage={})
     assert other.versions(demo) == [version, *made]
+
+
+def test_an_answer_that_comes_too_late_counts_as_lost(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("job.datasets.s3_clients._READ", 1)
+    asked_again = threading.Event()
+
+    def wait() -> None:
+        asked_again.wait(60)
+
+    def late(request: Request) -> Fault:
+        if request.conditional:
+            return Fault(after=wait)
+        if "/log/" in request.path and any(seen.conditional for seen in proxy.seen):
+            asked_again.set()
+        return NONE
+
+    proxy.fault = late
+    datasets = Datasets.at(behind)
+    version = datasets.commit(demo, make(), lineage={})
+    assert asked_again.is_set()
+    assert datasets.versions(demo) == [version]
 
 
 def test_a_store_that_never_decides_is_said(behind: str, proxy: Proxy, demo: DatasetRef, make: Make) -> None:
