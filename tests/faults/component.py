@@ -17,8 +17,11 @@ _START = 'log=$1 network=$2; shift 2; nsenter --net="$network" setsid "$@" >>"$l
 
 def are_own() -> bool:
     """Whether KUBECONFIG is that of a cluster whose components this process may stop and start."""
-    here = os.environ.get("KUBECONFIG") == str(STATE / "admin.kubeconfig") and os.geteuid() == 0
-    return here and all(_process(name).exists() for name in ("argo", "apiserver", "minio", "kubelet"))
+    if os.environ.get("KUBECONFIG") != str(STATE / "admin.kubeconfig") or os.geteuid():
+        return False
+    networks = [_process(name) / "ns" / "net" for name in ("argo", "apiserver", "minio", "kubelet")]
+    # a process number may be another process's by now
+    return all(each.exists() and each.samefile(_NETWORK) for each in networks)
 
 
 @contextmanager

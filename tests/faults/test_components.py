@@ -107,7 +107,7 @@ def restored(node: str) -> Iterator[None]:
 
 def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespace, tmp_path: Path) -> None:
     """The first pod ends its work unseen, on a node that nobody hears of; the second finds that done."""
-    with running(restricted, tmp_path, "node") as (_, followed):
+    with running(restricted, tmp_path, "node") as (textgen, followed):
         run = followed.run
         pod = restricted.running(run, "makes")
         first, node = pod["metadata"]["uid"], pod["spec"]["nodeName"]
@@ -120,3 +120,4 @@ def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespac
             until(gone, "the lost node's pod to be given up", 180, every=1)
         ends_right(followed, restricted, "node")
     assert "trying again: pod deleted" in followed.text
+    assert "makes: was stored before" in textgen("logs", run, "makes")
