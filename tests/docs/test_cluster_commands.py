@@ -10,10 +10,12 @@ import pytest
 
 from tests.cluster.kubernetes import images, kubectl
 from tests.docs.pages import PAGES, ROOT, commands, environment
+from tests.k8s import crds
 
 pytestmark = pytest.mark.cluster
 
 NAMESPACE = "textgen"  # the one that the pages and k8s/ name
+OTHERS = ("argocd", "flux-system")  # where Argo CD and Flux look for what they are to sync
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,15 @@ def applied(controller: None) -> Iterator[None]:
         pytest.skip("no argo on PATH")
     if kubectl("get", "namespace", NAMESPACE, "--ignore-not-found"):
         pytest.skip(f"the namespace {NAMESPACE} is somebody's")
+    crds.installed()
     kubectl("apply", "-k", str(ROOT / "k8s/overlays/try"))
+    for name in OTHERS:
+        kubectl("create", "namespace", name)
     try:
         kubectl("-n", NAMESPACE, "rollout", "status", "deployment/minio", "--timeout=100s")
         yield
     finally:
-        kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=100s")
+        kubectl("delete", "namespace", NAMESPACE, *OTHERS, "--wait=true", "--timeout=100s")
 
 
 @pytest.mark.parametrize(
