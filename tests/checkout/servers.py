@@ -1,9 +1,12 @@
 """Servers of private repositories: git over https with a password and over ssh with a key."""
 
 import base64
+import getpass
 import hashlib
 import json
 import os
+import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +14,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+
+import pytest
 
 
 def certificate(folder: Path, host: str) -> tuple[Path, Path]:
@@ -116,3 +121,39 @@ def pointer(bare: Path, body: bytes) -> str:
     path.parent.mkdir(parents=True)
     path.write_bytes(body)
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(body)}\n"
+
+
+@contextmanager
+def sshd(host: str, folder: Path) -> Iterator[str]:
+    """The address of an sshd, and in `folder` what it wants: `ssh-privatekey`, `known_hosts`."""
+    server = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not server:
+        pytest.skip("sshd is not installed (Debian: openssh-server)")
+    own, key = folder / "host", folder / "ssh-privatekey"
+    for path in (own, key):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port = free.getsockname()[1]
+    (folder / "known_hosts").write_text(f"[{host}]:{port} {own.with_suffix('.pub').read_text()}")
+    options = {
+        "ListenAddress": f"{host}:{port}",
+        "HostKey": own,
+        "AuthorizedKeysFile": key.with_suffix(".pub"),
+        "PidFile": "none",
+        "StrictModes": "no",
+        "UsePAM": "no",
+    }
+    words = [server, "-D", "-e", "-f", os.devnull, *(f"-o{name}={value}" for name, value in options.items())]
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where it goes after it has given up its rights
+    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert started.stderr
+    with started:
+        try:
+            line = next((line for line in started.stderr if "listening" in line or "error" in line), "")
+            if "listening" not in line:
+                pytest.skip(f"sshd does not start here: {line}")
+            yield f"ssh://{getpass.getuser()}@{host}:{port}"
+        finally:
+            started.terminate()

@@ -1,10 +1,7 @@
 """Private repositories, over https with a password and over ssh with a key."""
 
-import getpass
 import os
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +11,7 @@ from job.checkout import checkout
 from job.errors import CheckoutError
 from job.git import PASSWORD, USERNAME
 from tests.checkout.conftest import git
-from tests.checkout.servers import Git, https, pointer
+from tests.checkout.servers import Git, https, pointer, sshd
 
 ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 LARGE = bytes(range(256)) * 1000
@@ -94,38 +91,8 @@ def test_a_wrong_password_is_one_line_that_says_what_to_give(
 @pytest.fixture
 def ssh(origin: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The address of `origin` at an sshd, and the private key that it wants."""
-    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if not sshd:
-        pytest.skip("sshd is not installed (Debian: openssh-server)")
-    host, key = tmp_path / "host", tmp_path / "ssh-privatekey"
-    for path in (host, key):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    known = host.with_suffix(".pub").read_text()
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {known}")
-    options = {
-        "ListenAddress": f"127.0.0.1:{port}",
-        "HostKey": host,
-        "AuthorizedKeysFile": key.with_suffix(".pub"),
-        "PidFile": "none",
-        "StrictModes": "no",
-        "UsePAM": "no",
-    }
-    words = [sshd, "-D", "-e", "-f", os.devnull, *(f"-o{name}={value}" for name, value in options.items())]
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # where it goes after it has given up its rights
-    server = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    assert server.stderr
-    with server:
-        try:
-            line = next((line for line in server.stderr if "listening" in line or "error" in line), "")
-            if "listening" not in line:
-                pytest.skip(f"sshd does not start here: {line}")
-            yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}{origin}", key
-        finally:
-            server.terminate()
+    with sshd("127.0.0.1", tmp_path) as address:
+        yield f"{address}{origin}", tmp_path / "ssh-privatekey"
 
 
 def test_a_key_opens_a_repository_over_ssh(ssh: tuple[str, Path], tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""A private repository over ssh, with the key of the namespace's Secret."""
+
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.language import load
+from job.datasets import DatasetRef
+from tests.checkout.servers import sshd
+from tests.cluster.kubernetes import Namespace, kubectl, secret, this_host
+
+pytestmark = pytest.mark.cluster
+
+WORKFLOW = """\
+jobs:
+  clone:
+    uses: git-checkout@v1
+    with: {url: context.event.github.url, ref: context.event.github.ref}
+    outputs: {repo: {type: volume}}
+  keep:
+    uses: script@v1
+    needs: [clone]
+    inputs: {repo: clone.outputs.repo}
+    outputs: {kept: {type: dataset, with: {ref: kept}}}
+    with: {image: 'debian:12', script: 'cp /inputs/repo/file /outputs/kept/'}
+"""
+
+
+def test_a_key_in_the_secret_opens_a_repository(restricted: Namespace, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "file").write_text("private")
+    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    for words in (("init", "-qb", "main"), ("add", "."), (*author, "commit", "-qm", "x")):
+        subprocess.run(["git", "-C", str(work), *words], check=True)
+    file = tmp_path / "private.yaml"
+    file.write_text(WORKFLOW, "utf-8")
+    with sshd(this_host(), tmp_path) as address:
+        names = ("ssh-privatekey", "known_hosts")
+        secret(restricted.name, "textgen-git", {name: (tmp_path / name).read_text() for name in names})
+        try:
+            cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 16))
+            origin = Origin(file.name, f"{address}{work}/.git", "main")
+            run = restricted.create(compile(load(file), Kind.WORKFLOW, cluster, origin))
+            status = restricted.ended(run)["status"]
+        finally:
+            kubectl("-n", restricted.name, "delete", "secret", "textgen-git")
+    assert status["phase"] == "Succeeded", status
+    restricted.datasets.fetch(restricted.datasets.resolve(DatasetRef("kept")), tmp_path / "kept")
+    assert (tmp_path / "kept/file").read_text() == "private"
