@@ -22,7 +22,7 @@ def test_every_command_on_the_page_is_there(page: str) -> None:
     assert lines
     for line in lines:
         command, words = found(line.split())
-        options = {option for each in command.params for option in each.opts}
+        options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
         for word in re.findall(r"(?<!\S)--?[\w-]+", " ".join(words)):
             assert word in options | {"--scope"}, f"textgen {line}: no {word}"
 
