@@ -14,6 +14,7 @@ import yaml
 
 from tests.ci.actions import Runner
 from tests.cluster.kubernetes import Namespace, kubectl
+from tests.git import git
 from tests.gitops.repository import DATASET, FILE, Repository
 
 ROOT = Path(__file__).parents[2]
@@ -70,13 +71,10 @@ def clone(repository: Repository, tmp_path: Path) -> Path:
     """What actions/checkout and GitLab's runner leave of a push: a shallow clone, on no branch."""
     commit = repository.push("seed = 7\n")
     folder = tmp_path / "clone"
-    for words in (
-        ("init", "-q", str(folder)),
-        ("-C", str(folder), "remote", "add", "origin", repository.url),
-        ("-C", str(folder), "fetch", "-q", "--depth=1", "origin", f"{commit}:refs/remotes/origin/main"),
-        ("-C", str(folder), "checkout", "-q", "--detach", commit),
-    ):
-        subprocess.run(["git", *words], check=True, capture_output=True)
+    git(tmp_path, "init", "-q", str(folder))
+    git(folder, "remote", "add", "origin", repository.url)
+    git(folder, "fetch", "-q", "--depth=1", "origin", f"{commit}:refs/remotes/origin/main")
+    git(folder, "checkout", "-q", "--detach", commit)
     (tmp_path / "cluster.yaml").write_text("scale: 1/16\n", "utf-8")
     return folder
 

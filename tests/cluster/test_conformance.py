@@ -19,6 +19,7 @@ from argo.language.model import Container, CreateModel
 from job.datasets import DatasetRef, Datasets
 from job.errors import UnknownReferenceError
 from tests.cluster.kubernetes import Namespace, kubectl, secret
+from tests.git import committed, git
 
 pytestmark = pytest.mark.cluster
 
@@ -175,16 +176,9 @@ def _files(datasets: Datasets, ref: DatasetRef, folder: Path) -> dict[str, tuple
 
 def _repository(bare: Path, work: Path) -> None:
     """A repository of two commits; the tag `first` is the first."""
-
-    def git(*words: str) -> None:
-        author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-        subprocess.run(["git", "-C", str(work), *author, *words], check=True, capture_output=True)
-
-    git("init", "--quiet", "--initial-branch=main")
     for text in ("first", "second"):
         (work / "README.md").write_text(f"{text}\n", "utf-8")
-        git("add", "README.md")
-        git("commit", "--quiet", "--message", text)
+        committed(work)
         if text == "first":
-            git("tag", "first")
-    subprocess.run(["git", "clone", "--quiet", "--bare", str(work), str(bare)], check=True)
+            git(work, "tag", "first")
+    git(work, "clone", "--quiet", "--bare", ".", str(bare))

@@ -11,6 +11,7 @@ from argo.compile import Cluster, Kind, Origin, Security, compile
 from argo.language import load
 from job.datasets import DatasetRef, Datasets
 from tests.cluster.kubernetes import Namespace, images
+from tests.git import git
 
 pytestmark = [pytest.mark.cluster, pytest.mark.model]
 
@@ -26,10 +27,9 @@ def test_the_cluster_generates_the_text_that_this_machine_does(
         pytest.skip("the cluster has no image textgen-job")
     folder, url = served
     clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(folder / "own.git")], check=True)
-    subprocess.run(["git", "clone", "-q", f"{url}/own.git", str(clone)], check=True)
-    head = ["git", "-C", str(clone), "rev-parse", "HEAD"]
-    commit = subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip()
+    git(ROOT, "clone", "-q", "--bare", ".", str(folder / "own.git"))
+    git(folder, "clone", "-q", f"{url}/own.git", str(clone))
+    commit = git(clone, "rev-parse", "HEAD")
 
     cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 4))
     origin = Origin(str(FILE), f"{url}/own.git", commit)

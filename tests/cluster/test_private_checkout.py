@@ -1,6 +1,5 @@
 """A private repository over ssh, with the key of the namespace's Secret."""
 
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from argo.language import load
 from job.datasets import DatasetRef
 from tests.checkout.servers import sshd
 from tests.cluster.kubernetes import Namespace, kubectl, secret, this_host
+from tests.git import committed
 
 pytestmark = pytest.mark.cluster
 
@@ -33,9 +33,7 @@ def test_a_key_in_the_secret_opens_a_repository(restricted: Namespace, tmp_path:
     work = tmp_path / "work"
     work.mkdir()
     (work / "file").write_text("private")
-    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    for words in (("init", "-qb", "main"), ("add", "."), (*author, "commit", "-qm", "x")):
-        subprocess.run(["git", "-C", str(work), *words], check=True)
+    committed(work)
     file = tmp_path / "private.yaml"
     file.write_text(WORKFLOW, "utf-8")
     with sshd(this_host(), tmp_path) as address:

@@ -11,6 +11,7 @@ import pytest
 from job.datasets import DatasetRef, Datasets
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, images
+from tests.git import committed, git
 from tests.tutorial import FILE, SCRIPT, hub
 
 pytestmark = [pytest.mark.cluster, pytest.mark.model]
@@ -56,16 +57,8 @@ def repository(bare: Path, url: str, clone: Path) -> str:
     (clone / WORKFLOW).parent.mkdir(parents=True)
     (clone / WORKFLOW).write_bytes(FILE.read_bytes())
     (clone / "nlp_text_generation.py").write_text(SCRIPT, "utf-8")
-    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-
-    def git(*words: str) -> str:
-        found = subprocess.run(["git", "-C", str(clone), *words], check=True, capture_output=True, text=True)
-        return found.stdout.strip()
-
-    git("init", "-qb", "main")
-    git("add", ".")
-    git(*author, "commit", "-qm", "Generate text")
-    git("clone", "-q", "--bare", ".", str(bare))
-    git("remote", "add", "origin", url)
-    git("fetch", "-q", "origin")
-    return git("rev-parse", "HEAD")
+    commit = committed(clone)
+    git(clone, "clone", "-q", "--bare", ".", str(bare))
+    git(clone, "remote", "add", "origin", url)
+    git(clone, "fetch", "-q", "origin")
+    return commit

@@ -1,7 +1,6 @@
 """`textgen compile`: YAML on the output, anything else elsewhere."""
 
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from click.testing import CliRunner
 
 from argo.cli.compile import command
 from job.errors import InputError, StaleError
+from tests.git import committed, git
 
 FLOW = """\
 on: {github: {branches: {only: release}}}
@@ -29,14 +29,8 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "texts" / ".gradient" / "workflows"
     folder.mkdir(parents=True)
     (folder / "flow.yaml").write_text(FLOW)
-    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    for words in (
-        ("init", "-qb", "main"),
-        ("remote", "add", "origin", "https://git.example/team/texts.git"),
-        ("add", "."),
-        (*author, "commit", "-qm", "First"),
-    ):
-        subprocess.run(["git", "-C", str(tmp_path / "texts"), *words], check=True, capture_output=True)
+    committed(tmp_path / "texts")
+    git(folder, "remote", "add", "origin", "https://git.example/team/texts.git")
     return folder / "flow.yaml"
 
 
@@ -53,14 +47,11 @@ def parameters(made: dict[str, object]) -> dict[str, str]:
 
 
 def test_a_workflow_is_pinned_to_the_repositorys_commit(repository: Path) -> None:
-    head = subprocess.run(
-        ["git", "-C", str(repository.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     made = compile(str(repository), "-p", "seed=7")
     assert parameters(made) == {
         "seed": "7",
         "github-url": "https://git.example/team/texts.git",
-        "github-ref": head,
+        "github-ref": git(repository.parent, "rev-parse", "HEAD"),
     }
     metadata = made["metadata"]
     assert isinstance(metadata, dict)
@@ -128,8 +119,7 @@ def test_a_given_url_is_the_repositorys(repository: Path) -> None:
 def test_check_passes_what_was_just_made_in_any_clone(repository: Path, tmp_path: Path) -> None:
     words = (str(repository), "--kind", "template", "-p", "github-url=https://git.example/team/texts", "-o")
     compile(*words, str(tmp_path / "made.yaml"))
-    remote = ("remote", "set-url", "origin", "git@git.example:team/texts.git")
-    subprocess.run(["git", "-C", str(repository.parent), *remote], check=True)
+    git(repository.parent, "remote", "set-url", "origin", "git@git.example:team/texts.git")
     assert checked(*words, str(tmp_path / "made.yaml")) == ("", None)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.conftest import cluster, controller, served
 from tests.docs.pages import ROOT, environment
+from tests.git import git
 
 __all__ = ["cluster", "controller", "served"]
 
@@ -17,14 +18,7 @@ __all__ = ["cluster", "controller", "served"]
 def checkout(tmp_path: Path) -> Path:
     """A repository with this one's files and a commit, and the environment of these tests as its .venv."""
     copy = tmp_path / "textgen"
-    listed = subprocess.run(
-        ["git", "ls-files", "-zco", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in filter(None, git(ROOT, "ls-files", "-zco", "--exclude-standard").split("\0")):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)

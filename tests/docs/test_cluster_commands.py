@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.kubernetes import images, kubectl
 from tests.docs.pages import PAGES, ROOT, commands, environment
+from tests.git import git
 from tests.k8s import crds
 
 pytestmark = pytest.mark.cluster
@@ -48,11 +49,8 @@ def test_the_commands_of_a_page_run_on_a_cluster(
 ) -> None:
     folder, url = served
     mirror = folder / f"{page.stem}.git"
-    for words in (
-        ("clone", "-q", "--bare", str(checkout), str(mirror)),
-        ("-C", str(checkout), "remote", "add", "origin", f"{url}/{mirror.name}"),
-    ):
-        subprocess.run(["git", *words], check=True)
+    git(checkout, "clone", "-q", "--bare", ".", str(mirror))
+    git(checkout, "remote", "add", "origin", f"{url}/{mirror.name}")
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/deploy").write_text("a key\n")
     config = tmp_path / "config"

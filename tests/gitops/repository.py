@@ -1,7 +1,8 @@
 """A repository as users have it: a workflow that keeps the settings of its commit in a dataset."""
 
-import subprocess
 from pathlib import Path
+
+from tests.git import committed, git
 
 FILE = ".gradient/workflows/nlp-text-generation.yaml"
 DATASET = "settings"
@@ -32,22 +33,16 @@ class Repository:
         self.folder, self.url = folder, url
         (folder / FILE).parent.mkdir(parents=True)
         (folder / FILE).write_text(FLOW, "utf-8")
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(bare)], check=True)
-        self.git("init", "-qb", "main")
-        self.git("remote", "add", "origin", str(bare))
+        git(folder, "init", "-q", "--bare", "-b", "main", str(bare))
+        git(folder, "init", "-qb", "main")
+        git(folder, "remote", "add", "origin", str(bare))
         self.push("seed = 42\n")
-        self.git("remote", "set-url", "origin", url)
-        self.git("remote", "set-url", "--push", "origin", str(bare))
+        git(folder, "remote", "set-url", "origin", url)
+        git(folder, "remote", "set-url", "--push", "origin", str(bare))
 
     def push(self, settings: str) -> str:
         """Change the settings, commit all, push; the commit."""
         (self.folder / "settings.toml").write_text(settings, "utf-8")
-        self.git("add", "-A")
-        self.git("commit", "-qm", "Change a setting")
-        self.git("push", "-q", "origin", "HEAD:main")
-        return self.git("rev-parse", "HEAD")
-
-    def git(self, *words: str) -> str:
-        author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-        command = ["git", "-C", str(self.folder), *author, *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        commit = committed(self.folder)
+        git(self.folder, "push", "-q", "origin", "HEAD:main")
+        return commit

@@ -16,13 +16,9 @@ from argo.local.sandbox import Sandbox
 from argo.local.task import Runtime
 from job.datasets import DatasetRef, Datasets, Manifest
 from job.errors import InputError
+from tests.git import GIT, committed, git, no_configuration
 
-GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run([*GIT, "-C", str(folder), *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+__all__ = ["GIT", "git", "no_configuration"]
 
 
 def script(text: str, **keys: str) -> str:
@@ -65,9 +61,7 @@ class Repository:
         return path
 
     def commit(self) -> str:
-        git(self.root, "add", "--all")
-        git(self.root, "commit", "--quiet", "--message=x")
-        return git(self.root, "rev-parse", "HEAD")
+        return committed(self.root)
 
     def run(
         self,
@@ -138,8 +132,6 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

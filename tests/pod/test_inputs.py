@@ -11,6 +11,7 @@ from job.errors import InputError, StoreError, UnknownReferenceError
 from job.pod import commit, inputs, record
 from job.pod.inputs import Pod, make
 from job.pod.steps import told, value
+from tests.git import committed
 
 
 @pytest.fixture
@@ -86,11 +87,7 @@ def head(code: Path, text: str) -> str:
     """Commit README.md; the commit's id."""
     code.mkdir(exist_ok=True)
     (code / "README.md").write_text(text)
-    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    for words in (("init", "-q", "-b", "main"), ("add", "."), (*author, "commit", "-qm", text)):
-        subprocess.run(["git", "-C", str(code), *words], check=True, capture_output=True)
-    found = subprocess.run(["git", "-C", str(code), "rev-parse", "HEAD"], check=True, capture_output=True)
-    return found.stdout.decode().strip()
+    return committed(code)
 
 
 def test_values_come_from_texts_parameters_and_the_environment(datasets: Datasets) -> None:

@@ -1,6 +1,5 @@
 """A store that is away for a while costs a job time, and nothing else."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from job.errors import StoreError
 from job.pod import commit, record
 from job.pod.inputs import Pod, make
 from job.pod.patience import patiently
+from tests.git import committed
 
 
 @pytest.fixture(autouse=True)
@@ -65,11 +65,10 @@ def test_after_five_minutes_it_gives_up_and_other_errors_are_raised_at_once(wait
 
 
 def test_a_checkout_starts_again_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work, author = tmp_path / "work", ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    work = tmp_path / "work"
     work.mkdir()
     (work / "file").write_text("text")
-    for words in (("init", "-qb", "main"), ("add", "."), (*author, "commit", "-qm", "One")):
-        subprocess.run(["git", "-C", str(work), *words], check=True)
+    committed(work)
     away(monkeypatch, record, "decide", 2)
     pod = Pod(Datasets.at((tmp_path / "store").as_uri()), "run", (), {"PATH": "/usr/bin:/bin"})
     step = {"checkout": {"job": "clone", "url": work.as_uri()}}

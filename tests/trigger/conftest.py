@@ -1,7 +1,6 @@
 """Repositories to push to, and a cluster and a store that pollers share."""
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import pytest
 from argo.compile import Cluster
 from argo.trigger import Poller
 from job.datasets.directory import Directory
+from tests.git import git, no_configuration
 from tests.trigger.fake import FakeCluster, Requests
 
-GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+__all__ = ["no_configuration"]
+
 FOLDER = Path(".gradient/workflows")
 
 
@@ -35,8 +36,7 @@ class Remote:
         return self.work.as_uri()
 
     def git(self, *words: str) -> str:
-        argv = [*GIT, "-C", str(self.work), *words]
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+        return git(self.work, *words)
 
     def push(self, files: dict[str, str] | None = None) -> str:
         """Commit these workflow files beside what is there; the commit."""
@@ -46,12 +46,6 @@ class Remote:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message=x")
         return self.git("rev-parse", "HEAD")
-
-
-@pytest.fixture(autouse=True)
-def _no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class Pushed:
     def __init__(self, remote: Remote, served: tuple[Path, str], name: str) -> None:
         self.remote, self.name = remote, name
         self.bare, self.url = served[0] / f"{name}.git", f"{served[1]}/{name}.git"
-        subprocess.run(["git", "init", "--quiet", "--bare", str(self.bare)], check=True)
+        remote.git("init", "--quiet", "--bare", str(self.bare))
 
     def push(self, setting: str) -> str:
         (self.remote.work / "setting").write_text(setting)

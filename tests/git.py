@@ -1,0 +1,30 @@
+"""git as tests call it: with an author, no signature, and where asked for no configuration."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> str:
+    """What a command in the folder prints."""
+    done = subprocess.run([*GIT, "-C", str(folder), *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def committed(folder: Path) -> str:
+    """Commit all that lies in the folder, made a repository where it is none; the commit."""
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=x")
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's or the user's configuration, in every folder whose conftest.py has this."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
