@@ -37,6 +37,7 @@ jobs:
         echo the gate is "$GATE"
         [ "$GATE" = open ] || exit 7
 """
+HELD = GATED.replace("echo done", "until [ -e /tmp/go ]; do sleep 0.1; done; echo done")
 WAITING = """
 jobs:
   waits:
@@ -53,6 +54,7 @@ def textgen(baseline: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Co
     (folder / ".textgen").mkdir()
     (folder / "cluster.yaml").write_text(CLUSTER)
     (folder / "gated.yaml").write_text(GATED.replace("DATASET", "gated"))
+    (folder / "held.yaml").write_text(HELD.replace("DATASET", "held"))
     (folder / "waiting.yaml").write_text(WAITING)
     return Command(folder, baseline)
 
@@ -120,19 +122,29 @@ def test_a_retry_goes_on_where_it_failed_as_the_same_run(textgen: Command, gated
 
 def test_lines_are_followed_as_they_come_and_ctrl_c_leaves_the_run(textgen: Command) -> None:
     textgen("secret", "set", "GATE", text="open\n")
-    name = textgen("submit", "gated.yaml", "--cluster", "cluster.yaml", "--detach", "-o", "name").strip()
-    watching = textgen.started("watch", name)
-    with textgen.started("logs", name, "-f") as following:
-        assert following.stdout
+    name = textgen("submit", "held.yaml", "--cluster", "cluster.yaml", "--detach", "-o", "name").strip()
+    with textgen.started("watch", name) as watching, textgen.started("logs", name, "-f") as following:
+        assert watching.stdout and following.stdout
+        assert name in next(watching.stdout)
         lines = []
         for line in following.stdout:
             lines.append(line)
-            if line == "first_one | hello 2\n":
-                assert not textgen.namespace.get(name)["status"].get("finishedAt")
+            if line == "first_one | hello 8\n":
                 watching.send_signal(signal.SIGINT)
-    told, _ = watching.communicate(timeout=30)
-    assert watching.returncode == 130
-    assert f"{name} goes on" in told
+                assert f"{name} goes on" in watching.communicate(timeout=30)[0]
+                assert watching.returncode == 130
+                (pod,) = textgen.namespace.pods(name, "first_one")
+                kubectl(
+                    "-n",
+                    textgen.namespace.name,
+                    "exec",
+                    pod["metadata"]["name"],
+                    "-c",
+                    "main",
+                    "--",
+                    "touch",
+                    "/tmp/go",
+                )
     assert [line for line in lines if "hello" in line] == [f"first_one | hello {n}\n" for n in range(1, 9)]
     assert "second | the gate is open\n" in lines
     assert textgen.namespace.ended(name)["status"]["phase"] == "Succeeded"
