@@ -6,7 +6,7 @@ import pytest
 
 from tests.git import committed, git, no_configuration
 
-__all__ = ["git", "no_configuration"]
+__all__ = ["no_configuration"]
 
 
 @pytest.fixture

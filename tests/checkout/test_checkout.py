@@ -13,7 +13,7 @@ import pytest
 from job.checkout import checkout
 from job.errors import CheckoutError, InputError
 from job.git import PASSWORD, USERNAME, address
-from tests.checkout.conftest import git
+from tests.git import git
 
 
 def fetched(origin: Path, ref: str | None, target: Path) -> str:

@@ -10,8 +10,8 @@ import pytest
 from job.checkout import checkout
 from job.errors import CheckoutError
 from job.git import PASSWORD, USERNAME
-from tests.checkout.conftest import git
 from tests.checkout.servers import Git, https, pointer, sshd
+from tests.git import git
 
 ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 LARGE = bytes(range(256)) * 1000

@@ -16,9 +16,9 @@ from argo.local.sandbox import Sandbox
 from argo.local.task import Runtime
 from job.datasets import DatasetRef, Datasets, Manifest
 from job.errors import InputError
-from tests.git import GIT, committed, git, no_configuration
+from tests.git import committed, git, no_configuration
 
-__all__ = ["GIT", "git", "no_configuration"]
+__all__ = ["no_configuration"]
 
 
 def script(text: str, **keys: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from job.errors import InputError
-from tests.local.conftest import GIT, Repository, git, script, workflow
+from tests.git import git
+from tests.local.conftest import Repository, script, workflow
 
 CLONE = """
     outputs: {repo: {type: volume}}
@@ -133,16 +134,7 @@ def test_submodules_come_with_the_working_tree(
     other = make_repository("other")
     other.write("inside", "x")
     other.commit()
-    git(
-        repository.root,
-        *GIT[1:],
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "add",
-        str(other.root),
-        "sub",
-    )
+    git(repository.root, "-c", "protocol.file.allow=always", "submodule", "add", str(other.root), "sub")
     repository.commit()
     look = script("cat /inputs/repo/sub/inside", needs="[clone]", inputs="{repo: clone.outputs.repo}")
     assert "x" in repository.run(workflow(clone=CLONE, look=look)).log("look")
