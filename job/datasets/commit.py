@@ -11,7 +11,7 @@ from job.datasets.history import Entry, Kind, State, fold
 from job.datasets.log import Log
 from job.datasets.manifest import File, Manifest
 from job.datasets.origin import Origin
-from job.datasets.parallel import each
+from job.datasets.parallel import each, each_file
 from job.datasets.paths import colliding, overlapping
 from job.datasets.progress import Progress, silent
 from job.datasets.reference import DatasetRef
@@ -64,7 +64,9 @@ def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
         if parent
         else {}
     )
-    files = each(lambda file: upload(store, prefix + file.path, file, stored, draft.progress), tree.files)
+    files = each_file(
+        lambda file: upload(store, prefix + file.path, file, stored, draft.progress), tree.files
+    )
     if draft.onto:
         source = layout.data(ref, draft.onto.version)
         each(lambda file: store.copy(source + file.path, prefix + file.path), kept.files)

@@ -10,7 +10,7 @@ from pathlib import Path
 from job.datasets import layout, paths
 from job.datasets.digest import Digest
 from job.datasets.manifest import File, Manifest
-from job.datasets.parallel import each
+from job.datasets.parallel import each_file
 from job.datasets.progress import Progress
 from job.datasets.reference import DatasetRef
 from job.datasets.store import KeyAbsentError, Store
@@ -36,7 +36,7 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
             prefix = layout.data(ref, manifest.version)
             for folder in {file.path.rpartition("/")[0] for file in manifest.files}:
                 (partial / folder).mkdir(parents=True, exist_ok=True)
-            each(lambda file: _receive(store, prefix, file, partial, progress), manifest.files)
+            each_file(lambda file: _receive(store, prefix, file, partial, progress), manifest.files)
             _finish(partial, manifest)
             partial.rename(target)
     except KeyAbsentError as error:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from job.datasets.digest import Digest
 from job.datasets.manifest import File
+from job.datasets.parallel import SMALL
 from job.datasets.progress import Progress
 from job.datasets.store import KeyAbsentError, Store
 from job.datasets.tree import LocalFile
 from job.errors import CommitError
 
 CHUNK = 8 << 20  # bytes that are read, hashed and sent at a time
-SMALL = 1 << 20  # bytes; such files are read whole
 COPIED_FROM = 8 << 20  # bytes; for smaller files hashing first is not worth it
 
 Stored = Mapping[tuple[int, str], str]

@@ -6,7 +6,7 @@ from job.datasets import layout
 from job.datasets.datasets import Datasets
 from job.datasets.digest import Digest
 from job.datasets.manifest import File
-from job.datasets.parallel import each
+from job.datasets.parallel import each_file
 from job.datasets.progress import Progress, silent
 from job.datasets.store import KeyAbsentError, Store
 from job.datasets.version import Version
@@ -22,7 +22,7 @@ def verify(datasets: Datasets, version: Version, progress: Progress = silent) ->
         return
     prefix = layout.data(version.ref, version.id)
     store = datasets.store
-    wrong = each(lambda file: _problem(store, prefix, file, progress), manifest.files)
+    wrong = each_file(lambda file: _problem(store, prefix, file, progress), manifest.files)
     yield from (line for line in wrong if line)
     known = {file.path for file in manifest.files}
     for found in store.listing(prefix):

@@ -7,20 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from job.datasets import DatasetRef
 from tests.datasets import writers
 from tests.datasets.servers import EVERY
 
-MANY = 256 << 20  # bytes
-BOUND = 150 << 20
+MIB = 1 << 20
 
 
 @pytest.mark.parametrize("server", EVERY[-1:], indirect=True)  # the quicker one
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [([256 * MIB], 150 * MIB), ([15 * MIB] * 32, 120 * MIB)],
+    ids=["one large file", "many at once"],
+)
 def test_the_memory_of_transfers_is_bounded(
-    processes: ForkServerContext, s3: str, demo: DatasetRef, make: Callable[..., Path], tmp_path: Path
+    processes: ForkServerContext,
+    s3: str,
+    make: Callable[..., Path],
+    tmp_path: Path,
+    sizes: list[int],
+    most: int,
 ) -> None:
-    source = make({"small": "x", "large": ""})
-    os.truncate(source / "large", MANY)
+    source = make({"small": "x", **{f"large{number}": "" for number in range(len(sizes))}})
+    for number, size in enumerate(sizes):
+        os.truncate(source / f"large{number}", size)
     here, there = processes.Pipe()
     process = processes.Process(
         target=writers.there_and_back, args=(s3, source, tmp_path / "out", there), daemon=True
@@ -30,5 +39,5 @@ def test_the_memory_of_transfers_is_bounded(
     assert here.poll(120)
     base, peak = here.recv()
     process.join(60)
-    assert 0 < peak - base < BOUND
-    assert (tmp_path / "out/large").stat().st_size == MANY
+    assert 0 < peak - base < most
+    assert [(tmp_path / f"out/large{number}").stat().st_size for number in range(len(sizes))] == sizes
