@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from argo.language.model import Job
 from argo.local import runs, source
-from argo.local.perform import State, perform
+from argo.local.perform import perform
 from argo.local.plan import Plan
 from argo.local.record import JobRecord, Phase, RunRecord, now
 from argo.local.runs import Run
+from argo.local.state import State
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
 
 _OF_THE_JOB = (JobError, CheckoutError, CommitError)

@@ -12,10 +12,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from argo.language.diagnostics import did_you_mean
 from argo.local.record import JobRecord, Phase, RunRecord
 from job.errors import TextgenError, UnknownReferenceError
 
@@ -101,9 +101,8 @@ def find(runs: Path, name: str) -> Path:
     folders = {folder.name: folder for folder in _folders(runs)}
     if name in folders:
         return folders[name]
-    near = get_close_matches(name, folders, n=1)
-    hint = f"; did you mean {near[0]}?" if near else "; textgen list shows them"
-    raise UnknownReferenceError(f"no run {name!r} in {runs}{hint}")
+    hint = did_you_mean(name, folders, "textgen list shows them")
+    raise UnknownReferenceError(f"no run {name!r} in {runs}; {hint}")
 
 
 def every(runs: Path) -> list[RunRecord]:
