@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.kubernetes import kubectl
+from tests.cluster.kubernetes import kubectl, until
 
 CRDS = Path(__file__).parents[3] / "shared" / "cluster" / "gitops-crds.json.gz"
 NAMES = {
@@ -24,4 +24,6 @@ def installed() -> None:
             "neither the cluster nor this machine has the definitions of Argo CD, Argo Events and Flux"
         )
     kubectl("apply", "--server-side", "-f", "-", text=gzip.decompress(CRDS.read_bytes()).decode())
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", *NAMES)
+    # of a resource that has no status yet, `kubectl wait` says that it can't be read
+    wait = ("wait", "--for=condition=Established", "--timeout=60s", "crd", *NAMES)
+    until(lambda: kubectl(*wait, check=False).count("condition met") == len(NAMES), "CRDs", 60)
