@@ -1,4 +1,4 @@
-"""What is particular to a cluster, and how a file of it reads (docs/cluster-config)."""
+"""What is particular to a cluster, and how a file of it reads (docs/cluster.yaml)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -74,7 +74,7 @@ def read(path: Path) -> Mapping[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise InputError(f"{path}: must be a map; see docs/cluster-config.md")
+        raise InputError(f"{path}: must be a map; see docs/cluster.yaml")
     return {_name(path, key): _value(path, str(key), value) for key, value in found.items()}
 
 

@@ -49,7 +49,7 @@ def of(workflow: Workflow, job: Job, cluster: Cluster) -> Place:
         hint = did_you_mean(name, cluster.instances.names())
         raise InputError(
             f"{workflow.path}:{job.at.line}: job {job.name!r}: no instance type {name!r}; {hint}, "
-            "or add it with --instances FILE"
+            "or add it to the `instances` of the file of --cluster"
         )
     limits = {"memory": _memory(found.memory, cluster.scale)}
     if found.gpus:

@@ -43,7 +43,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unknown-input": (Severity.ERROR, "A workflow input that the file does not have."),
     "unknown-instance": (Severity.WARNING, "An instance type that is not in the table."),
     "unknown-model-type": (Severity.WARNING, "A model type that Gradient did not have."),
-    "bad-expression": (Severity.ERROR, "An expression that does not exist, or not there."),
+    "bad-expression": (Severity.ERROR, "An expression that does not exist, or can't stand there."),
     "literal-expression": (Severity.WARNING, "Looks like an expression, but is taken as a text."),
     "bad-secret": (Severity.ERROR, "`secret:` without a usable name, or a text that must be a secret."),
     "plain-secret": (Severity.WARNING, "A password or key that stands in the file as a text."),

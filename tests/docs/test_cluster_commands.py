@@ -55,7 +55,6 @@ def test_the_commands_of_a_page_run_on_a_cluster(
     (tmp_path / ".ssh/deploy").write_text("a key\n")
     config = tmp_path / "config"
     shutil.copy(os.environ["KUBECONFIG"], config)
-    kubectl("--kubeconfig", str(config), "config", "set-context", "--current", f"--namespace={NAMESPACE}")
     script = "\n".join(
         (
             "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",

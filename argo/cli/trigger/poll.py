@@ -89,7 +89,8 @@ def _store(api: "Api") -> str:
     if url := (found.get("data") or {}).get("url"):
         return str(url)
     raise InputError(
-        f"no ConfigMap {STORE!r} with a url in {api}: kubectl apply -k k8s/base, or give --store"
+        f"no ConfigMap {STORE!r} with a url in {api}: "
+        "apply an overlay of k8s/ (docs/kubernetes.md), or give --store"
     )
 
 

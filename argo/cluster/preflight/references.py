@@ -10,7 +10,7 @@ from argo.cluster.secrets import SECRETS
 from argo.language.diagnostics import did_you_mean
 from argo.language.model import Workflow
 
-_BASE = "kubectl apply -k k8s/base makes what a namespace needs"
+_BASE = "an overlay of k8s/ makes what a namespace needs: docs/kubernetes.md"
 _KINDS = {"secrets": "Secret", "configmaps": "ConfigMap"}
 
 
