@@ -7,7 +7,7 @@ of the cluster share lies in the namespace `textgen`, in `textgen-secrets-cluste
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +21,8 @@ SHARED = "textgen"  # the namespace of what is no project's own
 _NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _LABELS = {"app.kubernetes.io/managed-by": "textgen"}
 _LIMIT = 1 << 20  # bytes, of all values of a Secret
+_CONFLICT = 409
+_ATTEMPTS = 5
 
 
 class Scope(StrEnum):
@@ -58,8 +60,16 @@ def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r}: a secret's name has letters, digits, '-', '_' and '.' only")
     _adopt(api)
-    place = _place(api, scope)
-    values = dict(_values(place, _name(scope)))
+    _again(lambda: _set(_place(api, scope), scope, name, value))
+    projects = _projects(api, scope)
+    for each in projects:
+        _again(lambda each=each: _merge(each))  # type: ignore[misc]
+    return [each.namespace for each in projects]
+
+
+def _set(place: Api, scope: Scope, name: str, value: bytes | None) -> None:
+    before = place.find(place.core("secrets", _name(scope)))
+    values = dict((before or {}).get("data") or {})
     if value is None and name not in values:
         raise InputError(f"{place}: no {scope} secret {name!r}; textgen secret list shows what there is")
     if value is None:
@@ -68,11 +78,7 @@ def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
         values[name] = base64.b64encode(value).decode()
     if sum(map(len, values.values())) * 3 // 4 > _LIMIT:
         raise InputError(f"{name}: the {scope} secrets are over 1 MB together, more than Kubernetes keeps")
-    _write(place, _name(scope), values)
-    projects = _projects(api, scope)
-    for each in projects:
-        _merge(each)
-    return [each.namespace for each in projects]
+    _write(place, _name(scope), before, values)
 
 
 def _projects(api: Api, scope: Scope) -> list[Api]:
@@ -89,16 +95,18 @@ def _projects(api: Api, scope: Scope) -> list[Api]:
 
 
 def _merge(api: Api) -> None:
+    before = api.find(api.core("secrets", SECRETS))  # first: a merge of later values makes this one fail
     values: dict[str, str] = {}
     for scope in Scope:
         values |= _values(_place(api, scope), _name(scope))
-    _write(api, SECRETS, values)
+    _write(api, SECRETS, before, values)
 
 
 def _adopt(api: Api) -> None:
     """Keep what somebody has put into the jobs' Secret without this command, as the project's."""
     if not _is_ours(api) and (values := _values(api, SECRETS)):
-        _write(api, _name(Scope.PROJECT), {**values, **_values(api, _name(Scope.PROJECT))})
+        own = api.find(api.core("secrets", _name(Scope.PROJECT)))
+        _write(api, _name(Scope.PROJECT), own, {**values, **((own or {}).get("data") or {})})
 
 
 def _is_ours(api: Api) -> bool:
@@ -117,16 +125,26 @@ def _values(api: Api, name: str) -> Mapping[str, str]:
     return (found or {}).get("data") or {}
 
 
-def _write(api: Api, name: str, values: Mapping[str, str]) -> None:
-    path = api.core("secrets", name)
-    before = api.find(path)
+def _again(act: Callable[[], None]) -> None:
+    """Read and write anew where somebody has written in between."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            act()
+            break
+        except ApiError as error:
+            if error.status != _CONFLICT or not left:
+                raise
+
+
+def _write(api: Api, name: str, before: Object | None, values: Mapping[str, str]) -> None:
+    """Put the values in the place of what was read; with that one's version, so that nobody's are lost."""
     body: Object = {"apiVersion": "v1", "kind": "Secret", "data": dict(values)}
     if before is None:
         api.create(api.core("secrets"), {**body, "metadata": {"name": name, "labels": _LABELS}})
         return
     labels = {**(before["metadata"].get("labels") or {}), **_LABELS}
-    # with the version that was read: who comes between is not overwritten
-    api.replace(path, {**before, **body, "metadata": {**before["metadata"], "labels": labels}})
+    metadata = {**before["metadata"], "labels": labels}
+    api.replace(api.core("secrets", name), {**before, **body, "metadata": metadata})
 
 
 def _place(api: Api, scope: Scope) -> Api:

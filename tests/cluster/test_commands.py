@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,14 @@ jobs:
     assert "warning: job 'wrong' asks for" in said
     assert "nvidia.com/gpu.present=true" in said
     assert kubectl("-n", textgen.namespace.name, "get", "workflows", "-o", "name") == before
+
+
+def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) -> None:
+    names = [f"AT_ONCE_{number}" for number in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: textgen("secret", "set", name, text=name), names))
+    held = kubectl("-n", textgen.namespace.name, "get", "secret", "textgen-secrets", "-o", "json")
+    assert set(names) <= json.loads(held)["data"].keys()
 
 
 def test_secrets_of_a_project_win_and_are_never_printed(textgen: Command) -> None:
