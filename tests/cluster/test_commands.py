@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from argo.cluster.connection import connect
+from argo.cluster.secrets import Scope, change
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl
 
@@ -186,9 +188,10 @@ jobs:
 
 
 def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) -> None:
-    names = [f"AT_ONCE_{number}" for number in range(4)]
-    with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(lambda name: textgen("secret", "set", name, text=name), names))
+    names = [f"AT_ONCE_{number}" for number in range(12)]
+    apis = [connect(None, textgen.namespace.name) for _ in range(3)]
+    with ThreadPoolExecutor(len(apis)) as pool:
+        list(pool.map(lambda name, api: change(api, Scope.PROJECT, name, b"x"), names, apis * 4))
     held = kubectl("-n", textgen.namespace.name, "get", "secret", "textgen-secrets", "-o", "json")
     assert set(names) <= json.loads(held)["data"].keys()
 
