@@ -46,6 +46,7 @@ class Reader:
     container: str
     _stamp: str = ""  # of the last line that was read
     _repeated: int = 0  # how many lines so far had it
+    _heard: float = 0  # when the cluster has last answered
 
     @property
     def _name(self) -> str:
@@ -56,12 +57,12 @@ class Reader:
 
         Raises ClusterError where the cluster refuses, or nobody has answered for ten minutes.
         """
-        failures, heard = 0, time.monotonic()
+        failures, self._heard = 0, time.monotonic()
         while True:
             try:
                 ended = not follow or self._ended()
                 for line in self._read(follow=not ended):
-                    failures, heard = 0, time.monotonic()
+                    failures, self._heard = 0, time.monotonic()
                     yield line
                 if ended:
                     return
@@ -72,14 +73,14 @@ class Reader:
                     raise
                 if not follow and error.status == 400:  # it has not started
                     return
-                self._wait(failures, heard, error)
+                self._wait(failures, error)
                 failures += 1
             except UnreachableError as error:
-                self._wait(failures, heard, error)
+                self._wait(failures, error)
                 failures += 1
 
-    def _wait(self, failures: int, heard: float, error: Exception) -> None:
-        if time.monotonic() - heard > _PATIENCE:
+    def _wait(self, failures: int, error: Exception) -> None:
+        if time.monotonic() - self._heard > _PATIENCE:
             raise error
         time.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
 
@@ -103,6 +104,7 @@ class Reader:
             "sinceTime": self._stamp or None,
         }
         with self.api.stream(self.api.core("pods", self._name, "log"), _SILENCE, **query) as pieces:
+            self._heard = time.monotonic()  # a job that prints nothing is no cluster that does not answer
             for line in _whole(pieces):
                 stamp, _, text = line.partition(" ")
                 at = moment(stamp)

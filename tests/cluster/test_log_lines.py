@@ -1,6 +1,7 @@
 """Each line of a container's log comes once, however often the connection to it breaks."""
 
 import time
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -65,6 +66,33 @@ def test_a_log_ends_with_its_pod_and_not_with_the_one_of_the_same_name() -> None
     assert list(Reader(cast(Api, api), POD, "main").lines(follow=True)) == []
     gone = FakeApi(lambda *_: ApiError("gone", 404, {}), lambda *_: [])
     assert list(Reader(cast(Api, gone), POD, "main").lines(follow=True)) == []
+
+
+def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+    def silence() -> Any:
+        clock[0] += 120
+        yield UnreachableError("the cluster does not answer")
+
+    def log(*_: object) -> Any:
+        if clock[0] < 1200:
+            return silence()
+        return [b"2026-11-22T18:00:00.000000000Z at last\n"]
+
+    api = FakeApi(lambda *_: RUNNING if clock[0] < 1200 else ended(), log)
+    assert [line.text for line in Reader(cast(Api, api), POD, "main").lines(follow=True)] == ["at last"]
+
+
+def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count(0, 120)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    api = FakeApi(lambda *_: RUNNING, lambda *_: UnreachableError("down"))
+    with pytest.raises(UnreachableError, match="down"):
+        list(Reader(cast(Api, api), POD, "main").lines(follow=True))
 
 
 def test_who_may_not_read_logs_is_told() -> None:
