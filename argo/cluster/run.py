@@ -82,21 +82,18 @@ def attempts(
 
 def job_nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
     """The node of each job that has one yet."""
-    found = nodes(workflow)
+    found = _task_nodes(nodes(workflow), workflow["metadata"]["name"])
     tasks = _tasks(specification(workflow))
-    return {
-        job: node
-        for job, (task, _) in tasks.items()
-        if (node := _node(found, workflow["metadata"]["name"], task))
-    }
+    return {job: found[task] for job, (task, _) in tasks.items() if task in found}
 
 
 def _jobs(spec: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]], run: str) -> dict[str, JobRecord]:
     tasks = _tasks(spec)
     named = {task: job for job, (task, _) in tasks.items()}
+    of_tasks = _task_nodes(found, run)
     made = {}
     for job, (task, depends) in tasks.items():
-        node = _node(found, run, task)
+        node = of_tasks.get(task)
         needs = tuple(named[word] for word in re.findall(r"[\w-]+", depends) if word in named)
         made[job] = _job(node, found, needs) if node else JobRecord(needs)
     return made
@@ -174,14 +171,13 @@ def _name(task: Mapping[str, Any], templates: Mapping[str, Mapping[str, Any]]) -
     return str((metadata.get("annotations") or {}).get(JOB) or task["name"])
 
 
-def _node(found: Mapping[str, Mapping[str, Any]], run: str, task: str) -> Mapping[str, Any] | None:
-    """The node of a task of the entrypoint; without tasks the run's own."""
-    if not task:
-        return found.get(run)
-    named = [
-        node for node in found.values() if node.get("displayName") == task and node.get("boundaryID") == run
-    ]
-    return named[0] if named else None
+def _task_nodes(found: Mapping[str, Mapping[str, Any]], run: str) -> Mapping[str, Mapping[str, Any]]:
+    """The node of each task of the entrypoint; as "" the run's own, for one without tasks."""
+    return {
+        "" if key == run else node.get("displayName", key): node
+        for key, node in found.items()
+        if run in {key, node.get("boundaryID")}
+    }
 
 
 def _parameters(workflow: Object) -> list[dict[str, str]]:

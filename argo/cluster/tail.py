@@ -54,7 +54,8 @@ def following(api: Api, name: str, jobs: set[str]) -> Iterator[Line]:
             readers[key] = threading.Thread(target=_read, args=(reader, found), daemon=True)
             readers[key].start()
         yield from _sorted(found)
-        if all(sight.record.jobs[job].phase.ended for job in jobs & sight.record.jobs.keys()):
+        record = sight.record
+        if all(record.jobs[job].phase.ended for job in jobs & record.jobs.keys()):
             break
     while any(thread.is_alive() for thread in readers.values()):
         yield from _sorted(found)
