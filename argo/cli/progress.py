@@ -6,6 +6,7 @@ from typing import TextIO
 
 import click
 
+from argo.cli.tables import visible
 from argo.local.record import JobRecord, Phase, RunRecord, now
 
 _COLOURS = ("cyan", "magenta", "blue", "yellow", "green")
@@ -39,7 +40,7 @@ class Plain:
 
     def changed(self, job: str, record: JobRecord) -> None:
         took = f"  {duration(record)}" if record.finished and record.started else ""
-        message = f"  {record.message}" if record.message else ""
+        message = f"  {visible(record.message)}" if record.message else ""
         phase = click.style(f"{record.phase:<9}", fg=PHASES.get(record.phase))
         self._print(f"{time.strftime('%H:%M:%S')}  {job:<{self._width}}  {phase}{took}{message}".rstrip())
 

@@ -63,14 +63,14 @@ def _tell(api: "Api", sight: "Sight") -> None:
     from argo.cluster.tail import last
 
     record = sight.record
-    message = f": {record.message}" if record.message else ""
+    message = f": {visible(record.message)}" if record.message else ""
     click.echo(f"\n{click.style(record.phase, fg=PHASES.get(record.phase))} in {duration(record)}{message}")
     for name, job in record.jobs.items():
         for version in job.outputs.values():
-            click.echo(f"  {name} made {click.style(version, bold=True)}")
+            click.echo(f"  {name} made {click.style(visible(version), bold=True)}")
     for name, job in record.jobs.items():
         if job.phase in {Phase.FAILED, Phase.ERROR}:
-            click.echo(f"\n{click.style(name, bold=True)}: {job.message or job.phase}")
+            click.echo(f"\n{click.style(name, bold=True)}: {visible(job.message) or job.phase}")
             for line in last(api, sight, name, _LAST):
                 click.echo(f"  | {visible(line)}")
     if record.phase is not Phase.SUCCEEDED:
@@ -110,6 +110,6 @@ class _Lines:
             self._told.add((name, job.phase, job.message))
         own = ("", record.phase, record.message)
         if record.message and not record.phase.ended and own not in self._told:
-            click.echo(record.message)
+            click.echo(visible(record.message))
             self._told.add(own)
         sys.stdout.flush()

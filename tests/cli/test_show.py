@@ -1,0 +1,24 @@
+"""What a run says of itself is printed; a terminal obeys none of it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from argo.cli import show
+from argo.local.record import JobRecord, Phase, RunRecord, now
+
+TITLE = "\x1b]0;title\x07"  # sets the title of a terminal's window
+
+
+def test_messages_and_outputs_do_not_reach_the_terminal_as_orders(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("argo.cluster.tail.last", lambda *_: [TITLE])
+    job = JobRecord(phase=Phase.FAILED, message=TITLE, outputs={"text": TITLE})
+    record = RunRecord("run", "", "", "argo:base", "", {}, now(), {"job": job}, message=TITLE)
+    show._Lines()(record)
+    show._tell(cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record)))
+    printed = capsys.readouterr().out
+    assert not {"\x1b", "\x07"} & set(printed)
+    assert printed.count("�]0;title�") == 6
