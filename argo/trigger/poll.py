@@ -187,4 +187,4 @@ class Poller:
 
 def _say(say: Say, push: Push, what: str) -> None:
     if what:
-        say(f"{push.url} {one_line(str(push))}: {what}")
+        say(f"{push.url} {push}: {what}")

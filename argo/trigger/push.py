@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from argo.compile import names
+from argo.language.diagnostics import one_line
 from argo.local.source import key
 from job.datasets.layout import TRIGGERS
 
@@ -35,7 +36,8 @@ class Push:
         return f"{stem}-{digest}"
 
     def __str__(self) -> str:
-        return f"{self.branch} {self.commit[:7]} {self.file}"
+        # who pushes chooses the names of branches and files
+        return one_line(f"{self.branch} {self.commit[:7]} {self.file}")
 
 
 def folder(url: str) -> str:

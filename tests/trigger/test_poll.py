@@ -137,6 +137,15 @@ def test_a_branchs_name_is_data(branch: str, remote: Remote, world: World, tmp_p
     assert not list(tmp_path.rglob("pwned"))
 
 
+def test_what_a_push_is_called_is_one_line_without_control_characters(remote: Remote, world: World) -> None:
+    remote.push({"\x1b]0;title\x07\n.yaml": "jobs: ["})
+    (line,) = world.poll(remote.url)
+    (event,) = world.cluster.of("events")
+    assert line.isprintable()
+    assert event["message"].isprintable()
+    assert "\\x1b]0;title\\x07\\n.yaml" in event["message"]
+
+
 def test_two_spellings_of_a_url_are_one_repository(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url)
