@@ -50,3 +50,9 @@ def run(group: click.Group, name: str, argv: list[str] | None = None) -> NoRetur
             traceback.print_exc()
         click.echo(f"textgen: {error}", err=True)
         sys.exit(error.exit_status)
+    except OSError as error:
+        if "--debug" in args:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"textgen: {where}{error.strerror or error}", err=True)
+        sys.exit(2)

@@ -22,6 +22,7 @@ PASSWORD = "TEXTGEN_GIT_PASSWORD"  # noqa: S105
 NOT_A_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
 
 _SCHEMES = ("https", "ssh", "git", "file")
+_PRIVATE = re.compile(r"^(?:(https?://)[^/]*|([a-z][a-z0-9+.-]*://)[^/:]*:[^/]*)@", re.IGNORECASE)
 _SCP = re.compile(r"(?:[\w.-]+@)?[A-Za-z0-9][\w.-]*:(?!//)[^-].*")
 # git asks it for one host only; the values stay in the environment.
 _HELPER = (
@@ -96,6 +97,11 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
             process.kill()
 
 
+def public(url: str) -> str:
+    """The address without what may be a secret: the user of a web address, a password of any."""
+    return _PRIVATE.sub(lambda found: found[1] or found[2], url)
+
+
 def address(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """What git is given: a URL without user and password, and an environment with them in it."""
     if not url.isprintable() or url.startswith("-") or "::" in url.partition("/")[0]:
@@ -105,7 +111,10 @@ def address(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     env["GIT_LFS_SKIP_SMUDGE"] = "1"
     config = [("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("protocol.allow", "never")]
     config += [(f"protocol.{scheme}.allow", "always") for scheme in _SCHEMES[:3]]
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InputError(f"{url!r} is not the address of a repository") from None
     local = parts.scheme == "file" or url.startswith(("/", "./", "../"))
     # a repository's submodules may be folders of this machine only where it is one itself
     config.append(("protocol.file.allow", "always" if local else "user"))

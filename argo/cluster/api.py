@@ -127,7 +127,12 @@ class Api:
         kind: str = "application/json",
     ) -> Object:
         with self._answer(method, path, query, body, kind) as answer:
-            found: Object = json.loads(answer.data)
+            try:
+                found: Object = json.loads(answer.data)
+            except ValueError:
+                raise UnreachableError(
+                    f"the cluster at {self.server} does not answer as an API server: is a proxy in between?"
+                ) from None
             return found
 
     @contextmanager

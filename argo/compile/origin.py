@@ -9,6 +9,7 @@ from argo.compile.workflow import Kind, Origin
 from argo.language.model import EventField, GitCheckout, Workflow
 from argo.local import source
 from job.errors import InputError
+from job.git import public
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -23,7 +24,7 @@ def find(workflow: Workflow, kind: Kind, url: str | None = None) -> Origin:
     root = source.repository(path.parent) if path.is_file() else None
     file = path.resolve().relative_to(root.resolve()).as_posix() if root else path.name
     if url is not None:
-        url = source.public(url)
+        url = public(url)
     elif root:
         url = source.remote(root)
     if root is None or url is None:

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows import Workflow as HeraWorkflow
@@ -183,7 +182,7 @@ def _lineage(workflow: Workflow, origin: Origin) -> dict[str, Any]:
 
 def _labels(workflow: Workflow, origin: Origin) -> dict[str, str]:
     """By what `kubectl get workflows -l` finds a run."""
-    repository = PurePosixPath(urlsplit(origin.url).path if "://" in origin.url else origin.url).stem
+    repository = PurePosixPath(origin.url).stem
     return {
         "app.kubernetes.io/managed-by": "textgen",
         "textgen/workflow": names.label(workflow.name),

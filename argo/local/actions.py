@@ -9,10 +9,10 @@ from pathlib import Path
 from argo.language.model import Container, GitCheckout, Job, S3Download, Script
 from argo.local import caches, folders, process
 from argo.local.blocking import blocking
-from argo.local.source import public
 from argo.local.state import Line, State
 from argo.local.task import Access, Mount, Task
 from job.errors import JobError
+from job.git import public
 
 SCRIPT = "/run/textgen/script"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job.errors import CheckoutError, InputError
+from job.git import public
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,6 @@ def remote(root: Path) -> str | None:
     """Where the repository was cloned from."""
     found = _try("-C", str(root), "remote", "get-url", "origin")
     return public(found.stdout.strip()) or None
-
-
-def public(url: str) -> str:
-    """The URL without the user and password that an https one may hold."""
-    return re.sub(r"^(https?://)[^/]*@", r"\1", url)
 
 
 def commit(root: Path, ref: str) -> str:

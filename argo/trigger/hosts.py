@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
-from argo.local.source import public
 from job.errors import InputError
-from job.git import PASSWORD
+from job.git import PASSWORD, public
 
 TOKEN = "TEXTGEN_STATUS_TOKEN"  # noqa: S105
 
@@ -60,7 +59,10 @@ class Request:
 
 def place(url: str) -> tuple[str, str] | None:
     """The host (with its port) and the path of a repository; None where its host has no https."""
-    parts = urlsplit(public(url)) if "://" in url else None
+    try:
+        parts = urlsplit(public(url)) if "://" in url else None
+    except ValueError:
+        return None
     if parts is None:
         found = _SCP.fullmatch(url)
         host, path = found.groups() if found else ("", "")

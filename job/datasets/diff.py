@@ -63,7 +63,8 @@ def _texts(body: bytes) -> dict[str, str]:
     for line in body.splitlines():
         try:
             row = json.loads(line)
-            texts[f"{row['id']} #{row['sequence']}"] = row["text"]
+            if isinstance(row["text"], str):
+                texts[f"{row['id']} #{row['sequence']}"] = row["text"]
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return texts

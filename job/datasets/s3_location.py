@@ -37,7 +37,10 @@ class Location:
     @classmethod
     def parse(cls, url: str) -> "Location":
         """Read `s3://bucket[/prefix][?endpoint=…&region=…&addressing=…]`. Raises InputError."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise InputError(f"not a bucket's URL: {url!r}; write s3://bucket/prefix?endpoint=…") from None
         prefix = unquote(parts.path).strip("/")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name in options.keys() - set(_OPTIONS):
@@ -52,8 +55,8 @@ class Location:
         if addressing not in _ADDRESSING:
             raise InputError(f"{url}: addressing is path or virtual, not {addressing!r}")
         endpoint = options.get("endpoint")
-        if endpoint and urlsplit(endpoint).scheme not in {"http", "https"}:
-            raise InputError(f"{url}: the endpoint must start with http:// or https://")
+        if endpoint and not _is_web(endpoint):
+            raise InputError(f"{url}: the endpoint must be like http://host:9000 or https://host")
         return cls(
             parts.netloc,
             f"{prefix}/" if prefix else "",
@@ -61,3 +64,11 @@ class Location:
             options.get("region"),
             _ADDRESSING[addressing],
         )
+
+
+def _is_web(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return False

@@ -15,11 +15,12 @@ import click
 
 from job.datasets import DatasetRef, Datasets, Origin
 from job.errors import CommitError
+from job.git import public
 from job.pod import record, volume
 from job.pod.ending import explained
 from job.pod.patience import patiently
 from job.pod.record import Record
-from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, VERSIONS, public, told, value
+from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, VERSIONS, told, value
 
 STRING_LIMIT = 256 << 10  # bytes
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")

@@ -17,12 +17,12 @@ from job.checkout import checkout
 from job.datasets import DatasetRef, Datasets
 from job.datasets.store import UnavailableError
 from job.errors import InputError, StoreError
-from job.git import PASSWORD, USERNAME
+from job.git import PASSWORD, USERNAME, public
 from job.pod import record, volume
 from job.pod.ending import explained
 from job.pod.patience import patiently
 from job.pod.s3 import download
-from job.pod.steps import LINEAGE, NOTES, public, told, value
+from job.pod.steps import LINEAGE, NOTES, told, value
 
 
 @click.command("inputs")

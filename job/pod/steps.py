@@ -23,7 +23,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from job.errors import InputError
 
@@ -63,9 +62,3 @@ def value(given: Any, environ: Mapping[str, str]) -> str:
     except ValueError as error:
         raise InputError(f"the parameter {given['parameter']} is not UTF-8") from error
     return text or str(given.get("default", ""))
-
-
-def public(url: str) -> str:
-    """The address without a user and a password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.password else url

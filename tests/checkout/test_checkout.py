@@ -12,7 +12,7 @@ import pytest
 
 from job.checkout import checkout
 from job.errors import CheckoutError, InputError
-from job.git import PASSWORD, USERNAME, address
+from job.git import PASSWORD, USERNAME, address, public
 from tests.git import git
 
 
@@ -21,6 +21,23 @@ def fetched(origin: Path, ref: str | None, target: Path) -> str:
     assert git(target, "rev-parse", "HEAD") == commit
     assert git(target, "status", "--short") == ""
     return (target / "file").read_text()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:secret@git.example/a/b", "https://git.example/a/b"),
+        ("https://secret@git.example/a/b", "https://git.example/a/b"),
+        ("https://user:se@cret@git.example/a/b", "https://git.example/a/b"),
+        ("ssh://user:secret@git.example/a/b", "ssh://git.example/a/b"),
+        ("ssh://git@git.example/a@b/c:d", "ssh://git@git.example/a@b/c:d"),
+        ("https://[secret@git.example/a", "https://git.example/a"),
+        ("git@git.example:a/b", "git@git.example:a/b"),
+        ("/some/folder@x", "/some/folder@x"),
+    ],
+)
+def test_what_is_shown_of_an_address_has_no_secret(url: str, shown: str) -> None:
+    assert public(url) == shown
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 import json
 import os
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from argo.cluster.api import UnreachableError
 from argo.cluster.connection import connect
 from job.errors import InputError
 
@@ -66,3 +69,29 @@ def test_what_is_not_there_is_said(files: list[Path], connected: Connected) -> N
         connected(files, "too")
     with pytest.raises(InputError, match="no cluster to talk to: there is no kubeconfig"):
         connected([files[0].with_name("none")])
+
+
+class LoginPage(BaseHTTPRequestHandler):
+    """What a proxy that wants a login answers, with status 200."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_page_in_place_of_an_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with HTTPServer(("127.0.0.1", 0), LoginPage) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        told = config("proxy", current=True).replace(
+            "https://proxy", f"http://127.0.0.1:{server.server_port}"
+        )
+        (tmp_path / "config").write_text(told)
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+        with pytest.raises(UnreachableError, match="is a proxy in between"):
+            connect().get("/version")
+        server.shutdown()

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from argo.cli import main
 from argo.cli.compile import command
 from job.errors import InputError, StaleError
 from tests.git import committed, git
@@ -56,6 +57,15 @@ def test_a_workflow_is_pinned_to_the_repositorys_commit(repository: Path) -> Non
     metadata = made["metadata"]
     assert isinstance(metadata, dict)
     assert metadata["annotations"]["textgen/file"] == ".gradient/workflows/flow.yaml"
+
+
+def test_a_file_that_can_not_be_written_is_one_line(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["compile", str(repository), "-o", str(tmp_path / "missing/x.yaml")])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"textgen: {tmp_path}/missing/x.yaml: No such file or directory\n"
 
 
 def test_a_template_follows_the_branch_of_its_trigger(repository: Path) -> None:

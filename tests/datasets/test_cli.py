@@ -98,6 +98,7 @@ def test_diff_shows_settings_files_and_texts(run: Run, folder: str, demo: Datase
     datasets = Datasets.at(folder)
     for seed, text in ((42, "Hello, I am"), (43, "Hello, you are")):
         row = json.dumps({"id": "0", "sequence": 1, "text": text})
+        row += "\n" + json.dumps({"id": "1", "sequence": 1, "text": seed})
         datasets.commit(
             demo, make({"outputs.jsonl": row, "same": "s"}), lineage={"parameters": {"seed": seed}}
         )
@@ -124,7 +125,12 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
         (["versions", "a/b/c"], "not a dataset reference"),
         (["list", "--store", "ftp://x"], "not a dataset store: 'ftp://x'"),
         (["list", "--store", "s3://b?endpont=x"], "unknown option 'endpont'; did you mean endpoint"),
-        (["list", "--store", "s3://b?endpoint=host:9000"], "the endpoint must start with http"),
+        (["list", "--store", "s3://[b"], "not a bucket's URL"),
+        (
+            ["list", "--store", "s3://b?endpoint=http://minio:9000x"],
+            "the endpoint must be like http://host:9000",
+        ),
+        (["list", "--store", "s3://b?endpoint=host:9000"], "the endpoint must be like http"),
         (["list", "--store", "s3:///x"], "not a bucket's URL"),
         (["list", "--store", "file://host/x"], "not a folder's URL"),
         (["gc", "--older-than", "soon"], "not a duration"),

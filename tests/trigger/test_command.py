@@ -72,6 +72,7 @@ def _read(path: Path) -> bytes:
         ("ext::sh -c 'touch x'", "is not the address of a repository"),
         ("http://git.example/a/b", "only https, ssh, git and file URLs"),
         ("https://git.example/a\nb", "is not the address of a repository"),
+        ("https://[git.example/a/b", "is not the address of a repository"),
     ],
 )
 def test_what_is_no_address_is_one_line_and_the_others_are_polled(
