@@ -100,8 +100,8 @@ class Directory:
 
     def sweep(self, before: datetime) -> list[str]:
         found = []
-        with suppress(FileNotFoundError):
-            for path in (self.root / TEMPORARY).iterdir():
+        for path in (self.root / TEMPORARY).glob("*"):
+            with suppress(FileNotFoundError):  # its writer is done
                 if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
                     path.unlink(missing_ok=True)
                     found.append(f"{TEMPORARY}/{path.name}")
@@ -131,10 +131,10 @@ class Directory:
     def _place(self, action: Callable[[Path, Path], None], temporary: Path, key: str) -> None:
         target = self._path(key)
         while True:
-            created = _make_folders(target.parent)
             try:
+                created = _make_folders(target.parent)
                 action(temporary, target)
-            except FileNotFoundError:  # a delete took the empty folder away meanwhile
+            except FileNotFoundError:  # a delete took an empty folder away meanwhile
                 if not temporary.exists():
                     raise
                 continue

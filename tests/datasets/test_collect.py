@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets, changes, layout
 from job.datasets.collect import Freed, collect
+from job.datasets.directory import Directory
 from job.errors import CommitError
 
 Make = Callable[..., Path]
@@ -105,3 +107,23 @@ def test_a_half_written_file_is_removed(folder: str) -> None:
     assert list(collect(datasets.store)) == []
     assert list(collect(datasets.store, NOW)) == [Freed(".tmp/left", 0)]
     assert not left.exists()
+
+
+def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Directory(tmp_path / "s")
+    left = [tmp_path / "s" / ".tmp" / name for name in "abc"]
+    left[0].parent.mkdir(parents=True)
+    for path in left:
+        path.write_bytes(b"half")
+    status, calls = Path.stat, iter([True])
+
+    def stat(path: Path, **named: Any) -> os.stat_result:
+        if path in left and next(calls, False):
+            path.unlink()
+        return status(path, **named)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert len(store.sweep(store.now() + timedelta(days=1))) == 2
+    assert list(left[0].parent.iterdir()) == []

@@ -2,10 +2,12 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Semaphore
+from typing import Any
 
 import pytest
 
 from job.datasets import DatasetRef, Datasets, Origin
+from job.datasets.directory import Directory
 from job.datasets.store import Store
 from job.errors import CommitError, InputError, StoreError, UnknownReferenceError
 from tests.datasets.proxy import Proxy
@@ -221,3 +223,20 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_visible(
         datasets.commit(demo, make({"b": "2"}), lineage={})
     monkeypatch.undo()
     assert datasets.versions(demo) == [kept]
+
+
+def test_a_folder_that_vanishes_as_another_is_made_in_it_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Directory(tmp_path / "s")
+    made = Path.mkdir
+
+    def mkdir(path: Path, *given: Any, **named: Any) -> None:
+        if path.name == "data":
+            monkeypatch.setattr(Path, "mkdir", made)
+            path.parent.rmdir()  # as a delete does to an empty one
+        made(path, *given, **named)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    store.put("default/demo/data/x", b"x")
+    assert store.get("default/demo/data/x") == b"x"
