@@ -6,7 +6,7 @@ nobody reads it any more, and no recent run refers to it, are its files removed.
 store's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,21 +61,25 @@ def _collect_dataset(
         found.key.rpartition("/")[2].removesuffix(".json"): found
         for found in store.listing(f"{layout.folder(ref)}manifest/")
     }
-    state = fold(log.read())
+    entries = log.read()
+    state = fold(entries)
     for version in sorted({*manifests, *store.folders(f"{layout.folder(ref)}data/")} - state.live.keys()):
         found = list(store.listing(layout.data(ref, version)))
         found += [manifests[version]] if version in manifests else []
         tombstone = state.gone.get(version)
         if tombstone is None and all(item.modified < before for item in found):
-            tombstone = _barred(store, log, version)
+            tombstone = _barred(store, log, version, entries)
         if tombstone is None or tombstone.at >= before:
             continue
         name = DatasetRef(ref.name, version, ref.namespace)
-        if name not in held and version not in fold(log.read()).live:
+        if name in held:
+            continue
+        entries = log.read(entries)
+        if version not in fold(entries).live:
             yield _remove(store, str(name), found)
 
 
-def _barred(store: Store, log: Log, version: str) -> Entry | None:
+def _barred(store: Store, log: Log, version: str, known: Sequence[Entry]) -> Entry | None:
     """The entry that bars a version from being committed; None where it has been meanwhile."""
 
     def decide(state: State) -> Entry | None:
@@ -83,7 +87,7 @@ def _barred(store: Store, log: Log, version: str) -> Entry | None:
             return None
         return Entry(layout.new_version(), Kind.COLLECT, store.now(), version=version)
 
-    return log.append(decide).gone.get(version)
+    return log.append(decide, known).gone.get(version)
 
 
 def _remove(store: Store, name: str, found: list[Object]) -> Freed:

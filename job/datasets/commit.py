@@ -46,7 +46,8 @@ def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
     Raises CommitError where there is no file, one changes meanwhile, or is what a version can't hold;
     nothing is visible then.
     """
-    state = fold(Log(store, ref).read())
+    entries = Log(store, ref).read()
+    state = fold(entries)
     if draft.origin and (first := state.made_by(draft.origin)):
         return Version.of(ref, first, state.tags)
     tree = scan(draft.sources)
@@ -58,7 +59,9 @@ def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
 
     version = layout.new_version()
     prefix = layout.data(ref, version)
-    parent = _manifest(store, ref, state.latest)
+    parent = draft.onto
+    if parent is None or parent.version != state.latest:
+        parent = _manifest(store, ref, state.latest)
     stored = (
         {(f.size, f.sha256): layout.data(ref, parent.version) + f.path for f in parent.files}
         if parent
@@ -86,7 +89,7 @@ def commit(store: Store, ref: DatasetRef, draft: Draft) -> Version:
         (*kept.folders, *tree.folders),
     )
     _check_listing(store, prefix, manifest.files)
-    return _publish(store, ref, manifest)
+    return _publish(store, ref, manifest, entries)
 
 
 def _kept(onto: Manifest | None, tree: Tree[LocalFile]) -> Tree[File]:
@@ -130,8 +133,8 @@ def _check_listing(store: Store, prefix: str, files: Sequence[File]) -> None:
         raise CommitError(f"{prefix}: the store lists {min(stored)!r} there too, which was not sent")
 
 
-def _publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
-    """Make the version visible, whose files are all stored.
+def _publish(store: Store, ref: DatasetRef, manifest: Manifest, known: Sequence[Entry]) -> Version:
+    """Make the version visible, whose files are all stored; `known` is what of the log was read before.
 
     Raises CommitError where it took so long that garbage collection has given it up.
     """
@@ -157,7 +160,7 @@ def _publish(store: Store, ref: DatasetRef, manifest: Manifest) -> Version:
             manifest=hashlib.sha256(body).hexdigest(),
         )
 
-    state = Log(store, ref).append(decide)
+    state = Log(store, ref).append(decide, known)
     entry = state.live.get(manifest.version) or (manifest.origin and state.made_by(manifest.origin))
     if not entry:
         raise CommitError(f"{ref.name}: another writer took this version away as it was committed; try again")

@@ -78,13 +78,13 @@ class Log:
         """Every entry, oldest first; `known` are the oldest ones, where they have been read before."""
         return self._read(known)[0]
 
-    def append(self, decide: Callable[[State], Entry | None]) -> State:
+    def append(self, decide: Callable[[State], Entry | None], known: Sequence[Entry] = ()) -> State:
         """Add the entry that `decide` wants, given the dataset as it is; None adds nothing.
 
-        `decide` is asked again whenever another writer was first, and may raise. Returns the dataset
-        as it is then.
+        `decide` is asked again whenever another writer was first, and may raise. `known` is as for
+        `read`. Returns the dataset as it is then.
         """
-        entries: list[Entry] = []
+        entries = known
         passed: set[int] = set()
         attempt = 0
         while True:

@@ -240,3 +240,15 @@ def test_a_folder_that_vanishes_as_another_is_made_in_it_is_made_again(
     monkeypatch.setattr(Path, "mkdir", mkdir)
     store.put("default/demo/data/x", b"x")
     assert store.get("default/demo/data/x") == b"x"
+
+
+def test_put_gets_the_latest_manifest_once(
+    folder: str, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = Datasets.at(folder)
+    first = datasets.commit(demo, make(), lineage={})
+    asked, get = [], datasets.store.get
+    monkeypatch.setattr(datasets.store, "get", lambda key: asked.append(key) or get(key))  # type: ignore[func-returns-value]
+    second = datasets.put(demo, [(make({"b": "b"}), "")], lineage={})
+    assert len([key for key in asked if "/manifest/" in key]) == 1
+    assert datasets.manifest(second).parent == first.id

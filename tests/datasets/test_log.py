@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job.datasets import DatasetRef, Datasets, Origin, changes, layout
+from job.datasets.collect import collect
 from job.datasets.directory import Directory
 from job.datasets.history import Entry, Kind, fold
 from job.datasets.log import Log
@@ -52,6 +53,26 @@ def test_a_long_log_is_read_whole_and_in_order(
     assert (log.head().latest, log.head().versions) == (versions[-1], length)
     state = log.append(lambda _: entry(Kind.DELETE, versions[-1]))
     assert state.latest == log.head().latest == versions[-2]
+
+
+@pytest.mark.parametrize("action", ["commit", "collect"])
+def test_what_was_read_of_a_log_is_not_read_again(
+    tmp_path: Path, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    store = Directory(tmp_path / "s")
+    datasets = Datasets(store)
+    for _ in range(70):
+        Log(store, demo).append(lambda _: entry(Kind.CREATE))
+    left = [f"{layout.data(demo, layout.new_version())}a" for _ in range(3)]
+    for key in left:
+        store.put(key, b"of a version that was never committed")
+    asked, get = [], store.get
+    monkeypatch.setattr(store, "get", lambda key: asked.append(key) or get(key))  # type: ignore[func-returns-value]
+    if action == "commit":
+        datasets.commit(demo, make(), lineage={})
+    else:
+        assert len(list(collect(store, timedelta(0)))) == 3
+    assert len([key for key in asked if "/log/" in key and layout.sequence(key) < 70]) == 1
 
 
 @pytest.mark.parametrize("kind", ["numbered", "timed"])
