@@ -73,6 +73,13 @@ def explained(name: str, key: str = "") -> Iterator[None]:
             raise
         code = _CODE.search(str(error))
         raise _error(name, key, 404, code[1] if code else "", _first_line(error)) from error
+    except Exception as error:
+        from boto3.exceptions import RetriesExceededError  # slow, and raised by boto3's downloads alone
+
+        if not isinstance(error, RetriesExceededError):
+            raise
+        last = error.last_exception  # type: ignore[attr-defined]
+        raise UnavailableError(f"{name}: can't be reached: {_first_line(last)}") from error
 
 
 def status_of(error: Exception) -> int | None:

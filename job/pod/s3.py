@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from job.errors import InputError, StoreError
+from job.datasets.s3_errors import explained
+from job.errors import InputError
 
 
 def download(
@@ -13,25 +14,28 @@ def download(
     """Write every object under `url` (`s3://bucket/prefix`) below `target`; how many files and bytes.
 
     `keys` is the access key and its secret; without them boto3 looks for credentials itself. Raises
-    InputError where nothing is there or a key would leave the folder, StoreError where S3 refuses.
+    InputError where nothing is there, a key would leave the folder or the endpoint is none, StoreError
+    where S3 refuses, and UnavailableError where that may pass.
     """
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
     parts = urlsplit(url, allow_fragments=False)
     prefix = parts.path.removeprefix("/")
     access, secret = [*keys, None, None][:2]
-    client = boto3.client(
-        "s3",
-        region_name=region or None,
-        endpoint_url=endpoint or None,
-        aws_access_key_id=access,
-        aws_secret_access_key=secret,
-        config=Config(retries={"mode": "standard", "max_attempts": 5}),
-    )
     count = size = 0
-    try:
+    with explained(url):
+        try:
+            client = boto3.client(
+                "s3",
+                region_name=region or None,
+                endpoint_url=endpoint or None,
+                aws_access_key_id=access,
+                aws_secret_access_key=secret,
+                config=Config(retries={"mode": "standard", "max_attempts": 5}),
+            )
+        except ValueError as error:  # an endpoint or a region that can't be one
+            raise InputError(f"{url}: {error}") from error
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=prefix):
             for found in page.get("Contents", ()):
                 if found["Key"].endswith("/"):
@@ -40,8 +44,6 @@ def download(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 client.download_file(parts.netloc, found["Key"], str(path))
                 count, size = count + 1, size + found["Size"]
-    except (BotoCoreError, ClientError) as error:
-        raise StoreError(f"{url}: {error}") from error
     if not count:
         raise InputError(f"{url}: no object is there; check the bucket and the path")
     return count, size
