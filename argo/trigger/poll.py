@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argo.cluster import run as runs
-from argo.cluster.api import Api, ApiError, Object
+from argo.cluster.api import Api, ApiError, Object, UnreachableError
 from argo.compile import Cluster
 from argo.language import check
 from argo.language.diagnostics import Severity, one_line
@@ -50,21 +50,28 @@ class Poller:
     every: bool = False
     timeout: float = 60
 
-    def resume(self, urls: Iterable[str], say: Say) -> None:
+    def resume(self, urls: Iterable[str], say: Say) -> bool:
         """Carry on what earlier polls of these repositories have left: what waits starts, and what has
-        ended is reported. Raises ClusterError and StoreError."""
-        keys = set()
+        ended is reported. Whether that all went through. Raises ClusterError and StoreError."""
+        keys, done = set(), True
         for url in urls:
             with suppress(InputError):  # which is said when it is polled
                 keys.add(key(canonical(url, self.environ)))
         for workflow in run.waiting(self.api):
             push = run.of(workflow)
             if push and key(push.url) in keys:
-                _say(say, push, self._admitted(push, workflow))
+                try:
+                    _say(say, push, self._admitted(push, workflow))
+                except UnreachableError:
+                    raise
+                except TextgenError as error:  # the others go on
+                    _say(say, push, str(error))
+                    done = False
         for workflow in run.ended(self.api) if self.statuses else ():
             push = run.of(workflow)
             if push and key(push.url) in keys:
                 self._report(push, workflow)
+        return done
 
     def poll(self, url: str, say: Say) -> bool:
         """Run what was pushed to the repository since the last poll; whether that all went through.

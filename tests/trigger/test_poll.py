@@ -227,6 +227,26 @@ def test_what_the_cluster_refuses_for_now_is_tried_again(remote: Remote, world: 
     assert len(world.cluster.started) == 1
 
 
+def test_a_run_that_can_not_be_carried_on_does_not_stop_the_others(remote: Remote, world: World) -> None:
+    remote.push({"a.yaml": workflow(), "b.yaml": workflow()})
+    patch, refused = world.cluster.patch, ["a-", "b-"]
+
+    def start(path: str, body: dict[str, object]) -> dict[str, object]:
+        if path.startswith(tuple(f"workflows/{name}" for name in refused)):
+            raise ApiError("no right", 403, {})
+        return patch(path, body)
+
+    world.cluster.patch = start  # type: ignore[method-assign]
+    lines: list[str] = []
+    assert not world.poller().poll(remote.url, lines.append)
+    refused.remove("b-")
+    assert not world.poller().resume([remote.url], lines.append)
+    assert [name[0] for name in world.cluster.started] == ["b"]
+    refused.clear()
+    assert world.poller().resume([remote.url], lines.append)
+    assert len(world.cluster.started) == 2
+
+
 def test_what_has_no_file_or_no_trigger_is_said(remote: Remote, world: World) -> None:
     commit = remote.push()
     assert world.poll(remote.url) == [f"main {commit[:7]}: no workflow files: {FOLDER}/ has no .yaml or .yml"]

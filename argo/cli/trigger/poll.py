@@ -67,13 +67,13 @@ def command(
         every_commit,
         timeout,
     )
-    poller.resume(repositories, click.echo)
+    resumed = 0 if poller.resume(repositories, click.echo) else 1
     with ThreadPoolExecutor(_TOGETHER) as pool:
-        return max(pool.map(lambda url: _polled(poller, url), repositories))
+        return max(resumed, *pool.map(lambda url: _polled(poller, url), repositories))
 
 
 def _polled(poller: "Poller", url: str) -> int:
-    from argo.local.source import public
+    from job.git import public
 
     try:
         return 0 if poller.poll(url, click.echo) else 1
