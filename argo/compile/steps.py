@@ -25,7 +25,7 @@ from argo.language.model import (
     Value,
     Workflow,
 )
-from job.datasets.reference import LATEST, DatasetRef
+from job.datasets.reference import DatasetRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def of(workflow: Workflow, folded: Folded, parameters: Parameters, job: Job) -> 
         case S3Download() as action:
             steps.into[action.path] = made.download(action)
     if any("dataset" in step for step in steps.into.values()):
-        steps.resolve.extend(_read(workflow, folded, parameters))
+        steps.resolve.extend(_read(folded, parameters))
     steps.variables.update(environment([steps.into, steps.resolve]))
     return steps
 
@@ -111,8 +111,7 @@ class _Maker:
             case FromWorkflow(input=name):
                 return path, self.parameters.value(parameter(name))
             case DatasetRef() as ref:
-                written = writers(self.workflow, self.job, ref)
-                return path, {"dataset": str(ref)} | ({"written": written} if written else {})
+                return path, {"dataset": str(ref)}
         raise AssertionError(given.source)
 
     def checkout(self, name: str, action: GitCheckout) -> dict[str, Any]:
@@ -154,32 +153,13 @@ class _Maker:
         return {"variable": variable}
 
 
-def writers(workflow: Workflow, job: Job, ref: DatasetRef) -> list[list[str]]:
-    """The earlier jobs' outputs that make versions of the dataset, the nearest job last."""
-    if ref.version != LATEST:
-        return []
-    earlier: dict[str, Job] = {}
-    names = list(job.needs)
-    while names:
-        name = names.pop(0)
-        if name in workflow.jobs and name not in earlier:
-            earlier[name] = workflow.jobs[name]
-            names.extend(workflow.jobs[name].needs)
-    return [
-        [name, output.name]
-        for name, other in reversed(earlier.items())
-        for output in other.outputs.values()
-        if output.dataset and _name(output.dataset) == _name(ref)
-    ]
-
-
-def _read(workflow: Workflow, folded: Folded, parameters: Parameters) -> Iterator[Any]:
+def _read(folded: Folded, parameters: Parameters) -> Iterator[Any]:
     """Every reference that the run resolves, the same for all its jobs: whoever is first resolves all."""
     seen: list[Any] = []
     for job in folded.jobs.values():
         for given in job.inputs.values():
             found: Any = None
-            if isinstance(given.source, DatasetRef) and not writers(workflow, job, given.source):
+            if isinstance(given.source, DatasetRef):
                 found = str(given.source)
             elif isinstance(given.source, FromWorkflow) and given.type is Type.DATASET:
                 found = parameters.value(parameter(given.source.input))

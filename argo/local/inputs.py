@@ -1,20 +1,20 @@
 """What a job reads: where each of its inputs lies, and how the job may use it."""
 
 from argo.language.model import FromJob, FromWorkflow, Input, Job, SharedVolume, Type
-from argo.local import folders, plan
+from argo.local import folders
 from argo.local.blocking import blocking
-from argo.local.state import Line, State
+from argo.local.state import State
 from argo.local.store import fetched
 from argo.local.task import Access, Mount
 from job.datasets import Version
 
 
-async def of(state: State, job: Job, say: Line) -> tuple[list[Mount], dict[str, str]]:
+async def of(state: State, job: Job) -> tuple[list[Mount], dict[str, str]]:
     """The mounts of the job's inputs, and the version of each that is a dataset's."""
     mounts: list[Mount] = []
     read: dict[str, str] = {}
     for given in job.inputs.values():
-        version = _version(state, job, given, say)
+        version = _version(state, job, given)
         if version:
             read[given.name] = str(version)
             path = await blocking(lambda progress, v=version: fetched(state.plan, v, progress))  # type: ignore[misc]
@@ -24,17 +24,12 @@ async def of(state: State, job: Job, say: Line) -> tuple[list[Mount], dict[str, 
     return mounts, read
 
 
-def _version(state: State, job: Job, given: Input, say: Line) -> Version | None:
+def _version(state: State, job: Job, given: Input) -> Version | None:
     if isinstance(given.source, FromJob):
         return state.made.get((given.source.job, given.source.output))
     reference = state.plan.dataset(job, given.name)
     if not reference:
         return None
-    if earlier := plan.writer(state.plan.workflow, job, reference):
-        other, output = earlier
-        version = state.made[other.name, output]
-        say(f"textgen: input {given.name!r} is {version}, which {other.name} has just made")
-        return version
     return state.plan.versions[reference]
 
 

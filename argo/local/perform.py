@@ -17,7 +17,7 @@ from job.errors import CommitError
 async def perform(state: State, job: Job, say: Line) -> dict[str, str]:
     """Do the job; its outputs as they are recorded. Raises JobError and others of job.errors."""
     folders.make(state.run, job)
-    mounts, read = await inputs.of(state, job, say)
+    mounts, read = await inputs.of(state, job)
     made: dict[str, Version] = {}
     match job.action:
         case GitCheckout() as action:

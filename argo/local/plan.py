@@ -83,20 +83,6 @@ def ancestors(workflow: Workflow, job: Job) -> list[Job]:
     return list(found.values())
 
 
-def writer(workflow: Workflow, job: Job, reference: DatasetRef) -> tuple[Job, str] | None:
-    """The nearest ancestor that makes a version of the dataset, and which of its outputs does."""
-    if reference.version != "latest":
-        return None
-    for other in ancestors(workflow, job):
-        for output in other.outputs.values():
-            if output.dataset and (output.dataset.namespace, output.dataset.name) == (
-                reference.namespace,
-                reference.name,
-            ):
-                return other, output.name
-    return None
-
-
 def _versions(
     workflow: Workflow, values: Mapping[str, str | DatasetRef], datasets: Datasets
 ) -> dict[DatasetRef, Version]:
@@ -105,7 +91,7 @@ def _versions(
     for job in workflow.jobs.values():
         for name, given in job.inputs.items():
             reference = _reference(job, name, values)
-            if not reference or reference in found or writer(workflow, job, reference):
+            if not reference or reference in found:
                 continue
             try:
                 found[reference] = datasets.resolve(reference)

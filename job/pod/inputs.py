@@ -111,13 +111,7 @@ def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
 
 
 def _dataset(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
-    ref = value(step["dataset"], pod.environ)
-    for job, output in reversed(step.get("written", ())):
-        done = record.read(pod.datasets.store, pod.run, job)
-        if done and output in done.datasets:
-            click.echo(f"{ref}: taken from what {job} wrote to it in this run")
-            return _fetch(pod, path, DatasetRef.parse(done.datasets[output]))
-    return _fetch(pod, path, pod.version_of(ref))
+    _fetch(pod, path, pod.version_of(value(step["dataset"], pod.environ)))
 
 
 def _fetch(pod: Pod, path: Path, ref: DatasetRef) -> None:

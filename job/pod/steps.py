@@ -6,10 +6,9 @@
 
 A STEP is one of
     {"checkout": {"job", "url": VALUE, "ref": VALUE, "username": VALUE, "password": VALUE}}
-    {"dataset": VALUE, "written": [[JOB, NAME], ...]}   resolved once for the run; what an earlier
-                                                        job of the run wrote to it comes first
-    {"parameter": NAME, "default": TEXT}                a text for a file
-    {"output": [JOB, NAME]}                             what an earlier job left, whatever it is
+    {"dataset": VALUE}                      resolved once for the run
+    {"parameter": NAME, "default": TEXT}    a text for a file
+    {"output": [JOB, NAME]}                 what an earlier job left, whatever it is
     {"s3": {"url", "region", "endpoint", "access-key": VALUE, "secret-access-key": VALUE}}
 An OUTPUT is one of {"dataset": REF}, {"volume": true}, {"string": true} and
 {"model": {"name", "type"}}, which makes a version of the input `model`, and a string of its id.

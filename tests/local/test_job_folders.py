@@ -70,15 +70,13 @@ def test_a_dataset_input_is_read_only_and_its_version_is_in_the_lineage(reposito
     assert repository.manifest("copied").lineage["inputs"] == {"d": f"data:{made_from}"}
 
 
-def test_what_an_earlier_job_wrote_to_a_dataset_is_what_a_later_one_reads(repository: Repository) -> None:
+def test_a_workflows_dataset_input_is_the_version_before_the_run(repository: Repository) -> None:
     out = "{d: {type: dataset, with: {ref: data}}}"
     repository.run(workflow(make=script("echo old > /outputs/d/file", outputs=out)))
     make = script("echo new > /outputs/d/file", outputs=out)
     head = "inputs: {data: {type: dataset, with: {ref: data}}}\n"
     use = script("cat /inputs/d/file", needs="[make]", inputs="{d: workflow.inputs.data}")
-    log = repository.run(head + workflow(make=make, use=use)).log("use")
-    assert "new" in log.splitlines()
-    assert "which make has just made" in log
+    assert "old" in repository.run(head + workflow(make=make, use=use)).log("use").splitlines()
 
 
 def test_workflow_inputs_arrive_byte_for_byte(repository: Repository) -> None:

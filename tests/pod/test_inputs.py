@@ -8,7 +8,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, UnknownReferenceError
-from job.pod import commit, inputs, record
+from job.pod import inputs, record
 from job.pod.inputs import Pod, make
 from job.pod.steps import told, value
 from tests.git import committed
@@ -40,15 +40,6 @@ def test_a_dataset_stays_at_its_version_for_the_whole_run(datasets: Datasets, tm
     make(other, tmp_path / "other", {"dataset": "numbers"})
     assert (tmp_path / "other" / "file").read_text() == "1"
     assert one.lineage["inputs"] == {"one": first}
-
-
-def test_what_an_earlier_job_wrote_wins_over_the_latest(datasets: Datasets, tmp_path: Path) -> None:
-    (tmp_path / "outputs" / "data").mkdir(parents=True)
-    (tmp_path / "outputs" / "data" / "file").write_text("of this run")
-    commit.store(datasets, "run", "first", {"data": {"dataset": "numbers"}}, {}, root=tmp_path / "outputs")
-    version(datasets, tmp_path / "from", "of somebody else")
-    make(pod(datasets), tmp_path / "to", {"dataset": "numbers", "written": [["first", "data"]]})
-    assert (tmp_path / "to" / "file").read_text() == "of this run"
 
 
 def test_a_dataset_that_is_not_there_is_said_by_its_name(datasets: Datasets, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from argo.cluster.api import Api, ApiError
 from argo.cluster.preflight.problem import Problem
-from argo.compile.steps import writers
 from argo.language.model import FromWorkflow, Workflow
 from job.datasets import DatasetRef, Datasets
 from job.datasets.s3_location import Location
@@ -58,12 +57,12 @@ def _holds(
 
 
 def _read(workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[tuple[str, DatasetRef]]:
-    """The references that no earlier job of the run writes, once each, with a job that reads it."""
+    """The references to datasets, once each, with a job that reads it."""
     seen = set()
     for job in workflow.jobs.values():
         for given in job.inputs.values():
             source = values[given.source.input] if isinstance(given.source, FromWorkflow) else given.source
-            if isinstance(source, DatasetRef) and source not in seen and not writers(workflow, job, source):
+            if isinstance(source, DatasetRef) and source not in seen:
                 seen.add(source)
                 yield job.name, source
 
