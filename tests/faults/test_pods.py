@@ -18,7 +18,8 @@ JOBS = {
     "killed": "echo $$ > /tmp/pid; sleep 60",
     "deleted": "sleep 20",
     "evicted": "sleep 20",
-    "full": "head -c 500M /dev/zero > /outputs/data/zeros; sleep 60",
+    # the kubelet looks once a minute at what volumes hold
+    "full": "head -c 500M /dev/zero > /outputs/data/zeros; sleep 200",
     "hungry": "head -c 1G /dev/zero | tail -c 1G > /outputs/data/zeros",
     "ended_itself": "exit 143",  # as if it were told to end, but it was not
 }
