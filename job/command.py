@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from job.errors import TextgenError
+from job.errors import InputError, TextgenError
 
 
 class Group(click.Group):
@@ -45,14 +45,15 @@ def run(group: click.Group, name: str, argv: list[str] | None = None) -> NoRetur
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except TextgenError as error:
+    except (TextgenError, OSError) as error:
         if "--debug" in args:
             traceback.print_exc()
-        click.echo(f"textgen: {error}", err=True)
-        sys.exit(error.exit_status)
-    except OSError as error:
-        if "--debug" in args:
-            traceback.print_exc()
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"textgen: {where}{error.strerror or error}", err=True)
-        sys.exit(2)
+        click.echo(f"textgen: {_line(error)}", err=True)
+        sys.exit(error.exit_status if isinstance(error, TextgenError) else InputError.exit_status)
+
+
+def _line(error: TextgenError | OSError) -> str:
+    if isinstance(error, TextgenError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
