@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from argo.cluster.api import Api, ApiError, Object
 from job.errors import InputError
@@ -60,10 +61,10 @@ def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r}: a secret's name has letters, digits, '-', '_' and '.' only")
     _adopt(api)
-    _again(lambda: _set(_place(api, scope), scope, name, value))
+    _again(partial(_set, _place(api, scope), scope, name, value))
     projects = _projects(api, scope)
     for each in projects:
-        _again(lambda each=each: _merge(each))  # type: ignore[misc]
+        _again(partial(_merge, each))
     return [each.namespace for each in projects]
 
 
