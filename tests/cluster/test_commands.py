@@ -133,21 +133,13 @@ def test_lines_are_followed_as_they_come_and_ctrl_c_leaves_the_run(textgen: Comm
         for line in following.stdout:
             lines.append(line)
             if line == "first_one | hello 8\n":
+                assert not textgen.namespace.get(name)["status"].get("finishedAt")
                 watching.send_signal(signal.SIGINT)
                 assert f"{name} goes on" in watching.communicate(timeout=30)[0]
                 assert watching.returncode == 130
                 (pod,) = textgen.namespace.pods(name, "first_one")
-                kubectl(
-                    "-n",
-                    textgen.namespace.name,
-                    "exec",
-                    pod["metadata"]["name"],
-                    "-c",
-                    "main",
-                    "--",
-                    "touch",
-                    "/tmp/go",
-                )
+                main = ("exec", pod["metadata"]["name"], "-c", "main", "--")
+                kubectl("-n", textgen.namespace.name, *main, "touch", "/tmp/go")
     assert [line for line in lines if "hello" in line] == [f"first_one | hello {n}\n" for n in range(1, 9)]
     assert "second | the gate is open\n" in lines
     assert textgen.namespace.ended(name)["status"]["phase"] == "Succeeded"
