@@ -14,7 +14,16 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.cluster.kubernetes import BUCKET, Namespace, images, kubectl, namespace, this_host, until
+from tests.cluster.kubernetes import (
+    BUCKET,
+    Namespace,
+    images,
+    kubectl,
+    make_bucket,
+    namespace,
+    this_host,
+    until,
+)
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +54,7 @@ def controller(cluster: None) -> None:
 def s3() -> Any:
     """A client of the cluster's object store, with the tests' bucket."""
     client = boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT"])
-    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=BUCKET)
+    make_bucket(client, BUCKET)
     return client
 
 

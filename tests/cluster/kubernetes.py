@@ -1,5 +1,6 @@
 """Tests' hold on a cluster: kubectl, and a namespace to run workflows in."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -7,12 +8,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import pytest
+
+from argo.cluster.secrets import SHARED
 from job.datasets import Datasets
 
 BUCKET = "textgen-tests"
@@ -101,10 +105,32 @@ def this_host() -> str:
         return str(way.getsockname()[0])
 
 
+def make_bucket(client: Any, name: str) -> None:
+    """Make a bucket that may be there already: pytest's other processes make it too."""
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=name)
+
+
 def secret(namespace: str, name: str, values: dict[str, str]) -> None:
     """Create a Secret."""
     document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
     kubectl("-n", namespace, "create", "-f", "-", text=json.dumps(document))
+
+
+@contextmanager
+def shared_namespace(temporary: Path) -> Iterator[str]:
+    """The one name that is not of a test's choosing, held by one of pytest's processes at a time.
+
+    `temporary` is what pytest makes for a process. Skips where the cluster has the namespace already.
+    """
+    with (temporary.parent / "shared-namespace").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if kubectl("get", "namespace", SHARED, "--ignore-not-found"):
+            pytest.skip(f"the namespace {SHARED} is somebody's")
+        try:
+            yield SHARED
+        finally:
+            kubectl("delete", "namespace", SHARED, "--ignore-not-found", "--timeout=100s")
 
 
 @contextmanager

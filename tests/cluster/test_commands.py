@@ -12,7 +12,7 @@ import pytest
 from argo.cluster.connection import connect
 from argo.cluster.secrets import Scope, change
 from tests.cluster.command import Command
-from tests.cluster.kubernetes import Namespace, kubectl
+from tests.cluster.kubernetes import Namespace, kubectl, shared_namespace
 
 pytestmark = pytest.mark.cluster
 
@@ -188,9 +188,11 @@ def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) ->
     assert set(names) <= json.loads(held)["data"].keys()
 
 
-def test_secrets_of_a_project_win_and_are_never_printed(textgen: Command) -> None:
-    made = kubectl("create", "namespace", "textgen", check=False)
-    try:
+def test_secrets_of_a_project_win_and_are_never_printed(
+    textgen: Command, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with shared_namespace(tmp_path_factory.getbasetemp()) as shared:
+        kubectl("create", "namespace", shared)
         for scope in ("team", "project", "cluster"):
             printed = textgen("secret", "set", "LAYERED", "--scope", scope, text=f"value of {scope}")
             assert "value of" not in printed
@@ -208,9 +210,6 @@ def test_secrets_of_a_project_win_and_are_never_printed(textgen: Command) -> Non
         textgen("secret", "delete", "LAYERED", "--scope", "team")
         assert merged(textgen, "LAYERED") is None
         assert "no project secret 'LAYERED'" in textgen("secret", "delete", "LAYERED", status=2)
-    finally:
-        if made:
-            kubectl("delete", "namespace", "textgen", "--wait=false")
 
 
 def merged(textgen: Command, name: str) -> str | None:

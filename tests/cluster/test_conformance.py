@@ -18,7 +18,7 @@ from argo.language import Workflow, load
 from argo.language.model import Container, CreateModel
 from job.datasets import DatasetRef, Datasets
 from job.errors import UnknownReferenceError
-from tests.cluster.kubernetes import Namespace, kubectl, secret
+from tests.cluster.kubernetes import Namespace, kubectl, make_bucket, secret
 from tests.git import committed, git
 
 pytestmark = pytest.mark.cluster
@@ -54,8 +54,7 @@ def submitted(
     """All of them at once: the cluster runs them while the tests look at one after the other."""
     folder, url = served
     _repository(folder / "code.git", tmp_path_factory.mktemp("code"))
-    if "conformance" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket="conformance")
+    make_bucket(s3, "conformance")
     for key in ("tree/top", "tree/deep/er/file", "treetop"):
         s3.put_object(Bucket="conformance", Key=key, Body=key.encode())
     values = {

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.kubernetes import images, kubectl
+from tests.cluster.kubernetes import images, kubectl, shared_namespace
 from tests.docs.pages import PAGES, ROOT, commands, environment
 from tests.git import git
 from tests.k8s import crds
 
 pytestmark = pytest.mark.cluster
 
-NAMESPACE = "textgen"  # the one that the pages and k8s/ name
 OTHERS = ("argocd", "flux-system")  # where Argo CD and Flux look for what they are to sync
 
 
 @pytest.fixture(scope="module")
-def applied(controller: None) -> Iterator[None]:
+def applied(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the pages start from: `kubectl apply -k k8s/overlays/try`, and images on the nodes."""
     held = str(images())
     for name in ("minio/minio:", "library/textgen:", "library/textgen-job:"):
@@ -28,17 +27,16 @@ def applied(controller: None) -> Iterator[None]:
             pytest.skip(f"the cluster has no image {name.removesuffix(':')}")
     if not shutil.which("argo"):
         pytest.skip("no argo on PATH")
-    if kubectl("get", "namespace", NAMESPACE, "--ignore-not-found"):
-        pytest.skip(f"the namespace {NAMESPACE} is somebody's")
     crds.installed()
-    kubectl("apply", "-k", str(ROOT / "k8s/overlays/try"))
-    for name in OTHERS:
-        kubectl("create", "namespace", name)
-    try:
-        kubectl("-n", NAMESPACE, "rollout", "status", "deployment/minio", "--timeout=100s")
-        yield
-    finally:
-        kubectl("delete", "namespace", NAMESPACE, *OTHERS, "--wait=true", "--timeout=100s")
+    with shared_namespace(tmp_path_factory.getbasetemp()) as name:
+        kubectl("apply", "-k", str(ROOT / "k8s/overlays/try"))
+        for other in OTHERS:
+            kubectl("create", "namespace", other)
+        try:
+            kubectl("-n", name, "rollout", "status", "deployment/minio", "--timeout=100s")
+            yield
+        finally:
+            kubectl("delete", "namespace", *OTHERS, "--timeout=100s")
 
 
 @pytest.mark.parametrize(
