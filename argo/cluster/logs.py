@@ -1,17 +1,16 @@
 """What one container of a pod has printed, and goes on printing, each line once."""
 
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from argo.cluster import pods
 from argo.cluster.api import Api, ApiError, Object, UnreachableError
+from argo.cluster.patience import Patience
+from job.errors import ClusterError
 
 _SILENCE = 120  # seconds; then a new connection, in case that one was dead
-_PATIENCE = 600  # seconds without any answer
-_PAUSES = (0.2, 0.5, 1, 2, 5)
 
 # What Argo's executor prints into the log of the container that it starts.
 OF_ARGO = re.compile(r"time=\S+ level=\w+ msg=.* argo=true\b.*|(Error: )?dependency \"\S+\" exited with .*")
@@ -46,7 +45,7 @@ class Reader:
     container: str
     _stamp: str = ""  # of the last line that was read
     _repeated: int = 0  # how many lines so far had it
-    _heard: float = 0  # when the cluster has last answered
+    _patience: Patience = field(default_factory=Patience)
 
     @property
     def _name(self) -> str:
@@ -57,32 +56,23 @@ class Reader:
 
         Raises ClusterError where the cluster refuses, or nobody has answered for ten minutes.
         """
-        failures, self._heard = 0, time.monotonic()
         while True:
             try:
                 ended = not follow or self._ended()
                 for line in self._read(follow=not ended):
-                    failures, self._heard = 0, time.monotonic()
+                    self._patience.heard()
                     yield line
                 if ended:
                     return
-            except ApiError as error:
-                if error.status == 404:  # the pod is gone
+            except ClusterError as error:
+                status = error.status if isinstance(error, ApiError) else None
+                if status == 404:  # the pod is gone
                     return
-                if error.status != 400 and error.status < 500 and error.status != 429:
-                    raise
-                if not follow and error.status == 400:  # it has not started
-                    return
-                self._wait(failures, error)
-                failures += 1
-            except UnreachableError as error:
-                self._wait(failures, error)
-                failures += 1
-
-    def _wait(self, failures: int, error: Exception) -> None:
-        if time.monotonic() - self._heard > _PATIENCE:
-            raise error
-        time.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
+                if status == 400:  # it has not started
+                    if not follow:
+                        return
+                    error = UnreachableError(str(error))
+                self._patience.wait(error)
 
     def _ended(self) -> bool:
         """Whether the log is whole. Raises ApiError with status 404 where the pod is gone."""
@@ -104,7 +94,7 @@ class Reader:
             "sinceTime": self._stamp or None,
         }
         with self.api.stream(self.api.core("pods", self._name, "log"), _SILENCE, **query) as pieces:
-            self._heard = time.monotonic()  # a job that prints nothing is no cluster that does not answer
+            self._patience.heard()  # a job that prints nothing is no cluster that does not answer
             for line in _whole(pieces):
                 stamp, _, text = line.partition(" ")
                 at = moment(stamp)

@@ -6,6 +6,7 @@ from typing import Any
 
 from argo.cluster.api import Api, Object
 from argo.cluster.run import JOB
+from job.errors import ClusterError
 
 RUN = "workflows.argoproj.io/workflow"  # the label with the run's name
 # As argo.compile.resources writes them; to import it takes a second.
@@ -78,9 +79,12 @@ def waits_for(pod: Object) -> str:
 
 def troubles(api: Api, pod: Object) -> str:
     """The newest warning among the pod's events, for a wait that its status does not explain."""
-    events = api.items(
-        api.core("events"), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
-    )
+    try:
+        events = api.items(
+            api.core("events"), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
+        )
+    except ClusterError:  # who may not look at events, or can't just now, sees the rest all the same
+        return ""
     events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
     if not events:
         return ""

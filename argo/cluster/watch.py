@@ -1,20 +1,15 @@
 """What the API server holds, as it changes: list, watch from there, and list again when that is lost."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argo.cluster.api import Api, ApiError, Object
+from argo.cluster.patience import Patience
 from job.errors import ClusterError
 
 _WATCH = 240  # seconds; then a new one, which costs nothing
 _SILENCE = 60  # seconds without so much as a bookmark: the connection may be dead
-_PATIENCE = 600  # seconds without any answer
-_PAUSES = (0.2, 0.5, 1, 2, 5)
-
-# Passing troubles of the API server, or of what stands before it.
-_AGAIN = {429, 500, 502, 503, 504}
 
 
 def snapshots(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Object]]:
@@ -25,17 +20,17 @@ def snapshots(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Obj
     """
     objects: dict[str, Object] = {}
     version = ""
-    heard, failures = time.monotonic(), 0
+    patience = Patience()
     while True:
         try:
             if not version:
                 listed = api.get(path, **selector)
                 objects = {each["metadata"]["uid"]: each for each in listed.get("items") or ()}
                 version = listed["metadata"]["resourceVersion"]
-                heard, failures = time.monotonic(), 0
+                patience.heard()
                 yield dict(objects)
             for event in _events(api, path, version, selector):
-                heard, failures = time.monotonic(), 0
+                patience.heard()
                 kind, found = event["type"], event["object"]
                 if kind == "ERROR":
                     raise ApiError(found.get("message", ""), found.get("code", 500), {})
@@ -47,16 +42,10 @@ def snapshots(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Obj
                 if kind != "BOOKMARK":
                     yield dict(objects)
         except ClusterError as error:
-            status = error.status if isinstance(error, ApiError) else None
-            if status == 410:
+            if isinstance(error, ApiError) and error.status == 410:
                 version = ""
-                continue
-            if status is not None and status not in _AGAIN:
-                raise
-            if time.monotonic() - heard > _PATIENCE:
-                raise
-            time.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-            failures += 1
+            else:
+                patience.wait(error)
 
 
 def _events(api: Api, path: str, version: str, selector: Mapping[str, str]) -> Iterator[dict[str, Any]]:

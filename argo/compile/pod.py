@@ -30,9 +30,10 @@ _CLAIMS = {"storage": "/storage", "cache": "/cache"}
 
 # What says that the node was lost, and not that the job failed. Of a pod that is deleted, Argo may see
 # first that its containers were told to end (SIGTERM); a job that ends so by itself has 64 from `commit`.
+# An API server that has just started refuses Argo's executor what it allows a second later.
 _LOST = (
     "imminent node shutdown|pod deleted|[Pp]reempt|low on resource|[Nn]ode.?[Ll]ost|Pod was rejected"
-    "|^[a-z]+: Error [(]exit code 143[)]"
+    "|^[a-z]+: Error [(]exit code 143[)]|^wait: .* is forbidden: User "
 )
 
 

@@ -4,14 +4,16 @@ import copy
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from argo.cluster import control, pods, run
+from argo.cluster.api import Api, ApiError
 from argo.cluster.follow import Sight
 from argo.local.record import Phase
 from job.errors import InputError
+from tests.cluster.fake import FakeApi
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -207,3 +209,11 @@ def test_a_workflow_of_another_shape_is_left_to_argo_retry(failed: dict[str, Any
     failed["status"]["nodes"]["deep"] = nested
     with pytest.raises(InputError, match="argo retry"):
         control._kept(failed)
+
+
+def test_a_wait_is_followed_where_events_can_not_be_read() -> None:
+    def events(*_: object) -> ApiError:
+        return ApiError("events is forbidden", 403, {})
+
+    pod = waiting("job", phase="Pending")
+    assert pods.troubles(cast(Api, FakeApi(events, events)), pod) == ""

@@ -80,6 +80,19 @@ def test_a_refusal_is_not_repeated() -> None:
         seen([ApiError("forbidden", 403, {})], [], 1)
 
 
+def test_a_restarted_api_server_may_refuse_for_a_while_what_it_has_allowed() -> None:
+    refusals = [ApiError("forbidden", 403, {}), ApiError("who are you", 401, {})]
+    streams = [UnreachableError("down"), *refusals, [event("ADDED", thing("b", 2))]]
+    assert seen([listing(1, "a")], streams, 2)[0] == [["a"], ["a", "b"]]
+
+
+def test_a_right_that_was_taken_away_is_told_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock: Iterator[int] = iter(range(0, 10_000, 25))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with pytest.raises(ApiError, match="forbidden"):
+        seen([listing(1, "a")], [ApiError("forbidden", 403, {})] * 5, 2)
+
+
 def test_silence_for_ten_minutes_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock: Iterator[int] = iter(range(0, 10_000, 60))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))

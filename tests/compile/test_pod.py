@@ -125,6 +125,10 @@ ENDS = {
     "Pod was rejected: The node had condition: [DiskPressure]. ": True,
     "The node was low on resource: ephemeral-storage. Threshold quantity: 2Gi, available: 1Gi. ": True,
     "Pod was terminated in response to imminent node shutdown.": True,
+    'wait: Error (exit code 64): workflowtaskresults.argoproj.io "a-1" is forbidden: User "system:s:n:e" '
+    'cannot patch resource "workflowtaskresults" in API group "argoproj.io" in the namespace "n"': True,
+    'pods "a-1" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities': False,
+    'main: Error (exit code 1): secrets is forbidden: User "me" cannot list resource "secrets"': False,
     "Pod ephemeral local storage usage exceeds the total limit of containers 60Gi. ": False,
     'commit: Error (exit code 64): dependency "main" exited with non-zero code: 137': False,
     "commit: Error (exit code 1): s3://texts: there is no such bucket": False,

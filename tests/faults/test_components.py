@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl, until
 from tests.faults.component import are_own, stopped
+from tests.faults.gate import Gate
 from tests.faults.run import Followed, command, submit, whole_versions
 
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
@@ -22,11 +23,11 @@ WORKFLOW = """
 jobs:
   prints:
     uses: script@v1
-    with: {image: 'debian:12', script: sleep 5; echo printed}
+    with: {image: 'debian:12', script: 'GATE; echo printed'}
   makes:
     uses: script@v1
     outputs: {data: {type: dataset, with: {ref: NAME}}}
-    with: {image: 'debian:12', script: sleep 20; echo text > /outputs/data/file}
+    with: {image: 'debian:12', script: 'GATE; echo text > /outputs/data/file'}
 """
 
 
@@ -56,13 +57,15 @@ def store_answers() -> bool:
 
 
 @contextmanager
-def running(namespace: Namespace, folder: Path, dataset: str) -> Iterator[tuple[Command, Followed]]:
-    """A run whose jobs are at work."""
-    textgen = command(folder, namespace, WORKFLOW.replace("NAME", dataset))
-    with submit(textgen) as followed:
-        for job in ("prints", "makes"):
-            namespace.running(followed.run, job)
-        yield textgen, followed
+def running(namespace: Namespace, folder: Path, dataset: str) -> Iterator[tuple[Command, Followed, Gate]]:
+    """A run whose jobs are at work until the gate is opened."""
+    with Gate() as gate:
+        workflow = WORKFLOW.replace("NAME", dataset).replace("GATE", gate.wait)
+        textgen = command(folder, namespace, workflow)
+        with submit(textgen) as followed:
+            for job in ("prints", "makes"):
+                namespace.running(followed.run, job)
+            yield textgen, followed, gate
 
 
 def ends_right(followed: Followed, namespace: Namespace, dataset: str) -> None:
@@ -81,9 +84,10 @@ COMPONENTS: dict[str, tuple[int, Callable[[], bool]]] = {
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_run_outlives_its_absence(component: str, restricted: Namespace, tmp_path: Path) -> None:
-    with running(restricted, tmp_path, component) as (textgen, followed):
+    with running(restricted, tmp_path, component) as (textgen, followed, gate):
         seconds, answers = COMPONENTS[component]
         with stopped(component, answers):
+            gate.open()
             time.sleep(seconds)  # the fault itself, not a wait for something
         ends_right(followed, restricted, component)
     assert "printed" in textgen("logs", followed.run, "prints")
@@ -107,11 +111,12 @@ def restored(node: str) -> Iterator[None]:
 
 def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespace, tmp_path: Path) -> None:
     """The first pod ends its work unseen, on a node that nobody hears of; the second finds that done."""
-    with running(restricted, tmp_path, "node") as (textgen, followed):
+    with running(restricted, tmp_path, "node") as (textgen, followed, gate):
         run = followed.run
         pod = restricted.running(run, "makes")
         first, node = pod["metadata"]["uid"], pod["spec"]["nodeName"]
         with restored(node), stopped("kubelet", lambda: ready(node)):
+            gate.open()
             kubectl("delete", "node", node)
 
             def gone() -> bool:

@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kubernetes import Namespace, kubectl
+from tests.cluster.command import Command
+from tests.cluster.kubernetes import Namespace, kubectl, until
+from tests.faults.gate import Gate
 from tests.faults.run import command, follow, submit, whole_versions
 
 pytestmark = pytest.mark.cluster
 
-# Each job: what it does before it would write its dataset, which has the job's name.
+# Each job: what it does before it would write its dataset, which has the job's name. The kubelet looks once
+# a minute at what volumes hold.
 JOBS = {
-    "killed": "echo $$ > /tmp/pid; sleep 60",
-    "deleted": "sleep 20",
-    "evicted": "sleep 20",
-    # the kubelet looks once a minute at what volumes hold
-    "full": "head -c 500M /dev/zero > /outputs/data/zeros; sleep 200",
+    "killed": "echo $$ > /tmp/pid; GATE",
+    "deleted": "GATE",
+    "evicted": "GATE",
+    "full": "head -c 500M /dev/zero > /outputs/data/zeros; sleep 600",
     "hungry": "head -c 1G /dev/zero | tail -c 1G > /outputs/data/zeros",
     "ended_itself": "exit 143",  # as if it were told to end, but it was not
 }
@@ -29,6 +31,7 @@ JOB = """
     outputs: {{data: {{type: dataset, with: {{ref: {name}}}}}}}
     with: {{image: 'debian:12', script: '{script} && echo text > /outputs/data/file'}}
 """
+KILL = "until [ -s /tmp/pid ]; do sleep 0.1; done; kill -9 $(cat /tmp/pid)"
 # What a container may write where nothing else is said: a cluster's own way to bound an emptyDir. A pod has
 # three containers, and Argo's executor takes 120 MB of all that.
 DISK = {
@@ -56,24 +59,36 @@ class Hit:
 
 @pytest.fixture(scope="module")
 def hit(restricted: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hit]:
-    namespace = restricted.name
-    kubectl("-n", namespace, "create", "-f", "-", text=json.dumps(DISK))
-    workflow = "jobs:" + "".join(JOB.format(name=name, script=script) for name, script in JOBS.items())
-    textgen = command(tmp_path_factory.mktemp("pods"), restricted, workflow)
+    kubectl("-n", restricted.name, "create", "-f", "-", text=json.dumps(DISK))
+    with Gate() as gate:
+        jobs = "".join(JOB.format(name=name, script=script) for name, script in JOBS.items())
+        workflow = f"jobs:{jobs}".replace("GATE", gate.wait)
+        yield _hit(command(tmp_path_factory.mktemp("pods"), restricted, workflow), gate)
+    kubectl("-n", restricted.name, "delete", "limitrange", "disk")
+
+
+def _hit(textgen: Command, gate: Gate) -> Hit:
+    namespace = textgen.namespace
+    within = ("-n", namespace.name)
     with submit(textgen) as submitted:
         run = submitted.run
-        killed = restricted.running(run, "killed")["metadata"]["name"]
+        killed = namespace.running(run, "killed")["metadata"]["name"]
         submitted.process.send_signal(signal.SIGKILL)
     with follow(textgen, "watch", run) as watched:
-        kubectl("-n", namespace, "exec", killed, "-c", "main", "--", "sh", "-c", "kill -9 $(cat /tmp/pid)")
-        deleted = restricted.running(run, "deleted")["metadata"]
-        kubectl("-n", namespace, "delete", "pod", deleted["name"], "--grace-period=5", "--wait=false")
-        evicted = restricted.running(run, "evicted")["metadata"]
-        _evict(namespace, evicted["name"])
-        assert watched.process.wait(300) == 1
-    record = json.loads(textgen("get", run, "-o", "json"))
-    yield Hit(run, watched.text, record["jobs"], {"deleted": deleted["uid"], "evicted": evicted["uid"]})
-    kubectl("-n", namespace, "delete", "limitrange", "disk")
+        kubectl(*within, "exec", killed, "-c", "main", "--", "bash", "-c", KILL)
+        lost = {job: namespace.running(run, job)["metadata"] for job in ("deleted", "evicted")}
+        kubectl(*within, "delete", "pod", lost["deleted"]["name"], "--grace-period=5", "--wait=false")
+        _evict(namespace.name, lost["evicted"]["name"])
+        first = {job: pod["uid"] for job, pod in lost.items()}
+
+        def gone() -> bool:
+            there = [pod["metadata"]["uid"] for job in first for pod in namespace.pods(run, job)]
+            return not set(first.values()) & set(there)
+
+        until(gone, "the lost pods to be gone", 60, every=0.5)
+        gate.open()
+        assert watched.process.wait(400) == 1
+    return Hit(run, watched.text, json.loads(textgen("get", run, "-o", "json"))["jobs"], first)
 
 
 def _evict(namespace: str, pod: str) -> None:
