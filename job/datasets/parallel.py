@@ -1,5 +1,6 @@
 """Doing many slow requests at once."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -19,7 +20,8 @@ F = TypeVar("F", bound=Sized)
 B = TypeVar("B")
 
 _WORKERS = 32  # for requests that mostly wait
-_LARGE = 4  # at once: they fill a connection, and more of them only take memory
+# Up to how many bytes, so many files at once: a tiny one is all waiting, and a large one fills a connection.
+_AT_ONCE = ((1 << 14, 64), (SMALL, _WORKERS), (sys.maxsize, 4))
 
 
 def each(function: Callable[[A], B], items: Iterable[A], workers: int = _WORKERS) -> list[B]:
@@ -32,7 +34,10 @@ def each(function: Callable[[A], B], items: Iterable[A], workers: int = _WORKERS
 
 
 def each_file(function: Callable[[F], B], files: Sequence[F]) -> list[B]:
-    """`function` of every file, which moves its bytes: of the small ones first, then of the large ones."""
-    small = [file for file in files if file.size <= SMALL]
-    large = [file for file in files if file.size > SMALL]
-    return each(function, small) + each(function, large, _LARGE)
+    """`function` of every file, which moves its bytes: of the smallest first, and of most of them at once."""
+    found: list[B] = []
+    least = 0
+    for most, workers in _AT_ONCE:
+        found += each(function, [file for file in files if least <= file.size <= most], workers)
+        least = most + 1
+    return found

@@ -61,7 +61,8 @@ def _chunks(file: LocalFile) -> Iterator[bytes]:
     left = file.size
     try:
         with file.location.open("rb", buffering=0) as opened:
-            while chunk := opened.read(CHUNK):
+            # no more than there is: the memory that a longer read sets aside is not all given back
+            while chunk := opened.read(min(CHUNK, left + 1)):
                 left -= len(chunk)
                 yield chunk
             status = os.fstat(opened.fileno())

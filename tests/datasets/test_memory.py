@@ -16,8 +16,8 @@ MIB = 1 << 20
 @pytest.mark.parametrize("server", EVERY[-1:], indirect=True)  # the quicker one
 @pytest.mark.parametrize(
     ("sizes", "most"),
-    [([256 * MIB], 150 * MIB), ([15 * MIB] * 32, 120 * MIB)],
-    ids=["one large file", "many at once"],
+    [([256 * MIB], 150 * MIB), ([15 * MIB] * 32, 120 * MIB), ([MIB] * 200, 110 * MIB)],
+    ids=["one large file", "large ones", "small ones"],
 )
 def test_the_memory_of_transfers_is_bounded(
     processes: ForkServerContext,
