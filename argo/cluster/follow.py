@@ -129,9 +129,10 @@ class _Waits:
             return sight
         told = {}
         for pod in sight.pods:
-            if (pod.get("status") or {}).get("phase") == "Pending" and not pod["metadata"].get(
-                "deletionTimestamp"
-            ):
+            phase = (pod.get("status") or {}).get("phase")
+            if phase == "Running":
+                told[pods.job(pod)] = pods.unheard(pod)
+            elif phase == "Pending" and not pod["metadata"].get("deletionTimestamp"):
                 told[pods.job(pod)] = pods.waits_for(pod) or self._events(pod, patient)
         if not (sight.workflow.get("status") or {}).get("phase") and self._is_due("", _UNTAKEN, patient):
             told[""] = "no controller has taken it: does Argo's workflow-controller run for this namespace?"

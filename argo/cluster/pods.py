@@ -77,6 +77,19 @@ def waits_for(pod: Object) -> str:
     return ""
 
 
+def unheard(pod: Object) -> str:
+    """What to do where the pod's node does not answer any more, or nothing.
+
+    Then nobody but the node controller says that the pod is not ready, and it gives no reason. Argo waits
+    until the pod is deleted for good, which takes the node's return, or its deletion.
+    """
+    status, node = pod.get("status") or {}, pod["spec"].get("nodeName", "")
+    for condition in status.get("conditions") or ():
+        if (condition["type"], condition["status"]) == ("Ready", "False") and not condition.get("reason"):
+            return f"node {node} does not answer; if it is gone for good: kubectl delete node {node}"
+    return ""
+
+
 def troubles(api: Api, pod: Object) -> str:
     """The newest warning among the pod's events, for a wait that its status does not explain."""
     try:

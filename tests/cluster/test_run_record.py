@@ -121,6 +121,17 @@ def test_a_pod_says_why_it_waits(status: dict[str, Any], told: str) -> None:
     assert pods.waits_for(waiting("job", **status)) == told
 
 
+def test_a_node_that_does_not_answer_is_told_from_a_container_that_is_not_ready() -> None:
+    def running(**ready: str) -> str:
+        pod = waiting("job", phase="Running", conditions=[{"type": "Ready", **ready}])
+        pod["spec"]["nodeName"] = "n1"
+        return pods.unheard(pod)
+
+    assert "kubectl delete node n1" in running(status="False")  # the node controller's
+    assert running(status="False", reason="ContainersNotReady") == ""  # the kubelet's
+    assert running(status="True") == ""
+
+
 def test_what_a_pod_does_before_its_job_is_said() -> None:
     def before(**state: Any) -> dict[str, Any]:
         states = [{"name": "init", "state": {"terminated": {}}}, {"name": "checkout", "state": state}]

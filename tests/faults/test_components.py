@@ -126,3 +126,13 @@ def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespac
         ends_right(followed, restricted, "node")
     assert "trying again: pod deleted" in followed.text
     assert "makes: was stored before" in textgen("logs", run, "makes")
+
+
+def test_a_node_that_does_not_answer_is_told_and_may_come_back(restricted: Namespace, tmp_path: Path) -> None:
+    with running(restricted, tmp_path, "silent") as (_, followed, gate):
+        node = restricted.running(followed.run, "makes")["spec"]["nodeName"]
+        with stopped("kubelet", lambda: ready(node)):
+            told = f"node {node} does not answer; if it is gone for good: kubectl delete node {node}"
+            until(lambda: followed.text.count(told) == 2, "a line for each job", 120)
+        gate.open()
+        ends_right(followed, restricted, "silent")
