@@ -6,7 +6,9 @@ of the cluster share lies in the namespace `textgen`, in `textgen-secrets-cluste
 """
 
 import base64
+import random
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ _NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _LABELS = {"app.kubernetes.io/managed-by": "textgen"}
 _LIMIT = 1 << 20  # bytes, of all values of a Secret
 _CONFLICT = 409
-_ATTEMPTS = 5
+_ATTEMPTS = 10
+_PAUSE = 0.02  # seconds; some part of it, twice as long after each attempt
 
 
 class Scope(StrEnum):
@@ -128,13 +131,14 @@ def _values(api: Api, name: str) -> Mapping[str, str]:
 
 def _again(act: Callable[[], None]) -> None:
     """Read and write anew where somebody has written in between."""
-    for left in reversed(range(_ATTEMPTS)):
+    for attempt in range(_ATTEMPTS):
         try:
             act()
             break
         except ApiError as error:
-            if error.status != _CONFLICT or not left:
+            if error.status != _CONFLICT or attempt == _ATTEMPTS - 1:
                 raise
+            time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311
 
 
 def _write(api: Api, name: str, before: Object | None, values: Mapping[str, str]) -> None:

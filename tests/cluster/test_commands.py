@@ -181,9 +181,9 @@ jobs:
 
 def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) -> None:
     names = [f"AT_ONCE_{number}" for number in range(12)]
-    apis = [connect(None, textgen.namespace.name) for _ in range(3)]
+    apis = [connect(None, textgen.namespace.name) for _ in range(6)]
     with ThreadPoolExecutor(len(apis)) as pool:
-        list(pool.map(lambda name, api: change(api, Scope.PROJECT, name, b"x"), names, apis * 4))
+        list(pool.map(lambda name, api: change(api, Scope.PROJECT, name, b"x"), names, apis * 2))
     held = kubectl("-n", textgen.namespace.name, "get", "secret", "textgen-secrets", "-o", "json")
     assert set(names) <= json.loads(held)["data"].keys()
 
