@@ -10,16 +10,16 @@ import gzip
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from argo.cluster import pods, run
 from argo.cluster.api import Api, ApiError, Object
+from argo.cluster.conflict import again
 from argo.cluster.follow import get
 from argo.local.record import Phase
 from job.errors import InputError
 
-_CONFLICT = 409
-_TRIES = 5
 # What says that the run has ended, the last that a poller has reported it (argo.trigger.run).
 _LABELS = (
     "workflows.argoproj.io/completed",
@@ -46,22 +46,19 @@ def retry(api: Api, name: str) -> tuple[str, ...]:
 
     Raises UnknownReferenceError, and InputError for a run that has not failed or that others made.
     """
-    for attempt in range(_TRIES):
-        workflow = get(api, name)
-        found = run.record(workflow)
-        if found.phase not in {Phase.FAILED, Phase.ERROR}:
-            raise InputError(f"{name} is {found.phase}: only a run that has failed can be retried")
-        again = tuple(job for job, each in found.jobs.items() if each.phase is not Phase.SUCCEEDED)
-        kept = _kept(workflow)
-        _delete_pods(api, name, kept)
-        try:
-            api.replace(api.workflows(name), restarted(workflow, kept))
-        except ApiError as error:
-            if error.status != _CONFLICT or attempt == _TRIES - 1:
-                raise
-        else:
-            return again
-    raise AssertionError
+    return again(partial(_retry, api, name))
+
+
+def _retry(api: Api, name: str) -> tuple[str, ...]:
+    workflow = get(api, name)
+    found = run.record(workflow)
+    if found.phase not in {Phase.FAILED, Phase.ERROR}:
+        raise InputError(f"{name} is {found.phase}: only a run that has failed can be retried")
+    jobs = tuple(job for job, each in found.jobs.items() if each.phase is not Phase.SUCCEEDED)
+    kept = _kept(workflow)
+    _delete_pods(api, name, kept)
+    api.replace(api.workflows(name), restarted(workflow, kept))
+    return jobs
 
 
 def restarted(workflow: Object, kept: Nodes) -> Object:

@@ -6,16 +6,15 @@ of the cluster share lies in the namespace `textgen`, in `textgen-secrets-cluste
 """
 
 import base64
-import random
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 from argo.cluster.api import Api, ApiError, Object
+from argo.cluster.conflict import again
 from job.errors import InputError
 
 SECRETS = "textgen-secrets"  # what jobs refer to; importing argo.compile.store would take a second
@@ -24,9 +23,6 @@ SHARED = "textgen"  # the namespace of what is no project's own
 _NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _LABELS = {"app.kubernetes.io/managed-by": "textgen"}
 _LIMIT = 1 << 20  # bytes, of all values of a Secret
-_CONFLICT = 409
-_ATTEMPTS = 10
-_PAUSE = 0.02  # seconds; some part of it, twice as long after each attempt
 
 
 class Scope(StrEnum):
@@ -64,10 +60,10 @@ def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r}: a secret's name has letters, digits, '-', '_' and '.' only")
     _adopt(api)
-    _again(partial(_set, _place(api, scope), scope, name, value))
+    again(partial(_set, _place(api, scope), scope, name, value))
     projects = _projects(api, scope)
     for each in projects:
-        _again(partial(_merge, each))
+        again(partial(_merge, each))
     return [each.namespace for each in projects]
 
 
@@ -127,18 +123,6 @@ def _values(api: Api, name: str) -> Mapping[str, str]:
             return {}
         raise
     return (found or {}).get("data") or {}
-
-
-def _again(act: Callable[[], None]) -> None:
-    """Read and write anew where somebody has written in between."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            act()
-            break
-        except ApiError as error:
-            if error.status != _CONFLICT or attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311
 
 
 def _write(api: Api, name: str, before: Object | None, values: Mapping[str, str]) -> None:
