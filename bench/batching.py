@@ -13,10 +13,10 @@ import warnings
 import click
 from prompts import PROMPTS
 
-from job import models
-from job.generation import Row, generate
-from job.prompts import Prompt
-from job.settings import Settings
+from job.generate.engines.transformers import Row, generate
+from job.generate.models import load
+from job.generate.prompts import Prompt
+from job.generate.settings import Settings
 
 
 @click.command()
@@ -27,7 +27,7 @@ from job.settings import Settings
 def main(name: str, max_new_tokens: int, rounds: int, batch_sizes: str) -> None:
     """Print new tokens per second for each batch size."""
     warnings.simplefilter("ignore")
-    model = models.load(models.find(name))
+    model = load.load(load.find(name))
     rows = [
         Row(Prompt(str(place), text), tuple(model.tokenizer(text).input_ids), 1, max_new_tokens)
         for place, text in enumerate(PROMPTS)

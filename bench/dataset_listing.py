@@ -16,7 +16,7 @@ import click
 from job.datasets import DatasetRef, Datasets, layout
 from job.datasets.history import Entry, Kind
 from job.datasets.log import Log
-from job.datasets.parallel import each
+from job.storage.parallel import each
 
 
 @click.command()
@@ -27,7 +27,7 @@ from job.datasets.parallel import each
 def main(url: str, count: int, versions: int, rounds: int) -> None:
     """Print seconds for each command."""
     store = Datasets.at(url).store
-    store.conditional()
+    store.supports_conditional_writes()
 
     def fill(number: int) -> None:
         log = Log(store, DatasetRef(f"dataset-{number:04d}"))

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import click
 
-from job.datasets.store import open_store
+from job.storage.open import open_store
 
 Command = Callable[[str, Path], Sequence[str]]
 

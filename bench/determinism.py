@@ -20,8 +20,8 @@ from pathlib import Path
 import click
 from prompts import PROMPTS
 
-from job import generate, outputs
-from job.settings import Settings
+from job.generate import outputs, run
+from job.generate.settings import Settings
 
 
 def texts(folder: Path) -> dict[tuple[str, int], str]:
@@ -73,7 +73,7 @@ def main(model: str, sequences: int, max_new_tokens: int) -> None:
             settings = Settings(**{name: getattr(base, name) for name in Settings.__slots__} | changed)
             if change == "killed and resumed":
                 killed(settings, out)
-            generate.run(settings, out)
+            run.run(settings, out)
             made, expected = texts(out), texts(folder / "base")
             equal = sum(made[key] == expected[key] for key in made)
             click.echo(f"{change:26} {equal:5} of {len(made):5}  {equal / len(made):7.2%}")
@@ -84,7 +84,7 @@ def main(model: str, sequences: int, max_new_tokens: int) -> None:
         click.echo(
             f"{model}, {os.cpu_count()} cores: {max_new_tokens} new tokens each, against batch size 16"
         )
-        generate.run(base, folder / "base")
+        run.run(base, folder / "base")
         compare("killed and resumed")
         compare("prompts in another order", prompts=prompts("order.txt", PROMPTS[::-1]))
         compare("half of the prompts", prompts=prompts("half.txt", PROMPTS[::2]))

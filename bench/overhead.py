@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from argo.compile import Cluster, Kind, Origin, compile
+from argo.compile import Cluster, FileOrigin, Kind, compile
 from argo.language import load
 
 IMAGE = "debian:12"
@@ -105,7 +105,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "overhead.yaml")
         file.write_text(OURS, "utf-8")
-        origin = Origin(file.name, given.repository, given.commit)
+        origin = FileOrigin(file.name, given.repository, given.commit)
         ours = compile(load(file), Kind.WORKFLOW, Cluster(), origin)
     both = {"minimal": minimal(given.repository, given.commit), "textgen": ours}
     times: dict[str, list[float]] = {name: [] for name in both}

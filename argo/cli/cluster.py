@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from argo.cluster.connection import connect, is_configured
-from argo.local import runs
+from argo.local import run_folder
 from argo.local.project import Project
 from job.errors import UnknownReferenceError
 
@@ -44,7 +44,7 @@ def located(name: str, context: str | None, namespace: str | None) -> "Path | Ap
         return connected(context, namespace)
     folder = Project.around(Path.cwd()).runs
     try:
-        return runs.find(folder, name)
+        return run_folder.find(folder, name)
     except UnknownReferenceError as here:
         if not is_configured():
             raise

@@ -9,8 +9,8 @@ import click
 from argo.cli.cluster import cluster_options, located
 from argo.cli.progress import duration
 from argo.cli.tables import aligned, output_option, print_value
-from argo.local import runs
-from argo.local.record import JobRecord, RunRecord
+from argo.local import run_folder
+from argo.runs import JobRecord, RunRecord
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
@@ -32,7 +32,7 @@ _JOBS: tuple[tuple[str, Callable[[_Row], str]], ...] = (
 def command(name: str, output: str | None, context: str | None, namespace: str | None) -> None:
     """Show RUN and its jobs."""
     place = located(name, context, namespace)
-    record = runs.read(place) if isinstance(place, Path) else _there(place, name)
+    record = run_folder.read(place) if isinstance(place, Path) else _there(place, name)
     if output in {"json", "yaml"}:
         print_value(record.encoded(), output)
         return

@@ -9,9 +9,9 @@ import click
 from argo.cli.cluster import cluster_options, connected, is_configured
 from argo.cli.progress import duration
 from argo.cli.tables import Column, age, output_option, print_rows
-from argo.local import runs
+from argo.local import run_folder
 from argo.local.project import Project
-from argo.local.record import RunRecord
+from argo.runs import RunRecord
 from job.errors import TextgenError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
     folder = Project.around(Path.cwd()).runs
     found, there, places = [], [], []
     if not (context or namespace):
-        found = runs.every(folder)
+        found = run_folder.every(folder)
         places = [str(folder)]
     if context or namespace or is_configured():
         try:

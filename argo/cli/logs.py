@@ -9,7 +9,7 @@ import click
 
 from argo.cli.cluster import cluster_options, located
 from argo.cli.progress import heads
-from argo.local import runs
+from argo.local import run_folder
 from job.errors import UnknownReferenceError
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def command(name: str, job: str | None, follow: bool, context: str | None, names
 
 
 def _here(folder: Path, job: str | None, follow: bool) -> None:
-    names = list(runs.read(folder).jobs)
+    names = list(run_folder.read(folder).jobs)
     jobs = _chosen(folder.name, names, job)
     named = heads(names)
     tails = {each: _Tail(folder / "jobs" / each / "log") for each in jobs}
     while True:
-        record = runs.read(folder)  # before the last look at the logs, so that no line is missed
+        record = run_folder.read(folder)  # before the last look at the logs, so that no line is missed
         for each, tail in tails.items():
             for line in tail.lines():
                 click.echo(line if job else f"{named[each]} {line}")

@@ -6,8 +6,8 @@ from typing import TextIO
 
 import click
 
-from argo.cli.tables import visible
-from argo.local.record import JobRecord, Phase, RunRecord, now
+from argo.runs import JobRecord, Phase, RunRecord, now
+from job.text import visible
 
 _COLOURS = ("cyan", "magenta", "blue", "yellow", "green")
 PHASES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.ERROR: "red", Phase.OMITTED: "yellow"}

@@ -8,8 +8,8 @@ from argo.cli.invocation import textgen
 from argo.cli.progress import duration
 from argo.cli.tables import byte_size
 from argo.local.plan import Plan
-from argo.local.record import Phase, RunRecord
-from argo.local.runs import Run
+from argo.local.run_folder import Run
+from argo.runs import Phase, RunRecord
 from job.datasets import DatasetRef, Datasets, File, Version, layout
 
 _LINES = 40

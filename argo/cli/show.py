@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from argo.cli.progress import PHASES, Plain, duration
-from argo.cli.tables import visible
-from argo.local import runs
-from argo.local.record import Phase, RunRecord
+from argo.local import run_folder
+from argo.runs import Phase, RunRecord
+from job.text import visible
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
@@ -26,7 +26,7 @@ def shown_here(folder: Path) -> int:
     """The same for a run of this machine, which some other process runs."""
     with _display(False) as show:
         while True:
-            record = runs.read(folder)
+            record = run_folder.read(folder)
             show(record)
             if record.phase.ended:
                 return 0 if record.phase is Phase.SUCCEEDED else 1

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import click
 
+from job.text import visible
+
 T = TypeVar("T")
 
 output_option = click.option(
@@ -66,11 +68,6 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in shown)
     return "\n".join("   ".join(row).rstrip() for row in padded)
-
-
-def visible(text: str) -> str:
-    """What a terminal would obey is shown, not sent."""
-    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def age(since: datetime, now: datetime | None = None) -> str:

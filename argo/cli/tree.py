@@ -8,8 +8,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from argo.cli.progress import PHASES, duration
-from argo.cli.tables import visible
-from argo.local.record import Phase, RunRecord
+from argo.runs import Phase, RunRecord
+from job.text import visible
 
 _GLYPHS = {
     Phase.PENDING: "◷",

@@ -13,7 +13,6 @@ Object = dict[str, Any]
 
 _CONNECT, _READ = 10, 30  # seconds
 _ATTEMPTS = 4
-_AGAIN = {429, 500, 502, 503, 504}
 
 
 class ApiError(ClusterError):
@@ -27,6 +26,13 @@ class ApiError(ClusterError):
 
 class UnreachableError(ClusterError):
     """There was no answer, or it broke off."""
+
+
+def passing(error: ClusterError) -> bool:
+    """Whether the same request may work later: trouble of the API server, or of what stands before it."""
+    if isinstance(error, ApiError):
+        return error.status == 429 or error.status >= 500
+    return isinstance(error, UnreachableError)
 
 
 class Api:
@@ -65,8 +71,7 @@ class Api:
             try:
                 return self._json("GET", path, query)
             except ClusterError as error:
-                passing = isinstance(error, UnreachableError) or getattr(error, "status", 0) in _AGAIN
-                if not passing or attempt == _ATTEMPTS - 1:
+                if not passing(error) or attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(0.2 * 2**attempt)
         raise AssertionError

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from argo.cluster.api import Api
-from argo.language.diagnostics import did_you_mean
 from job.errors import InputError
+from job.text import did_you_mean
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _HOME = Path.home() / ".kube" / "config"

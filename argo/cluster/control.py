@@ -17,7 +17,7 @@ from argo.cluster import pods, run
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.conflict import again
 from argo.cluster.follow import get
-from argo.local.record import Phase
+from argo.runs import Phase
 from job.errors import InputError
 
 # What says that the run has ended, the last that a poller has reported it (argo.trigger.run).

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from argo.cluster import pods, run
 from argo.cluster.api import Api, Object
 from argo.cluster.watch import snapshots
-from argo.language.diagnostics import did_you_mean
-from argo.local.record import Phase, RunRecord
+from argo.runs import Phase, RunRecord
 from job.errors import ClusterError, UnknownReferenceError
+from job.text import did_you_mean
 
 _TICK = 0.5  # seconds: how often somebody who waits is looked after
 _UNTAKEN = 10  # seconds after which a controller should have taken a run

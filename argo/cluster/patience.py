@@ -2,7 +2,7 @@
 
 import time
 
-from argo.cluster.api import ApiError
+from argo.cluster.api import ApiError, passing
 from job.errors import ClusterError
 
 _PATIENCE = 600  # seconds without any answer
@@ -38,6 +38,7 @@ class Patience:
         self._failures += 1
 
     def _longest(self, error: ClusterError) -> int:
-        if not isinstance(error, ApiError) or error.status == 429 or error.status >= 500:
+        if passing(error):
             return _PATIENCE
-        return _STARTING if error.status in {401, 403} and self._allowed else 0
+        refused = isinstance(error, ApiError) and error.status in {401, 403}
+        return _STARTING if refused and self._allowed else 0

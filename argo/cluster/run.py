@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from argo.cluster.api import Api, Object
-from argo.local.record import JobRecord, Phase, RunRecord
+from argo.runs import JobRecord, Phase, RunRecord
 
 # Argo's phases of nodes beside those that runs here have.
 _PHASES = {"": Phase.PENDING, "Skipped": Phase.OMITTED, "Daemoned": Phase.RUNNING}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argo.cluster.api import Api, Object
-from argo.compile import Cluster, Kind, Origin, compile
+from argo.compile import Cluster, FileOrigin, Kind, compile
 from argo.compile import cluster as clusters
 from argo.compile.origin import find
 from argo.compile.parameters import REF, URL
@@ -18,7 +18,7 @@ class Submission:
     """What is to be created, what it was compiled from and where that lies, and the values of its inputs."""
 
     workflow: Workflow
-    origin: Origin
+    origin: FileOrigin
     values: Mapping[str, str | DatasetRef]
     made: Object
 

@@ -5,6 +5,6 @@ checkouts that need no pod (fold) → what each pod's containers do (steps, cont
 """
 
 from argo.compile.cluster import Cluster, Security
-from argo.compile.workflow import Kind, Origin, compile
+from argo.compile.workflow import FileOrigin, Kind, compile
 
-__all__ = ["Cluster", "Kind", "Origin", "Security", "compile"]
+__all__ = ["Cluster", "FileOrigin", "Kind", "Security", "compile"]

@@ -92,7 +92,7 @@ _CLAIMS = ("storage", "cache")
 def _name(path: Path, key: object) -> str:
     known = [each.name.replace("_", "-") for each in fields(Cluster)]
     if key not in known:
-        from argo.language.diagnostics import did_you_mean
+        from job.text import did_you_mean
 
         raise InputError(
             f"{path}: {key}: no such key; {did_you_mean(str(key), known, 'see docs/compile.md')}"

@@ -11,7 +11,7 @@ from argo.compile.cluster import Cluster, Security
 from argo.language.model import Container, Job, Script, Secret, Type
 from job.errors import InputError
 
-# Where the first container leaves what the others read, as in job.pod.steps.
+# Where the first container leaves what the others read, as in job.pod.spec.
 NOTES = "/var/run/textgen"
 
 _SCRIPT = f"{NOTES}/script"

@@ -5,35 +5,35 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from argo.compile.workflow import Kind, Origin
+from argo import repository
+from argo.compile.workflow import FileOrigin, Kind
 from argo.language.model import EventField, GitCheckout, Workflow
-from argo.local import source
+from job.checkout.git import redact_url
 from job.errors import InputError
-from job.git import public
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def find(workflow: Workflow, kind: Kind, url: str | None = None) -> Origin:
+def find(workflow: Workflow, kind: Kind, url: str | None = None) -> FileOrigin:
     """The repository of the file, at its commit; for a template, which is for many pushes, at its branch.
 
     `url` in place of the remote's, which clones write in several ways; empty, for any repository.
     Without a repository that has a remote, the event that the file itself carries.
     """
     path = workflow.path
-    root = source.repository(path.parent) if path.is_file() else None
+    root = repository.find_root(path.parent) if path.is_file() else None
     file = path.resolve().relative_to(root.resolve()).as_posix() if root else path.name
     if url is not None:
-        url = public(url)
+        url = redact_url(url)
     elif root:
-        url = source.remote(root)
+        url = repository.remote_url(root)
     if root is None or url is None:
-        return Origin(file, workflow.event.url or "", workflow.event.ref or "")
+        return FileOrigin(file, workflow.event.url or "", workflow.event.ref or "")
     branch = workflow.trigger.branches[0] if workflow.trigger and workflow.trigger.branches else ""
-    return Origin(file, url, branch if kind is Kind.TEMPLATE else _head(root))
+    return FileOrigin(file, url, branch if kind is Kind.TEMPLATE else _head(root))
 
 
-def doubts(workflow: Workflow, origin: Origin) -> Iterator[str]:
+def doubts(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
     """What will keep the run's checkout of this repository from working, in one line each."""
     linked = any(
         isinstance(job.action, GitCheckout) and job.action.url is EventField.URL
@@ -47,7 +47,7 @@ def doubts(workflow: Workflow, origin: Origin) -> Iterator[str]:
 
 def _head(root: Path) -> str:
     try:
-        return source.commit(root, "HEAD")
+        return repository.resolve_commit(root, "HEAD")
     except InputError:  # before the first commit
         return ""
 

@@ -23,7 +23,7 @@ class Parameters:
     defaults: Mapping[str, str]
 
     def value(self, name: str) -> dict[str, str]:
-        """A VALUE of job.pod.steps."""
+        """A VALUE of job.pod.spec."""
         found = {"parameter": name}
         return found | ({"default": self.defaults[name]} if name in self.defaults else {})
 

@@ -14,13 +14,13 @@ from hera.workflows import models as m
 from argo.compile import container, names, resources, security, steps, store, text
 from argo.compile.cluster import Cluster
 from argo.compile.container import NOTES, Own
-from argo.compile.fold import Folded
+from argo.compile.inline_checkouts import Folded
 from argo.compile.parameters import REF, URL, Parameters
 from argo.compile.steps import Steps
 from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
 from job.errors import InputError
 
-VERSIONS = "/var/run/versions"  # as in job.pod.steps
+VERSIONS = "/var/run/versions"  # as in job.pod.spec
 IMAGE = "textgen:{version}"  # ours: job/ without torch
 SHARED = "shared"
 

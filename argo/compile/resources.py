@@ -9,9 +9,9 @@ from hera.workflows import models as m
 
 from argo.compile.cluster import Cluster
 from argo.instances import Instances, InstanceType
-from argo.language.diagnostics import did_you_mean
 from argo.language.model import Job, Workflow
 from job.errors import InputError
+from job.text import did_you_mean
 
 # A type is a whole machine, and a node keeps some of itself for the system.
 REQUESTED = Fraction(4, 5)

@@ -1,4 +1,4 @@
-"""What the containers around a job's own are told (job/pod/steps.py has the form)."""
+"""What the containers around a job's own are told (job/pod/spec.py has the form)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from hera.workflows import models as m
 
 from argo.compile import store
-from argo.compile.fold import Folded
+from argo.compile.inline_checkouts import Folded
 from argo.compile.names import parameter
 from argo.compile.parameters import REF, URL, Parameters
 from argo.language.model import (

@@ -15,7 +15,7 @@ from hera.workflows import models as m
 
 from argo.compile import emit, names, parameters, pod, security, store
 from argo.compile.cluster import Cluster
-from argo.compile.fold import fold
+from argo.compile.inline_checkouts import fold
 from argo.compile.parameters import REF
 from argo.language.model import Job, SharedVolume, Workflow
 from job.errors import InputError
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FileOrigin:
     """Where the file lies: its path in the repository, the repository's address and a commit or branch."""
 
     file: str
@@ -47,7 +47,7 @@ def compile(
     workflow: Workflow,
     kind: Kind,
     cluster: Cluster,
-    origin: Origin,
+    origin: FileOrigin,
     *,
     values: Mapping[str, str] = MappingProxyType({}),
     schedule: str | None = None,
@@ -71,7 +71,7 @@ def compile(
 
 
 def _workflow(
-    workflow: Workflow, kind: Kind, cluster: Cluster, origin: Origin, values: Mapping[str, str]
+    workflow: Workflow, kind: Kind, cluster: Cluster, origin: FileOrigin, values: Mapping[str, str]
 ) -> HeraWorkflow:
     folded = fold(workflow)
     jobs = list(folded.jobs.values())
@@ -171,7 +171,7 @@ def _check(workflow: Workflow, jobs: list[Job]) -> None:
         )
 
 
-def _lineage(workflow: Workflow, origin: Origin) -> dict[str, Any]:
+def _lineage(workflow: Workflow, origin: FileOrigin) -> dict[str, Any]:
     digest = sha256(workflow.text.encode("utf-8", "surrogateescape")).hexdigest()
     return {
         "workflow": {"name": workflow.name, "file": origin.file, "sha256": digest},
@@ -180,7 +180,7 @@ def _lineage(workflow: Workflow, origin: Origin) -> dict[str, Any]:
     }
 
 
-def _labels(workflow: Workflow, origin: Origin) -> dict[str, str]:
+def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:
     """By what `kubectl get workflows -l` finds a run."""
     repository = PurePosixPath(origin.url).stem
     return {

@@ -17,10 +17,11 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from argo.language.diagnostics import Findings, quoted
+from argo.language.diagnostics import Findings
 from argo.language.model import Position
 from argo.language.nodes import Mapping, Node, Scalar, Sequence
 from argo.language.syntax import explained
+from job.text import quoted
 
 MAX_DEPTH = 50
 # Nodes of the file with every alias written out: what the checks would walk.

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from argo.instances import builtin
-from argo.language.diagnostics import did_you_mean, quoted
 from argo.language.field import Field
 from argo.language.model import Value
 from argo.language.values import environment
+from job.text import did_you_mean, quoted
 
 
 @dataclass(frozen=True, slots=True)

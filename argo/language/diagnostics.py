@@ -1,13 +1,12 @@
 """What is wrong with a workflow file: where, under which code, and what to write instead."""
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from argo.language.model import Position
 from job.errors import InputError
+from job.text import one_line
 
 MAX_ERRORS = 100
 
@@ -122,46 +121,3 @@ class Findings:
         return tuple(
             sorted(dict.fromkeys(self.found), key=lambda d: (d.position.line, d.position.column, d.code))
         )
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that `name` was probably meant to be, or None.
-
-    Only a hundred are compared letter by letter: difflib takes a third of a millisecond for each.
-    """
-    by_case = {each.casefold(): each for each in names}
-    wanted = name[:100].casefold()
-    if wanted in by_case:
-        return by_case[wanted]
-    close = difflib.get_close_matches(wanted, list(by_case)[:100], n=1, cutoff=0.6)
-    return by_case[close[0]] if close else None
-
-
-def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
-    """A hint: the nearest of `names`, or what there is to choose from."""
-    names = list(names)
-    near = nearest(name, names)
-    if near:
-        return f"did you mean {quoted(str(near))}?"
-    return otherwise or (f"write one of {listed(names)}" if names else "")
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """`a, b, c`, cut short where there are many."""
-    names = [shortened(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def one_line(text: str) -> str:
-    """`text` safe to print on a terminal's line: control characters as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def quoted(text: str) -> str:
-    """`text` as a message shows it: in quotes, and short."""
-    return repr(shortened(text))
-
-
-def shortened(text: str, most: int = 60) -> str:
-    """`text`, or its beginning where it is longer than `most` characters."""
-    return text if len(text) <= most else text[: most - 1] + "…"

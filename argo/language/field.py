@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from argo.language.diagnostics import Findings, did_you_mean, listed, quoted, shortened
+from argo.language.diagnostics import Findings
 from argo.language.model import Position
 from argo.language.nodes import Mapping, Node, Scalar, Sequence
+from job.text import did_you_mean, listed, quoted, shortened
 
 _KINDS = {Scalar: "a text", Sequence: "a list", Mapping: "a map"}
 

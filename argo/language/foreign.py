@@ -1,9 +1,9 @@
 """Files and jobs written for another system: one clear answer in place of fifty."""
 
-from argo.language.diagnostics import listed, quoted
 from argo.language.field import Field
 from argo.language.model import Position
 from argo.language.nodes import Mapping, Node, Scalar
+from job.text import listed, quoted
 
 _ACTIONS_KEYS = ("steps", "runs-on")
 _START = "write jobs: {NAME: {uses: script@v1, with: {image: ..., script: ...}}}"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from argo.language.diagnostics import quoted, shortened
 from argo.language.field import Field
 from argo.language.model import FromJob, Input, Output
 from job.datasets.reference import LATEST, DatasetRef
+from job.text import quoted, shortened
 
 Needs = dict[str, tuple[str, ...]]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from argo.language.diagnostics import did_you_mean, quoted
 from argo.language.field import Field
 from argo.language.model import (
     FromJob,
@@ -16,6 +15,7 @@ from argo.language.model import (
 )
 from argo.language.values import NAME, dataset, dataset_to_write, literal
 from job.datasets.reference import DatasetRef
+from job.text import did_you_mean, quoted
 
 Outputs = Mapping[str, Mapping[str, Output]]
 

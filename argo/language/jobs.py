@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from argo.language import scripts
 from argo.language.actions import ACTIONS, ActionKind, Call
 from argo.language.defaults import Defaults, Resources, resources
-from argo.language.diagnostics import did_you_mean, quoted
 from argo.language.field import Field
 from argo.language.graph import Waiting, complete_needs, same_run_datasets
 from argo.language.inputs import job_inputs, job_outputs
 from argo.language.model import Action, Container, Input, Job, Output, Script, Value, WorkflowInput
 from argo.language.values import environment
+from job.text import did_you_mean, quoted
 
 MAX_JOBS = 1000
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from argo.language.diagnostics import did_you_mean, listed, quoted
 from argo.language.model import Type, Workflow
 from job.datasets.reference import DatasetRef
 from job.errors import InputError
+from job.text import did_you_mean, listed, quoted
 
 
 def bind(workflow: Workflow, values: Mapping[str, str]) -> Mapping[str, str | DatasetRef]:

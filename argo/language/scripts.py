@@ -3,10 +3,10 @@
 import re
 from collections.abc import Container, Iterator
 
-from argo.language.diagnostics import quoted
 from argo.language.field import Field
 from argo.language.model import Position
 from argo.language.nodes import Scalar
+from job.text import quoted
 
 _PATH = re.compile(r"(?<![\w./~$}-])/(inputs?|outputs?)/([A-Za-z0-9_][A-Za-z0-9_.-]*)(?![\w*?$-])")
 _CLOSED = re.compile(

@@ -5,12 +5,12 @@ There is no `${{ }}` and no interpolation: each form is a whole value.
 
 import re
 
-from argo.language.diagnostics import quoted
 from argo.language.field import Field
 from argo.language.model import Secret, Value
 from argo.language.nodes import Scalar
 from job.datasets.reference import LATEST, DatasetRef
 from job.errors import InputError
+from job.text import quoted
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _PREFIX = "secret:"

@@ -10,12 +10,13 @@ from pathlib import Path
 from argo.language.actions.git_checkout import clone_url, commit
 from argo.language.compose import compose
 from argo.language.defaults import Defaults, defaults
-from argo.language.diagnostics import Diagnostic, Findings, TooManyErrors, WorkflowError, quoted
+from argo.language.diagnostics import Diagnostic, Findings, TooManyErrors, WorkflowError
 from argo.language.field import Field
 from argo.language.foreign import is_foreign
 from argo.language.inputs import workflow_inputs
 from argo.language.jobs import read_jobs
 from argo.language.model import Event, EventField, GitCheckout, Job, Position, Trigger, Workflow
+from job.text import quoted
 
 MAX_BYTES = 1024 * 1024
 

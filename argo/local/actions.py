@@ -11,8 +11,8 @@ from argo.local import caches, folders, process
 from argo.local.blocking import blocking
 from argo.local.state import Line, State
 from argo.local.task import Access, Mount, Task
+from job.checkout.git import redact_url
 from job.errors import JobError
-from job.git import public
 
 SCRIPT = "/run/textgen/script"
 
@@ -77,7 +77,7 @@ async def checkout(state: State, job: Job, action: GitCheckout, say: Line) -> No
     def line(text: str) -> None:
         head, found, commit = text.partition("HEAD is now at ")
         if found and not head:
-            state.checkouts[job.name] = {"repository": public(chosen.url or ""), "commit": commit}
+            state.checkouts[job.name] = {"repository": redact_url(chosen.url or ""), "commit": commit}
         say(text.replace(str(target), action.path).removeprefix("textgen: "))
 
     await _run(_job("checkout", *words), env, line)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from argo.language.model import Job, Output, SharedVolume, Type
-from argo.local.runs import Run
+from argo.local.run_folder import Run
 from job.errors import JobError
 
 # A string output is "small-ish" text.

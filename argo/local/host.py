@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from argo.local import caches, runs
+from argo.local import caches, run_folder
 from argo.local.process import on_leash
 from argo.local.sandbox import path
 from argo.local.task import Access, Mount, Task
@@ -84,6 +84,6 @@ def _clear(link: Path) -> None:
     target = link.readlink() if link.is_symlink() else link
     run = next((folder for folder in target.parents if folder.parent.name == "runs"), None)
     ours = ".textgen" in target.parts and link.is_symlink()
-    if not ours or (run is not None and run.exists() and runs.is_alive(run)):
+    if not ours or (run is not None and run.exists() and run_folder.is_alive(run)):
         raise InputError(f"--runtime host: {link} is there already; a job needs that place for itself")
     link.unlink()

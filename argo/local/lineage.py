@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 from argo.language.model import Container, CreateModel, Job, Script
 from argo.local.plan import Plan, ancestors
-from argo.local.record import now
-from argo.local.source import Source
+from argo.repository import CodeVersion
+from argo.runs import now
 
 
 def of(
@@ -15,7 +15,7 @@ def of(
     run: str,
     job: Job,
     *,
-    source: Source | None,
+    source: CodeVersion | None,
     inputs: Mapping[str, str],
     checkouts: Mapping[str, Mapping[str, str]],
 ) -> dict[str, object]:

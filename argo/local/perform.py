@@ -10,7 +10,7 @@ from argo.local import actions, folders, inputs, lineage
 from argo.local.blocking import blocking
 from argo.local.state import Line, State
 from argo.local.task import Mount
-from job.datasets import DatasetRef, Origin, Version
+from job.datasets import DatasetRef, Producer, Version
 from job.errors import CommitError
 
 
@@ -68,11 +68,11 @@ async def _store(
     run = state.run.folder.name
     made_by = lineage.of(state.plan, run, job, source=state.source, inputs=read, checkouts=state.checkouts)
     return await blocking(
-        lambda progress: state.plan.datasets.commit(
+        lambda progress: state.plan.datasets.commit_version(
             replace(dataset, version="latest"),
             folder,
             lineage=made_by,
-            origin=Origin(run, job.name, output),
+            origin=Producer(run, job.name, output),
             progress=progress,
         )
     )

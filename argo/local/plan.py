@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from argo import repository
 from argo.language import Workflow, bind
 from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
-from argo.local import source
 from argo.local.project import Project
 from argo.local.secrets import Secrets
 from argo.local.task import Runtime
@@ -54,11 +54,11 @@ def make(
 ) -> Plan:
     """Look everything up. Raises InputError for what is missing."""
     values = bind(workflow, parameters)
-    root = source.repository(workflow.path.parent)
+    root = repository.find_root(workflow.path.parent)
     project = Project.around(workflow.path.parent if root else Path.cwd())
     if ref and not root:
         raise InputError(f"--ref {ref}: {workflow.path} is in no git repository")
-    commit = source.commit(root, ref) if root and ref else None
+    commit = repository.resolve_commit(root, ref) if root and ref else None
     found = Secrets.of(workflow, secrets, os.environ)
     checkouts = {
         job.name: _checkout(workflow, job, job.action, root, commit)
@@ -111,10 +111,11 @@ def _checkout(
     workflow: Workflow, job: Job, action: GitCheckout, root: Path | None, commit: str | None
 ) -> Checkout:
     where = f"{workflow.path}:{job.at.line}: job {job.name!r}"
-    origin = source.remote(root) if root else None
+    origin = repository.remote_url(root) if root else None
     event = workflow.event
     ours = root is not None and (
-        action.url is EventField.URL or (origin is not None and source.same(action.url, origin))
+        action.url is EventField.URL
+        or (origin is not None and repository.is_same_repository(action.url, origin))
     )
     if root and ours and (action.ref is None or isinstance(action.ref, EventField)):
         return Checkout(root.as_uri(), commit) if commit else Checkout(None, None)

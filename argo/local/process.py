@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from argo.local import leash
+from argo.local import supervisor
 
 # A progress bar redraws its line many times a second; in a log it is a line now and then.
 _REDRAW_SECONDS = 5.0
@@ -18,8 +18,8 @@ _END = re.compile(r"\r\n|\n|\r")
 
 
 def on_leash(command: Sequence[str], release: Sequence[str] = ()) -> list[str]:
-    """The command, ending when its standard input does; see argo.local.leash."""
-    held = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(len(release))]
+    """The command, ending when its standard input does; see argo.local.supervisor."""
+    held = [sys.executable, "-I", "-S", str(Path(supervisor.__file__)), str(len(release))]
     return [*held, *release, *command]
 
 
@@ -46,12 +46,12 @@ async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[st
         status = await ended
         # not for ever: where there is no sandbox, a daemon may have kept the pipe
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reading, leash.GRACE)
+            await asyncio.wait_for(reading, supervisor.GRACE)
         return status if status >= 0 else 128 - status
     except BaseException:  # cancelled, above all
         process.stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), leash.GRACE + 2)
+            await asyncio.wait_for(process.wait(), supervisor.GRACE + 2)
         raise
     finally:
         if process.returncode is None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from job.datasets import default_url
+from job.storage.open import default_url, project_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,7 @@ class Project:
     @classmethod
     def around(cls, start: Path) -> "Project":
         """The nearest folder upwards with `.textgen` or `.git` in it; `start` where there is none."""
-        here = start.resolve()
-        marked = (
-            folder
-            for folder in (here, *here.parents)
-            if (folder / ".textgen").is_dir() or (folder / ".git").exists()
-        )
-        return cls(next(marked, here))
+        return cls(project_root(start))
 
     @property
     def home(self) -> Path:

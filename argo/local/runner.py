@@ -8,13 +8,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
+from argo import repository
 from argo.language.model import Job
-from argo.local import runs, source
+from argo.local import run_folder
 from argo.local.perform import perform
 from argo.local.plan import Plan
-from argo.local.record import JobRecord, Phase, RunRecord, now
-from argo.local.runs import Run
+from argo.local.run_folder import Run
 from argo.local.state import State
+from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
 
 _OF_THE_JOB = (JobError, CheckoutError, CommitError)
@@ -39,8 +40,8 @@ class Interrupted(TextgenError):  # noqa: N818
 def execute(plan: Plan, file: str, report: Reporter) -> Run:
     """Run the workflow to its end. Raises Interrupted for Ctrl-C and SIGTERM."""
     plan.project.prepare()
-    folder = runs.new_folder(plan.project.runs, plan.workflow.name)
-    with runs.alive(folder):
+    folder = run_folder.new_folder(plan.project.runs, plan.workflow.name)
+    with run_folder.alive(folder):
         state = _start(plan, folder, file)
         report.started(state.run.record)
         try:
@@ -55,9 +56,9 @@ def execute(plan: Plan, file: str, report: Reporter) -> Run:
 def _start(plan: Plan, folder: Path, file: str) -> State:
     code = None
     if any(checkout.url is None for checkout in plan.checkouts.values()) and plan.root:
-        code = source.snapshot(plan.root, folder / "source")
+        code = repository.snapshot_working_tree(plan.root, folder / "source")
     elif plan.root:
-        code = source.describe(plan.root, plan.ref or "HEAD")
+        code = repository.describe_code(plan.root, plan.ref or "HEAD")
     record = RunRecord(
         name=folder.name,
         workflow=plan.workflow.name,

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from argo.local.plan import Plan
-from argo.local.runs import Run
-from argo.local.source import Source
+from argo.local.run_folder import Run
+from argo.repository import CodeVersion
 from job.datasets import Version
 
 Line = Callable[[str], None]
@@ -17,6 +17,6 @@ class State:
 
     plan: Plan
     run: Run
-    source: Source | None = None
+    source: CodeVersion | None = None
     made: dict[tuple[str, str], Version] = field(default_factory=dict)
     checkouts: dict[str, Mapping[str, str]] = field(default_factory=dict)

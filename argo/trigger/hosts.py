@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
+from job.checkout.git import PASSWORD, redact_url
 from job.errors import InputError
-from job.git import PASSWORD, public
 
 TOKEN = "TEXTGEN_STATUS_TOKEN"  # noqa: S105
 
@@ -60,7 +60,7 @@ class Request:
 def place(url: str) -> tuple[str, str] | None:
     """The host (with its port) and the path of a repository; None where its host has no https."""
     try:
-        parts = urlsplit(public(url)) if "://" in url else None
+        parts = urlsplit(redact_url(url)) if "://" in url else None
     except ValueError:
         return None
     if parts is None:

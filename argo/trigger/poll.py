@@ -16,17 +16,18 @@ from argo.cluster import run as runs
 from argo.cluster.api import Api, ApiError, Object, UnreachableError
 from argo.compile import Cluster
 from argo.language import check
-from argo.language.diagnostics import Severity, one_line
-from argo.local.record import Phase
-from argo.local.source import key
-from argo.trigger import event, record, run
+from argo.language.diagnostics import Severity
+from argo.repository import repository_key
+from argo.runs import Phase
+from argo.trigger import event, push_record, run
 from argo.trigger.hosts import State
 from argo.trigger.push import Push
-from argo.trigger.record import Record
+from argo.trigger.push_record import PushRecord
 from argo.trigger.repository import FOLDER, Repository, canonical
 from argo.trigger.status import Statuses
-from job.datasets.store import Store
 from job.errors import ClusterError, InputError, TextgenError
+from job.storage.store import Store
+from job.text import one_line
 
 MOST = 100  # commits of a branch that one poll runs
 
@@ -56,10 +57,10 @@ class Poller:
         keys, done = set(), True
         for url in urls:
             with suppress(InputError):  # which is said when it is polled
-                keys.add(key(canonical(url, self.environ)))
+                keys.add(repository_key(canonical(url, self.environ)))
         for workflow in run.waiting(self.api):
             push = run.of(workflow)
-            if push and key(push.url) in keys:
+            if push and repository_key(push.url) in keys:
                 try:
                     _say(say, push, self._admitted(push, workflow))
                 except UnreachableError:
@@ -69,7 +70,7 @@ class Poller:
                     done = False
         for workflow in run.ended(self.api) if self.statuses else ():
             push = run.of(workflow)
-            if push and key(push.url) in keys:
+            if push and repository_key(push.url) in keys:
                 self._report(push, workflow)
         return done
 
@@ -82,7 +83,7 @@ class Poller:
         with tempfile.TemporaryDirectory(prefix="textgen-") as folder:
             repository = Repository(url, Path(folder), self.environ, self.timeout)
             listed = repository.branches()
-            known = record.heads(self.store, repository.url)
+            known = push_record.heads(self.store, repository.url)
             changed = [branch for branch in listed if listed[branch] != known.get(branch)]
             found = repository.fetch(changed, MOST + 1 if self.every else 1)
             done = {branch: commit for branch, commit in known.items() if branch in listed}
@@ -91,7 +92,7 @@ class Poller:
                 if all(self._run(repository, branch, each, say) for each in commits):
                     done[branch] = commit
             if done != known:
-                record.keep_heads(self.store, repository.url, done)
+                push_record.keep_heads(self.store, repository.url, done)
             return found.items() <= done.items()
 
     def _commits(
@@ -128,7 +129,7 @@ class Poller:
         checked = check(Path(push.file), data)
         if checked.trigger and push.branch not in checked.trigger.branches:
             return ""
-        if held := record.read(self.store, push):
+        if held := push_record.read(self.store, push):
             return "" if held.error else f"is {held.run} already"
         if checked.workflow is None:
             return self._refused(
@@ -152,14 +153,14 @@ class Poller:
                 raise
             if workflow:
                 return self._admitted(push, workflow)
-            if held := record.read(self.store, push):
+            if held := push_record.read(self.store, push):
                 return f"is {held.run} already"
         raise ClusterError(f"Workflow {push.run} comes and goes: is somebody deleting it?")
 
     def _admitted(self, push: Push, workflow: Object) -> str:
         """Start the Workflow if it is the one that the record names, or can be made so."""
         uid = workflow["metadata"]["uid"]
-        held = record.decide(self.store, push, Record(push.run, uid))
+        held = push_record.decide(self.store, push, PushRecord(push.run, uid))
         if held.uid != uid:  # its run was there, and has been deleted since
             if run.is_waiting(workflow):
                 run.discard(self.api, workflow)
@@ -177,7 +178,7 @@ class Poller:
         event.invalid(self.api, push, line)
         if self.statuses:
             self.statuses.post(push, State.ERROR, line)
-        record.decide(self.store, push, Record(push.run, error=line))
+        push_record.decide(self.store, push, PushRecord(push.run, error=line))
         return f"can't run: {line}"
 
     def _report(self, push: Push, workflow: Object) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from argo.compile import names
-from argo.language.diagnostics import one_line
-from argo.local.source import key
+from argo.repository import repository_key
 from job.datasets.layout import TRIGGERS
+from job.text import one_line
 
 _DIGEST = 12  # characters of 5 bits each
 _LONGEST = 63  # of a Workflow's name, which Argo also makes a label
@@ -31,7 +31,7 @@ class Push:
     @property
     def run(self) -> str:
         """The name of its Workflow: the same for all spellings of the repository's URL."""
-        digest = _digest("\n".join((key(self.url), self.commit, self.file)))
+        digest = _digest("\n".join((repository_key(self.url), self.commit, self.file)))
         stem = names.resource(PurePosixPath(self.file).stem)[: _LONGEST - _DIGEST - 1].rstrip("-")
         return f"{stem}-{digest}"
 
@@ -42,7 +42,7 @@ class Push:
 
 def folder(url: str) -> str:
     """The prefix of all that the store keeps of a repository."""
-    return f"{TRIGGERS}/{_digest(key(url))}/"
+    return f"{TRIGGERS}/{_digest(repository_key(url))}/"
 
 
 def _digest(text: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from argo.language.workflow import MAX_BYTES
+from job.checkout.git import NOT_A_REF, Git, url_and_env
 from job.errors import CheckoutError
-from job.git import NOT_A_REF, Git, address
 
 FOLDER = ".gradient/workflows"
 
@@ -20,7 +20,7 @@ def canonical(url: str, environ: Mapping[str, str]) -> str:
 
     Raises InputError for what is no repository's address.
     """
-    return address(url, environ)[0]
+    return url_and_env(url, environ)[0]
 
 
 class Repository:
@@ -32,7 +32,7 @@ class Repository:
 
     def __init__(self, url: str, folder: Path, environ: Mapping[str, str], timeout: float) -> None:
         """Nothing is sent yet. Raises InputError for what is no repository's address."""
-        where, env = address(url, environ)
+        where, env = url_and_env(url, environ)
         self.url = where
         self._git = Git(folder, env, timeout=timeout, private=_PRIVATE)
         self._git("init", "--quiet", "--bare", "--template=")

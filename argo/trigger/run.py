@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.compile import Cluster, Kind, Origin, compile
+from argo.compile import Cluster, FileOrigin, Kind, compile
 from argo.compile.parameters import REF, URL
 from argo.language import Workflow
 from argo.trigger.push import Push
@@ -28,7 +28,9 @@ def compiled(push: Push, workflow: Workflow, cluster: Cluster) -> Object:
 
     known = {name: value for name, value in cluster.parameters.items() if name in workflow.inputs}
     values = {**known, URL: push.url, REF: push.commit}
-    text = compile(workflow, Kind.WORKFLOW, cluster, Origin(push.file, push.url, push.commit), values=values)
+    text = compile(
+        workflow, Kind.WORKFLOW, cluster, FileOrigin(push.file, push.url, push.commit), values=values
+    )
     made: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     made["spec"]["suspend"] = True
     return named(made, push, WAITING)

@@ -1,11 +1,11 @@
 """Versioned datasets on S3 or in a folder."""
 
 from job.datasets.datasets import Datasets
-from job.datasets.location import default_url
 from job.datasets.manifest import File, Folder, Link, Manifest
-from job.datasets.origin import Origin
+from job.datasets.origin import Producer
 from job.datasets.reference import DatasetRef
 from job.datasets.version import Dataset, Version
+from job.storage.open import default_url
 
 __all__ = [
     "Dataset",
@@ -15,7 +15,7 @@ __all__ = [
     "Folder",
     "Link",
     "Manifest",
-    "Origin",
+    "Producer",
     "Version",
     "default_url",
 ]

@@ -4,8 +4,8 @@ from job.datasets import layout
 from job.datasets.history import Entry, Kind, State
 from job.datasets.log import Log
 from job.datasets.reference import LATEST, DatasetRef
-from job.datasets.store import Store
 from job.errors import InputError, UnknownReferenceError
+from job.storage.store import Store
 
 
 def create(store: Store, ref: DatasetRef, message: str = "") -> None:

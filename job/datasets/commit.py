@@ -10,16 +10,16 @@ from job.datasets import layout
 from job.datasets.history import Entry, Kind, State, fold
 from job.datasets.log import Log
 from job.datasets.manifest import File, Manifest
-from job.datasets.origin import Origin
-from job.datasets.parallel import each, each_file
-from job.datasets.paths import colliding, overlapping
+from job.datasets.origin import Producer
 from job.datasets.progress import Progress, silent
 from job.datasets.reference import DatasetRef
-from job.datasets.store import KeyAbsentError, Store
 from job.datasets.tree import LocalFile, Tree, scan
 from job.datasets.upload import upload
 from job.datasets.version import Version
 from job.errors import CommitError
+from job.storage.parallel import each, each_file
+from job.storage.paths import colliding, overlapping
+from job.storage.store import KeyAbsentError, Store
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Draft:
 
     sources: Sequence[tuple[Path, str]]
     lineage: Mapping[str, object] = field(default_factory=dict)
-    origin: Origin | None = None
+    origin: Producer | None = None
     message: str = ""
     onto: Manifest | None = None
     progress: Progress = silent

@@ -6,20 +6,21 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from job.datasets import heads, layout
+from job.datasets import latest_index, layout
 from job.datasets.commit import Draft, commit
 from job.datasets.fetch import fetch
 from job.datasets.generated import generation
 from job.datasets.history import Kind, State, fold
 from job.datasets.log import Log
 from job.datasets.manifest import File, Manifest
-from job.datasets.origin import Origin
-from job.datasets.parallel import each
+from job.datasets.origin import Producer
 from job.datasets.progress import Progress, silent
 from job.datasets.reference import LATEST, DatasetRef
-from job.datasets.store import KeyAbsentError, Store, open_store
 from job.datasets.version import Dataset, Version
 from job.errors import StoreError, UnknownReferenceError
+from job.storage.open import open_store
+from job.storage.parallel import each
+from job.storage.store import KeyAbsentError, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Datasets:
         """The datasets at `file:///path` or `s3://bucket/prefix?endpoint=...`. Raises InputError."""
         return cls(open_store(url))
 
-    def commit(
+    def commit_version(
         self,
         ref: DatasetRef,
         source: Path,
         *,
         lineage: Mapping[str, object],
-        origin: Origin | None = None,
+        origin: Producer | None = None,
         message: str = "",
         progress: Progress = silent,
     ) -> Version:
@@ -123,7 +124,7 @@ class Datasets:
             for namespace in layout.namespaces(self.store.folders(""))
             for name in self.store.folders(f"{namespace}/")
         ]
-        announced = heads.announced(self.store)
+        announced = latest_index.announced(self.store)
         newest = each(lambda ref: Log(self.store, ref).head(*announced.get(ref, ())[-1:]), refs)
         return [
             Dataset(ref, head.latest, head.versions, tuple(sorted(head.tags.items())), head.entries[0].at)

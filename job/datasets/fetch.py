@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from job.datasets import layout, paths
-from job.datasets.digest import Digest
+from job.datasets import layout
 from job.datasets.manifest import File, Manifest
-from job.datasets.parallel import each_file
 from job.datasets.progress import Progress
 from job.datasets.reference import DatasetRef
-from job.datasets.store import KeyAbsentError, Store
 from job.errors import InputError, StoreError
+from job.storage import paths
+from job.storage.digest import Digest
+from job.storage.parallel import each_file
+from job.storage.store import KeyAbsentError, Store
 
 _CHUNK = 1 << 20
 

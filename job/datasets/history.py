@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from job.datasets.origin import Origin
+from job.datasets.origin import Producer
 
 
 class Kind(StrEnum):
@@ -38,7 +38,7 @@ class Entry:
     version: str | None = None
     tag: str | None = None
     message: str = ""
-    origin: Origin | None = None
+    origin: Producer | None = None
     files: int = 0
     size: int = 0
     manifest: str | None = None
@@ -51,7 +51,7 @@ class Entry:
     @classmethod
     def decoded(cls, value: dict[str, Any]) -> "Entry":
         """Read what `encoded` wrote. Raises KeyError, TypeError or ValueError where it is not that."""
-        origin = Origin(**value["origin"]) if "origin" in value else None
+        origin = Producer(**value["origin"]) if "origin" in value else None
         at = datetime.fromisoformat(value["at"])
         return cls(**value | {"kind": Kind(value["kind"]), "at": at, "origin": origin})
 
@@ -67,14 +67,14 @@ class State:
     live: dict[str, Entry] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     gone: dict[str, Entry] = field(default_factory=dict)
-    origins: dict[Origin, str] = field(default_factory=dict)
+    origins: dict[Producer, str] = field(default_factory=dict)
 
     @property
     def latest(self) -> str | None:
         """The version committed last, of those that were not deleted."""
         return next(reversed(self.live), None)
 
-    def made_by(self, origin: Origin) -> Entry | None:
+    def made_by(self, origin: Producer) -> Entry | None:
         """The commit from this origin, if its version is there."""
         return self.live.get(self.origins.get(origin, ""))
 

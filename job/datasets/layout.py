@@ -4,9 +4,9 @@
 <namespace>/<name>/manifest/<version>.json           see manifest.py
 <namespace>/<name>/log/<99999999999999 - n>.json     see log.py; the newest key sorts first
 runs/<run>/resolved.json                             the versions that a run reads
-triggers/<repository>/...                            which pushes have been run (argo.trigger.record)
+triggers/<repository>/...                            which pushes have been run (argo.trigger.push_record)
 .heads/<namespace>/<name>/<n>                        which log record may be the newest, see heads.py
-.clock                                               when it was put is the store's time
+.clock                                               when it was put is the store's time (job.storage.s3)
 """
 
 import secrets
@@ -19,7 +19,6 @@ RUNS = "runs"
 TRIGGERS = "triggers"
 OWN = (RUNS, TRIGGERS)  # no namespaces of datasets; nor is what begins with a dot
 HEADS = ".heads"
-CLOCK = ".clock"
 
 HIGHEST = 10**14 - 1  # no log record has this number
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread

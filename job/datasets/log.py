@@ -20,13 +20,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from job.datasets import heads, layout
-from job.datasets.encoding import decode, encode
+from job.datasets import latest_index, layout
 from job.datasets.history import Entry, State, fold
-from job.datasets.parallel import each
 from job.datasets.reference import DatasetRef
-from job.datasets.store import KeyAbsentError, Store
 from job.errors import StoreError
+from job.storage.json import decode, encode
+from job.storage.parallel import each
+from job.storage.store import KeyAbsentError, Store
 
 _TOGETHER = 64  # entries in one record
 _LONGEST_WAIT = 0.5  # seconds
@@ -57,7 +57,7 @@ class Log:
     def head(self, announced: int | None = None) -> Head:
         """The newest record; EMPTY where there is none. One listing of one key, and one get.
 
-        Only the get where the number that is `announced` is that of a record (see job.datasets.heads);
+        Only the get where the number that is `announced` is that of a record (see job.datasets.latest_index);
         then `entries` holds the newest one alone.
         """
         if announced is not None:
@@ -95,19 +95,19 @@ class Log:
                 return state
             state.apply(entry)
             body = _encoded(entry, entries, state)
-            if newest_time is not None or not self.store.conditional():
+            if newest_time is not None or not self.store.supports_conditional_writes():
                 return self._append_timed(entry, body, newest_time or 0)
             passed |= {len(entries)} - {0}
-            heads.announce(self.store, self.ref, len(entries) + 1)
+            latest_index.announce(self.store, self.ref, len(entries) + 1)
             if self.store.put_if_absent(layout.record(self.ref, len(entries) + 1), body):
-                heads.withdraw(self.store, self.ref, passed)
+                latest_index.withdraw(self.store, self.ref, passed)
                 return state
             attempt += 1
             time.sleep(random.uniform(0, min(0.001 * 2**attempt, _LONGEST_WAIT)))  # noqa: S311
 
     def _append_timed(self, entry: Entry, body: bytes, newest: int) -> State:
         """Add a record after the newest one, by the store's clock; others may do so at the same time."""
-        heads.announce(self.store, self.ref, layout.HIGHEST)  # for good: numbers say nothing any more
+        latest_index.announce(self.store, self.ref, layout.HIGHEST)  # for good: numbers say nothing any more
         now = int(self.store.now().timestamp() * 1000)
         self.store.put(layout.timed_record(self.ref, max(now, newest + 1), entry.id), body)
         return fold(self.read())

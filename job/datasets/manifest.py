@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from job.datasets.encoding import decode, encode
-from job.datasets.origin import Origin
-from job.datasets.paths import overlapping, problem
+from job.datasets.origin import Producer
 from job.errors import StoreError
+from job.storage.json import decode, encode
+from job.storage.paths import overlapping, problem
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -54,7 +54,7 @@ class Manifest:
     version: str
     parent: str | None
     message: str
-    origin: Origin | None
+    origin: Producer | None
     lineage: Mapping[str, object]
     files: tuple[File, ...]
     links: tuple[Link, ...]
@@ -107,7 +107,7 @@ class Manifest:
                 value["version"],
                 value["parent"],
                 value["message"],
-                Origin(**value["origin"]) if value["origin"] else None,
+                Producer(**value["origin"]) if value["origin"] else None,
                 value["lineage"],
                 tuple(File(f["path"], int(f["size"]), f["sha256"], _mode(f["mode"])) for f in value["files"]),
                 tuple(Link(link["path"], link["target"]) for link in value["links"]),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Producer:
     """A second commit from the same origin (a retried pod) gives the first one's version."""
 
     run: str

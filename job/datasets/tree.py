@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
 from job.datasets.manifest import File, Folder, Link
-from job.datasets.paths import problem
 from job.errors import CommitError
+from job.storage.paths import problem
 
 _PERMISSIONS = 0o777
 

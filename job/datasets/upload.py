@@ -4,13 +4,13 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 
-from job.datasets.digest import Digest
 from job.datasets.manifest import File
-from job.datasets.parallel import SMALL
 from job.datasets.progress import Progress
-from job.datasets.store import KeyAbsentError, Store
 from job.datasets.tree import LocalFile
 from job.errors import CommitError
+from job.storage.digest import Digest
+from job.storage.parallel import SMALL
+from job.storage.store import KeyAbsentError, Store
 
 CHUNK = 8 << 20  # bytes that are read, hashed and sent at a time
 COPIED_FROM = 8 << 20  # bytes; for smaller files hashing first is not worth it

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from job.datasets import layout
 from job.datasets.datasets import Datasets
-from job.datasets.digest import Digest
 from job.datasets.manifest import File
-from job.datasets.parallel import each_file
 from job.datasets.progress import Progress, silent
-from job.datasets.store import KeyAbsentError, Store
 from job.datasets.version import Version
 from job.errors import StoreError
+from job.storage.digest import Digest
+from job.storage.parallel import each_file
+from job.storage.store import KeyAbsentError, Store
 
 
 def verify(datasets: Datasets, version: Version, progress: Progress = silent) -> Iterator[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from job.datasets.history import Entry
-from job.datasets.origin import Origin
+from job.datasets.origin import Producer
 from job.datasets.reference import DatasetRef
 
 
@@ -15,7 +15,7 @@ class Version:
     ref: DatasetRef
     created: datetime
     message: str
-    origin: Origin | None
+    origin: Producer | None
     files: int
     size: int
     manifest: str

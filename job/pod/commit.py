@@ -13,14 +13,14 @@ from typing import Any
 
 import click
 
-from job.datasets import DatasetRef, Datasets, Origin
+from job.checkout.git import redact_url
+from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError
-from job.git import public
-from job.pod import record, volume
-from job.pod.ending import explained
-from job.pod.patience import patiently
-from job.pod.record import Record
-from job.pod.steps import INPUTS, LINEAGE, OUTPUTS, VERSIONS, told, value
+from job.pod import results, volume
+from job.pod.results import JobResults
+from job.pod.retry import patiently
+from job.pod.spec import INPUTS, LINEAGE, OUTPUTS, VERSIONS, told, value
+from job.pod.termination import explained
 
 STRING_LIMIT = 256 << 10  # bytes
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -50,7 +50,7 @@ def _pushed(event: Mapping[str, Any]) -> dict[str, Any]:
     url, ref = (value(event.get(name), os.environ) for name in ("url", "ref"))
     if not url:
         return {}
-    return {"repository": {"url": public(url), "commit" if COMMIT.fullmatch(ref) else "ref": ref}}
+    return {"repository": {"url": redact_url(url), "commit" if COMMIT.fullmatch(ref) else "ref": ref}}
 
 
 def store(
@@ -62,12 +62,12 @@ def store(
     *,
     inputs: Path = INPUTS,
     root: Path = OUTPUTS,
-) -> Record:
+) -> JobResults:
     """Store every output of a job, once.
 
     Raises CommitError for a string that was not written, an empty dataset, and what can't be read.
     """
-    if done := record.read(datasets.store, run, job):
+    if done := results.read(datasets.store, run, job):
         click.echo(f"{job}: was stored before")
         return done
     strings = {name: _text(root / name) for name, kind in outputs.items() if "string" in kind}
@@ -84,12 +84,14 @@ def store(
             ref, folder, made = kind["model"]["name"], inputs / "model", {**lineage, "model": kind["model"]}
         else:
             continue
-        version = datasets.commit(DatasetRef.parse(ref), folder, lineage=made, origin=Origin(run, job, name))
+        version = datasets.commit_version(
+            DatasetRef.parse(ref), folder, lineage=made, origin=Producer(run, job, name)
+        )
         versions[name] = str(version)
         click.echo(f"committed {version}")
     strings |= {name: versions[name] for name, kind in outputs.items() if "model" in kind}
-    result = Record(strings, volumes, versions)
-    record.write(datasets.store, run, job, result)
+    result = JobResults(strings, volumes, versions)
+    results.write(datasets.store, run, job, result)
     return result
 
 

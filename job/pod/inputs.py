@@ -13,16 +13,16 @@ from typing import Any
 
 import click
 
-from job.checkout import checkout
+from job.checkout.checkout import checkout
+from job.checkout.download import download
+from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
-from job.datasets.store import UnavailableError
 from job.errors import InputError, StoreError
-from job.git import PASSWORD, USERNAME, public
-from job.pod import record, volume
-from job.pod.ending import explained
-from job.pod.patience import patiently
-from job.pod.s3 import download
-from job.pod.steps import LINEAGE, NOTES, told, value
+from job.pod import results, volume
+from job.pod.retry import patiently
+from job.pod.spec import LINEAGE, NOTES, told, value
+from job.pod.termination import explained
+from job.storage.store import UnavailableError
 
 
 @click.command("inputs")
@@ -60,7 +60,7 @@ class Pod:
     def version_of(self, ref: str) -> DatasetRef:
         """The version that `ref` stands for in this run."""
         refs = [value(each, self.environ) for each in self.refs]
-        return DatasetRef.parse(record.resolved(self.datasets, self.run, refs)[ref])
+        return DatasetRef.parse(results.resolved(self.datasets, self.run, refs)[ref])
 
 
 # A claim's folders belong to root.
@@ -68,7 +68,7 @@ _OWNED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CO
 
 
 def make(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
-    """Do one step of job.pod.steps.
+    """Do one step of job.pod.spec.
 
     Raises InputError, CheckoutError, StoreError and UnknownReferenceError.
     """
@@ -99,15 +99,15 @@ def _checkout(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
     given = {name: value(secret, pod.environ) for name, secret in secrets.items()}
     environ = {**pod.environ, **_OWNED, **{name: text for name, text in given.items() if text}}
     click.echo(f"Cloning into '{path}'...")
-    decided = record.commit(pod.datasets.store, pod.run, wanted["job"])
+    decided = results.commit(pod.datasets.store, pod.run, wanted["job"])
     commit = checkout(url, decided or ref or None, path, environ)
     if not decided:
-        decided = record.decide(pod.datasets.store, pod.run, wanted["job"], commit)
+        decided = results.decide(pod.datasets.store, pod.run, wanted["job"], commit)
     if commit != decided:  # another job of the run was first, and the branch has moved since
         shutil.rmtree(path)
         checkout(url, decided, path, environ)
     click.echo(f"HEAD is now at {decided}")
-    pod.lineage["checkouts"][wanted["job"]] = {"url": public(url), "commit": decided}
+    pod.lineage["checkouts"][wanted["job"]] = {"url": redact_url(url), "commit": decided}
 
 
 def _dataset(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
@@ -132,7 +132,7 @@ def _parameter(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
 
 def _output(pod: Pod, path: Path, step: Mapping[str, Any]) -> None:
     job, name = step["output"]
-    done = record.read(pod.datasets.store, pod.run, job)
+    done = results.read(pod.datasets.store, pod.run, job)
     if done is None:
         raise StoreError(f"{job} has left no record in {pod.datasets.store.url}; run the workflow again")
     if name in done.strings:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from job.datasets.layout import RUNS, new_version
-from job.datasets.store import Store
 from job.errors import CommitError, StoreError
-from job.pod.record import Volume
+from job.pod.results import Volume
+from job.storage.store import Store
 
 _CHUNK = 1 << 20
 _KEPT = (tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE)  # a pipe means nothing elsewhere

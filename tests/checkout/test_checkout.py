@@ -10,9 +10,9 @@ from threading import Thread
 
 import pytest
 
-from job.checkout import checkout
+from job.checkout.checkout import checkout
+from job.checkout.git import PASSWORD, USERNAME, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
-from job.git import PASSWORD, USERNAME, address, public
 from tests.git import git
 
 
@@ -37,7 +37,7 @@ def fetched(origin: Path, ref: str | None, target: Path) -> str:
     ],
 )
 def test_what_is_shown_of_an_address_has_no_secret(url: str, shown: str) -> None:
-    assert public(url) == shown
+    assert redact_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_submodules_come_too(origin: Path, tmp_path: Path) -> None:
 
 
 def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
-    url, env = address("https://me:to%40ken@host.invalid/x.git", {})
+    url, env = url_and_env("https://me:to%40ken@host.invalid/x.git", {})
     assert url == "https://host.invalid/x.git"
     assert (env[USERNAME], env[PASSWORD]) == ("me", "to@ken")
     config = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from job.checkout import checkout
+from job.checkout.checkout import checkout
+from job.checkout.git import PASSWORD, USERNAME
 from job.errors import CheckoutError
-from job.git import PASSWORD, USERNAME
 from tests.checkout.servers import Git, https, pointer, sshd
 from tests.git import git
 

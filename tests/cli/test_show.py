@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from argo.cli import show
-from argo.local.record import JobRecord, Phase, RunRecord, now
+from argo.runs import JobRecord, Phase, RunRecord, now
 
 TITLE = "\x1b]0;title\x07"  # sets the title of a terminal's window
 

@@ -91,6 +91,15 @@ class Namespace:
 
         return until(found, f"{container} of {job} to run", 180, every=0.5)
 
+    def lost(self, run: str, job: str, uid: str, seconds: float) -> None:
+        """Wait until that pod of the job is gone."""
+        until(
+            lambda: uid not in [pod["metadata"]["uid"] for pod in self.pods(run, job)],
+            f"the pod of {job} to be gone",
+            seconds,
+            every=0.5,
+        )
+
 
 def images() -> list[str]:
     """The names of the images that the nodes hold."""

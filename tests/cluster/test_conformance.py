@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.compile import Cluster, FileOrigin, Kind, Security, compile
 from argo.compile.cluster import Shared
 from argo.language import Workflow, load
 from argo.language.model import Container, CreateModel
@@ -70,7 +70,9 @@ def submitted(
         text = file.read_text("utf-8").replace("git://repository.test", url)
         copy.write_text(text.replace("http://s3.test:9000", os.environ["S3_ENDPOINT"]), "utf-8")
         workflow = load(copy)
-        made = compile(workflow, Kind.WORKFLOW, CLUSTER, Origin(file.name), values=VALUES.get(file.stem, {}))
+        made = compile(
+            workflow, Kind.WORKFLOW, CLUSTER, FileOrigin(file.name), values=VALUES.get(file.stem, {})
+        )
         found[file.stem] = Submitted(workflow, restricted.create(made), values)
     return found
 

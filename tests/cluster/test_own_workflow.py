@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.compile import Cluster, FileOrigin, Kind, Security, compile
 from argo.language import load
 from job.datasets import DatasetRef, Datasets
 from tests.cluster.kubernetes import Namespace, images
@@ -32,7 +32,7 @@ def test_the_cluster_generates_the_text_that_this_machine_does(
     commit = git(clone, "rev-parse", "HEAD")
 
     cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 4))
-    origin = Origin(str(FILE), f"{url}/own.git", commit)
+    origin = FileOrigin(str(FILE), f"{url}/own.git", commit)
     made = compile(load(clone / FILE), Kind.WORKFLOW, cluster, origin, values={"model": MODEL})
     run = restricted.create(made)
     here = [sys.executable, "-m", "argo", "run", str(FILE), "-p", f"model={MODEL}"]

@@ -11,7 +11,7 @@ import pytest
 from argo.cluster import control, pods, run
 from argo.cluster.api import Api, ApiError
 from argo.cluster.follow import Sight
-from argo.local.record import Phase
+from argo.runs import Phase
 from job.errors import InputError
 from tests.cluster.fake import FakeApi
 

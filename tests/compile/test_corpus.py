@@ -7,7 +7,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from argo.compile import Cluster, Kind, Origin, compile
+from argo.compile import Cluster, FileOrigin, Kind, compile
 from argo.language import check
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -26,7 +26,7 @@ def test_every_real_file_compiles() -> None:
             workflow,
             Kind.WORKFLOW,
             Cluster(),
-            Origin(file.name, "https://git.example/t/y.git"),
+            FileOrigin(file.name, "https://git.example/t/y.git"),
             values=values,
         )
         newer = YAML(typ="safe", pure=True).load(made) if compiled % 10 == 0 else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Kind, Origin, compile
+from argo.compile import FileOrigin, Kind, compile
 from argo.compile.cluster import Cluster, read
 from argo.compile.names import label, resource
 from argo.language import load
@@ -96,7 +96,7 @@ def test_a_schedule_is_needed_for_cron(tmp_path: Path) -> None:
     file = tmp_path / "flow.yaml"
     file.write_text(jobs("a"))
     with pytest.raises(InputError, match="--kind cron needs --schedule"):
-        compile(load(file), Kind.CRON, Cluster(), Origin("flow.yaml"))
+        compile(load(file), Kind.CRON, Cluster(), FileOrigin("flow.yaml"))
 
 
 def test_names_are_valid_and_stay_apart() -> None:

@@ -11,7 +11,7 @@ import pytest
 from argo.compile import Cluster, Security
 from argo.instances import builtin
 from job.errors import InputError
-from job.pod import steps
+from job.pod import spec as steps
 from tests.compile.conftest import Made
 
 Compile = Callable[..., Made]

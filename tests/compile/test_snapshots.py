@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, Kind, Origin, Security, compile
+from argo.compile import Cluster, FileOrigin, Kind, Security, compile
 from argo.compile.cluster import Shared
 from argo.language import load
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = Origin(".gradient/workflows/file.yaml", "https://git.example/team/texts.git", "0123456789" * 4)
+REPOSITORY = FileOrigin(
+    ".gradient/workflows/file.yaml", "https://git.example/team/texts.git", "0123456789" * 4
+)
 CLUSTER = Cluster(
     registry="mirror.example/images",
     images={"textgen-job:0.1.0": "mirror.example/jobs/textgen:1"},

@@ -147,5 +147,5 @@ def make(tmp_path: Path) -> Callable[..., Path]:
 def processes(credentials: None) -> ForkServerContext:
     """Where processes come from that a test may kill: quick, and with no threads of this one's."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["job.datasets.s3", "boto3", "obstore", "tests.datasets.writers"])
+    context.set_forkserver_preload(["job.storage.s3.bucket", "boto3", "obstore", "tests.datasets.writers"])
     return context

@@ -71,7 +71,7 @@ def test_objects_for_programs(
     run: Run, folder: str, demo: DatasetRef, make: Make, output: str, words: list[str]
 ) -> None:
     lineage = {"commit": "abc", "parameters": {"seed": "7"}, "inputs": {}}
-    version = Datasets.at(folder).commit(demo, make(), lineage=lineage)
+    version = Datasets.at(folder).commit_version(demo, make(), lineage=lineage)
     text = run(*words, "-o", output)
     value: Any = json.loads(text) if output == "json" else YAML(typ="safe").load(text)
     first = value if words[0] == "show" else value[0]
@@ -87,7 +87,7 @@ def test_objects_for_programs(
 def test_show_says_what_made_a_version(run: Run, folder: str, demo: DatasetRef, make: Make) -> None:
     record = {"settings": {"seed": 42, "model": "gpt2"}, "run": {"model": "gpt2", "revision": "e7da7f2"}}
     source = make({"outputs.txt": "x", "run.json": json.dumps(record)})
-    Datasets.at(folder).commit(demo, source, lineage={"repository": {"commit": "abc123"}})
+    Datasets.at(folder).commit_version(demo, source, lineage={"repository": {"commit": "abc123"}})
     shown = dict(line.split(maxsplit=1) for line in run("show", "demo").splitlines())
     assert shown["lineage.repository.commit:"] == "abc123"
     assert shown["lineage.generation.seed:"] == "42"
@@ -99,7 +99,7 @@ def test_diff_shows_settings_files_and_texts(run: Run, folder: str, demo: Datase
     for seed, text in ((42, "Hello, I am"), (43, "Hello, you are")):
         row = json.dumps({"id": "0", "sequence": 1, "text": text})
         row += "\n" + json.dumps({"id": "1", "sequence": 1, "text": seed})
-        datasets.commit(
+        datasets.commit_version(
             demo, make({"outputs.jsonl": row, "same": "s"}), lineage={"parameters": {"seed": seed}}
         )
     old, new = (str(version) for version in reversed(datasets.versions(demo)))
@@ -113,7 +113,7 @@ def test_diff_shows_settings_files_and_texts(run: Run, folder: str, demo: Datase
 
 def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, make: Make) -> None:
     datasets = Datasets.at(folder)
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     datasets.store.put(f"default/demo/data/{version.id}/a.txt", b"b")
     with pytest.raises(StoreError, match="1 problem in 1 versions"):
         run("verify", "demo:latest")

@@ -62,7 +62,7 @@ def test_a_store_that_refuses_a_clock_a_day_off_is_one_line(
     off: Wrong, s3: str, demo: DatasetRef, make: Make, seconds: int
 ) -> None:
     datasets = Datasets.at(s3)
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     ran = off(seconds, "commit", "demo", str(make({"b": "new"})), "--store", s3)
     assert ran.returncode != 0
     told = r"textgen: s3://\S+: this machine's clock is too far from the store's; set it and try again\n"
@@ -76,7 +76,7 @@ def test_a_clock_that_a_store_still_takes_changes_nothing(
     off: Wrong, s3: str, demo: DatasetRef, make: Make, seconds: int
 ) -> None:
     datasets = Datasets.at(s3)
-    first = datasets.commit(demo, make(), lineage={})
+    first = datasets.commit_version(demo, make(), lineage={})
     assert off(seconds, "commit", "demo", str(make({"b": "new"})), "--store", s3).returncode == 0
     second = datasets.resolve(demo)
     assert datasets.versions(demo) == [second, first]
@@ -92,9 +92,9 @@ def test_in_a_folder_a_clock_a_day_off_loses_nothing(
     off: Wrong, folder: str, demo: DatasetRef, make: Make, tmp_path: Path, seconds: int
 ) -> None:
     datasets = Datasets.at(folder)
-    first = datasets.commit(demo, make(), lineage={})
+    first = datasets.commit_version(demo, make(), lineage={})
     assert off(seconds, "commit", "demo", str(make({"b": "new"})), "--store", folder).returncode == 0
-    third = datasets.commit(demo, make({"c": "newest"}), lineage={})
+    third = datasets.commit_version(demo, make({"c": "newest"}), lineage={})
     assert off(seconds, "gc", "--store", folder).returncode == 0
     assert datasets.resolve(demo) == third
     versions = datasets.versions(demo)

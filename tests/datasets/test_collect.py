@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from job.datasets import DatasetRef, Datasets, changes, layout
-from job.datasets.collect import Freed, collect
-from job.datasets.directory import Directory
+from job.datasets.garbage import Freed, collect
 from job.errors import CommitError
+from job.storage.directory import Directory
 
 Make = Callable[..., Path]
 NOW = timedelta(0)
@@ -49,13 +49,13 @@ def test_a_commit_that_is_too_slow_is_refused_not_torn(
 
     monkeypatch.setattr(datasets.store, "put", slow)
     with pytest.raises(CommitError, match="garbage collection gave this version up"):
-        datasets.commit(demo, make(), lineage={})
+        datasets.commit_version(demo, make(), lineage={})
     assert datasets.datasets() == []
     assert keys(datasets, "/data/") == keys(datasets, "/manifest/") == []
 
 
 def test_a_deleted_version_stays_for_a_while(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    kept, deleted = (datasets.commit(demo, make(), lineage={}) for _ in range(2))
+    kept, deleted = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
     changes.delete(datasets.store, demo, deleted.id)
     assert list(collect(datasets.store)) == []
     assert keys(datasets, deleted.id) != []
@@ -65,7 +65,7 @@ def test_a_deleted_version_stays_for_a_while(datasets: Datasets, demo: DatasetRe
 
 
 def test_what_a_recent_run_reads_stays(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     resolved = json.dumps({"demo:latest": str(version)}).encode()
     datasets.store.put("runs/r1/resolved.json", resolved)
     datasets.store.put("runs/r2/jobs/j.json", b"{}")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets, Origin
-from job.datasets.directory import Directory
-from job.datasets.store import Store
+from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError, InputError, StoreError, UnknownReferenceError
+from job.storage.directory import Directory
+from job.storage.store import Store
 from tests.datasets.proxy import Proxy
 from tests.datasets.servers import WHICH
 
@@ -42,7 +42,7 @@ def test_a_version_comes_back_as_it_was(
     (source / "deep/here").symlink_to("er")
     (source / "dangling").symlink_to("nowhere")
 
-    version = datasets.commit(demo, source, lineage={"seed": 7}, message="first")
+    version = datasets.commit_version(demo, source, lineage={"seed": 7}, message="first")
     datasets.fetch(version, tmp_path / "out")
 
     assert contents(tmp_path / "out") == contents(source)
@@ -53,8 +53,8 @@ def test_a_version_comes_back_as_it_was(
 
 
 def test_a_version_holds_only_what_was_committed(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    first = datasets.commit(demo, make({"a": "1", "b": "2"}), lineage={})
-    second = datasets.commit(demo, make({"a": "1"}), lineage={})
+    first = datasets.commit_version(demo, make({"a": "1", "b": "2"}), lineage={})
+    second = datasets.commit_version(demo, make({"a": "1"}), lineage={})
     assert [file.path for file in datasets.files(second)] == ["a"]
     assert [file.path for file in datasets.files(first)] == ["a", "b"]
     assert datasets.manifest(second).parent == first.id
@@ -66,7 +66,7 @@ def test_put_adds_to_the_latest_version(
 ) -> None:
     source = make({"a": "1", "keep/b": "2"})
     (source / "link").symlink_to("a")
-    datasets.commit(demo, source, lineage={})
+    datasets.commit_version(demo, source, lineage={})
     more = make({"a": "new", "c": "3"})
     version = datasets.put(demo, [(more / "a", "a"), (more, "sub")], lineage={})
     datasets.fetch(version, tmp_path / "out")
@@ -79,7 +79,7 @@ def test_put_adds_to_the_latest_version(
 
 
 def test_put_refuses_a_file_where_a_folder_is(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    datasets.commit(demo, make({"a/b": "1"}), lineage={})
+    datasets.commit_version(demo, make({"a/b": "1"}), lineage={})
     with pytest.raises(CommitError, match="'a' can't be kept: it would be both a file and a folder"):
         datasets.put(demo, [(make({"f": "2"}) / "f", "a")], lineage={})
 
@@ -94,17 +94,17 @@ def test_an_output_left_empty_is_refused(
     elif inside == "a link":
         (source / "link").symlink_to("gone")
     with pytest.raises(CommitError, match="no file to commit to 'demo'"):
-        datasets.commit(demo, source, lineage={})
+        datasets.commit_version(demo, source, lineage={})
     assert datasets.datasets() == []
 
 
 def test_a_second_commit_from_the_same_origin_gives_the_first_version(
     datasets: Datasets, demo: DatasetRef, make: Make
 ) -> None:
-    origin = Origin("run", "job", "output")
-    first = datasets.commit(demo, make(), lineage={}, origin=origin)
-    datasets.commit(demo, make(), lineage={}, origin=Origin("run", "job", "other"))
-    again = datasets.commit(demo, make({"b": "changed"}), lineage={}, origin=origin)
+    origin = Producer("run", "job", "output")
+    first = datasets.commit_version(demo, make(), lineage={}, origin=origin)
+    datasets.commit_version(demo, make(), lineage={}, origin=Producer("run", "job", "other"))
+    again = datasets.commit_version(demo, make({"b": "changed"}), lineage={}, origin=origin)
     assert again == first
     assert len(datasets.versions(demo)) == 2
 
@@ -133,7 +133,7 @@ def test_what_changes_while_it_is_stored_is_not_committed(
             change(source)
 
     with pytest.raises(CommitError, match="while it was stored"):
-        datasets.commit(demo, source, lineage={}, progress=progress)
+        datasets.commit_version(demo, source, lineage={}, progress=progress)
     assert datasets.datasets() == []
 
 
@@ -141,7 +141,7 @@ def test_an_unchanged_large_file_is_not_sent_again(
     datasets: Datasets, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     large = os.urandom(9 << 20)
-    first = datasets.commit(demo, make({"large": large, "small": "1"}), lineage={})
+    first = datasets.commit_version(demo, make({"large": large, "small": "1"}), lineage={})
     sent: list[str] = []
     upload = type(datasets.store).upload
 
@@ -157,7 +157,7 @@ def test_an_unchanged_large_file_is_not_sent_again(
         copy(store, source, target)
 
     monkeypatch.setattr(type(datasets.store), "copy", copied)
-    version = datasets.commit(demo, make({"moved/large": large, "small": "2"}), lineage={})
+    version = datasets.commit_version(demo, make({"moved/large": large, "small": "2"}), lineage={})
     assert "copied" in sent
     assert "file:" in datasets.store.url or "large" not in sent
     datasets.fetch(version, tmp_path / "out")
@@ -167,7 +167,7 @@ def test_an_unchanged_large_file_is_not_sent_again(
 
 def test_datasets_whose_names_begin_alike_are_apart(datasets: Datasets, make: Make) -> None:
     for name in ("ds1", "ds10", "other/ds1"):
-        datasets.commit(DatasetRef.parse(name), make({name.replace("/", "-"): "x"}), lineage={})
+        datasets.commit_version(DatasetRef.parse(name), make({name.replace("/", "-"): "x"}), lineage={})
     assert [str(dataset) for dataset in datasets.datasets()] == ["ds1", "ds10", "other/ds1"]
     assert [f.path for f in datasets.files(datasets.resolve(DatasetRef("ds1")))] == ["ds1"]
     assert len(datasets.versions(DatasetRef("ds1"))) == 1
@@ -179,7 +179,7 @@ def test_more_files_than_a_page_of_the_listing(
 ) -> None:
     proxy.rewrite = lambda path: path.replace("list-type=2", "list-type=2&max-keys=3")
     datasets = Datasets.at(behind)
-    version = datasets.commit(demo, make({f"{n % 3}/{n}": str(n) for n in range(10)}), lineage={})
+    version = datasets.commit_version(demo, make({f"{n % 3}/{n}": str(n) for n in range(10)}), lineage={})
     assert version.files == len(datasets.files(version)) == 10
     assert sum("list-type" in request.path for request in proxy.seen) > 4
 
@@ -196,7 +196,7 @@ def test_an_unknown_reference_names_the_nearest(
 ) -> None:
     from job.datasets import changes
 
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     changes.tag(datasets.store, demo, version.id, "prod")
     with pytest.raises(UnknownReferenceError, match=told):
         datasets.resolve(DatasetRef.parse(wanted))
@@ -204,7 +204,7 @@ def test_an_unknown_reference_names_the_nearest(
 
 def test_the_store_s_own_namespace_is_not_for_datasets(datasets: Datasets, make: Make) -> None:
     with pytest.raises(InputError, match="'runs' is the store's own"):
-        datasets.commit(DatasetRef.parse("runs/demo"), make(), lineage={})
+        datasets.commit_version(DatasetRef.parse("runs/demo"), make(), lineage={})
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_visible(
@@ -213,14 +213,14 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_visible(
     import errno
 
     datasets = Datasets.at(folder)
-    kept = datasets.commit(demo, make(), lineage={})
+    kept = datasets.commit_version(demo, make(), lineage={})
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left on device; free some space"):
-        datasets.commit(demo, make({"b": "2"}), lineage={})
+        datasets.commit_version(demo, make({"b": "2"}), lineage={})
     monkeypatch.undo()
     assert datasets.versions(demo) == [kept]
 
@@ -246,7 +246,7 @@ def test_put_gets_the_latest_manifest_once(
     folder: str, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets = Datasets.at(folder)
-    first = datasets.commit(demo, make(), lineage={})
+    first = datasets.commit_version(demo, make(), lineage={})
     asked, get = [], datasets.store.get
     monkeypatch.setattr(datasets.store, "get", lambda key: asked.append(key) or get(key))  # type: ignore[func-returns-value]
     second = datasets.put(demo, [(make({"b": "b"}), "")], lineage={})

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from job.datasets import Datasets, Origin, changes, layout
-from job.datasets.collect import collect
-from job.datasets.heads import announced
+from job.datasets import Datasets, Producer, changes, layout
+from job.datasets.garbage import collect
+from job.datasets.latest_index import announced
 from job.datasets.verify import verify
 from tests.datasets import writers
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
@@ -63,8 +63,8 @@ def test_a_kill_before_any_change_of_a_folder(
     processes: ForkServerContext, tmp_path: Path, make: Make, action: str
 ) -> None:
     datasets = Datasets.at((tmp_path / "first").as_uri())
-    kept = datasets.commit(DEMO, make({"a": "1"}), lineage={})
-    other = datasets.commit(DEMO, make({"a": "2", "b": "3"}), lineage={})
+    kept = datasets.commit_version(DEMO, make({"a": "1"}), lineage={})
+    other = datasets.commit_version(DEMO, make({"a": "2", "b": "3"}), lineage={})
     if action == "gc":
         changes.delete(datasets.store, DEMO, other.id)
     source = make({"sub/a": "new"}) if action == "commit" else tmp_path / other.id
@@ -95,7 +95,7 @@ def test_a_kill_around_any_request_to_s3(
 ) -> None:
     """Before a request is after the one before it; only the last one's answer is lost on its own."""
     datasets = Datasets.at(s3)
-    latest = datasets.commit(DEMO, make({"a": "1"}), lineage={})
+    latest = datasets.commit_version(DEMO, make({"a": "1"}), lineage={})
     known = [latest]
     here, there = processes.Pipe()
     committing = processes.Process(target=writers.commit_each, args=(behind, there), daemon=True)
@@ -117,8 +117,8 @@ def test_a_kill_around_any_request_to_s3(
         assert len(visible) - len(known) <= 1
         assert datasets.resolve(DEMO) == visible[0]
         assert [found.latest for found in datasets.datasets()] == [visible[0].id]
-        origin = Origin("run", source.name, "output")
-        latest = datasets.commit(DEMO, source, lineage={}, origin=origin)  # the pod is made again
+        origin = Producer("run", source.name, "output")
+        latest = datasets.commit_version(DEMO, source, lineage={}, origin=origin)  # the pod is made again
         assert datasets.versions(DEMO) == [latest, *known]
         assert visible in ([latest, *known], known)
         known.insert(0, latest)

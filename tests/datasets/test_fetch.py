@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from job.datasets import DatasetRef, Datasets, Version, changes, layout
-from job.datasets.collect import collect
+from job.datasets.garbage import collect
 from job.datasets.manifest import Manifest
 from job.datasets.verify import verify
 from job.errors import InputError, StoreError
@@ -22,7 +22,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def version(datasets: Datasets, demo: DatasetRef, make: Make) -> Version:
-    return datasets.commit(demo, make({"a": "first", "sub/b": "second"}), lineage={})
+    return datasets.commit_version(demo, make({"a": "first", "sub/b": "second"}), lineage={})
 
 
 def damage(datasets: Datasets, version: Version, path: str, body: bytes | None) -> None:
@@ -125,7 +125,7 @@ def test_a_fetch_that_was_killed_goes_on(
 ) -> None:
     datasets = Datasets.at(s3)
     large = os.urandom(9 << 20)
-    version = datasets.commit(demo, make({"large": large, "small": "x"}), lineage={})
+    version = datasets.commit_version(demo, make({"large": large, "small": "x"}), lineage={})
     partial = tmp_path / f".out.{version.id}.partial"
     proxy.fault = lambda request: (
         Fault(cut="bytes=0-" not in request.range) if "/large" in request.path and request.range else NONE

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets, heads, layout
+from job.datasets import DatasetRef, Datasets, latest_index, layout
 from job.datasets.changes import create, drop
 from tests.datasets.proxy import Proxy
 
@@ -18,7 +18,9 @@ def latest(datasets: Datasets) -> list[str | None]:
 
 def test_each_dataset_costs_one_request(behind: str, proxy: Proxy, make: Make) -> None:
     datasets = Datasets.at(behind)
-    versions = [datasets.commit(DatasetRef(f"ds{n}"), make(), lineage={}) for n in range(5) for _ in range(2)]
+    versions = [
+        datasets.commit_version(DatasetRef(f"ds{n}"), make(), lineage={}) for n in range(5) for _ in range(2)
+    ]
     proxy.seen.clear()
     assert latest(datasets) == [version.id for version in versions[1::2]]
     assert len([request for request in proxy.seen if "/log/" in request.path]) == 5
@@ -29,13 +31,13 @@ def test_each_dataset_costs_one_request(behind: str, proxy: Proxy, make: Make) -
 def test_what_stopped_writers_leave_misleads_nobody(
     datasets: Datasets, demo: DatasetRef, make: Make, numbers: list[int]
 ) -> None:
-    versions = [datasets.commit(demo, make(), lineage={}) for _ in range(3)]
-    assert heads.announced(datasets.store) == {demo: [3]}
-    heads.withdraw(datasets.store, demo, [3])
+    versions = [datasets.commit_version(demo, make(), lineage={}) for _ in range(3)]
+    assert latest_index.announced(datasets.store) == {demo: [3]}
+    latest_index.withdraw(datasets.store, demo, [3])
     for number in numbers:
-        heads.announce(datasets.store, demo, number)
+        latest_index.announce(datasets.store, demo, number)
     assert latest(datasets) == [versions[-1].id]
-    newer = datasets.commit(demo, make(), lineage={})
+    newer = datasets.commit_version(demo, make(), lineage={})
     assert latest(datasets) == [newer.id]
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job.datasets import DatasetRef, Datasets, Origin, changes, layout
-from job.datasets.collect import collect
-from job.datasets.directory import Directory
+from job.datasets import DatasetRef, Datasets, Producer, changes, layout
+from job.datasets.garbage import collect
 from job.datasets.history import Entry, Kind, fold
 from job.datasets.log import Log
 from job.errors import InputError, StoreError, UnknownReferenceError
+from job.storage.directory import Directory
 from tests.datasets import writers
 from tests.datasets.servers import on_every_server
 
@@ -21,7 +21,7 @@ Make = Callable[..., Path]
 
 
 def entry(
-    kind: Kind, version: str | None = None, tag: str | None = None, origin: Origin | None = None
+    kind: Kind, version: str | None = None, tag: str | None = None, origin: Producer | None = None
 ) -> Entry:
     return Entry(layout.new_version(), kind, datetime.now(UTC), version, tag, origin=origin)
 
@@ -29,7 +29,7 @@ def entry(
 class Unconditional(Directory):
     """A store that ignores put-if-absent, with a clock that stands still."""
 
-    def conditional(self) -> bool:
+    def supports_conditional_writes(self) -> bool:
         return False
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
@@ -69,7 +69,7 @@ def test_what_was_read_of_a_log_is_not_read_again(
     asked, get = [], store.get
     monkeypatch.setattr(store, "get", lambda key: asked.append(key) or get(key))  # type: ignore[func-returns-value]
     if action == "commit":
-        datasets.commit(demo, make(), lineage={})
+        datasets.commit_version(demo, make(), lineage={})
     else:
         assert len(list(collect(store, timedelta(0)))) == 3
     assert len([key for key in asked if "/log/" in key and layout.sequence(key) < 70]) == 1
@@ -84,7 +84,7 @@ def test_of_many_writers_none_is_lost(tmp_path: Path, demo: DatasetRef, kind: st
     def write(number: int) -> list[str]:
         made = []
         for _ in range(2):
-            version = datasets.commit(demo, source, lineage={})
+            version = datasets.commit_version(demo, source, lineage={})
             changes.tag(store, demo, version.id, f"by-{number}")
             made.append(version.id)
         return made
@@ -123,9 +123,11 @@ def test_of_many_processes_on_s3_none_is_lost(
 
 
 def test_writers_of_one_origin_all_get_one_version(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    source, origin = make(), Origin("run", "job", "output")
+    source, origin = make(), Producer("run", "job", "output")
     with ThreadPoolExecutor(6) as pool:
-        versions = set(pool.map(lambda _: datasets.commit(demo, source, lineage={}, origin=origin), range(6)))
+        versions = set(
+            pool.map(lambda _: datasets.commit_version(demo, source, lineage={}, origin=origin), range(6))
+        )
     assert len(versions) == len(datasets.versions(demo)) == 1
 
 
@@ -133,17 +135,17 @@ def test_one_origin_s_writers_get_one_version_also_without_put_if_absent(
     tmp_path: Path, demo: DatasetRef, make: Make
 ) -> None:
     datasets = Datasets(Unconditional(tmp_path / "s"))
-    source, origin = make(), Origin("run", "job", "output")
+    source, origin = make(), Producer("run", "job", "output")
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: datasets.commit(demo, source, lineage={}, origin=origin), range(6)))
+        list(pool.map(lambda _: datasets.commit_version(demo, source, lineage={}, origin=origin), range(6)))
     assert len(datasets.versions(demo)) == 1
-    assert datasets.commit(demo, source, lineage={}, origin=origin) == datasets.versions(demo)[0]
+    assert datasets.commit_version(demo, source, lineage={}, origin=origin) == datasets.versions(demo)[0]
 
 
 def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
-    first = Datasets(Directory(tmp_path / "s")).commit(demo, make(), lineage={})
-    second = Datasets(Unconditional(tmp_path / "s")).commit(demo, make(), lineage={})
-    third = Datasets(Directory(tmp_path / "s")).commit(demo, make(), lineage={})
+    first = Datasets(Directory(tmp_path / "s")).commit_version(demo, make(), lineage={})
+    second = Datasets(Unconditional(tmp_path / "s")).commit_version(demo, make(), lineage={})
+    third = Datasets(Directory(tmp_path / "s")).commit_version(demo, make(), lineage={})
     assert [v.id for v in Datasets(Directory(tmp_path / "s")).versions(demo)] == [
         third.id,
         second.id,
@@ -167,18 +169,18 @@ def test_a_damaged_record_is_said_and_nothing_is_written_after_it(
 ) -> None:
     datasets = Datasets(Directory(tmp_path / "s"))
     for _ in range(2):
-        datasets.commit(demo, make(), lineage={})
+        datasets.commit_version(demo, make(), lineage={})
     key = layout.record(demo, 2)
     datasets.store.put(key, damage(datasets.store.get(key)))
     with pytest.raises(StoreError, match=f"{key}.*{told}"):
         datasets.versions(demo)
     with pytest.raises(StoreError, match=told):
-        datasets.commit(demo, make(), lineage={})
+        datasets.commit_version(demo, make(), lineage={})
     assert len(list(datasets.store.listing(layout.log(demo)))) == 2
 
 
 def test_tags_are_found_moved_and_taken_away(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    first, second = (datasets.commit(demo, make(), lineage={}) for _ in range(2))
+    first, second = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
     changes.tag(datasets.store, demo, first.id, "prod")
     assert datasets.resolve(DatasetRef("demo", "prod")).ref == first.ref
     changes.tag(datasets.store, demo, second.id, "prod")
@@ -192,7 +194,7 @@ def test_tags_are_found_moved_and_taken_away(datasets: Datasets, demo: DatasetRe
 @pytest.mark.parametrize("name", ["latest", "a b", "", "VERSION", "DELETED"])
 def test_what_can_t_be_a_tag_is_refused(folder: str, demo: DatasetRef, make: Make, name: str) -> None:
     datasets = Datasets.at(folder)
-    deleted, version = (datasets.commit(demo, make(), lineage={}) for _ in range(2))
+    deleted, version = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
     changes.delete(datasets.store, demo, deleted.id)
     wanted = {"VERSION": version.id, "DELETED": deleted.id}.get(name, name)
     with pytest.raises(InputError):
@@ -200,7 +202,7 @@ def test_what_can_t_be_a_tag_is_refused(folder: str, demo: DatasetRef, make: Mak
 
 
 def test_latest_goes_back_only_when_it_is_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    first, second, third = (datasets.commit(demo, make(), lineage={}) for _ in range(3))
+    first, second, third = (datasets.commit_version(demo, make(), lineage={}) for _ in range(3))
     changes.delete(datasets.store, demo, second.id)
     assert datasets.resolve(demo) == third
     changes.delete(datasets.store, demo, third.id)
@@ -211,7 +213,7 @@ def test_latest_goes_back_only_when_it_is_deleted(datasets: Datasets, demo: Data
 
 
 def test_a_tagged_version_is_not_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     changes.tag(datasets.store, demo, version.id, "prod")
     with pytest.raises(InputError, match="has the tag 'prod'; textgen dataset untag demo:prod first"):
         changes.delete(datasets.store, demo, version.id)
@@ -219,13 +221,13 @@ def test_a_tagged_version_is_not_deleted(datasets: Datasets, demo: DatasetRef, m
     assert datasets.datasets() == []
     with pytest.raises(UnknownReferenceError):
         datasets.resolve(version.ref)
-    again = datasets.commit(demo, make(), lineage={})
+    again = datasets.commit_version(demo, make(), lineage={})
     assert datasets.versions(demo) == [again]
 
 
 KINDS = st.sampled_from(list(Kind))
 NAMES = st.sampled_from("abc")
-ORIGINS = st.none() | st.builds(Origin, NAMES, NAMES, NAMES)
+ORIGINS = st.none() | st.builds(Producer, NAMES, NAMES, NAMES)
 
 
 @given(st.lists(st.builds(entry, KINDS, NAMES, NAMES, ORIGINS), max_size=30))

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from job.datasets import DatasetRef, Datasets, Version
-from job.datasets.s3 import S3
-from job.datasets.store import UnavailableError
 from job.errors import StoreError
+from job.storage.s3.bucket import S3
+from job.storage.store import UnavailableError
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
 from tests.datasets.servers import free_port, on_every_server, started
 
@@ -57,7 +57,7 @@ def test_the_log_record_is_stored_once_whatever_happens_to_it(
     made: list[Version] = []
     for case, fault in CONDITIONAL_FAULTS.items():
         proxy.fault = first(lambda request: request.conditional, fault, times)
-        made.insert(0, datasets.commit(demo, make(), lineage={}))
+        made.insert(0, datasets.commit_version(demo, make(), lineage={}))
         assert datasets.versions(demo) == made, case
 
 
@@ -95,7 +95,7 @@ def test_a_version_comes_whole_through_a_network_where(
     version = None
     for _ in range(5):  # people try again
         try:
-            version = datasets.commit(demo, source, lineage={})
+            version = datasets.commit_version(demo, source, lineage={})
             datasets.fetch(version, tmp_path / "out")
             break
         except StoreError:
@@ -117,18 +117,18 @@ def test_a_race_that_is_lost_is_seen(
 
     def overtake(request: Request) -> Fault:
         if request.conditional and not made:
-            made.append(other.commit(demo, make(), lineage={}))
+            made.append(other.commit_version(demo, make(), lineage={}))
         return NONE
 
     proxy.fault = overtake
-    version = Datasets.at(behind).commit(demo, make(), lineage={})
+    version = Datasets.at(behind).commit_version(demo, make(), lineage={})
     assert other.versions(demo) == [version, *made]
 
 
 def test_an_answer_that_comes_too_late_counts_as_lost(
     behind: str, proxy: Proxy, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("job.datasets.s3_clients._READ", 1)
+    monkeypatch.setattr("job.storage.s3.clients._READ", 1)
     asked_again = threading.Event()
 
     def wait() -> None:
@@ -143,7 +143,7 @@ def test_an_answer_that_comes_too_late_counts_as_lost(
 
     proxy.fault = late
     datasets = Datasets.at(behind)
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     assert asked_again.is_set()
     assert datasets.versions(demo) == [version]
 
@@ -151,7 +151,7 @@ def test_an_answer_that_comes_too_late_counts_as_lost(
 def test_a_store_that_never_decides_is_said(behind: str, proxy: Proxy, demo: DatasetRef, make: Make) -> None:
     proxy.fault = lambda request: Fault(answer=503) if request.conditional else NONE
     with pytest.raises(UnavailableError, match=r"log/9{13}8.json could not be put in \d attempts"):
-        Datasets.at(behind).commit(demo, make(), lineage={})
+        Datasets.at(behind).commit_version(demo, make(), lineage={})
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def unprobed(s3: str) -> str:
 @on_every_server
 def test_the_probe_believes_an_honest_store(unprobed: str, caplog: pytest.LogCaptureFixture) -> None:
     store = Datasets.at(unprobed).store
-    assert store.conditional()
+    assert store.supports_conditional_writes()
     assert b'": true' in store.get("store.json")
     assert [found.key for found in store.listing("")] == ["store.json"]
     assert caplog.text == ""
@@ -174,7 +174,7 @@ def test_the_probe_survives_lost_answers(unprobed: str, proxy: Proxy) -> None:
     proxy.fault = lambda request: (
         Fault(drop=True) if request.conditional and request.number % 9 == 0 else NONE
     )
-    assert Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.conditional()
+    assert Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.supports_conditional_writes()
 
 
 class Lying(S3):
@@ -190,15 +190,15 @@ def test_the_probe_catches_a_store_that_ignores_the_condition(
 ) -> None:
     datasets = Datasets(Lying.at(unprobed))
     with caplog.at_level(logging.WARNING):
-        versions = [datasets.commit(demo, make(), lineage={}) for _ in range(2)]
+        versions = [datasets.commit_version(demo, make(), lineage={}) for _ in range(2)]
     assert "ignores put-if-absent: versions are ordered by its clock" in caplog.text
     assert datasets.versions(demo) == versions[::-1]
-    assert not Datasets.at(unprobed).store.conditional()  # it is noted
+    assert not Datasets.at(unprobed).store.supports_conditional_writes()  # it is noted
 
 
 def test_the_probe_catches_a_store_that_knows_no_condition(unprobed: str, proxy: Proxy) -> None:
     proxy.fault = lambda request: Fault(answer=501) if request.conditional else NONE
-    assert not Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.conditional()
+    assert not Datasets.at(unprobed.replace(proxy.upstream, proxy.url)).store.supports_conditional_writes()
 
 
 WRONG = {
@@ -228,7 +228,7 @@ def test_what_a_store_refuses_is_one_line(
     for code, told in WRONG.items():
         proxy.fault = refused(code)
         with pytest.raises(StoreError) as caught:
-            datasets.commit(demo, make(), lineage={})
+            datasets.commit_version(demo, make(), lineage={})
         assert told in str(caught.value)
         assert "\n" not in str(caught.value)
         assert not isinstance(caught.value, UnavailableError)
@@ -241,7 +241,7 @@ def test_a_store_that_may_answer_later_is_told_apart(
     method = "GET" if moment == "reading" else "PUT"
     proxy.fault = lambda request: Fault(answer=503, code="SlowDown") if request.method == method else NONE
     with pytest.raises(UnavailableError, match="can't take requests just now"):
-        Datasets.at(behind).commit(demo, make(), lineage={})
+        Datasets.at(behind).commit_version(demo, make(), lineage={})
 
 
 def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetRef) -> None:
@@ -265,7 +265,7 @@ def test_credentials_and_region_come_from_a_profile(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "mine")
     datasets = Datasets.at(s3)
-    version = datasets.commit(demo, make(), lineage={})
+    version = datasets.commit_version(demo, make(), lineage={})
     datasets.fetch(version, tmp_path / "out")
     assert (tmp_path / "out/a.txt").read_text() == "a"
 
@@ -273,7 +273,7 @@ def test_credentials_and_region_come_from_a_profile(
 def test_boto3_is_left_out_where_the_environment_says_all(s3: str, make: Make) -> None:
     code = "import pathlib, sys; from job.datasets import Datasets, DatasetRef; "
     code += "datasets = Datasets.at(sys.argv[1]); "
-    code += "datasets.commit(DatasetRef('demo'), pathlib.Path(sys.argv[2]), lineage={}); "
+    code += "datasets.commit_version(DatasetRef('demo'), pathlib.Path(sys.argv[2]), lineage={}); "
     code += "print(len(datasets.datasets()), 'boto3' in sys.modules)"
     command = [sys.executable, "-c", code, s3, str(make())]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -300,7 +300,7 @@ def test_the_probe_catches_rclone(
     command = [rclone, "serve", "s3", "--auth-key", f"{key},{secret}", "--addr", f"127.0.0.1:{port}"]
     with started([*command, str(tmp_path / "served")], port, {}, tmp_path):
         datasets = Datasets.at(f"s3://bucket/root?endpoint=http://127.0.0.1:{port}")
-        versions = [datasets.commit(demo, make(), lineage={}) for _ in range(2)]
-        assert not datasets.store.conditional()
+        versions = [datasets.commit_version(demo, make(), lineage={}) for _ in range(2)]
+        assert not datasets.store.supports_conditional_writes()
         assert datasets.versions(demo) == versions[::-1]
         datasets.fetch(versions[0], tmp_path / "out")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job.datasets import DatasetRef, Datasets
-from job.datasets.paths import LONGEST_NAME, LONGEST_PATH, colliding, overlapping, problem
 from job.errors import CommitError
+from job.storage.paths import LONGEST_NAME, LONGEST_PATH, colliding, overlapping, problem
 
 Make = Callable[..., Path]
 
@@ -59,13 +59,13 @@ def test_a_file_that_is_also_a_folder_is_found() -> None:
 @pytest.mark.parametrize("name", ["new\nline", os.fsdecode(b"\xff")])
 def test_an_unsafe_name_is_not_committed(folder: str, demo: DatasetRef, make: Make, name: str) -> None:
     with pytest.raises(CommitError, match="can't be kept: its name"):
-        Datasets.at(folder).commit(demo, make({"a": "1", name: "2"}), lineage={})
+        Datasets.at(folder).commit_version(demo, make({"a": "1", name: "2"}), lineage={})
 
 
 def test_names_that_differ_by_case_are_kept_and_said(
     folder: str, demo: DatasetRef, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    version = Datasets.at(folder).commit(demo, make({"README": "1", "readme": "2"}), lineage={})
+    version = Datasets.at(folder).commit_version(demo, make({"README": "1", "readme": "2"}), lineage={})
     assert version.files == 2
     assert "README, readme: one file where case does not count" in caplog.text
 
@@ -75,7 +75,7 @@ def test_a_link_that_leads_out_is_refused(folder: str, demo: DatasetRef, make: M
     source = make({"a": "1"})
     (source / "link").symlink_to(str(source / "a") if target == "INSIDE" else target)
     with pytest.raises(CommitError, match="'link' can't be kept: the link leads out of the version"):
-        Datasets.at(folder).commit(demo, source, lineage={})
+        Datasets.at(folder).commit_version(demo, source, lineage={})
 
 
 def test_a_link_that_leads_out_by_another_is_refused(folder: str, demo: DatasetRef, make: Make) -> None:
@@ -83,11 +83,11 @@ def test_a_link_that_leads_out_by_another_is_refused(folder: str, demo: DatasetR
     (source / "p/q/up").symlink_to("../..")
     (source / "out").symlink_to("p/q/up/..")
     with pytest.raises(CommitError, match="'out' can't be kept: the link leads out"):
-        Datasets.at(folder).commit(demo, source, lineage={})
+        Datasets.at(folder).commit_version(demo, source, lineage={})
 
 
 def test_a_pipe_is_not_committed(folder: str, demo: DatasetRef, make: Make) -> None:
     source = make()
     os.mkfifo(source / "pipe")
     with pytest.raises(CommitError, match="'pipe' can't be kept: it is neither a file"):
-        Datasets.at(folder).commit(demo, source, lineage={})
+        Datasets.at(folder).commit_version(demo, source, lineage={})

@@ -54,7 +54,7 @@ def test_a_ca_bundle_is_trusted(
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
     datasets = Datasets.at(secured)
-    version = datasets.commit(demo, make({"a": "first"}), lineage={})
+    version = datasets.commit_version(demo, make({"a": "first"}), lineage={})
     datasets.fetch(version, tmp_path / "out")
     assert (tmp_path / "out/a").read_text() == "first"
 
@@ -63,7 +63,7 @@ def test_an_authority_that_is_not_known_is_said(
     secured: str, demo: DatasetRef, make: Callable[..., Path]
 ) -> None:
     with pytest.raises(StoreError, match=r"can't be reached at https://127.0.0.1:.*AWS_CA_BUNDLE"):
-        Datasets.at(secured).commit(demo, make(), lineage={})
+        Datasets.at(secured).commit_version(demo, make(), lineage={})
 
 
 def test_a_ca_bundle_that_is_not_there_is_said(

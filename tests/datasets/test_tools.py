@@ -42,7 +42,7 @@ def test_a_version_fetched_by(
     names = ["a.txt", "a b", "sub/ü", "sub/+&%25=?#", "empty"]
     files = {name: "" if name == "empty" else name for name in names}
     datasets = Datasets.at(s3)
-    version = datasets.commit(demo, make({**files, "large": os.urandom(9 << 20)}), lineage={})
+    version = datasets.commit_version(demo, make({**files, "large": os.urandom(9 << 20)}), lineage={})
     prefix = f"{s3.removeprefix('s3://').partition('?')[0]}/{layout.data(version.ref, version.id)}"
     subprocess.run([command, *TOOLS[tool](server, prefix, str(tmp_path / "out"))], check=True, timeout=120)
     there = {

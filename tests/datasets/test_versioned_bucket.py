@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from job.datasets import DatasetRef, Datasets, changes
-from job.datasets.collect import collect
+from job.datasets.garbage import collect
 from tests.datasets.servers import on_every_server
 
 
@@ -22,7 +22,7 @@ def test_nothing_is_lost_in_a_versioned_bucket(
     datasets = Datasets.at(f"s3://{bucket}/root?endpoint={server}")
     source = make()
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: datasets.commit(demo, source, lineage={}).id, range(8)))
+        made = list(pool.map(lambda _: datasets.commit_version(demo, source, lineage={}).id, range(8)))
     versions = datasets.versions(demo)
     assert sorted(version.id for version in versions) == sorted(made)
     assert datasets.resolve(demo) == versions[0]

@@ -8,16 +8,16 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
-from job.datasets import DatasetRef, Datasets, Origin, changes
-from job.datasets.collect import collect
-from job.datasets.s3 import S3
+from job.datasets import DatasetRef, Datasets, Producer, changes
+from job.datasets.garbage import collect
+from job.storage.s3.bucket import S3
 
 DEMO = DatasetRef("demo")
 
 
 def commit(url: str, source: Path) -> None:
-    origin = Origin("run", source.name, "output")
-    Datasets.at(url).commit(DEMO, source, lineage={}, origin=origin)
+    origin = Producer("run", source.name, "output")
+    Datasets.at(url).commit_version(DEMO, source, lineage={}, origin=origin)
 
 
 def tag(url: str, source: Path) -> None:
@@ -72,7 +72,7 @@ def commit_each(url: str, asked: Any) -> None:
     while source := asked.recv():
         process = os.fork()
         if process == 0:
-            datasets.commit(DEMO, source, lineage={}, origin=Origin("run", source.name, "output"))
+            datasets.commit_version(DEMO, source, lineage={}, origin=Producer("run", source.name, "output"))
             os._exit(0)
         asked.send(process)
         asked.send(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
@@ -83,7 +83,7 @@ def several(url: str, source: Path, times: int, acknowledged: Any) -> None:
     datasets = Datasets.at(url)
     made = []
     for _ in range(times):
-        version = datasets.commit(DEMO, source, lineage={})
+        version = datasets.commit_version(DEMO, source, lineage={})
         changes.tag(datasets.store, DEMO, version.id, f"by-{source.name}")
         made.append(version.id)
     acknowledged.put((source.name, made))
@@ -99,7 +99,7 @@ def there_and_back(url: str, source: Path, target: Path, told: Any) -> None:
     datasets = Datasets.at(url)
     datasets.put(DEMO, [(source / "small", "small")], lineage={})
     before = _peak()
-    datasets.fetch(datasets.commit(DEMO, source, lineage={}), target)
+    datasets.fetch(datasets.commit_version(DEMO, source, lineage={}), target)
     told.send((before, _peak()))
 
 

@@ -118,11 +118,7 @@ def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespac
         with restored(node), stopped("kubelet", lambda: ready(node)):
             gate.open()
             kubectl("delete", "node", node)
-
-            def gone() -> bool:
-                return first not in [pod["metadata"]["uid"] for pod in restricted.pods(run, "makes")]
-
-            until(gone, "the lost node's pod to be given up", 180, every=1)
+            restricted.lost(run, "makes", first, 180)
         ends_right(followed, restricted, "node")
     assert "trying again: pod deleted" in followed.text
     assert "makes: was stored before" in textgen("logs", run, "makes")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.command import Command
-from tests.cluster.kubernetes import Namespace, kubectl, until
+from tests.cluster.kubernetes import Namespace, kubectl
 from tests.faults.gate import Gate
 from tests.faults.run import command, follow, submit, whole_versions
 
@@ -80,12 +80,8 @@ def _hit(textgen: Command, gate: Gate) -> Hit:
         kubectl(*within, "delete", "pod", lost["deleted"]["name"], "--grace-period=5", "--wait=false")
         _evict(namespace.name, lost["evicted"]["name"])
         first = {job: pod["uid"] for job, pod in lost.items()}
-
-        def gone() -> bool:
-            there = [pod["metadata"]["uid"] for job in first for pod in namespace.pods(run, job)]
-            return not set(first.values()) & set(there)
-
-        until(gone, "the lost pods to be gone", 60, every=0.5)
+        for job, uid in first.items():
+            namespace.lost(run, job, uid, 60)
         gate.open()
         assert watched.process.wait(400) == 1
     return Hit(run, watched.text, json.loads(textgen("get", run, "-o", "json"))["jobs"], first)

@@ -17,7 +17,7 @@ LINES = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines
 LOADED = """
 import importlib, pkgutil, sys
 from importlib.metadata import packages_distributions
-import job.checkout, job.datasets, job.download, job.pod
+import job.checkout.checkout, job.datasets, job.download, job.pod
 for package in (job.datasets, job.pod):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
@@ -57,7 +57,7 @@ def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
 
 
 def test_the_model_is_made_of_the_files_that_its_layer_copies(tmp_path: Path) -> None:
-    files = next(names for names in copied() if "job/gguf.py" in names)
+    files = next(names for names in copied() if "job/generate/models/gguf.py" in names)
     (tmp_path / "job").mkdir()
     for name in files:
         shutil.copy(ROOT / name, tmp_path / name)

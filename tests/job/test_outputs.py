@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from job import outputs
 from job.errors import InputError, TextgenError
+from job.generate import outputs
 
 TUTORIAL = "---\nOutput 1 of 2\n---\n\nHello, a\n\n---\nOutput 2 of 2\n---\n\nHello, b\n"
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job import prompts
 from job.errors import PromptError
-from job.prompts import Prompt
+from job.generate import prompts
+from job.generate.prompts import Prompt
 
 
 def test_one_prompt_is_kept_to_the_character() -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job import sampling
 from job.errors import TextgenError
+from job.generate import sampling
 
 
 def test_a_stream_never_changes_between_versions() -> None:

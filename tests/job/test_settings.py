@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job import settings
 from job.errors import SettingsError
-from job.settings import DEFAULT_FILE, TABLE, Settings
+from job.generate import settings
+from job.generate.settings import DEFAULT_FILE, TABLE, Settings
 
 TUTORIAL = {
     "seed": 42,

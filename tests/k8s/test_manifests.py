@@ -11,7 +11,7 @@ import yaml
 
 from argo.cli.compile import command as compiling
 from argo.cluster.preflight import rights
-from argo.compile import Cluster, Kind, Origin, cluster, compile, store
+from argo.compile import Cluster, FileOrigin, Kind, cluster, compile, store
 from argo.language import load
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def named(objects: list[Object], kind: str, name: str) -> Object:
 
 def template(given: Cluster) -> str:
     """This repository's own workflow, of no repository in particular: a run says which."""
-    return compile(load(ROOT / FILE), Kind.TEMPLATE, given, Origin(FILE))
+    return compile(load(ROOT / FILE), Kind.TEMPLATE, given, FileOrigin(FILE))
 
 
 def test_the_template_is_what_the_compiler_makes() -> None:

@@ -11,9 +11,9 @@ import pytest
 from argo.cli.progress import Silent
 from argo.language import load
 from argo.local import plan, runner
-from argo.local.record import RunRecord
 from argo.local.sandbox import Sandbox
 from argo.local.task import Runtime
+from argo.runs import RunRecord
 from job.datasets import DatasetRef, Datasets, Manifest
 from job.errors import InputError
 from tests.git import committed, git, no_configuration

@@ -28,7 +28,7 @@ def dataset(repository: Repository, name: str, path: str, text: str) -> None:
     folder = repository.root.parent / name
     (folder / path).parent.mkdir(parents=True)
     (folder / path).write_text(text)
-    repository.datasets.commit(DatasetRef.parse(name), folder, lineage={})
+    repository.datasets.commit_version(DatasetRef.parse(name), folder, lineage={})
 
 
 def test_the_documents_example_of_a_string(repository: Repository) -> None:

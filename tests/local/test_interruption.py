@@ -102,7 +102,9 @@ def test_a_job_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path, ma
     """The leash by itself, with a command that ignores SIGTERM and a process that it has left behind."""
     text = f"trap '' TERM; (exec -a {mark} sleep 300) & touch started; while :; do sleep 1; done"
     leash = (
-        Path(sys.modules["argo.local.leash"].__file__ or "").read_text().replace("GRACE = 5.0", "GRACE = 0.2")
+        Path(sys.modules["argo.local.supervisor"].__file__ or "")
+        .read_text()
+        .replace("GRACE = 5.0", "GRACE = 0.2")
     )
     (tmp_path / "leash.py").write_text(leash)
     words = [sys.executable, "leash.py", "2", "touch", "released", "bash", "-c", text]

@@ -8,8 +8,8 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, UnknownReferenceError
-from job.pod import commit, record, volume
-from job.pod.record import Record
+from job.pod import commit, results, volume
+from job.pod.results import JobResults
 
 OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "data": {"dataset": "numbers"},
@@ -33,13 +33,13 @@ def outputs(tmp_path: Path) -> Path:
     return root
 
 
-def store(datasets: Datasets, outputs: Path) -> Record:
+def store(datasets: Datasets, outputs: Path) -> JobResults:
     return commit.store(datasets, "run", "job", OUTPUTS, {"run": "run"}, root=outputs)
 
 
 def test_a_job_is_recorded_when_all_is_stored(datasets: Datasets, outputs: Path) -> None:
     made = store(datasets, outputs)
-    assert record.read(datasets.store, "run", "job") == made
+    assert results.read(datasets.store, "run", "job") == made
     assert made.strings == {"text": "é\n"}
     assert made.datasets == {"data": str(datasets.resolve(DatasetRef("numbers")))}
 
@@ -58,7 +58,7 @@ def test_an_attempt_after_a_torn_one_keeps_its_version(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(record, "write", lost)
+        patch.setattr(results, "write", lost)
         store(datasets, outputs)
     made = store(datasets, outputs)
     assert [str(each) for each in datasets.versions(DatasetRef("numbers"))] == [made.datasets["data"]]

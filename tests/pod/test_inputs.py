@@ -8,9 +8,9 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, UnknownReferenceError
-from job.pod import inputs, record
+from job.pod import inputs, results
 from job.pod.inputs import Pod, make
-from job.pod.steps import told, value
+from job.pod.spec import told, value
 from tests.git import committed
 
 
@@ -23,7 +23,7 @@ def version(datasets: Datasets, folder: Path, text: str) -> str:
     """Commit one file as a version of `numbers`."""
     folder.mkdir(exist_ok=True)
     (folder / "file").write_text(text)
-    return str(datasets.commit(DatasetRef("numbers"), folder, lineage={}))
+    return str(datasets.commit_version(DatasetRef("numbers"), folder, lineage={}))
 
 
 def pod(datasets: Datasets, **parameters: str) -> Pod:
@@ -68,8 +68,8 @@ def test_the_first_commit_decides_for_a_job_that_was_slower(
     code = tmp_path / "code"
     decided = head(code, "first")
     head(code, "second")
-    record.decide(datasets.store, "run", "clone", decided)
-    monkeypatch.setattr(record, "commit", lambda *_: None)  # it was not there yet when this job looked
+    results.decide(datasets.store, "run", "clone", decided)
+    monkeypatch.setattr(results, "commit", lambda *_: None)  # it was not there yet when this job looked
     make(pod(datasets), tmp_path / "to", {"checkout": {"job": "clone", "url": str(code), "ref": "main"}})
     assert (tmp_path / "to" / "README.md").read_text() == "first"
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from job.datasets import DatasetRef, Datasets
-from job.datasets.store import UnavailableError
 from job.errors import StoreError
-from job.pod import commit, record
+from job.pod import commit, results
 from job.pod.inputs import Pod, make
-from job.pod.patience import patiently
+from job.pod.retry import patiently
+from job.storage.store import UnavailableError
 from tests.git import committed
 
 
@@ -18,8 +18,8 @@ from tests.git import committed
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses; the clock goes on by them alone."""
     pauses: list[float] = []
-    monkeypatch.setattr("job.pod.patience.sleep", pauses.append)
-    monkeypatch.setattr("job.pod.patience.monotonic", lambda: sum(pauses))
+    monkeypatch.setattr("job.pod.retry.sleep", pauses.append)
+    monkeypatch.setattr("job.pod.retry.monotonic", lambda: sum(pauses))
     return pauses
 
 
@@ -41,7 +41,7 @@ def test_a_commit_waits_and_makes_one_version(
     datasets = Datasets.at((tmp_path / "store").as_uri())
     (tmp_path / "outputs" / "data").mkdir(parents=True)
     (tmp_path / "outputs" / "data" / "file").write_text("text")
-    away(monkeypatch, record, "write", 3)
+    away(monkeypatch, results, "write", 3)
     outputs = {"data": {"dataset": "numbers"}}
     done = patiently(lambda: commit.store(datasets, "run", "job", outputs, {}, root=tmp_path / "outputs"))
     assert [str(version) for version in datasets.versions(DatasetRef("numbers"))] == [done.datasets["data"]]
@@ -69,7 +69,7 @@ def test_a_checkout_starts_again_in_an_empty_folder(tmp_path: Path, monkeypatch:
     work.mkdir()
     (work / "file").write_text("text")
     committed(work)
-    away(monkeypatch, record, "decide", 2)
+    away(monkeypatch, results, "decide", 2)
     pod = Pod(Datasets.at((tmp_path / "store").as_uri()), "run", (), {"PATH": "/usr/bin:/bin"})
     step = {"checkout": {"job": "clone", "url": work.as_uri()}}
     patiently(lambda: make(pod, tmp_path / "inputs" / "repo", step))

@@ -7,10 +7,10 @@ from threading import Barrier
 
 import pytest
 
-from job.datasets.directory import Directory
-from job.datasets.store import KeyAbsentError
 from job.errors import StoreError
-from job.pod import record
+from job.pod import results
+from job.storage.directory import Directory
+from job.storage.store import KeyAbsentError
 
 
 class Unconditional(Directory):
@@ -18,7 +18,7 @@ class Unconditional(Directory):
 
     looking = Barrier(3)
 
-    def conditional(self) -> bool:
+    def supports_conditional_writes(self) -> bool:
         return False
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
@@ -38,11 +38,11 @@ def store(tmp_path: Path) -> Unconditional:
 
 
 def test_jobs_agree_without_put_if_absent(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "SETTLED", 1.0)
+    monkeypatch.setattr(results, "SETTLED", 1.0)
     with ThreadPoolExecutor(3) as pool:
-        decided = set(pool.map(lambda job: record.decide(store, "run", "job", job), "abc"))
+        decided = set(pool.map(lambda job: results.decide(store, "run", "job", job), "abc"))
     assert len(decided) == 1
-    assert record.commit(store, "run", "job") in decided
+    assert results.commit(store, "run", "job") in decided
 
 
 def test_a_decision_that_may_yet_change_is_read_again(
@@ -51,11 +51,11 @@ def test_a_decision_that_may_yet_change_is_read_again(
     key = "runs/run/commits/job.json"
     store.put(key, b'{"commit": "a"}')
     monkeypatch.setattr(time, "sleep", lambda _: store.put(key, b'{"commit": "b"}'))
-    assert record.commit(store, "run", "job") == "b"
+    assert results.commit(store, "run", "job") == "b"
 
 
 def test_a_store_too_slow_to_agree_on_is_said(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "looking", Barrier(1))
-    monkeypatch.setattr(record, "SETTLED", -1.0)
+    monkeypatch.setattr(results, "SETTLED", -1.0)
     with pytest.raises(StoreError, match=r"commits/job.json: took over .* start the run again"):
-        record.decide(store, "run", "job", "a")
+        results.decide(store, "run", "job", "a")

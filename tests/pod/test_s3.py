@@ -13,9 +13,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from job.datasets.store import UnavailableError
+from job.checkout.download import download
 from job.errors import InputError, StoreError, TextgenError
-from job.pod.s3 import download
+from job.storage.store import UnavailableError
 
 URL = "s3://bucket/some/prefix"
 SLOW: Any = ReadTimeoutError(endpoint_url="http://s3.test")

@@ -8,7 +8,7 @@ import pytest
 
 from argo.compile import Cluster
 from argo.trigger import Poller
-from job.datasets.directory import Directory
+from job.storage.directory import Directory
 from tests.git import git, no_configuration
 from tests.trigger.fake import FakeCluster, Requests
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from job.datasets.directory import Directory
+from job.storage.directory import Directory
 from tests.trigger.conftest import FOLDER, World, workflow
 from tests.trigger.fake import FakeCluster, KilledError, Requests
 

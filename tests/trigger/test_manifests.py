@@ -14,7 +14,7 @@ from argo.cli.trigger.poll import command
 from argo.compile import pod, store
 from argo.trigger.hosts import TOKEN
 from argo.trigger.status import API
-from job.git import PASSWORD, USERNAME
+from job.checkout.git import PASSWORD, USERNAME
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "k8s/overlays/trigger"

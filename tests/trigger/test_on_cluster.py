@@ -13,10 +13,10 @@ import yaml
 from argo.cluster.connection import connect
 from argo.compile import Cluster, Security
 from argo.trigger import Poller
-from argo.trigger.record import read
+from argo.trigger.push_record import read
 from argo.trigger.run import STARTED, STATE, of
 from job.datasets import DatasetRef
-from job.datasets.store import open_store
+from job.storage.open import open_store
 from tests.cluster.conftest import cluster, controller, restricted, s3, served
 from tests.cluster.kubernetes import Namespace, images, kubectl, until
 from tests.trigger.conftest import Remote

@@ -167,7 +167,7 @@ def test_what_runs_is_not_lost_when_the_namespace_is_emptied(remote: Remote, wor
 def test_records_are_neither_datasets_nor_garbage(remote: Remote, world: World) -> None:
     from datetime import timedelta
 
-    from job.datasets.collect import collect
+    from job.datasets.garbage import collect
 
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url)

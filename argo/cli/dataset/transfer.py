@@ -36,7 +36,9 @@ def get(ref: DatasetRef, target: Path | None, datasets: Datasets) -> None:
 def commit(ref: DatasetRef, source: Path, message: str, datasets: Datasets) -> None:
     """Make a version of the dataset REF that holds what is in the folder SOURCE, and nothing else."""
     with transfer(str(source), lambda: _size([source])) as progress:
-        version = datasets.commit(ref, source, lineage=_lineage(source), message=message, progress=progress)
+        version = datasets.commit_version(
+            ref, source, lineage=_lineage(source), message=message, progress=progress
+        )
     click.echo(f"Committed dataset version: {_told(version)}")
 
 

@@ -53,7 +53,7 @@ def command(
     from argo.trigger import Poller
     from argo.trigger.hosts import one_host
     from argo.trigger.status import statuses
-    from job.datasets.store import open_store
+    from job.storage.open import open_store
 
     one_host(repositories, os.environ)
     api = connected(context, namespace)
@@ -73,12 +73,12 @@ def command(
 
 
 def _polled(poller: "Poller", url: str) -> int:
-    from job.git import public
+    from job.checkout.git import redact_url
 
     try:
         return 0 if poller.poll(url, click.echo) else 1
     except TextgenError as error:
-        _warn(f"{public(url)}: {error}")
+        _warn(f"{redact_url(url)}: {error}")
         return error.exit_status
 
 

@@ -7,8 +7,8 @@ from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.preflight.problem import Problem
 from argo.cluster.run import JOB
 from argo.cluster.secrets import SECRETS
-from argo.language.diagnostics import did_you_mean
 from argo.language.model import Workflow
+from job.text import did_you_mean
 
 _BASE = "an overlay of k8s/ makes what a namespace needs: docs/kubernetes.md"
 _KINDS = {"secrets": "Secret", "configmaps": "ConfigMap"}

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from argo import repository
 from argo.cluster.api import Object
 from argo.cluster.preflight.problem import Problem
 from argo.compile.parameters import REF, URL
 from argo.language.model import EventField, GitCheckout, Workflow
-from argo.local import source
 
 
 def differs(workflow: Workflow, made: Object) -> Iterator[Problem]:
@@ -25,8 +25,8 @@ def differs(workflow: Workflow, made: Object) -> Iterator[Problem]:
             f"context.event.github.url, and the file is in no repository with a remote; give -p {URL}=URL"
         )
         return
-    root = source.repository(workflow.path.parent)
-    here = source.describe(root) if root else None
+    root = repository.find_root(workflow.path.parent)
+    here = repository.describe_code(root) if root else None
     if here and here.changed and here.commit == given[REF]:
         files = "1 file has" if here.changed == 1 else f"{here.changed} files have"
         yield Problem(

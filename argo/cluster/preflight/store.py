@@ -10,8 +10,8 @@ from argo.cluster.api import Api, ApiError
 from argo.cluster.preflight.problem import Problem
 from argo.language.model import FromWorkflow, Workflow
 from job.datasets import DatasetRef, Datasets
-from job.datasets.s3_location import Location
 from job.errors import InputError, StoreError, UnknownReferenceError
+from job.storage.s3.location import Location
 
 STORE = "textgen-store"  # ConfigMap with the url, Secret with the credentials
 
@@ -45,7 +45,7 @@ def _holds(
     ours = _use_credentials(api)
     datasets = Datasets.at(url)
     try:
-        datasets.store.conditional()  # says so itself where the answer is no
+        datasets.store.supports_conditional_writes()  # says so itself where the answer is no
         for name, ref in _read(workflow, values):
             try:
                 datasets.resolve(ref)

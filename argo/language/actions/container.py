@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from argo.language.actions.action import ActionKind, Argument, Call
-from argo.language.diagnostics import quoted
 from argo.language.field import Field
 from argo.language.model import Container
 from argo.language.values import literal
+from job.text import quoted
 
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
 _REGISTRY_HINT = "name a saved registry under defaults.resources.container-registries"

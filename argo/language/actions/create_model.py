@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from argo.language.actions.action import ActionKind, Argument, Call
-from argo.language.diagnostics import did_you_mean, quoted
 from argo.language.field import Field
 from argo.language.model import CreateModel, Type
+from job.text import did_you_mean, quoted
 
 MODEL_TYPES = ("Tensorflow", "ONNX", "Custom")
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from argo.language.actions.action import ActionKind, Argument, Call, target
-from argo.language.diagnostics import quoted
 from argo.language.field import Field
 from argo.language.model import EventField, GitCheckout, Secret
 from argo.language.values import looks_like_expression, secret_or_text
+from job.text import quoted
 
 EVENT_URL = "context.event.github.url"
 EVENT_REF = "context.event.github.ref"

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from argo.language.actions.action import ActionKind, Argument, Call, target
-from argo.language.diagnostics import quoted
 from argo.language.field import Field
 from argo.language.model import S3Download
 from argo.language.values import secret, secret_or_text
+from job.text import quoted
 
 _URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/.*)?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9\[][^\s@]*")

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from argo.language.diagnostics import did_you_mean
-from argo.local.record import JobRecord, Phase, RunRecord
+from argo.runs import JobRecord, Phase, RunRecord
 from job.errors import TextgenError, UnknownReferenceError
+from job.text import did_you_mean
 
 # What Kubernetes' generateName draws from: no vowels, no look-alikes.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

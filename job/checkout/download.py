@@ -1,11 +1,24 @@
-"""Objects under a prefix of a bucket, into a folder: s3-download@v1."""
+"""`python -m job download`: the objects under an S3 URL, into a folder (s3-download@v1)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from job.datasets.s3_errors import explained
+import click
+
 from job.errors import InputError
+from job.storage.s3.errors import explained
+
+
+@click.command("download")
+@click.option("--url", required=True, help="s3://BUCKET/PREFIX.")
+@click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="The folder to fill.")
+@click.option("--region", help="The bucket's region.")
+@click.option("--endpoint", help="The address of an S3 that is not Amazon's.")
+def command(url: str, target: Path, region: str | None, endpoint: str | None) -> None:
+    """Fetch every object under a URL; the credentials come from where boto3 finds them."""
+    count, size = download(url, target, (), region=region, endpoint=endpoint)
+    click.echo(f"{url}: {count} files, {size} bytes, in {target}")
 
 
 def download(

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from job.datasets.store import KeyAbsentError, UnavailableError
 from job.errors import StoreError
+from job.storage.store import KeyAbsentError, UnavailableError
 
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
 _HOST = re.compile(r"https?://[^/\s]+")

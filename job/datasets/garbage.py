@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from job.datasets import heads, layout
-from job.datasets.encoding import parse
+from job.datasets import latest_index, layout
 from job.datasets.history import Entry, Kind, State, fold
 from job.datasets.log import Log
 from job.datasets.reference import LATEST, DatasetRef
-from job.datasets.store import KeyAbsentError, Object, Store
+from job.storage.json import parse
+from job.storage.store import KeyAbsentError, Object, Store
 
 DEFAULT_AGE = timedelta(days=1)
 RUN_AGE = timedelta(days=30)
@@ -46,8 +46,8 @@ def collect(store: Store, age: timedelta = DEFAULT_AGE) -> Iterator[Freed]:
             yield _remove(store, prefix, found)
         else:
             held |= _held(store, run)
-    for ref, numbers in heads.announced(store).items():
-        heads.withdraw(store, ref, numbers[:-1])
+    for ref, numbers in latest_index.announced(store).items():
+        latest_index.withdraw(store, ref, numbers[:-1])
     for namespace in layout.namespaces(store.folders("")):
         for name in store.folders(f"{namespace}/"):
             yield from _collect_dataset(store, DatasetRef(name, LATEST, namespace), held, before)

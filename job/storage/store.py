@@ -1,4 +1,4 @@
-"""What a dataset store has to offer: keys with bytes, and one atomic put-if-absent.
+"""What a store has to offer: keys with bytes, and one atomic put-if-absent.
 
 Everything else (versions, tags, transfers, garbage collection) is written once above this. A key
 is a relative path with `/` between its parts; a prefix ends with `/`.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from job.errors import InputError, StoreError
+from job.errors import StoreError
 
 
 class KeyAbsentError(StoreError):
@@ -46,7 +46,7 @@ class Store(Protocol):
         Exactly one of any number of writers with different bytes gets True.
         """
 
-    def conditional(self) -> bool:
+    def supports_conditional_writes(self) -> bool:
         """Whether `put_if_absent` keeps that promise here."""
 
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
@@ -72,20 +72,3 @@ class Store(Protocol):
 
     def now(self) -> datetime:
         """The store's clock: no decision rests on this machine's."""
-
-
-def open_store(url: str) -> Store:
-    """The store at `file:///path` or `s3://bucket/prefix?endpoint=…`.
-
-    Raises InputError for any other kind of URL.
-    """
-    scheme, _, _ = url.partition(":")
-    if scheme == "s3":
-        from job.datasets.s3 import S3
-
-        return S3.at(url)
-    if scheme == "file":
-        from job.datasets.directory import Directory
-
-        return Directory.at(url)
-    raise InputError(f"not a dataset store: {url!r}; write file:///path or s3://bucket/prefix")

@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from job.datasets import layout
-from job.datasets.ahead import read_ahead
-from job.datasets.budget import Budget
-from job.datasets.probe import put_if_absent_works
-from job.datasets.s3_clients import Clients
-from job.datasets.s3_errors import explained, status_of
-from job.datasets.s3_location import Location
-from job.datasets.store import KeyAbsentError, Object, UnavailableError
+from job.storage.byte_budget import Budget
+from job.storage.prefetch import read_ahead
+from job.storage.probe import put_if_absent_works
+from job.storage.s3.clients import Clients
+from job.storage.s3.errors import explained, status_of
+from job.storage.s3.location import Location
+from job.storage.store import KeyAbsentError, Object, UnavailableError
 
 if TYPE_CHECKING:
     from obstore import Bytes, GetOptions
@@ -33,10 +32,11 @@ _RANGE = 8 << 20  # bytes of a large object that are asked for at a time
 _AHEAD = 3  # ranges that are on their way together
 _ATTEMPTS = 8
 _LONGEST_WAIT = 4.0  # seconds
+_CLOCK = ".clock"  # when this key was put is the store's time
 
 
 class S3:
-    """The store below a location; see job.datasets.store.Store."""
+    """The store below a location; see job.storage.store.Store."""
 
     def __init__(self, location: Location) -> None:
         self.location = location
@@ -98,7 +98,7 @@ class S3:
                 raise
         return True
 
-    def conditional(self) -> bool:
+    def supports_conditional_writes(self) -> bool:
         """Whether the store keeps the promise of `put_if_absent`; probed once and noted in the store."""
         with self._probing:
             if self._conditional is None:
@@ -196,9 +196,9 @@ class S3:
         import obstore
 
         if self._clock is None:
-            self.put(layout.CLOCK, b"")
+            self.put(_CLOCK, b"")
             with explained(self.url):
-                put = obstore.head(self._clients.bytes, self._key(layout.CLOCK))["last_modified"]
+                put = obstore.head(self._clients.bytes, self._key(_CLOCK))["last_modified"]
             self._clock = put, time.monotonic()
         put, at = self._clock
         return put + timedelta(seconds=time.monotonic() - at)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
+from job.checkout.git import NOT_A_REF, Git, url_and_env
 from job.errors import CheckoutError, InputError
-from job.git import NOT_A_REF, Git, address
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _LARGE = "git lfs install --local --skip-repo && git lfs pull"
@@ -36,7 +36,7 @@ def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]
 
     Raises InputError for a URL or ref that git should not see, CheckoutError where git can't fetch.
     """
-    bare, env = address(url, environ)
+    bare, env = url_and_env(url, environ)
     if ref and NOT_A_REF.search(ref):
         raise InputError(f"{ref!r} is not the name of a branch, tag or commit")
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):

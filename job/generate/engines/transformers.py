@@ -16,10 +16,10 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from job import sampling
-from job.models import Model
-from job.prompts import Prompt
-from job.settings import Settings
+from job.generate import sampling
+from job.generate.models.load import Model
+from job.generate.prompts import Prompt
+from job.generate.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

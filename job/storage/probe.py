@@ -13,9 +13,9 @@ from contextlib import suppress
 from threading import Barrier
 from typing import Protocol
 
-from job.datasets.encoding import encode
-from job.datasets.store import KeyAbsentError
 from job.errors import StoreError
+from job.storage.json import encode
+from job.storage.store import KeyAbsentError
 
 NOTE = "store.json"
 _WRITERS = 16

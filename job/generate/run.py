@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from job import models, outputs, prompts, settings
 from job.errors import InputError, PromptError, SettingsError, TextgenError
-from job.progress import progress, say
-from job.prompts import Prompt
-from job.settings import Settings
+from job.generate import outputs, prompts, settings
+from job.generate.models import load
+from job.generate.progress import progress, say
+from job.generate.prompts import Prompt
+from job.generate.settings import Settings
 
 if TYPE_CHECKING:
-    from job.generation import Row
-    from job.models import Model
+    from job.generate.engines.transformers import Row
+    from job.generate.models.load import Model
 
 # These name things that the record and the rows hold in full: prompts, the model found, the device used.
 _NAMES = ("prompt", "prompts", "model", "revision", "device", "dtype")
@@ -37,8 +38,8 @@ def run(chosen: Settings, folder: Path, overwrite: bool = False) -> None:
     Raises InputError before anything is written, TextgenError where the disk or the device fails.
     """
     texts = prompts.read(chosen.prompt, chosen.prompts)
-    source = models.find(chosen.model, chosen.revision)
-    model = models.load(source, chosen.device, chosen.dtype)
+    source = load.find(chosen.model, chosen.revision)
+    model = load.load(source, chosen.device, chosen.dtype)
     say(f"model {source.name}, revision {source.revision}, device {model.device}, dtype {model.dtype}")
     rows = _rows(model, texts, chosen)
     with outputs.opened(folder, overwrite) as out:
@@ -62,7 +63,7 @@ def run(chosen: Settings, folder: Path, overwrite: bool = False) -> None:
 
 def _rows(model: "Model", texts: Sequence[Prompt], chosen: Settings) -> "list[Row]":
     """The whole work list, in the order of the prompts. Raises PromptError, SettingsError."""
-    from job.generation import Row
+    from job.generate.engines.transformers import Row
 
     rows = []
     for prompt in texts:
@@ -135,7 +136,7 @@ def _generate(
     """Make the rows that are missing; return the new tokens and the seconds."""
     import torch
 
-    from job.generation import generate
+    from job.generate.engines.transformers import generate
 
     made, started, done = 0, time.monotonic(), len(out.rows)
     with progress(len(rows), done) as advance:

@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 
 from job.errors import SettingsError
 
-DEFAULT_FILE = Path(__file__).with_name("settings.toml")
+DEFAULT_FILE = Path(__file__).parents[1] / "settings.toml"
 ENVIRONMENT_PREFIX = "TEXTGEN_"
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from job.datasets.paths import problem
 from job.errors import InputError
+from job.storage.paths import problem
 
 _OPTIONS = ("endpoint", "region", "addressing")
 

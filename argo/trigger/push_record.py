@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from argo.trigger.push import Push, folder
-from job.datasets.encoding import decode, encode
-from job.datasets.store import KeyAbsentError, Store
 from job.errors import StoreError
+from job.storage.json import decode, encode
+from job.storage.store import KeyAbsentError, Store
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class PushRecord:
     """The Workflow of a push by its name and id, or in `error` why its file can't run."""
 
     run: str
@@ -25,26 +25,26 @@ class Record:
     error: str = ""
 
 
-def read(store: Store, push: Push) -> Record | None:
+def read(store: Store, push: Push) -> PushRecord | None:
     """What was decided for the push; None where nothing was. Raises StoreError."""
     try:
         found = decode(store.get(push.key), push.key)
     except KeyAbsentError:
         return None
     try:
-        return Record(**{name: str(found[name]) for name in ("run", "uid", "error")})
+        return PushRecord(**{name: str(found[name]) for name in ("run", "uid", "error")})
     except KeyError as error:
         raise StoreError(f"{push.key}: damaged in the store: no {error}") from error
 
 
-def decide(store: Store, push: Push, record: Record) -> Record:
+def decide(store: Store, push: Push, record: PushRecord) -> PushRecord:
     """Propose a record; the one that holds, which another poller may have put first.
 
     Where the store does not keep put-if-absent, pollers still propose the same: of one name the API server
     has one Workflow. Raises StoreError.
     """
     body = encode({"format": 1, **asdict(push), **asdict(record)})
-    if not store.conditional():
+    if not store.supports_conditional_writes():
         held = read(store, push)
         if held is None:
             store.put(push.key, body)

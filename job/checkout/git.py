@@ -97,12 +97,12 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
             process.kill()
 
 
-def public(url: str) -> str:
+def redact_url(url: str) -> str:
     """The address without what may be a secret: the user of a web address, a password of any."""
     return _PRIVATE.sub(lambda found: found[1] or found[2], url)
 
 
-def address(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """What git is given: a URL without user and password, and an environment with them in it."""
     if not url.isprintable() or url.startswith("-") or "::" in url.partition("/")[0]:
         raise InputError(f"{url!r} is not the address of a repository")

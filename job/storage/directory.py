@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from job.datasets.store import KeyAbsentError, Object
 from job.errors import InputError, StoreError
+from job.storage.store import KeyAbsentError, Object
 
 TEMPORARY = ".tmp"
 _CHUNK = 1 << 20
@@ -59,7 +59,7 @@ class Directory:
                 raise
             return True
 
-    def conditional(self) -> bool:
+    def supports_conditional_writes(self) -> bool:
         return True
 
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from job.checkout.git import redact_url
 from job.errors import CheckoutError, InputError
-from job.git import public
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CodeVersion:
     """What a run runs. `tree` is git's id of all files' content; `changed` counts the files that
     differ from `commit`, which is None before a repository's first commit."""
 
@@ -33,7 +33,7 @@ class Source:
         return f"working tree at {at}, {self.changed} file{'s' if self.changed > 1 else ''} changed"
 
 
-def repository(folder: Path) -> Path | None:
+def find_root(folder: Path) -> Path | None:
     """The root of the working tree that holds `folder`, if any does."""
     found = _try("-C", str(folder), "rev-parse", "--show-toplevel")
     if found.returncode:
@@ -46,13 +46,13 @@ def repository(folder: Path) -> Path | None:
     return Path(found.stdout.rstrip("\n"))
 
 
-def remote(root: Path) -> str | None:
+def remote_url(root: Path) -> str | None:
     """Where the repository was cloned from."""
     found = _try("-C", str(root), "remote", "get-url", "origin")
-    return public(found.stdout.strip()) or None
+    return redact_url(found.stdout.strip()) or None
 
 
-def commit(root: Path, ref: str) -> str:
+def resolve_commit(root: Path, ref: str) -> str:
     """The commit that `ref` names in the repository. Raises InputError."""
     found = _try("-C", str(root), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if found.returncode:
@@ -60,30 +60,30 @@ def commit(root: Path, ref: str) -> str:
     return found.stdout.strip()
 
 
-def describe(root: Path, at: str = "HEAD") -> Source:
+def describe_code(root: Path, at: str = "HEAD") -> CodeVersion:
     """The working tree of `root`; with another commit than HEAD, that commit as it was committed."""
-    url = remote(root) or root.as_uri()
+    url = remote_url(root) or root.as_uri()
     found = _try("-C", str(root), "rev-parse", "--verify", "--quiet", f"{at}^{{commit}}")
     head = found.stdout.strip() or None
     if at != "HEAD":
-        return Source(url, head, _git("-C", str(root), "rev-parse", f"{at}^{{tree}}").strip(), 0)
+        return CodeVersion(url, head, _git("-C", str(root), "rev-parse", f"{at}^{{tree}}").strip(), 0)
     changed = _git("-C", str(root), "ls-files", "--others", "--exclude-standard", "-z").count("\0")
     tracked = ["diff", "--name-only", "--no-renames", "-z", head] if head else ["ls-files", "-z"]
-    return Source(url, head, "", changed + _git("-C", str(root), *tracked).count("\0"))
+    return CodeVersion(url, head, "", changed + _git("-C", str(root), *tracked).count("\0"))
 
 
-def snapshot(root: Path, target: Path) -> Source:
+def snapshot_working_tree(root: Path, target: Path) -> CodeVersion:
     """Copy the working tree of `root` to the new folder `target`, as a repository at its commit."""
-    source = describe(root)
+    code = describe_code(root)
     _git("init", "--quiet", str(target))
-    if source.commit:
+    if code.commit:
         _git("-C", str(target), "fetch", "--quiet", "--depth=1", root.as_uri(), "HEAD")
-        _git("-C", str(target), "update-ref", "--no-deref", "HEAD", source.commit)
+        _git("-C", str(target), "update-ref", "--no-deref", "HEAD", code.commit)
     _copy(root, target)
     _git("-C", str(target), "add", "--all", "--force")
     tree = _git("-C", str(target), "write-tree").strip()
-    _git("-C", str(target), "read-tree", source.commit or "--empty")
-    return replace(source, tree=tree)
+    _git("-C", str(target), "read-tree", code.commit or "--empty")
+    return replace(code, tree=tree)
 
 
 def _copy(root: Path, target: Path) -> None:
@@ -98,12 +98,12 @@ def _copy(root: Path, target: Path) -> None:
             _copy(source, copy)
 
 
-def same(one: str, other: str) -> bool:
+def is_same_repository(one: str, other: str) -> bool:
     """Whether two URLs name one repository, by https or ssh, with or without `.git`."""
-    return key(one) == key(other)
+    return repository_key(one) == repository_key(other)
 
 
-def key(url: str) -> str:
+def repository_key(url: str) -> str:
     """What all spellings of a repository's URL have in common."""
     url = re.sub(r"^\w+://|^(?=[^/]+@[^/]+:)", "", url)
     return re.sub(r"^[^/]*@|\.git/?$|/$", "", url).replace(":", "/").lower()

@@ -21,8 +21,8 @@ from typing import Any
 
 from job.datasets import DatasetRef, Datasets
 from job.datasets.layout import RUNS
-from job.datasets.store import KeyAbsentError, Store
 from job.errors import InputError, StoreError
+from job.storage.store import KeyAbsentError, Store
 
 SETTLED = 5.0  # seconds from finding nothing to the end of the put that follows, at most
 
@@ -37,7 +37,7 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JobResults:
     """A finished job. `datasets` holds whole references: NAME:VERSION."""
 
     strings: Mapping[str, str] = field(default_factory=dict)
@@ -45,16 +45,16 @@ class Record:
     datasets: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(store: Store, run: str, job: str) -> Record | None:
+def read(store: Store, run: str, job: str) -> JobResults | None:
     """The job's record; None where it has not finished."""
     found = _get(store, _key(run, "jobs", job))
     if found is None:
         return None
     volumes = {name: Volume(**volume) for name, volume in found["volumes"].items()}
-    return Record(found["strings"], volumes, found["datasets"])
+    return JobResults(found["strings"], volumes, found["datasets"])
 
 
-def write(store: Store, run: str, job: str, record: Record) -> None:
+def write(store: Store, run: str, job: str, record: JobResults) -> None:
     """Say that the job is done."""
     store.put(_key(run, "jobs", job), _encoded(asdict(record)))
 
@@ -99,7 +99,7 @@ def _get(store: Store, key: str) -> dict[str, Any] | None:
 def _decided(store: Store, key: str) -> dict[str, Any] | None:
     """What is under `key` and stays there."""
     found = _get(store, key)
-    if found is None or store.conditional():
+    if found is None or store.supports_conditional_writes():
         return found
     time.sleep(SETTLED)
     return _get(store, key)
@@ -110,7 +110,7 @@ def _first(store: Store, key: str, made: dict[str, str]) -> dict[str, str]:
 
     Raises StoreError where the store is too slow for jobs to agree without put-if-absent.
     """
-    if store.conditional():
+    if store.supports_conditional_writes():
         return made if store.put_if_absent(key, _encoded(made)) else _get(store, key) or made
     looked = time.monotonic()
     if _get(store, key) is None:

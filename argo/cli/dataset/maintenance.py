@@ -8,7 +8,7 @@ import click
 from argo.cli.dataset.options import store_option
 from argo.cli.dataset.progress import transfer
 from argo.cli.tables import byte_size
-from job.datasets import DatasetRef, Datasets, Version, collect
+from job.datasets import DatasetRef, Datasets, Version, garbage
 from job.datasets import verify as verification
 from job.errors import InputError, StoreError
 
@@ -24,7 +24,7 @@ def gc(age: str, datasets: Datasets) -> None:
     Nothing is removed that is younger than this, or that a recent run reads. What was uploaded but
     never committed is barred first and removed by a later call.
     """
-    freed = list(collect.collect(datasets.store, _duration(age)))
+    freed = list(garbage.collect(datasets.store, _duration(age)))
     for item in freed:
         click.echo(f"removed {item.name}" + (f" ({byte_size(item.size)})" if item.size else ""))
     click.echo(f"freed {byte_size(sum(item.size for item in freed))}")

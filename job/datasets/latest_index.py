@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from job.datasets import layout
 from job.datasets.reference import LATEST, DatasetRef
-from job.datasets.store import Store
 from job.errors import StoreError
+from job.storage.store import Store
 
 
 def announce(store: Store, ref: DatasetRef, sequence: int) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-from job.datasets.store import UnavailableError
+from job.storage.store import UnavailableError
 
 PATIENCE = 300.0  # seconds; a job may have worked for hours for what is to be stored
 _PAUSES = (1.0, 2.0, 4.0, 8.0)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from job.errors import ModelError, TextgenError
-from job.progress import say
+from job.generate.progress import say
 
 # Part of a converted model's name: raise it when the conversion changes what it writes.
 _CONVERSION = 1

@@ -5,8 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from job.datasets.s3_location import Location
 from job.errors import StoreError
+from job.storage.s3.location import Location
 
 if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider

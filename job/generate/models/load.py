@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from job import gguf, hub
 from job.errors import ModelError
+from job.generate.models import gguf, hub
 
 if TYPE_CHECKING:
     import torch

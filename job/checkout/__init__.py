@@ -1,0 +1,1 @@
+"""What brings code and files in: git repositories, and objects of S3."""

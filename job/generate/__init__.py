@@ -1,0 +1,1 @@
+"""Text generation: settings and prompts in, a folder of texts out."""

@@ -1,0 +1,1 @@
+"""Engines: rows in, texts out. One module an engine."""

@@ -1,0 +1,1 @@
+"""Models: found by name, and loaded onto a device."""

@@ -1,0 +1,1 @@
+"""Object stores: keys with bytes, on S3 or in a folder."""
