@@ -111,7 +111,7 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     && chown -R 1000:1000 /opt/textgen
 
 FROM environment AS model
-COPY job/__init__.py job/__main__.py job/command.py job/errors.py job/generate/models/gguf.py job/generate/models/hub.py job/generate/models/load.py job/generate/progress.py /opt/textgen/code/job/
+COPY job/__init__.py job/__main__.py job/command.py job/errors.py job/files.py job/generate/models/gguf.py job/generate/models/hub.py job/generate/models/load.py job/generate/progress.py /opt/textgen/code/job/
 RUN python3 -m job model smollm2-135m
 
 FROM environment AS textgen-job

@@ -71,8 +71,8 @@ lock: | $(UV)
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.lock
 	$(COMPILE) $(ALL) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
-	printf '%s\n' boto3 click obstore | $(COMPILE) -c requirements.lock - -o requirements-pod.lock
-	printf '%s\n' boto3 click hera kubernetes obstore pyyaml ruamel.yaml | $(COMPILE) -c requirements.lock - -o requirements-trigger.lock
+	printf '%s\n' boto3 click obstore tenacity | $(COMPILE) -c requirements.lock - -o requirements-pod.lock
+	printf '%s\n' boto3 click hera kubernetes obstore pyyaml ruamel.yaml tenacity | $(COMPILE) -c requirements.lock - -o requirements-trigger.lock
 	echo 'cyclonedx-bom==7.5.0' | $(COMPILE) - -o requirements-sbom.lock
 
 requirements-cpu.lock: pyproject.toml | $(UV)

@@ -4,9 +4,7 @@ A run's own process holds a lock on the run's folder for as long as it lives, so
 was killed is known by its free lock, whatever process has its id meanwhile.
 """
 
-import fcntl
 import json
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from typing import Any
 
 from argo.runs import JobRecord, Phase, RunRecord
 from job.errors import TextgenError, UnknownReferenceError
+from job.files import locked, write_atomically
 from job.text import did_you_mean
 
 # What Kubernetes' generateName draws from: no vowels, no look-alikes.
@@ -46,9 +45,8 @@ class Run:
         return job
 
     def _write(self) -> None:
-        new = self.folder / f"{_FILE}.new"
-        new.write_text(json.dumps(self.record.encoded(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-        new.replace(self.folder / _FILE)
+        text = json.dumps(self.record.encoded(), indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.folder / _FILE, [text.encode()])
 
 
 def new_folder(runs: Path, workflow: str) -> Path:
@@ -66,8 +64,7 @@ def new_folder(runs: Path, workflow: str) -> Path:
 @contextmanager
 def alive(folder: Path) -> Iterator[None]:
     """Hold the run's lock; the kernel lets it go when this process ends, however it ends."""
-    with _opened(folder) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder):
         yield
 
 
@@ -116,21 +113,10 @@ def _folders(runs: Path) -> list[Path]:
 
 def is_alive(folder: Path) -> bool:
     """Whether the run's process still holds its lock."""
-    with _opened(folder) as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        with locked(folder, shared=True, blocking=False):
+            return False
+    except BlockingIOError:
+        return True
     except FileNotFoundError as error:
         raise UnknownReferenceError(f"{folder.name}: no such run") from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

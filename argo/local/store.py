@@ -1,11 +1,11 @@
 """Dataset versions on this machine, for jobs to read."""
 
-import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
 from argo.local.plan import Plan
 from job.datasets import Version
+from job.files import locked
 
 
 def fetched(plan: Plan, version: Version, progress: Callable[[int], None]) -> Path:
@@ -16,8 +16,9 @@ def fetched(plan: Plan, version: Version, progress: Callable[[int], None]) -> Pa
     base = plan.project.cache / "datasets"
     folder = base / version.ref.namespace / version.ref.name / version.id
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (base / "lock").open("w") as lock:  # one fetch at a time, of all runs
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = base / "lock"
+    lock.touch()
+    with locked(lock):  # one fetch at a time, of all runs
         if not folder.exists():
             plan.datasets.fetch(version, folder, progress=progress)
     return folder

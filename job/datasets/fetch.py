@@ -1,10 +1,7 @@
 """Writing a version's files to a folder, verified, which appears whole or not at all."""
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from job.datasets import layout
@@ -12,6 +9,7 @@ from job.datasets.manifest import File, Manifest
 from job.datasets.progress import Progress
 from job.datasets.reference import DatasetRef
 from job.errors import InputError, StoreError
+from job.files import locked
 from job.storage import paths
 from job.storage.digest import Digest
 from job.storage.parallel import each_file
@@ -32,7 +30,7 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
     partial = target.parent / f".{target.name}.{manifest.version}.partial"
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        with _locked(partial):
+        with locked(partial, blocking=False):
             _clear(partial, manifest)
             prefix = layout.data(ref, manifest.version)
             for folder in {file.path.rpartition("/")[0] for file in manifest.files}:
@@ -42,6 +40,8 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
             partial.rename(target)
     except KeyAbsentError as error:
         raise StoreError(f"{error}; was {ref.name}:{manifest.version} deleted while it was read?") from error
+    except BlockingIOError as error:
+        raise InputError(f"{partial}: another fetch is writing there") from error
     except OSError as error:
         raise StoreError(f"{error.filename or target}: {error.strerror}") from error
 
@@ -96,16 +96,3 @@ def _finish(partial: Path, manifest: Manifest) -> None:
     for first, *others in paths.colliding(file.path for file in manifest.files):
         if any((partial / first).samefile(partial / other) for other in others):
             raise StoreError(f"{first!r} and {others[0]!r} are one file on this file system; fetch elsewhere")
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second fetch of the same version to the same place away."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise InputError(f"{folder}: another fetch is writing there") from error
-    finally:
-        os.close(descriptor)

@@ -3,15 +3,15 @@
 A killed run leaves whole rows, and at most one torn last line, which the next run cuts off.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from job.errors import InputError, TextgenError
+from job.files import locked, write_atomically
 
 _LINE_ENDS = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})
 
@@ -88,9 +88,10 @@ def opened(folder: Path, overwrite: bool = False) -> Iterator[Outputs]:
         raise InputError(f"{folder}: can't be written to: {error.strerror}; use another --output") from None
     except OSError as error:
         raise _failed(folder, error) from None
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, file)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(locked(folder / ROWS, blocking=False))
         except BlockingIOError:
             raise InputError(f"{folder}: another run is writing there; use another --output") from None
         if overwrite:
@@ -98,8 +99,6 @@ def opened(folder: Path, overwrite: bool = False) -> Iterator[Outputs]:
             for name in (TEXTS, RECORD):
                 (folder / name).unlink(missing_ok=True)
         yield Outputs(folder, file)
-    finally:
-        os.close(file)
 
 
 def tutorial_format(rows: Iterable[Mapping[str, Any]], sequences: int) -> Iterator[str]:
@@ -118,16 +117,9 @@ def _line(row: Mapping[str, object]) -> bytes:
 
 
 def _replace(path: Path, parts: Iterable[str]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_atomically(path, (part.encode() for part in parts))
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise _failed(path, error) from None
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from job.errors import InputError, StoreError
+from job.files import sync_folder
 from job.storage.store import KeyAbsentError, Object
 
 TEMPORARY = ".tmp"
@@ -140,8 +141,8 @@ class Directory:
                 continue
             break
         for folder in created:
-            _flush(folder.parent)
-        _flush(target.parent)
+            sync_folder(folder.parent)
+        sync_folder(target.parent)
 
 
 def _keys(folder: str, prefix: str) -> Iterator[str]:
@@ -162,14 +163,6 @@ def _make_folders(folder: Path) -> list[Path]:
     for new in reversed(missing):
         new.mkdir(exist_ok=True)
     return missing
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

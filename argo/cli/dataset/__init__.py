@@ -18,8 +18,8 @@ COMMANDS = {
     "tag": ("change", "tag", "Give a version a tag, or move it there."),
     "untag": ("change", "untag", "Take a tag away."),
     "delete": ("change", "delete", "Delete a version, or a whole dataset."),
-    "gc": ("care", "gc", "Free what no version holds."),
-    "verify": ("care", "verify", "Read versions again, to see that they are whole."),
+    "gc": ("maintenance", "gc", "Free what no version holds."),
+    "verify": ("maintenance", "verify", "Read versions again, to see that they are whole."),
 }
 
 

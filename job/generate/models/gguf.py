@@ -3,18 +3,16 @@
 transformers reads GGUF, but takes most of a minute for it each time.
 """
 
-import fcntl
 import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from job.errors import ModelError, TextgenError
+from job.files import locked
 from job.generate.progress import say
 
 # Part of a converted model's name: raise it when the conversion changes what it writes.
@@ -49,7 +47,9 @@ def convert(gguf: Path, name: str) -> Path:
         if target.is_dir():
             return target
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(target.with_suffix(".lock")):
+        lock = target.with_suffix(".lock")
+        lock.touch()
+        with locked(lock):
             if not target.is_dir():
                 _convert(gguf, target)
     except OSError as error:
@@ -70,14 +70,6 @@ def _digest(gguf: Path) -> str:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(f"conversion {_CONVERSION}".encode())
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The lock goes with the process that holds it, however that ends.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _convert(gguf: Path, target: Path) -> None:
