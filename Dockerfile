@@ -30,8 +30,8 @@ COPY job /code/job
 # The metadata by which the code knows its own version, beside the bytecode.
 ARG VERSION=0.1.0
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code \
-    && mkdir /code/textgen.dist-info \
-    && printf 'Metadata-Version: 2.1\nName: textgen\nVersion: %s\n' "$VERSION" > /code/textgen.dist-info/METADATA
+    && mkdir /code/argo_textgen.dist-info \
+    && printf 'Metadata-Version: 2.1\nName: argo-textgen\nVersion: %s\n' "$VERSION" > /code/argo_textgen.dist-info/METADATA
 
 FROM code AS trigger-code
 COPY argo /code/argo

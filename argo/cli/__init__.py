@@ -30,7 +30,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        click.echo(f"textgen {version('textgen')}")
+        click.echo(f"textgen {version('argo-textgen')}")
         ctx.exit()
 
 

@@ -84,7 +84,7 @@ def _workflow(
         folded,
         cluster,
         given,
-        cluster.image(pod.IMAGE.format(version=version("textgen"))),
+        cluster.image(pod.IMAGE.format(version=version("argo-textgen"))),
         _lineage(workflow, origin),
     )
     tasks = [
@@ -176,7 +176,7 @@ def _lineage(workflow: Workflow, origin: FileOrigin) -> dict[str, Any]:
     return {
         "workflow": {"name": workflow.name, "file": origin.file, "sha256": digest},
         "runtime": "argo",
-        "textgen": version("textgen"),
+        "textgen": version("argo-textgen"),
     }
 
 

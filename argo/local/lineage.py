@@ -32,7 +32,7 @@ def of(
         "parameters": {name: str(value) for name, value in plan.values.items()},
         "inputs": dict(inputs),
         "runtime": plan.runtime.name,
-        "textgen": version("textgen"),
+        "textgen": version("argo-textgen"),
         "made": now().isoformat(timespec="seconds"),
     }
     if source:

@@ -87,7 +87,7 @@ def _rows(model: "Model", texts: Sequence[Prompt], chosen: Settings) -> "list[Ro
 
 def _begin(out: outputs.Outputs, chosen: Settings, texts: Sequence[Prompt], model: "Model") -> dict[str, Any]:
     """Write the record of a run that starts. Raises InputError where another run's rows lie."""
-    names = ("textgen", "torch", "transformers", "tokenizers", "numpy")
+    names = ("torch", "transformers", "tokenizers", "numpy")
     told = json.dumps([asdict(prompt) for prompt in texts]).encode()
     decisive: dict[str, Any] = {
         **{name: value for name, value in asdict(chosen).items() if name not in _NAMES},
@@ -96,7 +96,7 @@ def _begin(out: outputs.Outputs, chosen: Settings, texts: Sequence[Prompt], mode
         "device": model.device.type,
         "dtype": model.dtype,
         "prompts": hashlib.sha256(told).hexdigest(),
-        "versions": {name: version(name) for name in names},
+        "versions": {"textgen": version("argo-textgen"), **{name: version(name) for name in names}},
     }
     there = out.record()
     if out.rows or there:

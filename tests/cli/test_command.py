@@ -17,7 +17,7 @@ def textgen(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_version_is_the_packages() -> None:
-    assert textgen("--version").stdout == f"textgen {version('textgen')}\n"
+    assert textgen("--version").stdout == f"textgen {version('argo-textgen')}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

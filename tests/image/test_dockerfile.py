@@ -17,7 +17,7 @@ LINES = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines
 LOADED = """
 import importlib, pkgutil, sys
 from importlib.metadata import packages_distributions
-import job.checkout.checkout, job.datasets, job.download, job.pod
+import job.checkout.checkout, job.checkout.download, job.datasets, job.pod
 for package in (job.datasets, job.pod):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
@@ -71,13 +71,14 @@ def test_the_small_image_holds_what_its_commands_import() -> None:
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     # botocore takes certifi where it is; a virtual environment's own start loads setuptools
     assert (
-        set(ran.stdout.split()) - {"textgen", "certifi", "setuptools"} <= pins("requirements-pod.lock").keys()
+        set(ran.stdout.split()) - {"argo-textgen", "certifi", "setuptools"}
+        <= pins("requirements-pod.lock").keys()
     )
 
 
 def test_the_poller_image_holds_what_its_command_imports() -> None:
     ran = subprocess.run([sys.executable, "-c", POLLED], cwd=ROOT, capture_output=True, text=True, check=True)
-    beside = {"textgen", "setuptools"}
+    beside = {"argo-textgen", "setuptools"}
     assert {name.replace("_", "-").replace(".", "-") for name in set(ran.stdout.split()) - beside} <= pins(
         "requirements-trigger.lock"
     ).keys()
@@ -89,4 +90,6 @@ def test_both_images_have_the_same_version_of(name: str) -> None:
 
 
 def test_the_images_are_of_this_version() -> None:
-    assert {line for line in LINES if line.startswith("ARG VERSION")} == {f"ARG VERSION={version('textgen')}"}
+    assert {line for line in LINES if line.startswith("ARG VERSION")} == {
+        f"ARG VERSION={version('argo-textgen')}"
+    }

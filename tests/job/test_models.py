@@ -111,5 +111,5 @@ def test_an_embedded_model_without_its_wheel_says_how_to_get_it(monkeypatch: pyt
 
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", {"torch": "here"}.get)
-    with pytest.raises(ModelError, match=r"torch and transformers are not installed; .*textgen\[job\]"):
+    with pytest.raises(ModelError, match=r"torch and transformers are not installed; .*argo-textgen\[job\]"):
         load.find("gpt2")

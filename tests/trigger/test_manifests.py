@@ -38,7 +38,7 @@ def test_the_cron_workflow_runs_what_the_template_says(objects: dict[str, dict[s
 
 def test_the_poll_is_a_command_with_the_variables_that_it_reads(objects: dict[str, dict[str, Any]]) -> None:
     container = objects["WorkflowTemplate"]["spec"]["templates"][0]["container"]
-    assert container["image"] == f"textgen-trigger:{version('textgen')}"
+    assert container["image"] == f"textgen-trigger:{version('argo-textgen')}"
     assert container["command"][:5] == ["python3", "-m", "argo", "trigger", "poll"]
     options = {name for each in command.params for name in each.opts}
     assert {word for word in container["command"] if word.startswith("--")} <= options

@@ -57,7 +57,7 @@ def find(name: str, revision: str = "") -> Source:
     Fetches or converts it if need be. Raises ModelError; never takes another model instead.
     """
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
-        raise ModelError("torch and transformers are not installed; install the extra: textgen[job]")
+        raise ModelError("torch and transformers are not installed; install the extra: argo-textgen[job]")
     prepare()
     path = Path(name).expanduser()
     embedded = name in gguf.EMBEDDED
