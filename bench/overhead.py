@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from argo import object_names
 from argo.compile import Cluster, FileOrigin, Kind, compile
 from argo.language import load
 
@@ -62,10 +63,13 @@ def minimal(repository: str, commit: str) -> str:
             "metadata": {"generateName": "minimal-"},
             "spec": {
                 "entrypoint": "generate",
-                "serviceAccountName": "textgen",
-                "executor": {"serviceAccountName": "textgen-executor"},
+                "serviceAccountName": object_names.SERVICE_ACCOUNT,
+                "executor": {"serviceAccountName": object_names.EXECUTOR_ACCOUNT},
                 "automountServiceAccountToken": False,
-                "artifactRepositoryRef": {"configMap": "artifact-repositories", "key": "textgen"},
+                "artifactRepositoryRef": {
+                    "configMap": object_names.ARTIFACT_REPOSITORIES,
+                    "key": object_names.ARTIFACT_REPOSITORY,
+                },
                 "templates": [template],
             },
         }

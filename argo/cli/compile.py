@@ -7,6 +7,7 @@ import click
 
 from argo.cli.findings import warn
 from argo.cli.parameters import pairs, parameters_option
+from argo.object_names import GITHUB_URL
 from job.errors import InputError, StaleError
 
 
@@ -84,10 +85,10 @@ def command(  # noqa: PLR0917
         **{name: value for name, value in found.parameters.items() if name in workflow.inputs},
         **parameters,
     }
-    origin = find(workflow, Kind(kind), parameters.get("github-url"))
+    origin = find(workflow, Kind(kind), parameters.get(GITHUB_URL))
     made = compile(workflow, Kind(kind), found, origin, values=values, schedule=schedule)
     warn(checked.diagnostics)
-    if "github-url" not in parameters:
+    if GITHUB_URL not in parameters:
         for doubt in doubts(workflow, origin):
             click.echo(f"textgen: {doubt}", err=True)
     if output and checking:

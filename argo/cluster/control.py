@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from argo import object_names
 from argo.cluster import pods, run
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.conflict import again
@@ -21,11 +22,7 @@ from argo.runs import Phase
 from job.errors import InputError
 
 # What says that the run has ended, the last that a poller has reported it (argo.trigger.run).
-_LABELS = (
-    "workflows.argoproj.io/completed",
-    "workflows.argoproj.io/workflow-archiving-status",
-    "textgen/told",
-)
+_LABELS = (object_names.ARGO_COMPLETED, object_names.ARGO_ARCHIVING_STATUS, object_names.REPORTED)
 
 Nodes = Mapping[str, Mapping[str, Any]]
 
@@ -114,7 +111,7 @@ def _pruned(node: Mapping[str, Any], kept: Nodes) -> dict[str, Any]:
 
 def _delete_pods(api: Api, name: str, kept: Nodes) -> None:
     """The pods of the attempts that are forgotten: a new attempt's pod has the same name."""
-    for pod in api.items(api.core("pods"), labelSelector=f"{pods.RUN}={name}"):
+    for pod in api.items(api.core("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}"):
         if pods.node(pod) not in kept:
             try:
                 api.delete(api.core("pods", pod["metadata"]["name"]))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from argo import object_names
 from argo.cluster import pods, run
 from argo.cluster.api import Api, Object
 from argo.cluster.watch import snapshots
@@ -57,7 +58,7 @@ def follow(api: Api, name: str) -> Iterator[Sight]:
     changes: _Changes = queue.SimpleQueue()
     for kind, path, selector in (
         ("workflow", api.workflows(), {"fieldSelector": f"metadata.name={name}"}),
-        ("pods", api.core("pods"), {"labelSelector": f"{pods.RUN}={name}"}),
+        ("pods", api.core("pods"), {"labelSelector": f"{object_names.ARGO_WORKFLOW}={name}"}),
     ):
         threading.Thread(
             target=_watch, args=(changes, kind, api, path, selector), name=f"watch {kind}", daemon=True
@@ -78,7 +79,7 @@ def get(api: Api, name: str) -> Object:
 def look(api: Api, name: str) -> Sight:
     """The run as it is now."""
     workflow = get(api, name)
-    found = api.items(api.core("pods"), labelSelector=f"{pods.RUN}={name}")
+    found = api.items(api.core("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}")
     return _Waits(api).added(Sight(workflow, _ordered(found)), patient=False)
 
 

@@ -4,16 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from argo import object_names
 from argo.cluster.api import Api, Object
-from argo.cluster.run import JOB
 from job.errors import ClusterError
-
-RUN = "workflows.argoproj.io/workflow"  # the label with the run's name
-# As argo.compile.resources writes them; to import it takes a second.
-INSTANCE = "textgen/instance-type"
-LARGER = "textgen/larger-instance-type"
-_NODE = "workflows.argoproj.io/node-id"
-_NODE_NAME = "workflows.argoproj.io/node-name"
 
 # Argo's own containers, which tell a user nothing.
 _ARGO = {"init", "wait"}
@@ -35,13 +28,13 @@ _HINTS = {
 def job(pod: Object) -> str:
     """The name of the pod's job."""
     annotations = pod["metadata"].get("annotations") or {}
-    path = annotations.get(_NODE_NAME, pod["metadata"]["name"])
-    return str(annotations.get(JOB) or path.partition(".")[2].partition("(")[0] or path)
+    path = annotations.get(object_names.ARGO_NODE_NAME, pod["metadata"]["name"])
+    return str(annotations.get(object_names.JOB) or path.partition(".")[2].partition("(")[0] or path)
 
 
 def node(pod: Object) -> str:
     """The id of the Workflow's node that the pod is."""
-    return str((pod["metadata"].get("annotations") or {}).get(_NODE, ""))
+    return str((pod["metadata"].get("annotations") or {}).get(object_names.ARGO_NODE_ID, ""))
 
 
 def containers(pod: Object) -> list[str]:
@@ -129,7 +122,10 @@ def _killed_for_memory(pod: Object, container: str) -> str:
     annotations = pod["metadata"].get("annotations") or {}
     limit = _limit(pod, container)
     asked = f"asked for {limit}" if limit else "the node had no more"
-    kind, larger = annotations.get(INSTANCE), annotations.get(LARGER)
+    kind, larger = (
+        annotations.get(object_names.INSTANCE_TYPE),
+        annotations.get(object_names.LARGER_INSTANCE_TYPE),
+    )
     if not kind or container != "main":
         return f"OOMKilled: container {container}, {asked}; give it more memory"
     hint = f"try {larger}" if larger else "there is no larger one"

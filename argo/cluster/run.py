@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from argo import object_names
 from argo.cluster.api import Api, Object
 from argo.runs import JobRecord, Phase, RunRecord
 
@@ -21,8 +22,6 @@ _FAILED = {"Failed", "Error"}
 _OF_CONTAINER = re.compile(r"[a-z]+: |container deleted")
 _SIGNAL = re.compile(r"\bError \(exit code (1[3-9]\d|129)\)")
 
-JOB = "textgen/job"  # the annotation with the name that the file gives a job
-
 
 def record(workflow: Object) -> RunRecord:
     """The run. Works for Workflows that others made, too: their tasks are the jobs."""
@@ -31,11 +30,11 @@ def record(workflow: Object) -> RunRecord:
     annotations = metadata.get("annotations") or {}
     labels = metadata.get("labels") or {}
     parameters = {each["name"]: each.get("value", "") for each in _parameters(workflow)}
-    url, ref = parameters.pop("github-url", ""), parameters.pop("github-ref", "")
+    url, ref = parameters.pop(object_names.GITHUB_URL, ""), parameters.pop(object_names.GITHUB_REF, "")
     return RunRecord(
         name=metadata["name"],
-        workflow=labels.get("textgen/workflow", ""),
-        file=annotations.get("textgen/file", ""),
+        workflow=labels.get(object_names.WORKFLOW, ""),
+        file=annotations.get(object_names.FILE, ""),
         runtime=f"argo:{metadata['namespace']}",
         source="@".join(filter(None, (url, ref))),
         parameters=parameters,
@@ -49,7 +48,7 @@ def record(workflow: Object) -> RunRecord:
 
 def every(api: Api) -> list[RunRecord]:
     """The namespace's runs that textgen made, newest first. Raises ClusterError."""
-    found = api.items(api.workflows(), labelSelector="app.kubernetes.io/managed-by=textgen")
+    found = api.items(api.workflows(), labelSelector=f"{object_names.MANAGED_BY}={object_names.MANAGER}")
     return sorted(map(record, found), key=lambda each: each.started, reverse=True)
 
 
@@ -168,7 +167,7 @@ def _tasks(spec: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 def _name(task: Mapping[str, Any], templates: Mapping[str, Mapping[str, Any]]) -> str:
     metadata = templates.get(task.get("template", ""), {}).get("metadata") or {}
-    return str((metadata.get("annotations") or {}).get(JOB) or task["name"])
+    return str((metadata.get("annotations") or {}).get(object_names.JOB) or task["name"])
 
 
 def _task_nodes(found: Mapping[str, Mapping[str, Any]], run: str) -> Mapping[str, Mapping[str, Any]]:

@@ -15,13 +15,11 @@ from functools import partial
 
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.conflict import again
+from argo.object_names import MANAGED_BY, MANAGER, SECRETS, SHARED_NAMESPACE
 from job.errors import InputError
 
-SECRETS = "textgen-secrets"  # what jobs refer to; importing argo.compile.store would take a second
-SHARED = "textgen"  # the namespace of what is no project's own
-
 _NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_LABELS = {"app.kubernetes.io/managed-by": "textgen"}
+_LABELS = {MANAGED_BY: MANAGER}
 _LIMIT = 1 << 20  # bytes, of all values of a Secret
 
 
@@ -137,7 +135,7 @@ def _write(api: Api, name: str, before: Object | None, values: Mapping[str, str]
 
 
 def _place(api: Api, scope: Scope) -> Api:
-    return api if scope is Scope.PROJECT else api.within(SHARED)
+    return api if scope is Scope.PROJECT else api.within(SHARED_NAMESPACE)
 
 
 def _name(scope: Scope) -> str:

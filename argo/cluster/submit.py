@@ -8,8 +8,8 @@ from argo.cluster.api import Api, Object
 from argo.compile import Cluster, FileOrigin, Kind, compile
 from argo.compile import cluster as clusters
 from argo.compile.origin import find
-from argo.compile.parameters import REF, URL
 from argo.language import Workflow, bind
+from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.datasets import DatasetRef
 
 
@@ -30,7 +30,9 @@ def prepare(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) 
     found = Cluster(**clusters.read(cluster)) if cluster else Cluster()
     known = {name: value for name, value in found.parameters.items() if name in workflow.inputs}
     values = {**known, **given}
-    bound = bind(workflow, {name: value for name, value in values.items() if name not in {URL, REF}})
+    bound = bind(
+        workflow, {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
+    )
     origin = find(workflow, Kind.WORKFLOW)
     text = compile(workflow, Kind.WORKFLOW, found, origin, values=values)
     made = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

@@ -6,9 +6,11 @@ from typing import Any
 
 from hera.workflows import models as m
 
-from argo.compile import store, text
+from argo.compile import text
 from argo.compile.cluster import Cluster, Security
+from argo.compile.environment import secret
 from argo.language.model import Container, Job, Script, Secret, Type
+from argo.object_names import SECRETS
 from job.errors import InputError
 
 # Where the first container leaves what the others read, as in job.pod.spec.
@@ -81,7 +83,7 @@ def _given(job: Job, cluster: Cluster) -> list[m.EnvVar]:
     project = m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path="metadata.namespace"))
     found = [
         m.EnvVar(name="PROJECT_ID", value_from=project),
-        store.secret("HF_TOKEN", store.SECRETS, "HF_TOKEN", optional=True),
+        secret("HF_TOKEN", SECRETS, "HF_TOKEN", optional=True),
     ]
     if "cache" in cluster.claims:
         found.append(m.EnvVar(name="HF_HOME", value="/cache/huggingface"))
@@ -97,7 +99,7 @@ def _given(job: Job, cluster: Cluster) -> list[m.EnvVar]:
 
 def _variable(name: str, value: str | Secret) -> m.EnvVar:
     if isinstance(value, Secret):
-        return store.secret(name, store.SECRETS, value.name)
+        return secret(name, SECRETS, value.name)
     return m.EnvVar(name=name, value=text.kept(value))
 
 

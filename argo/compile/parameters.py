@@ -8,10 +8,8 @@ from hera.workflows import models as m
 from argo.compile import names, text
 from argo.language import bind
 from argo.language.model import Workflow
+from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.errors import InputError
-
-URL = "github-url"
-REF = "github-ref"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,9 @@ def of(workflow: Workflow, values: Mapping[str, str], url: str, ref: str) -> Par
     An input without a value stays without one: Argo asks for it. Raises InputError for a name that is
     no input, and for two inputs that are one to Argo.
     """
-    event = {URL: url, REF: ref} | {name: values[name] for name in (URL, REF) if name in values}
+    event = {GITHUB_URL: url, GITHUB_REF: ref} | {
+        name: values[name] for name in (GITHUB_URL, GITHUB_REF) if name in values
+    }
     known = {name: value for name, value in values.items() if name not in event}
     missing = {name: "-" for name, each in workflow.inputs.items() if each.default is None}
     bound = bind(workflow, missing | known)
@@ -46,7 +46,7 @@ def of(workflow: Workflow, values: Mapping[str, str], url: str, ref: str) -> Par
         (name, names.parameter(name), f"{workflow.path}:{each.at.line}")
         for name, each in workflow.inputs.items()
     ]
-    names.unique([(URL, URL, ""), (REF, REF, ""), *where], "the inputs")
+    names.unique([*((name, name, "") for name in event), *where], "the inputs")
     texts = {**found, **event}
     hidden = {name: value for name, value in texts.items() if value is not None and not text.is_plain(value)}
     arguments = [

@@ -11,11 +11,12 @@ from typing import Any
 
 from hera.workflows import models as m
 
-from argo.compile import container, names, resources, security, steps, store, text
+from argo import object_names
+from argo.compile import container, environment, names, resources, security, steps, text
 from argo.compile.cluster import Cluster
 from argo.compile.container import NOTES, Own
 from argo.compile.inline_checkouts import Folded
-from argo.compile.parameters import REF, URL, Parameters
+from argo.compile.parameters import Parameters
 from argo.compile.steps import Steps
 from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
 from job.errors import InputError
@@ -72,8 +73,8 @@ def template(context: Context, job: Job) -> m.Template:
     return m.Template(
         name=names.template(job.name),
         metadata=m.Metadata(
-            labels={"textgen/job": names.label(job.name)},
-            annotations={"textgen/job": job.name, **place.annotations},
+            labels={object_names.JOB: names.label(job.name)},
+            annotations={object_names.JOB: job.name, **place.annotations},
         ),
         init_containers=[m.UserContainer(**before)] if before else None,
         container=None if commit else m.Container(**main),
@@ -125,12 +126,12 @@ def _inputs(context: Context, job: Job, told: Steps, own: Own | None) -> dict[st
         document["files"] = own.files
     if own and own.main:
         document["main"] = own.main
-    environment = [*told.variables.values(), *(own.variables if own else ())]
+    variables = [*told.variables.values(), *(own.variables if own else ())]
     mounts = [_mount("inputs"), _mount("outputs"), m.VolumeMount(name="notes", mount_path=NOTES)]
     if told.clones:
-        environment.append(m.EnvVar(name="GIT_SSH_COMMAND", value=_SSH))
+        variables.append(m.EnvVar(name="GIT_SSH_COMMAND", value=_SSH))
         mounts.append(m.VolumeMount(name="git", mount_path=_GIT, read_only=True))
-    return _helper(context, "inputs", document, environment) | {
+    return _helper(context, "inputs", document, variables) | {
         "name": "checkout" if told.clones else "inputs",
         "volume_mounts": mounts,
     }
@@ -164,10 +165,13 @@ def _main(context: Context, job: Job, own: Own, place: resources.Place) -> dict[
 def _commit(context: Context, job: Job, kept: dict[str, Any]) -> dict[str, Any]:
     image = context.cluster.image(job.action.image) if isinstance(job.action, Container | Script) else None
     lineage = dict(context.lineage) | ({"image": image} if image else {})
-    event = {"url": context.parameters.value(URL), "ref": context.parameters.value(REF)}
+    event = {
+        "url": context.parameters.value(object_names.GITHUB_URL),
+        "ref": context.parameters.value(object_names.GITHUB_REF),
+    }
     document = {"job": job.name, "outputs": kept, "event": event, "lineage": lineage}
-    environment = list(steps.environment(event).values())
-    return _helper(context, "commit", document, environment) | {
+    variables = list(environment.parameters(event).values())
+    return _helper(context, "commit", document, variables) | {
         "name": "commit",
         "volume_mounts": [
             _mount("inputs", read_only=True),
@@ -177,15 +181,15 @@ def _commit(context: Context, job: Job, kept: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _helper(context: Context, command: str, document: Any, environment: list[m.EnvVar]) -> dict[str, Any]:
+def _helper(context: Context, command: str, document: Any, variables: list[m.EnvVar]) -> dict[str, Any]:
     """A container of ours, which passes Pod Security "restricted" and asks for little."""
     return {
         "image": context.image,
         "command": ["python3", "-m", "job", command],
         "env": [
             m.EnvVar(name="TEXTGEN_STEPS", value=text.carried(document)),
-            *environment,
-            *store.environment(),
+            *variables,
+            *environment.store(),
         ],
         "resources": resources.helper("50m", "128Mi", "2Gi"),
         "security_context": security.helper(),
@@ -199,7 +203,7 @@ def _volumes(context: Context, told: Steps) -> list[m.Volume]:
     # Docker's 64 MB are too few for data loaders; what is used counts as the job's memory.
     found.append({"name": "shm", "emptyDir": {"medium": "Memory"}})
     if told.clones:
-        found.append({"name": "git", "secret": {"secretName": store.GIT, "optional": True}})
+        found.append({"name": "git", "secret": {"secretName": object_names.GIT, "optional": True}})
     for name, claim in context.cluster.claims.items():
         found.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
     return [m.Volume.model_validate(each) for each in found]

@@ -10,15 +10,12 @@ from hera.workflows import models as m
 from argo.compile.cluster import Cluster
 from argo.instances import Instances, InstanceType
 from argo.language.model import Job, Workflow
+from argo.object_names import INSTANCE_TYPE, LARGER_INSTANCE_TYPE
 from job.errors import InputError
 from job.text import did_you_mean
 
 # A type is a whole machine, and a node keeps some of itself for the system.
 REQUESTED = Fraction(4, 5)
-
-# Annotations of a pod, for what is said when its memory was not enough: its type, and the next larger one.
-INSTANCE = "textgen/instance-type"
-LARGER = "textgen/larger-instance-type"
 
 _GPU = "nvidia.com/gpu"
 _PRODUCT = "nvidia.com/gpu.product"
@@ -61,7 +58,7 @@ def of(workflow: Workflow, job: Job, cluster: Cluster) -> Place:
     larger = _larger(found, cluster.instances)
     return Place(
         _resources(requests, limits),
-        {INSTANCE: found.name} | ({LARGER: larger.name} if larger else {}),
+        {INSTANCE_TYPE: found.name} | ({LARGER_INSTANCE_TYPE: larger.name} if larger else {}),
         dict(found.node_selector) or None,
         [m.Toleration.model_validate(dict(each)) for each in found.tolerations] or None,
         _prefer(found),

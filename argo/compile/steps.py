@@ -1,15 +1,16 @@
 """What the containers around a job's own are told (job/pod/spec.py has the form)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from hera.workflows import models as m
 
-from argo.compile import store
+from argo import object_names
+from argo.compile import environment
 from argo.compile.inline_checkouts import Folded
 from argo.compile.names import parameter
-from argo.compile.parameters import REF, URL, Parameters
+from argo.compile.parameters import Parameters
 from argo.language.model import (
     CreateModel,
     EventField,
@@ -61,16 +62,8 @@ def of(workflow: Workflow, folded: Folded, parameters: Parameters, job: Job) -> 
             steps.into[action.path] = made.download(action)
     if any("dataset" in step for step in steps.into.values()):
         steps.resolve.extend(_read(folded, parameters))
-    steps.variables.update(environment([steps.into, steps.resolve]))
+    steps.variables.update(environment.parameters([steps.into, steps.resolve]))
     return steps
-
-
-def environment(value: Any) -> dict[str, m.EnvVar]:
-    """The variables with the parameters that a value refers to, which Argo fills in as base64."""
-    return {
-        name: m.EnvVar(name=f"PARAMETER_{name}", value="{{=toBase64(workflow.parameters['" + name + "'])}}")
-        for name in _parameters(value)
-    }
 
 
 def outputs(job: Job) -> dict[str, dict[str, Any]]:
@@ -117,16 +110,22 @@ class _Maker:
     def checkout(self, name: str, action: GitCheckout) -> dict[str, Any]:
         """The repository; the linked one at the push's commit, unless the file says otherwise."""
         linked = action.url is EventField.URL
-        ref = REF if action.ref is EventField.REF or (linked and action.ref is None) else None
+        ref = (
+            object_names.GITHUB_REF
+            if action.ref is EventField.REF or (linked and action.ref is None)
+            else None
+        )
         wanted: dict[str, Any] = {
             "job": name,
-            "url": self.parameters.value(URL) if linked else action.url,
+            "url": self.parameters.value(object_names.GITHUB_URL) if linked else action.url,
             "ref": self.parameters.value(ref) if ref else action.ref,
         }
         if linked and action.password is None:
             for key in ("username", "password"):
                 variable = f"GIT_{key.upper()}"
-                self.steps.variables[variable] = store.secret(variable, store.GIT, key, optional=True)
+                self.steps.variables[variable] = environment.secret(
+                    variable, object_names.GIT, key, optional=True
+                )
                 wanted[key] = {"variable": variable}
         else:
             wanted["username"] = self._value(action.username)
@@ -149,7 +148,7 @@ class _Maker:
         if not isinstance(value, Secret):
             return value
         variable = f"SECRET_{value.name}"
-        self.steps.variables[variable] = store.secret(variable, store.SECRETS, value.name)
+        self.steps.variables[variable] = environment.secret(variable, object_names.SECRETS, value.name)
         return {"variable": variable}
 
 
@@ -166,18 +165,6 @@ def _read(folded: Folded, parameters: Parameters) -> Iterator[Any]:
             if found and found not in seen:
                 seen.append(found)
     yield from seen
-
-
-def _parameters(value: Any) -> Iterator[str]:
-    """The names in every {"parameter": NAME} of a value."""
-    if isinstance(value, Mapping):
-        if "parameter" in value:
-            yield value["parameter"]
-        for each in value.values():
-            yield from _parameters(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _parameters(each)
 
 
 def _name(ref: DatasetRef) -> str:

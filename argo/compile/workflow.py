@@ -13,10 +13,10 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows import Workflow as HeraWorkflow
 from hera.workflows import models as m
 
-from argo.compile import emit, names, parameters, pod, security, store
+from argo import object_names
+from argo.compile import emit, names, parameters, pod, security
 from argo.compile.cluster import Cluster
 from argo.compile.inline_checkouts import fold
-from argo.compile.parameters import REF
 from argo.language.model import Job, SharedVolume, Workflow
 from job.errors import InputError
 
@@ -99,10 +99,12 @@ def _workflow(
     is_template = kind is Kind.TEMPLATE
     make = WorkflowTemplate if is_template else HeraWorkflow
     labels = _labels(workflow, origin)
-    annotations = {"textgen/file": origin.file} | ({"textgen/repository": origin.url} if origin.url else {})
-    configmap, key = store.ARTIFACTS
+    annotations = {object_names.FILE: origin.file}
+    if origin.url:
+        annotations[object_names.REPOSITORY] = origin.url
     shared = any(isinstance(each.source, SharedVolume) for job in jobs for each in job.inputs.values())
     registries = dict.fromkeys(registry for job in jobs for registry in job.registries)
+    ref = f"workflow.parameters['{object_names.GITHUB_REF}']"
     return make(
         name=name if is_template else None,
         generate_name=None if is_template else f"{name}-",
@@ -113,10 +115,7 @@ def _workflow(
                 **({"labels": labels, "annotations": annotations} if is_template else {}),
                 # a branch may hold what a label can't
                 "labelsFrom": {
-                    "textgen/commit": {
-                        "expression": f"workflow.parameters['{REF}'] matches '^[0-9a-f]{{40}}$' ? "
-                        f"workflow.parameters['{REF}'] : ''"
-                    }
+                    object_names.COMMIT: {"expression": f"{ref} matches '^[0-9a-f]{{40}}$' ? {ref} : ''"}
                 },
             }
         ),
@@ -126,13 +125,15 @@ def _workflow(
             m.Template(name=_ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
             *(pod.template(context, j) for j in jobs),
         ],
-        service_account_name=store.SERVICE_ACCOUNT,
+        service_account_name=object_names.SERVICE_ACCOUNT,
         automount_service_account_token=False,
-        executor=m.ExecutorConfig(service_account_name=store.EXECUTOR),
+        executor=m.ExecutorConfig(service_account_name=object_names.EXECUTOR_ACCOUNT),
         security_context=security.pod(cluster.security),
         pod_spec_patch=security.executor(),
         archive_logs=True,
-        artifact_repository_ref=m.ArtifactRepositoryRef(config_map=configmap, key=key),
+        artifact_repository_ref=m.ArtifactRepositoryRef(
+            config_map=object_names.ARTIFACT_REPOSITORIES, key=object_names.ARTIFACT_REPOSITORY
+        ),
         image_pull_secrets=[
             m.LocalObjectReference(name=cluster.pull_secrets.get(each, names.resource(each)))
             for each in registries
@@ -153,7 +154,7 @@ def _cron(workflow: Workflow, values: Mapping[str, str], schedule: str | None) -
     name = names.resource(workflow.name)
     return CronWorkflow(
         name=name,
-        labels={"textgen/workflow": names.label(workflow.name)},
+        labels={object_names.WORKFLOW: names.label(workflow.name)},
         schedules=[schedule],
         concurrency_policy="Forbid",
         workflow_template_ref=m.WorkflowTemplateRef(name=name),
@@ -184,11 +185,13 @@ def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:
     """By what `kubectl get workflows -l` finds a run."""
     repository = PurePosixPath(origin.url).stem
     return {
-        "app.kubernetes.io/managed-by": "textgen",
-        "textgen/workflow": names.label(workflow.name),
-        **({"textgen/repository": names.label(repository)} if repository else {}),
+        object_names.MANAGED_BY: object_names.MANAGER,
+        object_names.WORKFLOW: names.label(workflow.name),
+        **({object_names.REPOSITORY: names.label(repository)} if repository else {}),
         **{
-            f"dataset.textgen/{names.label(output.dataset.name)}": names.label(output.dataset.namespace)
+            f"{object_names.DATASET_PREFIX}{names.label(output.dataset.name)}": names.label(
+                output.dataset.namespace
+            )
             for job in workflow.jobs.values()
             for output in job.outputs.values()
             if output.dataset

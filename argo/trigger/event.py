@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from argo.cluster.api import Api, ApiError
+from argo.object_names import MANAGED_BY, MANAGER
 from argo.trigger.push import Push
 
 REASON = "InvalidWorkflowFile"
@@ -21,7 +22,7 @@ def invalid(api: Api, push: Push, message: str) -> None:
     body = {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{push.run}.invalid", "labels": {"app.kubernetes.io/managed-by": "textgen"}},
+        "metadata": {"name": f"{push.run}.invalid", "labels": {MANAGED_BY: MANAGER}},
         "type": "Warning",
         "reason": REASON,
         "message": text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…",

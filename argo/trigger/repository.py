@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from argo.language.workflow import MAX_BYTES
-from job.checkout.git import NOT_A_REF, Git, url_and_env
+from argo.object_names import GIT
+from job.checkout.git import NOT_A_REF, PASSWORD, Git, url_and_env
 from job.errors import CheckoutError
 
 FOLDER = ".gradient/workflows"
 
 _SUFFIXES = (".yaml", ".yml")
 _HEADS = "refs/heads/"
-_PRIVATE = "set TEXTGEN_GIT_PASSWORD (in a cluster: the Secret textgen-git) to a token that may read it"
+_PRIVATE = f"set {PASSWORD} (in a cluster: the Secret {GIT}) to a token that may read it"
 
 
 def canonical(url: str, environ: Mapping[str, str]) -> str:

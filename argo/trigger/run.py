@@ -10,14 +10,12 @@ from dataclasses import asdict
 
 from argo.cluster.api import Api, ApiError, Object
 from argo.compile import Cluster, FileOrigin, Kind, compile
-from argo.compile.parameters import REF, URL
 from argo.language import Workflow
+from argo.object_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.trigger.push import Push
 from job.errors import ClusterError
 
-STATE = "textgen/trigger"  # the label, and the annotation with the push
 WAITING, STARTED = "waiting", "started"
-TOLD = "textgen/told"  # the label of a run whose end has been reported; `textgen retry` takes it away
 
 _CONFLICT = 409
 
@@ -27,7 +25,7 @@ def compiled(push: Push, workflow: Workflow, cluster: Cluster) -> Object:
     import yaml
 
     known = {name: value for name, value in cluster.parameters.items() if name in workflow.inputs}
-    values = {**known, URL: push.url, REF: push.commit}
+    values = {**known, GITHUB_URL: push.url, GITHUB_REF: push.commit}
     text = compile(
         workflow, Kind.WORKFLOW, cluster, FileOrigin(push.file, push.url, push.commit), values=values
     )
@@ -39,8 +37,8 @@ def compiled(push: Push, workflow: Workflow, cluster: Cluster) -> Object:
 def named(made: Object, push: Push, state: str) -> Object:
     """The Workflow as the one of a push, by whose name the API server refuses a second one."""
     metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
-    labels = {**metadata["labels"], STATE: state}
-    annotations = {**metadata["annotations"], STATE: json.dumps(asdict(push), ensure_ascii=False)}
+    labels = {**metadata["labels"], TRIGGER: state}
+    annotations = {**metadata["annotations"], TRIGGER: json.dumps(asdict(push), ensure_ascii=False)}
     metadata |= {"name": push.run, "labels": labels, "annotations": annotations}
     return {**made, "metadata": metadata}
 
@@ -64,7 +62,7 @@ def create(api: Api, made: Object) -> Object | None:
 
 def start(api: Api, workflow: Object) -> None:
     """Let it run. Does nothing to one that runs."""
-    body = {"metadata": {"labels": {STATE: STARTED, TOLD: None}}, "spec": {"suspend": None}}
+    body = {"metadata": {"labels": {TRIGGER: STARTED, REPORTED: None}}, "spec": {"suspend": None}}
     api.patch(api.workflows(workflow["metadata"]["name"]), body)
 
 
@@ -80,7 +78,7 @@ def discard(api: Api, workflow: Object) -> None:
 def told(api: Api, workflow: Object) -> None:
     """Note that its end has been reported."""
     try:
-        api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {TOLD: "true"}}})
+        api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {REPORTED: "true"}}})
     except ApiError as error:
         if error.status != 404:
             raise
@@ -88,23 +86,23 @@ def told(api: Api, workflow: Object) -> None:
 
 def is_waiting(workflow: Object) -> bool:
     """Whether it was created and has not been started."""
-    return _labels(workflow).get(STATE) == WAITING
+    return _labels(workflow).get(TRIGGER) == WAITING
 
 
 def waiting(api: Api) -> list[Object]:
     """Those that were created, and perhaps not recorded."""
-    return api.items(api.workflows(), labelSelector=f"{STATE}={WAITING}")
+    return api.items(api.workflows(), labelSelector=f"{TRIGGER}={WAITING}")
 
 
 def ended(api: Api) -> list[Object]:
     """Those that have ended, and whose end was not reported."""
-    selector = f"{STATE}={STARTED},!{TOLD},workflows.argoproj.io/completed=true"
+    selector = f"{TRIGGER}={STARTED},!{REPORTED},{ARGO_COMPLETED}=true"
     return api.items(api.workflows(), labelSelector=selector)
 
 
 def of(workflow: Object) -> Push | None:
     """The push that it runs for, if a poller made it."""
-    text = (workflow["metadata"].get("annotations") or {}).get(STATE)
+    text = (workflow["metadata"].get("annotations") or {}).get(TRIGGER)
     try:
         return Push(**json.loads(text)) if text else None
     except (ValueError, TypeError):

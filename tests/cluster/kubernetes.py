@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from argo.cluster.secrets import SHARED
+from argo.object_names import SHARED_NAMESPACE
 from job.datasets import Datasets
 
 BUCKET = "textgen-tests"
@@ -134,12 +134,12 @@ def shared_namespace(temporary: Path) -> Iterator[str]:
     """
     with (temporary.parent / "shared-namespace").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        if kubectl("get", "namespace", SHARED, "--ignore-not-found"):
-            pytest.skip(f"the namespace {SHARED} is somebody's")
+        if kubectl("get", "namespace", SHARED_NAMESPACE, "--ignore-not-found"):
+            pytest.skip(f"the namespace {SHARED_NAMESPACE} is somebody's")
         try:
-            yield SHARED
+            yield SHARED_NAMESPACE
         finally:
-            kubectl("delete", "namespace", SHARED, "--ignore-not-found", "--timeout=100s")
+            kubectl("delete", "namespace", SHARED_NAMESPACE, "--ignore-not-found", "--timeout=100s")
 
 
 @contextmanager

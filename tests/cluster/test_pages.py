@@ -7,10 +7,6 @@ import click
 import pytest
 
 from argo.cli import textgen
-from argo.cluster import pods, secrets
-from argo.cluster.preflight import store
-from argo.compile import resources
-from argo.compile import store as compiled
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -36,9 +32,3 @@ def found(words: list[str]) -> tuple[click.Command, list[str]]:
             assert inner, f"no command {words[0]}"
             command, words = inner, words[1:]
     return command, words
-
-
-def test_the_names_are_the_compilers() -> None:
-    assert secrets.SECRETS == compiled.SECRETS
-    assert store.STORE == compiled._STORE
-    assert (pods.INSTANCE, pods.LARGER) == (resources.INSTANCE, resources.LARGER)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from argo import object_names
 from argo.cli.compile import command as compiling
 from argo.cluster.preflight import rights
-from argo.compile import Cluster, FileOrigin, Kind, cluster, compile, store
+from argo.compile import Cluster, FileOrigin, Kind, cluster, compile
 from argo.language import load
 
 ROOT = Path(__file__).parents[2]
@@ -55,11 +56,11 @@ def test_the_template_of_try_is_what_its_clusters_file_makes() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_has_what_runs_refer_to(overlay: str) -> None:
     objects = rendered(overlay)
-    named(objects, "ServiceAccount", store.SERVICE_ACCOUNT)
-    named(objects, "ServiceAccount", store.EXECUTOR)
-    configmap, key = store.ARTIFACTS
-    artifacts = yaml.safe_load(named(objects, "ConfigMap", configmap)["data"][key])
-    url = named(objects, "ConfigMap", store._STORE)["data"]["url"]
+    named(objects, "ServiceAccount", object_names.SERVICE_ACCOUNT)
+    named(objects, "ServiceAccount", object_names.EXECUTOR_ACCOUNT)
+    repositories = named(objects, "ConfigMap", object_names.ARTIFACT_REPOSITORIES)["data"]
+    artifacts = yaml.safe_load(repositories[object_names.ARTIFACT_REPOSITORY])
+    url = named(objects, "ConfigMap", object_names.STORE)["data"]["url"]
     assert url.startswith(f"s3://{artifacts['s3']['bucket']}/")
 
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from argo.cli.trigger.poll import command
-from argo.compile import pod, store
+from argo.compile import pod
+from argo.object_names import GIT, STORE
 from argo.trigger.hosts import TOKEN
 from argo.trigger.status import API
 from job.checkout.git import PASSWORD, USERNAME
@@ -56,7 +57,7 @@ def test_it_needs_no_secret_and_may_read_none(objects: dict[str, dict[str, Any]]
         if wanted := each.get("valueFrom", {}).get("secretKeyRef"):
             assert wanted["optional"]
             names.add(wanted["name"])
-    assert names == {store.GIT, store._STORE, "textgen-status"}
+    assert names == {GIT, STORE, "textgen-status"}
     for rule in objects["Role"]["rules"]:
         assert "secrets" not in rule["resources"]
         assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]

@@ -12,9 +12,10 @@ import yaml
 
 from argo.cluster.connection import connect
 from argo.compile import Cluster, Security
+from argo.object_names import TRIGGER
 from argo.trigger import Poller
 from argo.trigger.push_record import read
-from argo.trigger.run import STARTED, STATE, of
+from argo.trigger.run import STARTED, of
 from job.datasets import DatasetRef
 from job.storage.open import open_store
 from tests.cluster.conftest import cluster, controller, restricted, s3, served
@@ -148,7 +149,7 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
             held = read(store, push)
             assert held
             assert held.uid == made["metadata"]["uid"]
-            assert made["metadata"]["labels"][STATE] == STARTED
+            assert made["metadata"]["labels"][TRIGGER] == STARTED
             done.add(push.commit)
         assert done == commits
         assert len(runs) == len(commits)

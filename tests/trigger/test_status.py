@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from argo.cluster import control
 from argo.compile import Cluster
+from argo.object_names import REPORTED, TRIGGER
 from argo.trigger import Poller, hosts, run
 from argo.trigger.hosts import Kind, State
 from argo.trigger.push import Push
@@ -229,10 +230,10 @@ def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World)
 
 
 def test_a_run_that_is_retried_is_reported_again() -> None:
-    labels = {run.STATE: run.STARTED, run.TOLD: "true"}
+    labels = {TRIGGER: run.STARTED, REPORTED: "true"}
     workflow = {"metadata": {"name": "a", "labels": labels}, "spec": {}, "status": {"phase": "Failed"}}
     made = control.restarted(workflow, {"a": {"phase": "Failed"}})
-    assert made["metadata"]["labels"] == {run.STATE: run.STARTED}
+    assert made["metadata"]["labels"] == {TRIGGER: run.STARTED}
 
 
 def test_a_status_that_cannot_be_posted_keeps_no_run_from_starting(remote: Remote, world: World) -> None:

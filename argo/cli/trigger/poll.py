@@ -83,7 +83,7 @@ def _polled(poller: "Poller", url: str) -> int:
 
 
 def _store(api: "Api") -> str:
-    from argo.cluster.preflight.store import STORE
+    from argo.object_names import STORE
 
     found = api.find(api.core("configmaps", STORE)) or {}
     if url := (found.get("data") or {}).get("url"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from argo.cluster.api import Api, Object
 from argo.cluster.preflight.problem import Problem
-from argo.cluster.run import JOB
+from argo.object_names import JOB
 
 Amounts = Mapping[str, Decimal]
 

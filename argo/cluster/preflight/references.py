@@ -5,9 +5,8 @@ from typing import Any
 
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.preflight.problem import Problem
-from argo.cluster.run import JOB
-from argo.cluster.secrets import SECRETS
 from argo.language.model import Workflow
+from argo.object_names import JOB, SECRETS
 from job.text import did_you_mean
 
 _BASE = "an overlay of k8s/ makes what a namespace needs: docs/kubernetes.md"

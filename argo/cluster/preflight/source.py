@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from argo import repository
 from argo.cluster.api import Object
 from argo.cluster.preflight.problem import Problem
-from argo.compile.parameters import REF, URL
 from argo.language.model import EventField, GitCheckout, Workflow
+from argo.object_names import GITHUB_REF, GITHUB_URL
 
 
 def differs(workflow: Workflow, made: Object) -> Iterator[Problem]:
@@ -19,18 +19,19 @@ def differs(workflow: Workflow, made: Object) -> Iterator[Problem]:
     if not linked:
         return
     given = {each["name"]: each.get("value", "") for each in made["spec"]["arguments"]["parameters"]}
-    if not given[URL]:
+    if not given[GITHUB_URL]:
         yield Problem(
             f"{workflow.path}:{linked[0].at.line}: job {linked[0].name!r} checks out "
-            f"context.event.github.url, and the file is in no repository with a remote; give -p {URL}=URL"
+            "context.event.github.url, and the file is in no repository with a remote; "
+            f"give -p {GITHUB_URL}=URL"
         )
         return
     root = repository.find_root(workflow.path.parent)
     here = repository.describe_code(root) if root else None
-    if here and here.changed and here.commit == given[REF]:
+    if here and here.changed and here.commit == given[GITHUB_REF]:
         files = "1 file has" if here.changed == 1 else f"{here.changed} files have"
         yield Problem(
-            f"{files} changes that the run does not see: it takes commit {given[REF][:7]}; "
+            f"{files} changes that the run does not see: it takes commit {given[GITHUB_REF][:7]}; "
             "commit and push them",
             certain=False,
         )

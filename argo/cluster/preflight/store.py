@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 from argo.cluster.api import Api, ApiError
 from argo.cluster.preflight.problem import Problem
 from argo.language.model import FromWorkflow, Workflow
+from argo.object_names import STORE
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, UnknownReferenceError
 from job.storage.s3.location import Location
-
-STORE = "textgen-store"  # ConfigMap with the url, Secret with the credentials
 
 _TIMEOUT = 3  # seconds
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
