@@ -70,12 +70,12 @@ class Instances:
 
 
 @cache
-def builtin() -> Instances:
+def builtin_instances() -> Instances:
     """The table of the package."""
     return _instances(_read(_TABLE))
 
 
-def load(override: Path) -> Instances:
+def load_instances(override: Path) -> Instances:
     """The package's table with what `override` says of each type over it, key by key.
 
     Raises InputError, naming the row, where the file can't be read or a row is wrong.

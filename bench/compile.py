@@ -17,11 +17,11 @@ ROUNDS = 20
 def main(paths: list[Path]) -> None:
     """Print the median and the slowest file."""
     start = time.perf_counter()
-    from argo.compile import Cluster, FileOrigin, Kind, compile
+    from argo.compile import ClusterConfig, FileOrigin, Kind, compile
     from argo.language import check
 
     imports = time.perf_counter() - start
-    cluster, origin = Cluster(), FileOrigin("file.yaml", "https://git.example/team/texts.git", "0" * 40)
+    cluster, origin = ClusterConfig(), FileOrigin("file.yaml", "https://git.example/team/texts.git", "0" * 40)
     took: dict[str, float] = {}
     for path in paths:
         workflow = check(path).workflow

@@ -30,7 +30,11 @@ class _Command(click.Command):
 )
 @click.option("--schedule", help="When a CronWorkflow runs: minute, hour, day, month, weekday.")
 @parameters_option
-@click.option("--cluster", type=click.Path(path_type=Path), help="All of the options below in one file.")
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path),
+    help="Cluster configuration file: all of the options below, and more.",
+)
 @click.option("--instances", type=click.Path(path_type=Path), help="Instance types over the package's.")
 @click.option("--scale", help="The share of each instance type to ask for, for smaller nodes: 0.5, say.")
 @click.option("--registry", metavar="HOST/PATH", help="A mirror: where images without a registry are.")
@@ -61,9 +65,10 @@ def command(  # noqa: PLR0917
     checking: bool,
 ) -> None:
     """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
-    from argo.compile import Kind, compile
-    from argo.compile import cluster as clusters
+    from argo.compile import Kind, Security, compile
+    from argo.compile.cluster_config import load_cluster_config, parse_scale
     from argo.compile.origin import doubts, find
+    from argo.instances import load_instances
     from argo.language import WorkflowError, check
 
     if checking and output is None:
@@ -72,21 +77,23 @@ def command(  # noqa: PLR0917
     workflow = checked.workflow
     if workflow is None:
         raise WorkflowError(checked.diagnostics)
-    given = {
-        **(clusters.read(cluster) if cluster else {}),
-        **({"instances": clusters.instances(instances)} if instances else {}),
-        **({"scale": clusters.scale("--scale", scale)} if scale else {}),
-        **({"registry": registry} if registry else {}),
-        **({"security": clusters.security("--security", security)} if security else {}),
-    }
-    given["images"] = {**given.get("images", {}), **images}
-    found = clusters.Cluster(**given)
-    values = {
-        **{name: value for name, value in found.parameters.items() if name in workflow.inputs},
-        **parameters,
-    }
+    config = load_cluster_config(cluster)
+    options: dict[str, object] = {"images": {**config.images, **images}}
+    if instances:
+        options["instances"] = load_instances(instances)
+    if scale:
+        try:
+            options["scale"] = parse_scale(scale)
+        except ValueError as error:
+            raise InputError(f"--scale: {error}") from None
+    if registry:
+        options["registry"] = registry
+    if security:
+        options["security"] = Security(security)
+    config = config.model_copy(update=options)
+    values = config.with_parameters(workflow.inputs, parameters)
     origin = find(workflow, Kind(kind), parameters.get(GITHUB_URL))
-    made = compile(workflow, Kind(kind), found, origin, values=values, schedule=schedule)
+    made = compile(workflow, Kind(kind), config, origin, values=values, schedule=schedule)
     warn(checked.diagnostics)
     if GITHUB_URL not in parameters:
         for doubt in doubts(workflow, origin):

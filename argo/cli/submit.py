@@ -14,7 +14,7 @@ from argo.cli.parameters import parameters_option
 @parameters_option
 @click.option("--wait/--detach", default=True, show_default=True, help="Follow the run to its end, or not.")
 @click.option("--once", is_flag=True, help="Follow the run of this commit where there is one already.")
-@click.option("--cluster", type=click.Path(path_type=Path), help="What is particular to the cluster.")
+@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster configuration file.")
 @cluster_options
 @click.option(
     "-o", "--output", type=click.Choice(["name", "json", "yaml"]), help="Print this of the Workflow, only."

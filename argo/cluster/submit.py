@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argo.cluster.api import Api, Object
-from argo.compile import Cluster, FileOrigin, Kind, compile
-from argo.compile import cluster as clusters
+from argo.compile import FileOrigin, Kind, compile
+from argo.compile.cluster_config import load_cluster_config
 from argo.compile.origin import find
 from argo.language import Workflow, bind
 from argo.object_names import GITHUB_REF, GITHUB_URL
@@ -27,14 +27,13 @@ def prepare(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) 
     """Compile for the cluster that the file `cluster` describes. Raises InputError."""
     import yaml
 
-    found = Cluster(**clusters.read(cluster)) if cluster else Cluster()
-    known = {name: value for name, value in found.parameters.items() if name in workflow.inputs}
-    values = {**known, **given}
+    config = load_cluster_config(cluster)
+    values = config.with_parameters(workflow.inputs, given)
     bound = bind(
         workflow, {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
     )
     origin = find(workflow, Kind.WORKFLOW)
-    text = compile(workflow, Kind.WORKFLOW, found, origin, values=values)
+    text = compile(workflow, Kind.WORKFLOW, config, origin, values=values)
     made = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     return Submission(workflow, origin, bound, made)
 

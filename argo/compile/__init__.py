@@ -4,7 +4,7 @@ checkouts that need no pod (fold) → what each pod's containers do (steps, cont
 (pod) → the object (workflow) → its text (emit). What a person typed stays data on the whole way (text).
 """
 
-from argo.compile.cluster import Cluster, Security
+from argo.compile.cluster_config import ClusterConfig, Security
 from argo.compile.workflow import FileOrigin, Kind, compile
 
-__all__ = ["Cluster", "FileOrigin", "Kind", "Security", "compile"]
+__all__ = ["ClusterConfig", "FileOrigin", "Kind", "Security", "compile"]

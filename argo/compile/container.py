@@ -7,7 +7,7 @@ from typing import Any
 from hera.workflows import models as m
 
 from argo.compile import text
-from argo.compile.cluster import Cluster, Security
+from argo.compile.cluster_config import ClusterConfig, Security
 from argo.compile.environment import secret
 from argo.language.model import Container, Job, Script, Secret, Type
 from argo.object_names import SECRETS
@@ -41,7 +41,7 @@ class Own:
     variables: list[m.EnvVar] = field(default_factory=list)
 
 
-def of(where: str, job: Job, action: Container | Script, cluster: Cluster) -> Own:
+def of(where: str, job: Job, action: Container | Script, cluster: ClusterConfig) -> Own:
     """The container of the job's action. Raises InputError, at `where`, for what can't be carried."""
     files: dict[str, Any] = {}
     variables: list[m.EnvVar] = []
@@ -78,7 +78,7 @@ def of(where: str, job: Job, action: Container | Script, cluster: Cluster) -> Ow
     return Own(image, argv or None, _kept(arguments), env, files, None, variables)
 
 
-def _given(job: Job, cluster: Cluster) -> list[m.EnvVar]:
+def _given(job: Job, cluster: ClusterConfig) -> list[m.EnvVar]:
     """What Gradient's jobs found in their environment, unless the file sets it."""
     project = m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path="metadata.namespace"))
     found = [

@@ -13,7 +13,7 @@ from hera.workflows import models as m
 
 from argo import object_names
 from argo.compile import container, environment, names, resources, security, steps, text
-from argo.compile.cluster import Cluster
+from argo.compile.cluster_config import ClusterConfig
 from argo.compile.container import NOTES, Own
 from argo.compile.inline_checkouts import Folded
 from argo.compile.parameters import Parameters
@@ -44,7 +44,7 @@ class Context:
 
     workflow: Workflow
     folded: Folded
-    cluster: Cluster
+    cluster: ClusterConfig
     parameters: Parameters
     image: str
     lineage: Mapping[str, Any]

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hera.workflows import models as m
 
-from argo.compile.cluster import Cluster
+from argo.compile.cluster_config import ClusterConfig
 from argo.instances import Instances, InstanceType
 from argo.language.model import Job, Workflow
 from argo.object_names import INSTANCE_TYPE, LARGER_INSTANCE_TYPE
@@ -38,7 +38,7 @@ def helper(cpu: str, memory: str, limit: str) -> m.ResourceRequirements:
     return _resources({"cpu": cpu, "memory": memory}, {"memory": limit})
 
 
-def of(workflow: Workflow, job: Job, cluster: Cluster) -> Place:
+def of(workflow: Workflow, job: Job, cluster: ClusterConfig) -> Place:
     """The place of a job. Raises InputError for a type that the table does not have."""
     name = job.instance_type or cluster.instance
     found = cluster.instances.find(name)
@@ -46,7 +46,7 @@ def of(workflow: Workflow, job: Job, cluster: Cluster) -> Place:
         hint = did_you_mean(name, cluster.instances.names())
         raise InputError(
             f"{workflow.path}:{job.at.line}: job {job.name!r}: no instance type {name!r}; {hint}, "
-            "or add it to the `instances` of the file of --cluster"
+            "or add it to the `instances` of the cluster configuration file (--cluster)"
         )
     limits = {"memory": _memory(found.memory, cluster.scale)}
     if found.gpus:

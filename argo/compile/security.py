@@ -10,7 +10,7 @@ from typing import Any
 from hera.workflows import models as m
 
 from argo.compile import text
-from argo.compile.cluster import Security
+from argo.compile.cluster_config import Security
 
 # Ours, Argo's and, when restricted, the job's own: one user, so that none meets a file it can't read.
 USER = 1000

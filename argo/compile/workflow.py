@@ -15,7 +15,7 @@ from hera.workflows import models as m
 
 from argo import object_names
 from argo.compile import emit, names, parameters, pod, security
-from argo.compile.cluster import Cluster
+from argo.compile.cluster_config import ClusterConfig
 from argo.compile.inline_checkouts import fold
 from argo.language.model import Job, SharedVolume, Workflow
 from job.errors import InputError
@@ -46,7 +46,7 @@ class FileOrigin:
 def compile(
     workflow: Workflow,
     kind: Kind,
-    cluster: Cluster,
+    cluster: ClusterConfig,
     origin: FileOrigin,
     *,
     values: Mapping[str, str] = MappingProxyType({}),
@@ -71,7 +71,7 @@ def compile(
 
 
 def _workflow(
-    workflow: Workflow, kind: Kind, cluster: Cluster, origin: FileOrigin, values: Mapping[str, str]
+    workflow: Workflow, kind: Kind, cluster: ClusterConfig, origin: FileOrigin, values: Mapping[str, str]
 ) -> HeraWorkflow:
     folded = fold(workflow)
     jobs = list(folded.jobs.values())
@@ -199,7 +199,7 @@ def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:
     }
 
 
-def _claim(cluster: Cluster) -> m.PersistentVolumeClaim:
+def _claim(cluster: ClusterConfig) -> m.PersistentVolumeClaim:
     shared = cluster.shared
     return m.PersistentVolumeClaim.model_validate(
         {

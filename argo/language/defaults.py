@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from argo.instances import builtin
+from argo.instances import builtin_instances
 from argo.language.field import Field
 from argo.language.model import Value
 from argo.language.values import environment
@@ -41,8 +41,8 @@ def resources(given: Field) -> Resources:
     """Read `resources`. An instance type that the table lacks is kept: a cluster may have its own."""
     fields = given.fields(("instance-type", "container-registries"))
     name = fields["instance-type"].text() if "instance-type" in fields else None
-    if name and builtin().find(name) is None:
-        hint = did_you_mean(name, builtin().names(), "add it to the table of instance types")
+    if name and builtin_instances().find(name) is None:
+        hint = did_you_mean(name, builtin_instances().names(), "add it to the table of instance types")
         message = f"{quoted(name)} is not in the table of instance types"
         fields["instance-type"].report("unknown-instance", message, hint)
     registries = fields["container-registries"].texts() if "container-registries" in fields else None

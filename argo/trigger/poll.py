@@ -14,7 +14,7 @@ from pathlib import Path
 
 from argo.cluster import run as runs
 from argo.cluster.api import Api, ApiError, Object, UnreachableError
-from argo.compile import Cluster
+from argo.compile import ClusterConfig
 from argo.language import check
 from argo.language.diagnostics import Severity
 from argo.repository import repository_key
@@ -45,7 +45,7 @@ class Poller:
 
     api: Api
     store: Store
-    cluster: Cluster
+    cluster: ClusterConfig
     statuses: Statuses | None
     environ: Mapping[str, str]
     every: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.compile import Cluster, FileOrigin, Kind, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, compile
 from argo.language import Workflow
 from argo.object_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.trigger.push import Push
@@ -20,12 +20,11 @@ WAITING, STARTED = "waiting", "started"
 _CONFLICT = 409
 
 
-def compiled(push: Push, workflow: Workflow, cluster: Cluster) -> Object:
+def compiled(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
     """The suspended Workflow. Raises InputError for what the cluster's table lacks or Argo can't hold."""
     import yaml
 
-    known = {name: value for name, value in cluster.parameters.items() if name in workflow.inputs}
-    values = {**known, GITHUB_URL: push.url, GITHUB_REF: push.commit}
+    values = cluster.with_parameters(workflow.inputs, {GITHUB_URL: push.url, GITHUB_REF: push.commit})
     text = compile(
         workflow, Kind.WORKFLOW, cluster, FileOrigin(push.file, push.url, push.commit), values=values
     )

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from argo.compile import Cluster, FileOrigin, Kind, Security, compile
-from argo.compile.cluster import Shared
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile.cluster_config import SharedClaim
 from argo.language import Workflow, load
 from argo.language.model import Container, CreateModel
 from job.datasets import DatasetRef, Datasets
@@ -27,10 +27,10 @@ WORKFLOWS = sorted((Path(__file__).parents[1] / "compile" / "conformance").glob(
 FAILING = {"failure", "empty"}
 VALUES = {"inputs": {"given": "{{workflow.name}} {{=1+1}} {{ 'q\"`\n\x1b\x07\t😀 $(HOME)"}}
 SECRET = "pa$$ $(HOME) {{workflow.name}} 'word\""  # noqa: S105
-CLUSTER = Cluster(
+CLUSTER = ClusterConfig(
     security=Security.RESTRICTED,
     scale=Fraction(1, 16),
-    shared=Shared(storage_class="textgen-tests", size="1Gi"),
+    shared=SharedClaim(storage_class="textgen-tests", size="1Gi"),
 )
 
 

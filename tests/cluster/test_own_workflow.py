@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
 from argo.language import load
 from job.datasets import DatasetRef, Datasets
 from tests.cluster.kubernetes import Namespace, images
@@ -31,7 +31,7 @@ def test_the_cluster_generates_the_text_that_this_machine_does(
     git(folder, "clone", "-q", f"{url}/own.git", str(clone))
     commit = git(clone, "rev-parse", "HEAD")
 
-    cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 4))
+    cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 4))
     origin = FileOrigin(str(FILE), f"{url}/own.git", commit)
     made = compile(load(clone / FILE), Kind.WORKFLOW, cluster, origin, values={"model": MODEL})
     run = restricted.create(made)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
 from argo.language import load
 from job.datasets import DatasetRef
 from tests.checkout.servers import sshd
@@ -40,7 +40,7 @@ def test_a_key_in_the_secret_opens_a_repository(restricted: Namespace, tmp_path:
         names = ("ssh-privatekey", "known_hosts")
         secret(restricted.name, "textgen-git", {name: (tmp_path / name).read_text() for name in names})
         try:
-            cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 16))
+            cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 16))
             origin = FileOrigin(file.name, f"{address}{work}/.git", "main")
             run = restricted.create(compile(load(file), Kind.WORKFLOW, cluster, origin))
             status = restricted.ended(run)["status"]

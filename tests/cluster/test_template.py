@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
 from argo.language import load
 from job.datasets import DatasetRef
 from tests.cluster.kubernetes import Namespace, kubectl
@@ -22,7 +22,7 @@ NASTY = "q'\"`$(id) {{workflow.name}} {{=1+1}} {{ \x1b\x07\t\n😀 \\"
 def test_parameters_reach_the_job_byte_for_byte(restricted: Namespace, tmp_path: Path) -> None:
     if not shutil.which("argo"):
         pytest.skip("no argo command line on PATH")
-    cluster = Cluster(security=Security.RESTRICTED, scale=Fraction(1, 16))
+    cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 16))
     origin = FileOrigin("inputs.yaml", "https://git.example/team/texts.git", "0123456789" * 4)
     made = compile(load(WORKFLOW), Kind.TEMPLATE, cluster, origin)
     kubectl("-n", restricted.name, "apply", "-f", "-", text=made)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from argo.compile import Cluster, FileOrigin, Kind, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, compile
 from argo.language import load
 
 Made = Mapping[str, Any]
@@ -17,11 +17,11 @@ Made = Mapping[str, Any]
 def compiled(tmp_path: Path) -> Callable[..., Made]:
     """Compile a text as the file flow.yaml; the spec of the Workflow."""
 
-    def compiled(text: str, cluster: Cluster | None = None, **values: str) -> Made:
+    def compiled(text: str, cluster: ClusterConfig | None = None, **values: str) -> Made:
         file = tmp_path / "flow.yaml"
         file.write_text(text, "utf-8")
         origin = FileOrigin("flow.yaml", "https://git.example/team/texts.git", "0" * 40)
-        made = compile(load(file), Kind.WORKFLOW, cluster or Cluster(), origin, values=values)
+        made = compile(load(file), Kind.WORKFLOW, cluster or ClusterConfig(), origin, values=values)
         spec: Made = yaml.load(made, yaml.CSafeLoader)["spec"]
         return spec
 

@@ -77,7 +77,7 @@ def test_ci_names_the_push(repository: Path) -> None:
     assert found["github-ref"] == "1" * 40
 
 
-def test_options_win_over_the_clusters_file(repository: Path, tmp_path: Path) -> None:
+def test_options_win_over_the_cluster_configuration(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "more.yaml").write_text("C4: {cpu: '6', memory: 6Gi}\n")
     (tmp_path / "cluster.yaml").write_text(
         "registry: mirror.example\ninstances: more.yaml\nparameters: {seed: '3', other: x}\nscale: 0.5\n"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from argo.compile import Cluster, FileOrigin, Kind, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, compile
 from argo.language import check
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -25,7 +25,7 @@ def test_every_real_file_compiles() -> None:
         made = compile(
             workflow,
             Kind.WORKFLOW,
-            Cluster(),
+            ClusterConfig(),
             FileOrigin(file.name, "https://git.example/t/y.git"),
             values=values,
         )

@@ -1,13 +1,12 @@
 """What Argo and Kubernetes can't hold is said at the job, before anything is submitted."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from argo.compile import FileOrigin, Kind, compile
-from argo.compile.cluster import Cluster, read
+from argo.compile.cluster_config import ClusterConfig, load_cluster_config
 from argo.compile.names import label, resource
 from argo.language import load
 from job.errors import InputError
@@ -62,20 +61,23 @@ def test_199_jobs_are_compiled(compiled: Compile) -> None:
     [
         ("regstry: x", "regstry: no such key; did you mean 'registry'"),
         ("scale: 2", "scale: must be over 0 and at most 1"),
-        ("security: none", "security: must be baseline or restricted"),
-        ("deadline: -1", "deadline: must be a number of seconds"),
-        ("images: [a]", "images: must be a map of texts"),
-        ("claims: {home: x}", "claims: may name the claims storage and cache"),
-        ("shared: {class: x}", "shared: may hold storage-class, access-mode, size"),
+        ("security: none", "security: must be 'baseline' or 'restricted'"),
+        ("deadline: -1", "deadline: must be greater than 0"),
+        ("images: [a]", "images: must be a mapping"),
+        ("claims: {home: x}", "claims.home: must be 'storage' or 'cache'"),
+        ("shared: {class: x}", "shared.class: no such key; the keys are storage-class"),
+        ("keep: true", "keep: must be an integer"),
+        ("registry: [x]", "registry: must be a string"),
+        ("pull_secrets: {}", "pull_secrets: no such key; did you mean 'pull-secrets'"),
         ("[", "can't be read"),
-        ("- a", "must be a map"),
+        ("- a", "must be a mapping"),
     ],
 )
-def test_a_clusters_file_is_checked(text: str, message: str, tmp_path: Path) -> None:
+def test_the_cluster_configuration_is_checked(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
-        read(file)
+        load_cluster_config(file)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +91,14 @@ def test_a_clusters_file_is_checked(text: str, message: str, tmp_path: Path) -> 
     ],
 )
 def test_images_come_from_the_mirror_unless_they_name_a_registry(image: str, found: str) -> None:
-    assert Cluster(registry="mirror.example/x/", images={"old:1": "new:2"}).image(image) == found
+    assert ClusterConfig(registry="mirror.example/x/", images={"old:1": "new:2"}).image(image) == found
 
 
 def test_a_schedule_is_needed_for_cron(tmp_path: Path) -> None:
     file = tmp_path / "flow.yaml"
     file.write_text(jobs("a"))
     with pytest.raises(InputError, match="--kind cron needs --schedule"):
-        compile(load(file), Kind.CRON, Cluster(), FileOrigin("flow.yaml"))
+        compile(load(file), Kind.CRON, ClusterConfig(), FileOrigin("flow.yaml"))
 
 
 def test_names_are_valid_and_stay_apart() -> None:
@@ -109,6 +111,6 @@ def test_names_are_valid_and_stay_apart() -> None:
     assert len(label("é" * 80)) <= 63
 
 
-def test_the_example_of_a_clusters_file_is_one() -> None:
-    found = read(Path(__file__).parents[2] / "docs" / "cluster.yaml")
-    assert set(found) | {"instances"} == {each.name for each in fields(Cluster)}
+def test_the_example_of_a_cluster_configuration_is_one() -> None:
+    config = load_cluster_config(Path(__file__).parents[2] / "docs" / "cluster.yaml")
+    assert config.model_fields_set | {"instances"} == ClusterConfig.model_fields.keys()

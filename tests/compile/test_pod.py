@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from argo.compile import Cluster, Security
-from argo.instances import builtin
+from argo.compile import ClusterConfig, Security
+from argo.instances import builtin_instances
 from job.errors import InputError
 from job.pod import spec as steps
 from tests.compile.conftest import Made
@@ -67,7 +67,7 @@ def test_every_container_of_ours_and_argos_is_restricted_under_baseline(compiled
 
 
 def test_restricted_holds_for_the_whole_pod(compiled: Compile) -> None:
-    spec = compiled(JOB.replace("TYPE", "C4"), Cluster(security=Security.RESTRICTED))
+    spec = compiled(JOB.replace("TYPE", "C4"), ClusterConfig(security=Security.RESTRICTED))
     assert is_restricted(containers(spec)["main"]["securityContext"])
     assert spec["securityContext"]["runAsNonRoot"] is True
 
@@ -79,11 +79,11 @@ def test_a_jobs_own_container_has_no_token_and_no_credentials_of_the_store(compi
     assert not names & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TEXTGEN_STORE"}
 
 
-@pytest.mark.parametrize("name", sorted(builtin().names()))
+@pytest.mark.parametrize("name", sorted(builtin_instances().names()))
 def test_every_instance_type_asks_for_less_than_its_machine(name: str, compiled: Compile) -> None:
     found = template(compiled(JOB.replace("TYPE", name)))
     main = found["containerSet"]["containers"][0]
-    row = builtin().find(name)
+    row = builtin_instances().find(name)
     assert row is not None
     gpus = int(main["resources"]["limits"].get("nvidia.com/gpu", 0))
     assert gpus == row.gpus
@@ -92,7 +92,7 @@ def test_every_instance_type_asks_for_less_than_its_machine(name: str, compiled:
 
 
 def test_scale_is_for_smaller_nodes(compiled: Compile) -> None:
-    main = containers(compiled(JOB.replace("TYPE", "C5"), Cluster(scale=Fraction(1, 4))))["main"]
+    main = containers(compiled(JOB.replace("TYPE", "C5"), ClusterConfig(scale=Fraction(1, 4))))["main"]
     assert main["resources"] == {
         "requests": {"cpu": "800m", "memory": "1638Mi"},
         "limits": {"memory": "2Gi"},

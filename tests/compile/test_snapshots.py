@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster, FileOrigin, Kind, Security, compile
-from argo.compile.cluster import Shared
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile.cluster_config import SharedClaim
 from argo.language import load
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = FileOrigin(
     ".gradient/workflows/file.yaml", "https://git.example/team/texts.git", "0123456789" * 4
 )
-CLUSTER = Cluster(
+CLUSTER = ClusterConfig(
     registry="mirror.example/images",
     images={"textgen-job:0.1.0": "mirror.example/jobs/textgen:1"},
     claims={"storage": "team", "cache": "models"},
-    shared=Shared(storage_class="nfs", size="20Gi"),
+    shared=SharedClaim(storage_class="nfs", size="20Gi"),
     pull_secrets={"team-registry": "pull"},
 )
 
@@ -39,14 +39,14 @@ EXAMPLES = ["arguments", "checkout", "datasets", "download", "inputs", "legacy",
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_conformance_workflow_compiles_to_its_snapshot(name: str) -> None:
     workflow = load(ROOT / "tests/compile/conformance" / f"{name}.yaml")
-    made = compile(workflow, Kind.WORKFLOW, Cluster(), REPOSITORY)
+    made = compile(workflow, Kind.WORKFLOW, ClusterConfig(), REPOSITORY)
     check(name, made)
 
 
 @pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
 def test_this_repositorys_workflow_compiles_to_its_snapshot(kind: Kind) -> None:
     workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
-    made = compile(workflow, kind, Cluster(security=Security.RESTRICTED), REPOSITORY)
+    made = compile(workflow, kind, ClusterConfig(security=Security.RESTRICTED), REPOSITORY)
     check(f"repository-{kind}", made)
 
 
@@ -58,14 +58,16 @@ def test_a_clusters_answers_compile_to_their_snapshot(tmp_path: Path) -> None:
 
 def test_a_schedule_compiles_to_its_snapshot() -> None:
     workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
-    made = compile(workflow, Kind.CRON, Cluster(), REPOSITORY, values={"seed": "7"}, schedule="0 3 * * 1-5")
+    made = compile(
+        workflow, Kind.CRON, ClusterConfig(), REPOSITORY, values={"seed": "7"}, schedule="0 3 * * 1-5"
+    )
     check("cron", made)
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
     def once() -> str:
         workflow = load(ROOT / "tests/compile/conformance/datasets.yaml")
-        return compile(workflow, Kind.WORKFLOW, Cluster(), REPOSITORY)
+        return compile(workflow, Kind.WORKFLOW, ClusterConfig(), REPOSITORY)
 
     assert once() == once()
 

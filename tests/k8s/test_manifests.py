@@ -12,7 +12,8 @@ import yaml
 from argo import object_names
 from argo.cli.compile import command as compiling
 from argo.cluster.preflight import rights
-from argo.compile import Cluster, FileOrigin, Kind, cluster, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, compile
+from argo.compile.cluster_config import load_cluster_config
 from argo.language import load
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ def named(objects: list[Object], kind: str, name: str) -> Object:
     return next(each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name))
 
 
-def template(given: Cluster) -> str:
+def template(given: ClusterConfig) -> str:
     """This repository's own workflow, of no repository in particular: a run says which."""
     return compile(load(ROOT / FILE), Kind.TEMPLATE, given, FileOrigin(FILE))
 
@@ -46,8 +47,8 @@ def test_the_template_is_what_the_compiler_makes() -> None:
     compiling.main([str(ROOT / FILE), *words], standalone_mode=False)
 
 
-def test_the_template_of_try_is_what_its_clusters_file_makes() -> None:
-    made = yaml.safe_load(template(Cluster(**cluster.read(K8S / "overlays/try/cluster.yaml"))))
+def test_the_template_of_try_is_what_its_cluster_configuration_makes() -> None:
+    made = yaml.safe_load(template(load_cluster_config(K8S / "overlays/try/cluster.yaml")))
     found = named(rendered("overlays/try"), "WorkflowTemplate", "nlp-text-generation")
     mains = [each["spec"]["templates"][1]["containerSet"]["containers"][0] for each in (made, found)]
     assert mains[0] == mains[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.instances import builtin, load
+from argo.instances import builtin_instances, load_instances
 from job.errors import InputError
 
 # Gradient's own list of machine types, less those that come in multiples.
@@ -18,7 +18,7 @@ _DOCUMENTED = [
 
 @pytest.mark.parametrize("name", [*_DOCUMENTED, "metal-cpu", "metal-gpu", "c5.xlarge"])
 def test_every_documented_type_is_there(name: str) -> None:
-    assert builtin().find(name) is not None
+    assert builtin_instances().find(name) is not None
 
 
 @pytest.mark.parametrize(
@@ -33,23 +33,23 @@ def test_every_documented_type_is_there(name: str) -> None:
     ],
 )
 def test_other_spellings_are_the_same_type(spelling: str, name: str) -> None:
-    found = builtin().find(spelling)
+    found = builtin_instances().find(spelling)
     assert found is not None
     assert found.name == name
 
 
 def test_a_multiple_asks_for_as_many_of_everything() -> None:
-    found = builtin().find("A6000x4")
+    found = builtin_instances().find("A6000x4")
     assert found is not None
     assert (found.cpu, found.memory, found.gpus) == ("32", "180Gi", 4)
     assert found.products == ("NVIDIA-RTX-A6000",)
-    whole = builtin().find("H100x8")
+    whole = builtin_instances().find("H100x8")
     assert whole is not None
     assert (whole.cpu, whole.memory, whole.gpus) == ("128", "2048Gi", 8)
 
 
 def test_only_gpu_types_ask_for_gpu_nodes() -> None:
-    cpu, gpu = builtin().find("C5"), builtin().find("P4000")
+    cpu, gpu = builtin_instances().find("C5"), builtin_instances().find("P4000")
     assert cpu is not None
     assert gpu is not None
     assert (cpu.gpus, cpu.node_selector, cpu.tolerations) == (0, {}, ())
@@ -60,14 +60,14 @@ def test_only_gpu_types_ask_for_gpu_nodes() -> None:
 def test_an_override_replaces_rows_and_adds_some(tmp_path: Path) -> None:
     path = tmp_path / "instances.yaml"
     path.write_text("c4: {cpu: 500m, node-selector: {pool: small}}\nmine: {cpu: 1, memory: 1Gi}\n")
-    table = load(path)
+    table = load_instances(path)
     small, mine = table.find("C4"), table.find("mine")
     assert small is not None
     assert mine is not None
     assert (small.cpu, small.memory, small.node_selector) == ("500m", "4Gi", {"pool": "small"})
     assert table.find("Free-CPU") == small
     assert mine.cpu == "1"
-    assert table.find("P4000") == builtin().find("P4000")
+    assert table.find("P4000") == builtin_instances().find("P4000")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_wrong_override_names_its_row_in_one_line(text: str, says: str, tmp_pa
     path = tmp_path / "instances.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        load(path)
+        load_instances(path)
     assert str(caught.value).startswith(str(path))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import Cluster
+from argo.compile import ClusterConfig
 from argo.trigger import Poller
 from job.storage.directory import Directory
 from tests.git import git, no_configuration
@@ -70,7 +70,7 @@ class World:
 
         requests = requests or Requests()
         api, store = counted(self.cluster, requests), counted(self.store, requests)
-        return Poller(api, store, Cluster(), None, os.environ, **more)  # type: ignore[arg-type]
+        return Poller(api, store, ClusterConfig(), None, os.environ, **more)  # type: ignore[arg-type]
 
     def poll(self, url: str, requests: Requests | None = None, **more: object) -> list[str]:
         """All that one poll says, without the URL."""

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from argo.cluster.connection import connect
-from argo.compile import Cluster, Security
+from argo.compile import ClusterConfig, Security
 from argo.object_names import TRIGGER
 from argo.trigger import Poller
 from argo.trigger.push_record import read
@@ -127,7 +127,7 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
 
     def polled(requests: Requests) -> None:
         seen = counted(api, requests), counted(store, requests)
-        poller = Poller(*seen, Cluster(security=Security.RESTRICTED), None, os.environ)
+        poller = Poller(*seen, ClusterConfig(security=Security.RESTRICTED), None, os.environ)
         poller.resume([pushed.url], print)
         assert poller.poll(pushed.url, print)
 

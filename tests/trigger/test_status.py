@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo.cluster import control
-from argo.compile import Cluster
+from argo.compile import ClusterConfig
 from argo.object_names import REPORTED, TRIGGER
 from argo.trigger import Poller, hosts, run
 from argo.trigger.hosts import Kind, State
@@ -207,7 +207,7 @@ class Told:
 
 
 def polled(world: World, remote: Remote, told: Any) -> None:
-    poller = Poller(world.cluster, world.store, Cluster(), told, os.environ)  # type: ignore[arg-type]
+    poller = Poller(world.cluster, world.store, ClusterConfig(), told, os.environ)  # type: ignore[arg-type]
     poller.resume([remote.url], print)
     assert poller.poll(remote.url, print)
 

@@ -28,7 +28,7 @@ _TOGETHER = 8  # repositories
     help="Run each new commit of a branch, not the newest only.",
 )
 @click.option("--timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds for git.")
-@click.option("--cluster", type=click.Path(path_type=Path), help="What is particular to the cluster.")
+@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster configuration file.")
 @click.option("--store", metavar="URL", help="Where pushes are noted (default: the namespace's store).")
 @cluster_options
 def command(
@@ -48,8 +48,7 @@ def command(
     """
     from argo.cluster import preflight
     from argo.cluster.preflight import rights
-    from argo.compile import Cluster
-    from argo.compile import cluster as clusters
+    from argo.compile.cluster_config import load_cluster_config
     from argo.trigger import Poller
     from argo.trigger.hosts import one_host
     from argo.trigger.status import statuses
@@ -61,7 +60,7 @@ def command(
     poller = Poller(
         api,
         open_store(store or _store(api)),
-        Cluster(**clusters.read(cluster)) if cluster else Cluster(),
+        load_cluster_config(cluster),
         statuses(os.environ, _warn),
         os.environ,
         every_commit,
