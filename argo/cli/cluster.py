@@ -14,7 +14,7 @@ from job.errors import UnknownReferenceError
 if TYPE_CHECKING:
     from argo.cluster.api import Api
 
-__all__ = ["cluster_options", "connected", "is_configured", "located"]
+__all__ = ["cluster_options", "find_run", "is_configured", "open_cluster"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,30 +29,30 @@ def cluster_options(command: F) -> F:
     )
 
 
-def connected(context: str | None, namespace: str | None) -> "Api":
+def open_cluster(context: str | None, namespace: str | None) -> "Api":
     """The cluster, as kubectl would find it."""
     return connect(context, namespace)
 
 
-def located(name: str, context: str | None, namespace: str | None) -> "Path | Api":
+def find_run(name: str, context: str | None, namespace: str | None) -> "Path | Api":
     """The folder of a run of this machine, or the cluster that a run of that name must be on.
 
     A run that `.textgen` knows is here unless a cluster is named. Raises UnknownReferenceError where it
     is neither here nor there.
     """
     if context or namespace:
-        return connected(context, namespace)
+        return open_cluster(context, namespace)
     folder = Project.around(Path.cwd()).runs
     try:
         return run_folder.find(folder, name)
     except UnknownReferenceError as here:
         if not is_configured():
             raise
-        from argo.cluster.follow import get
+        from argo.cluster.follow import get_workflow
 
-        api = connected(None, None)
+        api = open_cluster(None, None)
         try:
-            get(api, name)
+            get_workflow(api, name)
         except UnknownReferenceError as there:
             raise UnknownReferenceError(f"{here}; {there}") from None
         return api

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from argo.cli.findings import warn
-from argo.cli.parameters import pairs, parameters_option
+from argo.cli.findings import print_warnings
+from argo.cli.parameters import parameters_option, parse_pairs
 from argo.object_names import GITHUB_URL
 from job.errors import InputError, StaleError
 
@@ -39,7 +39,12 @@ class _Command(click.Command):
 @click.option("--scale", help="The share of each instance type to ask for, for smaller nodes: 0.5, say.")
 @click.option("--registry", metavar="HOST/PATH", help="A mirror: where images without a registry are.")
 @click.option(
-    "--image", "images", multiple=True, metavar="NAME=IMAGE", callback=pairs, help="Another image for NAME."
+    "--image",
+    "images",
+    multiple=True,
+    metavar="NAME=IMAGE",
+    callback=parse_pairs,
+    help="Another image for NAME.",
 )
 @click.option(
     "--security",
@@ -94,7 +99,7 @@ def command(  # noqa: PLR0917
     values = config.with_parameters(workflow.inputs, parameters)
     origin = find(workflow, Kind(kind), parameters.get(GITHUB_URL))
     made = compile(workflow, Kind(kind), config, origin, values=values, schedule=schedule)
-    warn(checked.diagnostics)
+    print_warnings(checked.diagnostics)
     if GITHUB_URL not in parameters:
         for doubt in doubts(workflow, origin):
             click.echo(f"textgen: {doubt}", err=True)

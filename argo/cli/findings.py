@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _SETTLED = {"unset-event"}
 
 
-def warn(diagnostics: "Iterable[Diagnostic]") -> None:
+def print_warnings(diagnostics: "Iterable[Diagnostic]") -> None:
     """Print to stderr, a line each, what is not settled by running the file from its repository."""
     for finding in diagnostics:
         if finding.code not in _SETTLED:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def textgen() -> str:
+def textgen_command() -> str:
     """`textgen`, or the path it was called by where PATH leads to none or to another one."""
     called = Path(sys.argv[0])
     found = shutil.which("textgen")

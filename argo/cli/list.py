@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.cluster import cluster_options, connected, is_configured
-from argo.cli.progress import duration
-from argo.cli.tables import Column, age, output_option, print_rows
+from argo.cli.cluster import cluster_options, is_configured, open_cluster
+from argo.cli.progress import format_duration
+from argo.cli.tables import Column, format_age, output_option, print_rows
 from argo.local import run_folder
 from argo.local.project import Project
 from argo.runs import RunRecord
@@ -26,8 +26,8 @@ _RUNTIME = Column[RunRecord]("RUNTIME", lambda run: run.runtime, wide=True)
 _RUNS = (
     Column[RunRecord]("NAME", lambda run: run.name),
     Column[RunRecord]("STATUS", lambda run: run.phase),
-    Column[RunRecord]("AGE", lambda run: age(run.started)),
-    Column[RunRecord]("DURATION", duration),
+    Column[RunRecord]("AGE", lambda run: format_age(run.started)),
+    Column[RunRecord]("DURATION", format_duration),
     Column[RunRecord]("JOBS", _done),
     _RUNTIME,
     Column[RunRecord]("FILE", lambda run: run.file, wide=True),
@@ -51,7 +51,7 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
         places = [str(folder)]
     if context or namespace or is_configured():
         try:
-            api = connected(context, namespace)
+            api = open_cluster(context, namespace)
             there = _there(api)
             places.append(str(api))
         except TextgenError as error:
@@ -64,6 +64,6 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
 
 
 def _there(api: "Api") -> list[RunRecord]:
-    from argo.cluster.run import every
+    from argo.cluster.workflow_status import list_runs
 
-    return every(api)
+    return list_runs(api)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from argo.cli.cluster import cluster_options, located
-from argo.cli.progress import heads
+from argo.cli.cluster import cluster_options, find_run
+from argo.cli.progress import line_prefixes
 from argo.local import run_folder
 from job.errors import UnknownReferenceError
 
@@ -28,7 +28,7 @@ def command(name: str, job: str | None, follow: bool, context: str | None, names
 
     A run on the cluster prints what its pods say in the order of time; the stored log where they are gone.
     """
-    place = located(name, context, namespace)
+    place = find_run(name, context, namespace)
     if isinstance(place, Path):
         _here(place, job, follow)
     else:
@@ -38,7 +38,7 @@ def command(name: str, job: str | None, follow: bool, context: str | None, names
 def _here(folder: Path, job: str | None, follow: bool) -> None:
     names = list(run_folder.read(folder).jobs)
     jobs = _chosen(folder.name, names, job)
-    named = heads(names)
+    named = line_prefixes(names)
     tails = {each: _Tail(folder / "jobs" / each / "log") for each in jobs}
     while True:
         record = run_folder.read(folder)  # before the last look at the logs, so that no line is missed
@@ -51,14 +51,14 @@ def _here(folder: Path, job: str | None, follow: bool) -> None:
 
 
 def _there(api: "Api", name: str, job: str | None, follow: bool) -> None:
-    from argo.cluster.follow import look
-    from argo.cluster.tail import following, printed
+    from argo.cluster.follow import get_snapshot
+    from argo.cluster.run_logs import follow_logs, read_logs
 
-    sight = look(api, name)
+    sight = get_snapshot(api, name)
     names = list(sight.record.jobs)
     jobs = _chosen(name, names, job)
-    named = heads(names)
-    for line in following(api, name, set(jobs)) if follow else printed(api, sight, set(jobs)):
+    named = line_prefixes(names)
+    for line in follow_logs(api, name, set(jobs)) if follow else read_logs(api, sight, set(jobs)):
         click.echo(line.text if job else f"{named[line.job]} {line.text}")
 
 

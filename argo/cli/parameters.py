@@ -5,7 +5,7 @@ import click
 from job.errors import InputError
 
 
-def pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def parse_pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     """The values by their names. Raises InputError."""
     values = {}
     for text in given:
@@ -17,5 +17,5 @@ def pairs(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -
 
 
 parameters_option = click.option(
-    "-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=pairs, help="A workflow input."
+    "-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=parse_pairs, help="A workflow input."
 )

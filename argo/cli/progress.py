@@ -32,14 +32,14 @@ class Plain:
     def __init__(self, stream: TextIO, jobs: Sequence[str]) -> None:
         self._stream = stream
         self._width = max(map(len, jobs), default=0)
-        self._heads = heads(jobs, self._width)
+        self._heads = line_prefixes(jobs, self._width)
 
     def started(self, run: RunRecord) -> None:
         parts = [click.style(run.name, bold=True), run.source, f"runtime {run.runtime}"]
         self._print("  ".join(filter(None, parts)))
 
     def changed(self, job: str, record: JobRecord) -> None:
-        took = f"  {duration(record)}" if record.finished and record.started else ""
+        took = f"  {format_duration(record)}" if record.finished and record.started else ""
         message = f"  {visible(record.message)}" if record.message else ""
         phase = click.style(f"{record.phase:<9}", fg=PHASES.get(record.phase))
         self._print(f"{time.strftime('%H:%M:%S')}  {job:<{self._width}}  {phase}{took}{message}".rstrip())
@@ -51,7 +51,7 @@ class Plain:
         click.echo(text, file=self._stream)
 
 
-def heads(jobs: Sequence[str], width: int = 0) -> dict[str, str]:
+def line_prefixes(jobs: Sequence[str], width: int = 0) -> dict[str, str]:
     """What stands before each line of a job: its name and a bar, in a colour of its own."""
     return {
         job: click.style(f"{job:<{width}} |", fg=_COLOURS[place % len(_COLOURS)])
@@ -59,14 +59,14 @@ def heads(jobs: Sequence[str], width: int = 0) -> dict[str, str]:
     }
 
 
-def duration(record: RunRecord | JobRecord) -> str:
+def format_duration(record: RunRecord | JobRecord) -> str:
     """How long it took, or has taken so far; nothing for a job that has not started."""
     if not record.started:
         return ""
-    return seconds(((record.finished or now()) - record.started).total_seconds())
+    return format_seconds(((record.finished or now()) - record.started).total_seconds())
 
 
-def seconds(amount: float) -> str:
+def format_seconds(amount: float) -> str:
     """0.4s, 12s, 3m5s, 2h10m."""
     if amount < 10:
         return f"{amount:.1f}s"

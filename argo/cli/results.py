@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from argo.cli.invocation import textgen
-from argo.cli.progress import duration
-from argo.cli.tables import byte_size
+from argo.cli.invocation import textgen_command
+from argo.cli.progress import format_duration
+from argo.cli.tables import format_bytes
 from argo.local.plan import Plan
 from argo.local.run_folder import Run
 from argo.runs import Phase, RunRecord
@@ -18,14 +18,14 @@ _BYTES = 64 * 1024
 _FIRST = ("outputs.txt", "output.txt")
 
 
-def tell(plan: Plan, run: Run) -> None:
+def print_results(plan: Plan, run: Run) -> None:
     """Print the result of a run."""
     record = run.record
     colour = "green" if record.phase is Phase.SUCCEEDED else "red"
     message = f": {record.message}" if record.message else ""
-    click.echo(f"\n{click.style(record.phase, fg=colour)} in {duration(record)}{message}")
+    click.echo(f"\n{click.style(record.phase, fg=colour)} in {format_duration(record)}{message}")
     if record.phase is not Phase.SUCCEEDED:
-        click.echo(f"  logs     {textgen()} logs {record.name}")
+        click.echo(f"  logs     {textgen_command()} logs {record.name}")
     for version in _versions(plan, record):
         _show(plan.datasets, version)
 
@@ -43,10 +43,10 @@ def _versions(plan: Plan, record: RunRecord) -> list[Version]:
 def _show(datasets: Datasets, version: Version) -> None:
     files = datasets.files(version)
     count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
-    click.echo(f"\n{click.style(str(version), bold=True)}  {count}, {byte_size(version.size)}")
+    click.echo(f"\n{click.style(str(version), bold=True)}  {count}, {format_bytes(version.size)}")
     click.echo(f"  in       {_place(datasets, version)}")
-    click.echo(f"  show     {textgen()} dataset show {version}")
-    click.echo(f"  get      {textgen()} dataset get {version} FOLDER")
+    click.echo(f"  show     {textgen_command()} dataset show {version}")
+    click.echo(f"  get      {textgen_command()} dataset get {version} FOLDER")
     if text := _text(datasets, version, files):
         click.echo(f"\n{text}")
 

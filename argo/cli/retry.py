@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, located
+from argo.cli.cluster import cluster_options, find_run
 from job.errors import InputError
 
 
@@ -17,12 +17,12 @@ def command(name: str, wait: bool, context: str | None, namespace: str | None) -
 
     What the other jobs made stays, and is not made again.
     """
-    from argo.cli.show import shown
-    from argo.cluster import control
+    from argo.cli.show_run import show_cluster_run
+    from argo.cluster import stop_and_retry
 
-    place = located(name, context, namespace)
+    place = find_run(name, context, namespace)
     if isinstance(place, Path):
         raise InputError(f"{name} is a run of this machine: run its file again with textgen run")
-    again = control.retry(place, name)
+    again = stop_and_retry.retry_run(place, name)
     click.echo(f"retrying {', '.join(again)} of {name} on {place}")
-    return shown(place, name) if wait else 0
+    return show_cluster_run(place, name) if wait else 0

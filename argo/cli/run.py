@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from argo.cli.findings import warn
+from argo.cli.findings import print_warnings
 from argo.cli.parameters import parameters_option
 from job.errors import InputError
 
@@ -53,7 +53,7 @@ def command(
         raise WorkflowError(checked.diagnostics)
     made = plan.make(checked.workflow, RUNTIMES[runtime], parameters=parameters, ref=ref, secrets=secrets)
     if not quiet:
-        warn(checked.diagnostics)
+        print_warnings(checked.diagnostics)
     report = Silent() if quiet or output else Plain(sys.stdout, list(checked.workflow.jobs))
     try:
         run = runner.execute(made, str(file), report)
@@ -68,7 +68,7 @@ def command(
     elif quiet:
         click.echo(run.record.name)
     else:
-        from argo.cli.results import tell
+        from argo.cli.results import print_results
 
-        tell(made, run)
+        print_results(made, run)
     return 0 if run.record.phase == "Succeeded" else 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, connected
+from argo.cli.cluster import cluster_options, open_cluster
 from argo.cli.tables import Column, output_option, print_rows
 from job.errors import InputError
 
@@ -31,16 +31,16 @@ def command() -> None:
 @cluster_options
 def _list(output: str | None, context: str | None, namespace: str | None) -> None:
     """List the names of the secrets that workflows of the namespace see."""
-    from argo.cluster.secrets import Entry, listed
+    from argo.cluster.secrets import SecretEntry, list_secrets
 
     columns = (
-        Column[Entry]("NAME", lambda entry: entry.name),
-        Column[Entry]("SCOPE", lambda entry: entry.scope),
-        Column[Entry]("USED", lambda entry: "no" if entry.hidden else "yes"),
+        Column[SecretEntry]("NAME", lambda entry: entry.name),
+        Column[SecretEntry]("SCOPE", lambda entry: entry.scope),
+        Column[SecretEntry]("USED", lambda entry: "no" if entry.hidden else "yes"),
     )
-    api = connected(context, namespace)
+    api = open_cluster(context, namespace)
     print_rows(
-        listed(api),
+        list_secrets(api),
         columns,
         output,
         lambda entry: {"name": entry.name, "scope": entry.scope.value, "used": not entry.hidden},
@@ -63,7 +63,7 @@ def _set(name: str, file: Path | None, scope: str, context: str | None, namespac
     value = _value(name, file)
     if not value:
         raise InputError(f"{name}: the value is empty; textgen secret delete {name} removes a secret")
-    seen = secrets.change(connected(context, namespace), secrets.Scope(scope), name, value)
+    seen = secrets.change_secret(open_cluster(context, namespace), secrets.Scope(scope), name, value)
     click.echo(f"set {scope} secret {name} for {', '.join(seen)}")
 
 
@@ -75,7 +75,7 @@ def _delete(name: str, scope: str, context: str | None, namespace: str | None) -
     """Delete the secret NAME."""
     from argo.cluster import secrets
 
-    seen = secrets.change(connected(context, namespace), secrets.Scope(scope), name, None)
+    seen = secrets.change_secret(open_cluster(context, namespace), secrets.Scope(scope), name, None)
     click.echo(f"deleted {scope} secret {name} for {', '.join(seen)}")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, located
+from argo.cli.cluster import cluster_options, find_run
 from job.errors import InputError
 
 
@@ -13,10 +13,10 @@ from job.errors import InputError
 @cluster_options
 def command(name: str, context: str | None, namespace: str | None) -> None:
     """Stop RUN on the cluster: its pods end, and no other job starts."""
-    from argo.cluster import control
+    from argo.cluster import stop_and_retry
 
-    place = located(name, context, namespace)
+    place = find_run(name, context, namespace)
     if isinstance(place, Path):
         raise InputError(f"{name} is a run of this machine: press Ctrl-C where it runs")
-    control.stop(place, name)
+    stop_and_retry.stop_run(place, name)
     click.echo(f"stopping {name} on {place}")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, connected
-from argo.cli.findings import warn
+from argo.cli.cluster import cluster_options, open_cluster
+from argo.cli.findings import print_warnings
 from argo.cli.parameters import parameters_option
 
 
@@ -33,35 +33,36 @@ def command(
 
     The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
     """
-    from argo.cli.show import shown
-    from argo.cluster import follow, preflight, submit
+    from argo.cli.show_run import show_cluster_run
+    from argo.cluster import follow, submit
+    from argo.cluster.preflight.checks import find_problems, raise_certain
     from argo.language import WorkflowError, check
 
     checked = check(file)
     if checked.workflow is None:
         raise WorkflowError(checked.diagnostics)
-    warn(checked.diagnostics)
-    submission = submit.prepare(checked.workflow, cluster, parameters)
-    api = connected(context, namespace)
-    problems = preflight.problems(api, submission)
+    print_warnings(checked.diagnostics)
+    submission = submit.prepare_submission(checked.workflow, cluster, parameters)
+    api = open_cluster(context, namespace)
+    problems = find_problems(api, submission)
     for problem in problems:
         if not problem.certain:
             click.echo(f"warning: {problem.message}", err=True)
-    preflight.refuse(api, problems)
+    raise_certain(api, problems)
     if once:
-        from argo.trigger.once import create
+        from argo.trigger.once import submit_once
 
-        made = create(api, submission)
+        made = submit_once(api, submission)
     else:
-        made = submit.create(api, submission)
+        made = submit.create_run(api, submission)
     name = made["metadata"]["name"]
     if output == "name":
         click.echo(name)
     elif output is None:
         click.echo(f"{name} is the run of this commit on {api}" if once else f"submitted {name} to {api}")
-    status = shown(api, name, quiet=bool(output)) if wait else 0
+    status = show_cluster_run(api, name, quiet=bool(output)) if wait else 0
     if output in {"json", "yaml"}:
         from argo.cli.tables import print_value
 
-        print_value(follow.get(api, name) if wait else made, output)
+        print_value(follow.get_workflow(api, name) if wait else made, output)
     return status

@@ -44,7 +44,7 @@ def print_rows(
         shown = [column for column in columns if output == "wide" or not column.wide]
         cells = [[column.title for column in shown]]
         cells += [[column.value(row) or "<none>" for column in shown] for row in rows]
-        click.echo(aligned(cells))
+        click.echo(align_columns(cells))
     else:
         click.echo(nothing, err=True)
 
@@ -62,7 +62,7 @@ def print_value(value: object, output: str) -> None:
     yaml.dump(json.loads(json.dumps(value)), sys.stdout)
 
 
-def aligned(cells: Sequence[Sequence[str]]) -> str:
+def align_columns(cells: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines, with three spaces between the columns; control characters made visible."""
     shown = [[visible(cell) for cell in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
@@ -70,7 +70,7 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join("   ".join(row).rstrip() for row in padded)
 
 
-def age(since: datetime, now: datetime | None = None) -> str:
+def format_age(since: datetime, now: datetime | None = None) -> str:
     """How long ago, as kubectl writes it: 45s, 12m, 5h, 3d."""
     seconds = max(0, int(((now or datetime.now(UTC)) - since).total_seconds()))
     for unit, length, until in (("s", 1, 120), ("m", 60, 120), ("h", 3600, 48)):
@@ -79,7 +79,7 @@ def age(since: datetime, now: datetime | None = None) -> str:
     return f"{seconds // 86400}d"
 
 
-def byte_size(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Bytes for people: 312 B, 4.0 KiB, 1.2 GiB."""
     amount = float(size)
     for unit in ("B", "KiB", "MiB", "GiB"):

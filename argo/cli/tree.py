@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
-from argo.cli.progress import PHASES, duration
+from argo.cli.progress import PHASES, format_duration
 from argo.runs import Phase, RunRecord
 from job.text import visible
 
@@ -22,19 +22,19 @@ _GLYPHS = {
 
 
 @contextmanager
-def live() -> Iterator[Callable[[RunRecord], None]]:
+def live_tree() -> Iterator[Callable[[RunRecord], None]]:
     """What draws each record that it is given over the one before."""
     with Live(auto_refresh=False) as display:
-        yield lambda record: display.update(tree(record), refresh=True)
+        yield lambda record: display.update(build_tree(record), refresh=True)
 
 
-def tree(record: RunRecord) -> Tree:
+def build_tree(record: RunRecord) -> Tree:
     """Each job stands below the last of the jobs that it waits for."""
-    root = Tree(_row(record.name, record.phase, duration(record), record.message), guide_style="dim")
+    root = Tree(_row(record.name, record.phase, format_duration(record), record.message), guide_style="dim")
     branches: dict[str, Tree] = {}
     for name, job in record.jobs.items():
         above = next((branches[need] for need in reversed(job.needs) if need in branches), root)
-        took = duration(job) if job.phase is not Phase.PENDING else ""
+        took = format_duration(job) if job.phase is not Phase.PENDING else ""
         branches[name] = above.add(_row(name, job.phase, took, job.message))
     return root
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, located
+from argo.cli.cluster import cluster_options, find_run
 
 
 @click.command("watch")
@@ -15,7 +15,7 @@ def command(name: str, context: str | None, namespace: str | None) -> int:
 
     The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
     """
-    from argo.cli.show import shown, shown_here
+    from argo.cli.show_run import show_cluster_run, show_local_run
 
-    place = located(name, context, namespace)
-    return shown_here(place) if isinstance(place, Path) else shown(place, name)
+    place = find_run(name, context, namespace)
+    return show_local_run(place) if isinstance(place, Path) else show_cluster_run(place, name)

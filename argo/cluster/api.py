@@ -28,7 +28,7 @@ class UnreachableError(ClusterError):
     """There was no answer, or it broke off."""
 
 
-def passing(error: ClusterError) -> bool:
+def is_transient(error: ClusterError) -> bool:
     """Whether the same request may work later: trouble of the API server, or of what stands before it."""
     if isinstance(error, ApiError):
         return error.status == 429 or error.status >= 500
@@ -71,7 +71,7 @@ class Api:
             try:
                 return self._json("GET", path, query)
             except ClusterError as error:
-                if not passing(error) or attempt == _ATTEMPTS - 1:
+                if not is_transient(error) or attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(0.2 * 2**attempt)
         raise AssertionError

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from argo import object_names
-from argo.cluster import pods, run
+from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api, Object
-from argo.cluster.watch import snapshots
+from argo.cluster.watch import watch_objects
 from argo.runs import Phase, RunRecord
 from job.errors import ClusterError, UnknownReferenceError
 from job.text import did_you_mean
@@ -22,7 +22,7 @@ _Changes = queue.SimpleQueue[tuple[str, tuple[Object, ...]] | ClusterError]
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RunSnapshot:
     """What is known at one moment: the Workflow, and its pods, oldest first."""
 
     workflow: Object
@@ -36,11 +36,11 @@ class Sight:
     @property
     def record(self) -> RunRecord:
         """The run, with what its pods say about jobs that wait or have failed."""
-        found = run.record(self.workflow)
-        memory = pods.killed_for_memory(self.pods)
+        found = workflow_status.to_run_record(self.workflow)
+        memory = pods.out_of_memory_reasons(self.pods)
         jobs = {}
         for name, job in found.jobs.items():
-            usual = job.message in pods.USUAL
+            usual = job.message in pods.USUAL_WAITS
             reasons = (
                 self.waits if not job.phase.ended else memory if job.phase is not Phase.SUCCEEDED else {}
             )
@@ -48,13 +48,13 @@ class Sight:
         return replace(found, jobs=jobs, message=found.message or self.waits.get("", ""))
 
 
-def follow(api: Api, name: str) -> Iterator[Sight]:
+def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
     """The run at first, at each change and at least every half second; the last time when it has ended.
 
     Raises UnknownReferenceError where there is no such run, and ClusterError where it was deleted
     meanwhile or the cluster refuses.
     """
-    get(api, name)
+    get_workflow(api, name)
     changes: _Changes = queue.SimpleQueue()
     for kind, path, selector in (
         ("workflow", api.workflows(), {"fieldSelector": f"metadata.name={name}"}),
@@ -66,7 +66,7 @@ def follow(api: Api, name: str) -> Iterator[Sight]:
     return _sights(api, name, changes)
 
 
-def get(api: Api, name: str) -> Object:
+def get_workflow(api: Api, name: str) -> Object:
     """The Workflow. Raises UnknownReferenceError, naming the nearest."""
     found = api.find(api.workflows(name))
     if found is None:
@@ -76,14 +76,14 @@ def get(api: Api, name: str) -> Object:
     return found
 
 
-def look(api: Api, name: str) -> Sight:
+def get_snapshot(api: Api, name: str) -> RunSnapshot:
     """The run as it is now."""
-    workflow = get(api, name)
+    workflow = get_workflow(api, name)
     found = api.items(api.core("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}")
-    return _Waits(api).added(Sight(workflow, _ordered(found)), patient=False)
+    return _Waits(api).added(RunSnapshot(workflow, _ordered(found)), patient=False)
 
 
-def _sights(api: Api, name: str, changes: _Changes) -> Iterator[Sight]:
+def _sights(api: Api, name: str, changes: _Changes) -> Iterator[RunSnapshot]:
     seen: dict[str, tuple[Object, ...]] = {}
     waits = _Waits(api)
     while True:
@@ -98,7 +98,7 @@ def _sights(api: Api, name: str, changes: _Changes) -> Iterator[Sight]:
             continue
         if not seen["workflow"]:
             raise ClusterError(f"{name}: deleted while it was followed")
-        sight = waits.added(Sight(seen["workflow"][0], seen["pods"]), patient=True)
+        sight = waits.added(RunSnapshot(seen["workflow"][0], seen["pods"]), patient=True)
         yield sight
         if sight.ended:
             return
@@ -106,7 +106,7 @@ def _sights(api: Api, name: str, changes: _Changes) -> Iterator[Sight]:
 
 def _watch(changes: _Changes, kind: str, api: Api, path: str, selector: Mapping[str, str]) -> None:
     try:
-        for found in snapshots(api, path, **selector):
+        for found in watch_objects(api, path, **selector):
             changes.put((kind, _ordered(found.values())))
     except ClusterError as error:
         changes.put(error)
@@ -124,7 +124,7 @@ class _Waits:
         self._due: dict[str, float] = {}
         self._told: dict[str, str] = {}
 
-    def added(self, sight: Sight, *, patient: bool) -> Sight:
+    def added(self, sight: RunSnapshot, *, patient: bool) -> RunSnapshot:
         """The sight with reasons. A patient look reads events only for a wait of some seconds."""
         if sight.ended:
             return sight
@@ -132,9 +132,9 @@ class _Waits:
         for pod in sight.pods:
             phase = (pod.get("status") or {}).get("phase")
             if phase == "Running":
-                told[pods.job(pod)] = pods.unheard(pod)
+                told[pods.job_name(pod)] = pods.node_unresponsive(pod)
             elif phase == "Pending" and not pod["metadata"].get("deletionTimestamp"):
-                told[pods.job(pod)] = pods.waits_for(pod) or self._events(pod, patient)
+                told[pods.job_name(pod)] = pods.pending_reason(pod) or self._events(pod, patient)
         if not (sight.workflow.get("status") or {}).get("phase") and self._is_due("", _UNTAKEN, patient):
             told[""] = "no controller has taken it: does Argo's workflow-controller run for this namespace?"
         return replace(sight, waits={name: why for name, why in told.items() if why})
@@ -143,7 +143,7 @@ class _Waits:
         uid = pod["metadata"]["uid"]
         if self._is_due(uid, _UNEXPLAINED, patient):
             del self._due[uid]
-            self._told[uid] = pods.troubles(self._api, pod) or pods.at_work(pod)
+            self._told[uid] = pods.latest_warning(self._api, pod) or pods.running_init_container(pod)
         return self._told.get(uid, "")
 
     def _is_due(self, what: str, seconds: float, patient: bool) -> bool:

@@ -12,7 +12,7 @@ from job.errors import ClusterError
 _ARGO = {"init", "wait"}
 
 # Reasons of a wait that pass by themselves.
-USUAL = {"ContainerCreating", "PodInitializing", ""}
+USUAL_WAITS = {"ContainerCreating", "PodInitializing", ""}
 
 _UNIT = re.compile(r"(\d+)([KMGT]i)")
 
@@ -25,33 +25,33 @@ _HINTS = {
 }
 
 
-def job(pod: Object) -> str:
+def job_name(pod: Object) -> str:
     """The name of the pod's job."""
     annotations = pod["metadata"].get("annotations") or {}
     path = annotations.get(object_names.ARGO_NODE_NAME, pod["metadata"]["name"])
     return str(annotations.get(object_names.JOB) or path.partition(".")[2].partition("(")[0] or path)
 
 
-def node(pod: Object) -> str:
+def node_id(pod: Object) -> str:
     """The id of the Workflow's node that the pod is."""
     return str((pod["metadata"].get("annotations") or {}).get(object_names.ARGO_NODE_ID, ""))
 
 
-def containers(pod: Object) -> list[str]:
+def container_names(pod: Object) -> list[str]:
     """The containers that a user's job consists of, in the order in which they start."""
     spec = pod["spec"]
     listed = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     return [each["name"] for each in listed if each["name"] not in _ARGO]
 
 
-def states(pod: Object) -> Mapping[str, Mapping[str, Any]]:
+def container_states(pod: Object) -> Mapping[str, Mapping[str, Any]]:
     """The state of each container that has one: {"running": …}, {"waiting": …} or {"terminated": …}."""
     status = pod.get("status") or {}
     listed = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return {each["name"]: each.get("state") or {} for each in listed}
 
 
-def waits_for(pod: Object) -> str:
+def pending_reason(pod: Object) -> str:
     """Why the pod does not start, or nothing where it has, or is about to."""
     status = pod.get("status") or {}
     if status.get("phase") != "Pending":
@@ -59,10 +59,10 @@ def waits_for(pod: Object) -> str:
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{condition.get('reason', 'Unschedulable')}: {_scheduling(condition.get('message', ''))}"
-    for name, state in states(pod).items():
+    for name, state in container_states(pod).items():
         waiting = state.get("waiting") or {}
         reason = waiting.get("reason", "")
-        if reason not in USUAL:
+        if reason not in USUAL_WAITS:
             hint = _HINTS.get(reason)
             told = " ".join(waiting.get("message", "").split())
             parts = [f"{reason}: container {name}", f"image {_image(pod, name)}" if "Image" in reason else ""]
@@ -70,7 +70,7 @@ def waits_for(pod: Object) -> str:
     return ""
 
 
-def unheard(pod: Object) -> str:
+def node_unresponsive(pod: Object) -> str:
     """What to do where the pod's node does not answer any more, or nothing.
 
     Then nobody but the node controller says that the pod is not ready, and it gives no reason. Argo waits
@@ -83,7 +83,7 @@ def unheard(pod: Object) -> str:
     return ""
 
 
-def troubles(api: Api, pod: Object) -> str:
+def latest_warning(api: Api, pod: Object) -> str:
     """The newest warning among the pod's events, for a wait that its status does not explain."""
     try:
         events = api.items(
@@ -98,21 +98,21 @@ def troubles(api: Api, pod: Object) -> str:
     return f"{events[-1].get('reason', '')}: {message}"
 
 
-def at_work(pod: Object) -> str:
+def running_init_container(pod: Object) -> str:
     """The container before the job's own that runs, for a wait of which nothing else is known."""
     known = (pod.get("status") or {}).get("initContainerStatuses") or ()
     names = [each["name"] for each in known if "running" in (each.get("state") or {})]
     return next((f"{name} is at work: textgen logs shows it" for name in names if name not in _ARGO), "")
 
 
-def killed_for_memory(found: Iterable[Object]) -> Mapping[str, str]:
+def out_of_memory_reasons(found: Iterable[Object]) -> Mapping[str, str]:
     """For each job whose newest pod ran out of memory: what to do."""
     newest: dict[str, Object] = {}
     for pod in sorted(found, key=lambda pod: pod["metadata"]["creationTimestamp"]):
-        newest[job(pod)] = pod
+        newest[job_name(pod)] = pod
     told = {}
     for name, pod in newest.items():
-        for container, state in states(pod).items():
+        for container, state in container_states(pod).items():
             if (state.get("terminated") or {}).get("reason") == "OOMKilled" and container not in _ARGO:
                 told[name] = _killed_for_memory(pod, container)
     return told

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.cluster.conflict import again
+from argo.cluster.backoff import retry_on_conflict
 from argo.object_names import MANAGED_BY, MANAGER, SECRETS, SHARED_NAMESPACE
 from job.errors import InputError
 
@@ -32,7 +32,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SecretEntry:
     """A secret's name, whose it is, and whether a nearer scope has one of that name."""
 
     name: str
@@ -40,17 +40,19 @@ class Entry:
     hidden: bool
 
 
-def listed(api: Api) -> list[Entry]:
+def list_secrets(api: Api) -> list[SecretEntry]:
     """All secrets that the project sees, by name. Raises ClusterError."""
     found = {scope: _values(_place(api, scope), _name(scope)) for scope in Scope}
     unmanaged = _values(api, SECRETS) if not _is_ours(api) else {}
     found[Scope.PROJECT] = {**unmanaged, **found[Scope.PROJECT]}
     winner = {name: scope for scope in Scope for name in found[scope]}
-    entries = [Entry(name, scope, winner[name] is not scope) for scope in Scope for name in found[scope]]
+    entries = [
+        SecretEntry(name, scope, winner[name] is not scope) for scope in Scope for name in found[scope]
+    ]
     return sorted(entries, key=lambda entry: (entry.name, entry.hidden))
 
 
-def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
+def change_secret(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
     """Set the secret, or delete it where `value` is None; the namespaces that see the change.
 
     Raises InputError for a name or a value that can't be one, and ClusterError.
@@ -58,10 +60,10 @@ def change(api: Api, scope: Scope, name: str, value: bytes | None) -> list[str]:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r}: a secret's name has letters, digits, '-', '_' and '.' only")
     _adopt(api)
-    again(partial(_set, _place(api, scope), scope, name, value))
+    retry_on_conflict(partial(_set, _place(api, scope), scope, name, value))
     projects = _projects(api, scope)
     for each in projects:
-        again(partial(_merge, each))
+        retry_on_conflict(partial(_merge, each))
     return [each.namespace for each in projects]
 
 

@@ -23,7 +23,7 @@ class Submission:
     made: Object
 
 
-def prepare(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) -> Submission:
+def prepare_submission(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) -> Submission:
     """Compile for the cluster that the file `cluster` describes. Raises InputError."""
     import yaml
 
@@ -38,6 +38,6 @@ def prepare(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) 
     return Submission(workflow, origin, bound, made)
 
 
-def create(api: Api, submission: Submission) -> Object:
+def create_run(api: Api, submission: Submission) -> Object:
     """The run as the cluster has taken it. Raises ClusterError."""
     return api.create(api.workflows(), submission.made)

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.cluster.patience import Patience
+from argo.cluster.backoff import Backoff
 from job.errors import ClusterError
 
 _WATCH = 240  # seconds; then a new one, which costs nothing
 _SILENCE = 60  # seconds without so much as a bookmark: the connection may be dead
 
 
-def snapshots(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Object]]:
+def watch_objects(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Object]]:
     """All objects of a collection by uid, at first and after each change.
 
     Goes on through 410 Gone, dropped connections and restarts of the API server. Raises ClusterError
@@ -20,17 +20,17 @@ def snapshots(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Obj
     """
     objects: dict[str, Object] = {}
     version = ""
-    patience = Patience()
+    backoff = Backoff()
     while True:
         try:
             if not version:
                 listed = api.get(path, **selector)
                 objects = {each["metadata"]["uid"]: each for each in listed.get("items") or ()}
                 version = listed["metadata"]["resourceVersion"]
-                patience.heard()
+                backoff.reset()
                 yield dict(objects)
             for event in _events(api, path, version, selector):
-                patience.heard()
+                backoff.reset()
                 kind, found = event["type"], event["object"]
                 if kind == "ERROR":
                     raise ApiError(found.get("message", ""), found.get("code", 500), {})
@@ -45,7 +45,7 @@ def snapshots(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Obj
             if isinstance(error, ApiError) and error.status == 410:
                 version = ""
             else:
-                patience.wait(error)
+                backoff.sleep(error)
 
 
 def _events(api: Api, path: str, version: str, selector: Mapping[str, str]) -> Iterator[dict[str, Any]]:

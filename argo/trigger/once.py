@@ -7,14 +7,14 @@ import re
 
 from argo.cluster.api import Api, Object
 from argo.cluster.submit import Submission
-from argo.trigger import run
+from argo.trigger import push_workflow
 from argo.trigger.push import Push
 from job.errors import ClusterError, InputError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def create(api: Api, submission: Submission) -> Object:
+def submit_once(api: Api, submission: Submission) -> Object:
     """The run of the submission's commit, this one or the one that was there.
 
     Raises InputError for what is no commit of a repository with a remote, and ClusterError.
@@ -27,7 +27,9 @@ def create(api: Api, submission: Submission) -> Object:
         )
     branch = next(iter(trigger.branches), "") if trigger else ""
     push = Push(origin.url, branch, origin.ref, origin.file)
-    found = run.create(api, run.named(submission.made, push, run.STARTED))
+    found = push_workflow.create_workflow(
+        api, push_workflow.name_after_push(submission.made, push, push_workflow.STARTED)
+    )
     if found is None:
         raise ClusterError(f"Workflow {push.run} comes and goes: is somebody deleting it?")
     return found

@@ -12,26 +12,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from argo.cluster import run as runs
+from argo.cluster import workflow_status as runs
 from argo.cluster.api import Api, ApiError, Object, UnreachableError
 from argo.compile import ClusterConfig
 from argo.language import check
 from argo.language.diagnostics import Severity
 from argo.repository import repository_key
 from argo.runs import Phase
-from argo.trigger import event, push_record, run
-from argo.trigger.hosts import State
+from argo.trigger import events, push_record, push_workflow
+from argo.trigger.commit_status import StatusClient
+from argo.trigger.git_hosts import CommitState
 from argo.trigger.push import Push
 from argo.trigger.push_record import PushRecord
-from argo.trigger.repository import FOLDER, Repository, canonical
-from argo.trigger.status import Statuses
+from argo.trigger.remote_repository import FOLDER, RemoteRepository, canonical_url
 from job.errors import ClusterError, InputError, TextgenError
 from job.storage.store import Store
 from job.text import one_line
 
-MOST = 100  # commits of a branch that one poll runs
+MAX_COMMITS = 100  # commits of a branch that one poll runs
 
-_STATES = {Phase.SUCCEEDED: State.SUCCESS, Phase.FAILED: State.FAILURE}
+_STATES = {Phase.SUCCEEDED: CommitState.SUCCESS, Phase.FAILED: CommitState.FAILURE}
 _INVALID = {400, 422}  # what the API server will never take
 _ATTEMPTS = 3
 
@@ -46,7 +46,7 @@ class Poller:
     api: Api
     store: Store
     cluster: ClusterConfig
-    statuses: Statuses | None
+    statuses: StatusClient | None
     environ: Mapping[str, str]
     every: bool = False
     timeout: float = 60
@@ -57,9 +57,9 @@ class Poller:
         keys, done = set(), True
         for url in urls:
             with suppress(InputError):  # which is said when it is polled
-                keys.add(repository_key(canonical(url, self.environ)))
-        for workflow in run.waiting(self.api):
-            push = run.of(workflow)
+                keys.add(repository_key(canonical_url(url, self.environ)))
+        for workflow in push_workflow.list_waiting(self.api):
+            push = push_workflow.get_push(workflow)
             if push and repository_key(push.url) in keys:
                 try:
                     _say(say, push, self._admitted(push, workflow))
@@ -68,8 +68,8 @@ class Poller:
                 except TextgenError as error:  # the others go on
                     _say(say, push, str(error))
                     done = False
-        for workflow in run.ended(self.api) if self.statuses else ():
-            push = run.of(workflow)
+        for workflow in push_workflow.list_unreported(self.api) if self.statuses else ():
+            push = push_workflow.get_push(workflow)
             if push and repository_key(push.url) in keys:
                 self._report(push, workflow)
         return done
@@ -81,34 +81,34 @@ class Poller:
         repository's address, CheckoutError where it can't be read, StoreError and ClusterError.
         """
         with tempfile.TemporaryDirectory(prefix="textgen-") as folder:
-            repository = Repository(url, Path(folder), self.environ, self.timeout)
+            repository = RemoteRepository(url, Path(folder), self.environ, self.timeout)
             listed = repository.branches()
-            known = push_record.heads(self.store, repository.url)
+            known = push_record.read_branch_commits(self.store, repository.url)
             changed = [branch for branch in listed if listed[branch] != known.get(branch)]
-            found = repository.fetch(changed, MOST + 1 if self.every else 1)
+            found = repository.fetch(changed, MAX_COMMITS + 1 if self.every else 1)
             done = {branch: commit for branch, commit in known.items() if branch in listed}
             for branch, commit in found.items():
                 commits = self._commits(repository, branch, known.get(branch), commit, say)
                 if all(self._run(repository, branch, each, say) for each in commits):
                     done[branch] = commit
             if done != known:
-                push_record.keep_heads(self.store, repository.url, done)
+                push_record.write_branch_commits(self.store, repository.url, done)
             return found.items() <= done.items()
 
     def _commits(
-        self, repository: Repository, branch: str, before: str | None, commit: str, say: Say
+        self, repository: RemoteRepository, branch: str, before: str | None, commit: str, say: Say
     ) -> list[str]:
         """What of a branch is to run, oldest first."""
         if not self.every or before is None:
             return [commit]
         found = repository.since(before, commit)
-        if found is None or len(found) > MOST:
-            why = f"{branch} was rewritten, or has over {MOST} new commits"
+        if found is None or len(found) > MAX_COMMITS:
+            why = f"{branch} was rewritten, or has over {MAX_COMMITS} new commits"
             say(f"{repository.url} {one_line(why)}: only the newest runs")
             return [commit]
         return found or [commit]
 
-    def _run(self, repository: Repository, branch: str, commit: str, say: Say) -> bool:
+    def _run(self, repository: RemoteRepository, branch: str, commit: str, say: Say) -> bool:
         """Run the files of a commit that name its branch; whether there is nothing to try again."""
         where = f"{repository.url} {one_line(branch)} {commit[:7]}"
         files = list(repository.files(commit))
@@ -129,7 +129,7 @@ class Poller:
         checked = check(Path(push.file), data)
         if checked.trigger and push.branch not in checked.trigger.branches:
             return ""
-        if held := push_record.read(self.store, push):
+        if held := push_record.read_push_record(self.store, push):
             return "" if held.error else f"is {held.run} already"
         if checked.workflow is None:
             return self._refused(
@@ -138,7 +138,7 @@ class Poller:
         if checked.trigger is None:
             return "no push starts it: it has no on: {github: {branches: {only: BRANCH}}}"
         try:
-            made = run.compiled(push, checked.workflow, self.cluster)
+            made = push_workflow.compile_push(push, checked.workflow, self.cluster)
         except InputError as error:
             return self._refused(push, str(error))
         return self._submitted(push, made)
@@ -146,51 +146,51 @@ class Poller:
     def _submitted(self, push: Push, made: Object) -> str:
         for _ in range(_ATTEMPTS):
             try:
-                workflow = run.create(self.api, made)
+                workflow = push_workflow.create_workflow(self.api, made)
             except ApiError as error:
                 if error.status in _INVALID:
                     return self._refused(push, str(error))
                 raise
             if workflow:
                 return self._admitted(push, workflow)
-            if held := push_record.read(self.store, push):
+            if held := push_record.read_push_record(self.store, push):
                 return f"is {held.run} already"
         raise ClusterError(f"Workflow {push.run} comes and goes: is somebody deleting it?")
 
     def _admitted(self, push: Push, workflow: Object) -> str:
         """Start the Workflow if it is the one that the record names, or can be made so."""
         uid = workflow["metadata"]["uid"]
-        held = push_record.decide(self.store, push, PushRecord(push.run, uid))
+        held = push_record.put_push_record(self.store, push, PushRecord(push.run, uid))
         if held.uid != uid:  # its run was there, and has been deleted since
-            if run.is_waiting(workflow):
-                run.discard(self.api, workflow)
+            if push_workflow.is_waiting(workflow):
+                push_workflow.discard_workflow(self.api, workflow)
             return f"was {push.run} already"
-        if not run.is_waiting(workflow):
+        if not push_workflow.is_waiting(workflow):
             return f"is {push.run} already"
         if self.statuses:
-            self.statuses.post(push, State.PENDING, f"submitted as {push.run}")
-        run.start(self.api, workflow)
+            self.statuses.post(push, CommitState.PENDING, f"submitted as {push.run}")
+        push_workflow.start_workflow(self.api, workflow)
         return f"submitted {push.run} to {self.api}"
 
     def _refused(self, push: Push, reason: str) -> str:
         """Say where people look that the file can't run, and remember that it was said."""
         line = one_line(reason)
-        event.invalid(self.api, push, line)
+        events.report_invalid_file(self.api, push, line)
         if self.statuses:
-            self.statuses.post(push, State.ERROR, line)
-        push_record.decide(self.store, push, PushRecord(push.run, error=line))
+            self.statuses.post(push, CommitState.ERROR, line)
+        push_record.put_push_record(self.store, push, PushRecord(push.run, error=line))
         return f"can't run: {line}"
 
     def _report(self, push: Push, workflow: Object) -> None:
-        found = runs.record(workflow)
+        found = runs.to_run_record(workflow)
         made = ", ".join(version for job in found.jobs.values() for version in job.outputs.values())
         failed = (f"{name}: {job.message}" for name, job in found.jobs.items() if job.message)
         text = f"made {made}" if made else str(found.phase)
         if found.phase is not Phase.SUCCEEDED:
             text = next(failed, found.message or text)
-        state = _STATES.get(found.phase, State.ERROR)
+        state = _STATES.get(found.phase, CommitState.ERROR)
         if self.statuses and self.statuses.post(push, state, f"{push.run}: {text}"):
-            run.told(self.api, workflow)
+            push_workflow.mark_reported(self.api, workflow)
 
 
 def _say(say: Say, push: Push, what: str) -> None:

@@ -26,7 +26,7 @@ class Push:
     @property
     def key(self) -> str:
         """Where the store keeps its record."""
-        return f"{folder(self.url)}{self.commit}/{_digest(self.file)}.json"
+        return f"{repository_prefix(self.url)}{self.commit}/{_digest(self.file)}.json"
 
     @property
     def run(self) -> str:
@@ -40,7 +40,7 @@ class Push:
         return one_line(f"{self.branch} {self.commit[:7]} {self.file}")
 
 
-def folder(url: str) -> str:
+def repository_prefix(url: str) -> str:
     """The prefix of all that the store keeps of a repository."""
     return f"{TRIGGERS}/{_digest(repository_key(url))}/"
 

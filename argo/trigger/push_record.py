@@ -10,7 +10,7 @@ looked at again, and their records found.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from argo.trigger.push import Push, folder
+from argo.trigger.push import Push, repository_prefix
 from job.errors import StoreError
 from job.storage.json import decode, encode
 from job.storage.store import KeyAbsentError, Store
@@ -25,7 +25,7 @@ class PushRecord:
     error: str = ""
 
 
-def read(store: Store, push: Push) -> PushRecord | None:
+def read_push_record(store: Store, push: Push) -> PushRecord | None:
     """What was decided for the push; None where nothing was. Raises StoreError."""
     try:
         found = decode(store.get(push.key), push.key)
@@ -37,7 +37,7 @@ def read(store: Store, push: Push) -> PushRecord | None:
         raise StoreError(f"{push.key}: damaged in the store: no {error}") from error
 
 
-def decide(store: Store, push: Push, record: PushRecord) -> PushRecord:
+def put_push_record(store: Store, push: Push, record: PushRecord) -> PushRecord:
     """Propose a record; the one that holds, which another poller may have put first.
 
     Where the store does not keep put-if-absent, pollers still propose the same: of one name the API server
@@ -45,16 +45,16 @@ def decide(store: Store, push: Push, record: PushRecord) -> PushRecord:
     """
     body = encode({"format": 1, **asdict(push), **asdict(record)})
     if not store.supports_conditional_writes():
-        held = read(store, push)
+        held = read_push_record(store, push)
         if held is None:
             store.put(push.key, body)
         return held or record
-    return record if store.put_if_absent(push.key, body) else read(store, push) or record
+    return record if store.put_if_absent(push.key, body) else read_push_record(store, push) or record
 
 
-def heads(store: Store, url: str) -> Mapping[str, str]:
+def read_branch_commits(store: Store, url: str) -> Mapping[str, str]:
     """The newest commit of each branch that needs no more looking at."""
-    key = f"{folder(url)}heads.json"
+    key = f"{repository_prefix(url)}heads.json"
     try:
         return dict(decode(store.get(key), key)["branches"])
     except KeyAbsentError:
@@ -63,6 +63,8 @@ def heads(store: Store, url: str) -> Mapping[str, str]:
         raise StoreError(f"{key}: damaged in the store: {error!r}; delete it") from error
 
 
-def keep_heads(store: Store, url: str, branches: Mapping[str, str]) -> None:
+def write_branch_commits(store: Store, url: str, branches: Mapping[str, str]) -> None:
     """Replace what `heads` says."""
-    store.put(f"{folder(url)}heads.json", encode({"format": 1, "url": url, "branches": dict(branches)}))
+    store.put(
+        f"{repository_prefix(url)}heads.json", encode({"format": 1, "url": url, "branches": dict(branches)})
+    )

@@ -58,4 +58,4 @@ def test_a_suggested_command_can_be_typed_as_it_stands(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", path and str(tmp_path / path))
     monkeypatch.setattr(sys, "argv", [".venv/bin/textgen", "run"])
-    assert invocation.textgen() == suggested
+    assert invocation.textgen_command() == suggested

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from argo.cluster.connection import connect
-from argo.cluster.secrets import Scope, change
+from argo.cluster.secrets import Scope, change_secret
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl, shared_namespace
 
@@ -183,7 +183,7 @@ def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) ->
     names = [f"AT_ONCE_{number}" for number in range(12)]
     apis = [connect(None, textgen.namespace.name) for _ in range(6)]
     with ThreadPoolExecutor(len(apis)) as pool:
-        list(pool.map(lambda name, api: change(api, Scope.PROJECT, name, b"x"), names, apis * 2))
+        list(pool.map(lambda name, api: change_secret(api, Scope.PROJECT, name, b"x"), names, apis * 2))
     held = kubectl("-n", textgen.namespace.name, "get", "secret", "textgen-secrets", "-o", "json")
     assert set(names) <= json.loads(held)["data"].keys()
 

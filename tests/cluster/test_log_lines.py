@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo.cluster.api import Api, ApiError, UnreachableError
-from argo.cluster.logs import Reader, moment
+from argo.cluster.container_logs import ContainerLogReader, parse_timestamp
 from tests.cluster.fake import FakeApi
 
 POD = {
@@ -38,8 +38,8 @@ class Kubelet:
     def log(self, _: str, query: dict[str, object]) -> Any:
         since = query["sinceTime"]
         # as the kubelet does: the seconds of the time, no more
-        start = moment(str(since))[0] if since else None
-        lines = [line for line in self.lines if start is None or moment(line.split()[0])[0] >= start]
+        start = parse_timestamp(str(since))[0] if since else None
+        lines = [line for line in self.lines if start is None or parse_timestamp(line.split()[0])[0] >= start]
         body = "".join(lines).encode()
         if not self.cuts:
             return [body]
@@ -54,7 +54,7 @@ class Kubelet:
 def test_no_line_is_lost_or_doubled(moments: list[int], cuts: list[int]) -> None:
     stamps = [f"2026-11-22T18:00:{each // 10:02}.{each % 10}00000000Z" for each in moments]
     kubelet = Kubelet(stamps, list(cuts))
-    reader = Reader(cast(Api, FakeApi(kubelet.pod, kubelet.log)), POD, "main")
+    reader = ContainerLogReader(cast(Api, FakeApi(kubelet.pod, kubelet.log)), POD, "main")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "sleep", lambda _: None)
         found = [line.text for line in reader.lines(follow=True)]
@@ -63,9 +63,9 @@ def test_no_line_is_lost_or_doubled(moments: list[int], cuts: list[int]) -> None
 
 def test_a_log_ends_with_its_pod_and_not_with_the_one_of_the_same_name() -> None:
     api = FakeApi(lambda *_: ended("2"), lambda *_: [b"2026-11-22T18:00:00.000000000Z other\n"])
-    assert list(Reader(cast(Api, api), POD, "main").lines(follow=True)) == []
+    assert list(ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True)) == []
     gone = FakeApi(lambda *_: ApiError("gone", 404, {}), lambda *_: [])
-    assert list(Reader(cast(Api, gone), POD, "main").lines(follow=True)) == []
+    assert list(ContainerLogReader(cast(Api, gone), POD, "main").lines(follow=True)) == []
 
 
 def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,9 @@ def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: 
         return [b"2026-11-22T18:00:00.000000000Z at last\n"]
 
     api = FakeApi(lambda *_: RUNNING if clock[0] < 1200 else ended(), log)
-    assert [line.text for line in Reader(cast(Api, api), POD, "main").lines(follow=True)] == ["at last"]
+    assert [line.text for line in ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True)] == [
+        "at last"
+    ]
 
 
 def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,13 +94,13 @@ def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pyt
     monkeypatch.setattr(time, "sleep", lambda _: None)
     api = FakeApi(lambda *_: RUNNING, lambda *_: UnreachableError("down"))
     with pytest.raises(UnreachableError, match="down"):
-        list(Reader(cast(Api, api), POD, "main").lines(follow=True))
+        list(ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True))
 
 
 def test_who_may_not_read_logs_is_told() -> None:
     api = FakeApi(lambda *_: ended(), lambda *_: ApiError("you may not", 403, {}))
     with pytest.raises(ApiError, match="you may not"):
-        list(Reader(cast(Api, api), POD, "main").lines(follow=True))
+        list(ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True))
 
 
 def test_the_executors_own_lines_are_left_out() -> None:
@@ -107,10 +109,10 @@ def test_the_executors_own_lines_are_left_out() -> None:
         b"2026-11-22T18:00:00.000000002Z time=mine level=INFO msg=argo\n"
     )
     api = FakeApi(lambda *_: ended(), lambda *_: [body])
-    found = Reader(cast(Api, api), POD, "main").lines(follow=False)
+    found = ContainerLogReader(cast(Api, api), POD, "main").lines(follow=False)
     assert [line.text for line in found] == ["time=mine level=INFO msg=argo"]
 
 
 def test_moments_of_nodes_in_other_zones_compare() -> None:
-    assert moment("2026-11-22T20:00:00.100000001+02:00") > moment("2026-11-22T18:00:00.1Z")
-    assert moment("2026-11-22T20:00:00.000000001-01:30") > moment("2026-11-22T21:30:00Z")
+    assert parse_timestamp("2026-11-22T20:00:00.100000001+02:00") > parse_timestamp("2026-11-22T18:00:00.1Z")
+    assert parse_timestamp("2026-11-22T20:00:00.000000001-01:30") > parse_timestamp("2026-11-22T21:30:00Z")

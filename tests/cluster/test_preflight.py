@@ -22,7 +22,7 @@ def node(cpu: str, memory: str, gpus: int = 0, **spec: Any) -> dict[str, Any]:
 def found(template: dict[str, Any], *there: dict[str, Any]) -> list[str]:
     api = FakeApi(lambda *_: {"items": list(there)}, lambda *_: [])
     made = {"spec": {"templates": [{"name": "workflow", "dag": {}}, {"name": "job", **template}]}}
-    return [problem.message for problem in nodes.lacking(cast(Api, api), made)]
+    return [problem.message for problem in nodes.check_nodes(cast(Api, api), made)]
 
 
 def asks(cpu: str, memory: str, **limits: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from argo.cluster import control, pods, run
+from argo.cluster import pods, stop_and_retry, workflow_status
 from argo.cluster.api import Api, ApiError
-from argo.cluster.follow import Sight
+from argo.cluster.follow import RunSnapshot
 from argo.runs import Phase
 from job.errors import InputError
 from tests.cluster.fake import FakeApi
@@ -44,7 +44,7 @@ def waiting(job: str, **status: Any) -> dict[str, Any]:
 
 
 def test_the_record_has_the_files_jobs_with_their_phases_and_versions(failed: dict[str, Any]) -> None:
-    record = run.record(failed)
+    record = workflow_status.to_run_record(failed)
     assert record.phase is Phase.FAILED
     assert [(name, job.needs, job.phase) for name, job in record.jobs.items()] == [
         ("get_ready", (), Phase.SUCCEEDED),
@@ -58,16 +58,16 @@ def test_the_record_has_the_files_jobs_with_their_phases_and_versions(failed: di
 
 def test_a_run_that_nobody_has_taken_yet_is_pending(failed: dict[str, Any]) -> None:
     del failed["status"]
-    record = run.record(failed)
+    record = workflow_status.to_run_record(failed)
     assert record.phase is Phase.PENDING
     assert {job.phase for job in record.jobs.values()} == {Phase.PENDING}
     assert record.started.tzinfo
 
 
 def test_a_large_workflows_packed_nodes_are_read(failed: dict[str, Any]) -> None:
-    again = control.restarted(packed(failed), run.nodes(failed))
+    again = stop_and_retry.reset_workflow(packed(failed), workflow_status.get_nodes(failed))
     assert "nodes" not in again["status"]
-    assert run.nodes(again).keys() == run.nodes(failed).keys()
+    assert workflow_status.get_nodes(again).keys() == workflow_status.get_nodes(failed).keys()
 
 
 def packed(workflow: dict[str, Any]) -> dict[str, Any]:
@@ -118,14 +118,14 @@ def packed(workflow: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_pod_says_why_it_waits(status: dict[str, Any], told: str) -> None:
-    assert pods.waits_for(waiting("job", **status)) == told
+    assert pods.pending_reason(waiting("job", **status)) == told
 
 
 def test_a_node_that_does_not_answer_is_told_from_a_container_that_is_not_ready() -> None:
     def running(**ready: str) -> str:
         pod = waiting("job", phase="Running", conditions=[{"type": "Ready", **ready}])
         pod["spec"]["nodeName"] = "n1"
-        return pods.unheard(pod)
+        return pods.node_unresponsive(pod)
 
     assert "kubectl delete node n1" in running(status="False")  # the node controller's
     assert running(status="False", reason="ContainersNotReady") == ""  # the kubelet's
@@ -137,8 +137,8 @@ def test_what_a_pod_does_before_its_job_is_said() -> None:
         states = [{"name": "init", "state": {"terminated": {}}}, {"name": "checkout", "state": state}]
         return waiting("job", phase="Pending", initContainerStatuses=states)
 
-    assert pods.at_work(before(running={})) == "checkout is at work: textgen logs shows it"
-    assert pods.at_work(before(waiting={})) == ""
+    assert pods.running_init_container(before(running={})) == "checkout is at work: textgen logs shows it"
+    assert pods.running_init_container(before(waiting={})) == ""
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_job_out_of_memory_says_what_it_had(
         containerStatuses=[{"name": "main", "state": {"terminated": {"reason": "OOMKilled"}}}],
     )
     killed["metadata"]["annotations"] |= annotations
-    assert Sight(failed, (killed,)).record.jobs["fails"].message == told
+    assert RunSnapshot(failed, (killed,)).record.jobs["fails"].message == told
 
 
 def fails(failed: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -179,7 +179,9 @@ def fails(failed: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 def test_a_pods_own_end_is_said_before_what_its_containers_made_of_it(failed: dict[str, Any]) -> None:
     reason = "Pod ephemeral local storage usage exceeds the total limit of containers 60Mi. "
-    assert run.record(fails(failed, message=reason)).jobs["fails"].message == reason.strip()
+    assert (
+        workflow_status.to_run_record(fails(failed, message=reason)).jobs["fails"].message == reason.strip()
+    )
 
 
 def test_a_signal_is_named(failed: dict[str, Any]) -> None:
@@ -187,24 +189,27 @@ def test_a_signal_is_named(failed: dict[str, Any]) -> None:
     next(node for node in nodes if node["displayName"] == "main" and node["phase"] == "Failed")["message"] = (
         "main: Error (exit code 137): "
     )
-    assert run.record(failed).jobs["fails"].message == "main: killed by SIGKILL (exit code 137)"
+    assert (
+        workflow_status.to_run_record(failed).jobs["fails"].message
+        == "main: killed by SIGKILL (exit code 137)"
+    )
 
 
 def test_a_job_that_is_tried_again_says_why(failed: dict[str, Any]) -> None:
     lost = fails(failed, task={"phase": "Running", "finishedAt": None}, phase="Error", message="pod deleted")
-    job = Sight(lost).record.jobs["fails"]
+    job = RunSnapshot(lost).record.jobs["fails"]
     assert (job.phase, job.message) == (Phase.RUNNING, "pod deleted")
     nodes = lost["status"]["nodes"]
     next(node for node in nodes.values() if node["displayName"] == "fails")["children"].append("second")
     nodes["second"] = {"id": "second", "type": "Pod", "displayName": "fails(1)", "phase": "Running"}
-    job = Sight(lost).record.jobs["fails"]
+    job = RunSnapshot(lost).record.jobs["fails"]
     assert (job.phase, job.message) == (Phase.RUNNING, "trying again: pod deleted")
 
 
 def test_what_has_succeeded_stays_when_a_run_is_retried(failed: dict[str, Any]) -> None:
     failed["spec"]["shutdown"] = "Stop"
-    again = control.restarted(failed, control._kept(failed))
-    record = run.record(again)
+    again = stop_and_retry.reset_workflow(failed, stop_and_retry._kept_nodes(failed))
+    record = workflow_status.to_run_record(again)
     assert record.phase is Phase.PENDING
     assert [job.phase for job in record.jobs.values()] == [Phase.SUCCEEDED, Phase.PENDING, Phase.PENDING]
     assert record.started > datetime(2026, 1, 1, tzinfo=UTC)
@@ -219,7 +224,7 @@ def test_a_workflow_of_another_shape_is_left_to_argo_retry(failed: dict[str, Any
     nested = {"id": "deep", "type": "Pod", "displayName": "deep", "boundaryID": "step", "phase": "Failed"}
     failed["status"]["nodes"]["deep"] = nested
     with pytest.raises(InputError, match="argo retry"):
-        control._kept(failed)
+        stop_and_retry._kept_nodes(failed)
 
 
 def test_a_wait_is_followed_where_events_can_not_be_read() -> None:
@@ -227,4 +232,4 @@ def test_a_wait_is_followed_where_events_can_not_be_read() -> None:
         return ApiError("events is forbidden", 403, {})
 
     pod = waiting("job", phase="Pending")
-    assert pods.troubles(cast(Api, FakeApi(events, events)), pod) == ""
+    assert pods.latest_warning(cast(Api, FakeApi(events, events)), pod) == ""

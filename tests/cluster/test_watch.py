@@ -35,7 +35,7 @@ def seen(lists: list[Any], streams: list[Any], count: int) -> tuple[list[list[st
         return next(streamed)
 
     api = FakeApi(lambda *_: next(listed), stream)
-    found = islice(watch.snapshots(cast(Api, api), "things"), count)
+    found = islice(watch.watch_objects(cast(Api, api), "things"), count)
     return [sorted(snapshot) for snapshot in found], versions
 
 

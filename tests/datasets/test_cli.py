@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from argo.cli.dataset import COMMANDS, command
-from argo.cli.tables import age, aligned, byte_size
+from argo.cli.tables import align_columns, format_age, format_bytes
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, TextgenError
 
@@ -154,12 +154,12 @@ def test_the_store_of_a_repository_is_found_from_below(
 
 
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
-    assert aligned([["a\x1b[31m", "b"]]) == "a�[31m   b"
-    assert [byte_size(n) for n in (0, 1023, 1024, 3 << 30)] == ["0 B", "1023 B", "1.0 KiB", "3.0 GiB"]
+    assert align_columns([["a\x1b[31m", "b"]]) == "a�[31m   b"
+    assert [format_bytes(n) for n in (0, 1023, 1024, 3 << 30)] == ["0 B", "1023 B", "1.0 KiB", "3.0 GiB"]
     from datetime import UTC, datetime, timedelta
 
     now = datetime.now(UTC)
-    ages = [age(now - timedelta(seconds=seconds), now) for seconds in (5, 600, 7300, 90000, 300000)]
+    ages = [format_age(now - timedelta(seconds=seconds), now) for seconds in (5, 600, 7300, 90000, 300000)]
     assert ages == ["5s", "10m", "2h", "25h", "3d"]
 
 

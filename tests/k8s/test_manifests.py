@@ -11,7 +11,7 @@ import yaml
 
 from argo import object_names
 from argo.cli.compile import command as compiling
-from argo.cluster.preflight import rights
+from argo.cluster.preflight import permissions
 from argo.compile import ClusterConfig, FileOrigin, Kind, compile
 from argo.compile.cluster_config import load_cluster_config
 from argo.language import load
@@ -84,7 +84,7 @@ def test_no_role_reaches_secrets_or_uses_a_wildcard(overlay: str) -> None:
 
 def test_the_submitters_role_is_enough_to_submit() -> None:
     document = yaml.safe_load((K8S / "base/submitter.yaml").read_text("utf-8"))
-    assert set(rights._NEEDED) <= set(_granted(document))
+    assert set(permissions._NEEDED) <= set(_granted(document))
 
 
 def _granted(role: Object) -> Iterator[tuple[str, str, str]]:

@@ -44,8 +44,8 @@ COMPILED = "metadata: {generateName: x-, labels: {}, annotations: {}}\nspec: {}\
 
 @pytest.fixture(autouse=True)
 def _pushed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("argo.trigger.poll.Repository", Pushed)
-    monkeypatch.setattr("argo.trigger.run.compile", lambda *_, **__: COMPILED)
+    monkeypatch.setattr("argo.trigger.poll.RemoteRepository", Pushed)
+    monkeypatch.setattr("argo.trigger.push_workflow.compile", lambda *_, **__: COMPILED)
 
 
 def once(world: World) -> None:
@@ -124,7 +124,7 @@ def test_any_row_of_deaths_ends_in_one_run(
 
 
 def test_a_store_without_put_if_absent_has_one_run_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Directory, "conditional", lambda _: False)
+    monkeypatch.setattr(Directory, "supports_conditional_writes", lambda _: False)
     monkeypatch.delattr(Directory, "put_if_absent")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: world.poll(URL), range(8)))

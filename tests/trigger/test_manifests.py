@@ -13,8 +13,8 @@ import yaml
 from argo.cli.trigger.poll import command
 from argo.compile import pod
 from argo.object_names import GIT, STORE
-from argo.trigger.hosts import TOKEN
-from argo.trigger.status import API
+from argo.trigger.commit_status import API
+from argo.trigger.git_hosts import TOKEN
 from job.checkout.git import PASSWORD, USERNAME
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from argo.cluster.submit import Submission, prepare
+from argo.cluster.submit import Submission, prepare_submission
 from argo.language import check
 from argo.trigger import once
 from job.errors import InputError
@@ -17,11 +17,11 @@ def submission(remote: Remote, url: str = "") -> Submission:
     remote.git("remote", "add", "origin", url or remote.url)
     found = check(remote.work / FOLDER / "say.yaml").workflow
     assert found
-    return prepare(found, None, {})
+    return prepare_submission(found, None, {})
 
 
 def create(world: World, given: Submission) -> Any:
-    return once.create(cast(Any, world.cluster), given)
+    return once.submit_once(cast(Any, world.cluster), given)
 
 
 def test_a_second_submission_gets_the_first_ones_run(remote: Remote, world: World) -> None:
@@ -55,7 +55,7 @@ def test_the_next_commit_is_another_run(remote: Remote, world: World) -> None:
     given = submission(remote)
     create(world, given)
     remote.push()
-    create(world, prepare(given.workflow, None, {}))
+    create(world, prepare_submission(given.workflow, None, {}))
     assert len(world.cluster.of("workflows")) == 2
 
 
@@ -64,4 +64,4 @@ def test_a_file_of_no_repository_has_no_commit(world: World, tmp_path: Path) -> 
     found = check(tmp_path / "say.yaml").workflow
     assert found
     with pytest.raises(InputError, match="--once runs a commit of a repository that has a remote"):
-        create(world, prepare(found, None, {}))
+        create(world, prepare_submission(found, None, {}))

@@ -70,7 +70,7 @@ def test_of_several_commits_the_newest_runs_or_all_in_order(
 def test_of_more_commits_than_the_bound_the_newest_runs(
     remote: Remote, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("argo.trigger.poll.MOST", 3)
+    monkeypatch.setattr("argo.trigger.poll.MAX_COMMITS", 3)
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url, every=True)
     commits = [remote.push() for _ in range(4)]

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo.cluster import control
+from argo.cluster import stop_and_retry
 from argo.compile import ClusterConfig
 from argo.object_names import REPORTED, TRIGGER
-from argo.trigger import Poller, hosts, run
-from argo.trigger.hosts import Kind, State
+from argo.trigger import Poller, git_hosts, push_workflow
+from argo.trigger.commit_status import StatusClient, status_client
+from argo.trigger.git_hosts import CommitState, HostKind
 from argo.trigger.push import Push
-from argo.trigger.status import Statuses, statuses
 from job.errors import InputError
 from tests.checkout.servers import certificate
 from tests.trigger.conftest import Remote, World, workflow
@@ -88,42 +88,44 @@ def push(host: Host, path: str = "team/texts.git") -> Push:
     return Push(f"https://{host.address}/{path}", "main", COMMIT, ".gradient/workflows/a.yaml")
 
 
-def post(host: Host, kind: Kind, state: State = State.PENDING, path: str = "team/texts.git") -> list[str]:
+def post(
+    host: Host, kind: HostKind, state: CommitState = CommitState.PENDING, path: str = "team/texts.git"
+) -> list[str]:
     lines: list[str] = []
-    Statuses("hush", kind, lines.append).post(push(host, path), state, "submitted as a-1")
+    StatusClient("hush", kind, lines.append).post(push(host, path), state, "submitted as a-1")
     return lines
 
 
 @pytest.mark.parametrize(
     ("kind", "path", "header"),
     [
-        (Kind.GITHUB, "/api/v3/repos/team/texts/statuses/", ("Authorization", "Bearer hush")),
-        (Kind.GITEA, "/api/v1/repos/team/texts/statuses/", ("Authorization", "token hush")),
-        (Kind.GITLAB, "/api/v4/projects/team%2Ftexts/statuses/", ("Private-Token", "hush")),
+        (HostKind.GITHUB, "/api/v3/repos/team/texts/statuses/", ("Authorization", "Bearer hush")),
+        (HostKind.GITEA, "/api/v1/repos/team/texts/statuses/", ("Authorization", "token hush")),
+        (HostKind.GITLAB, "/api/v4/projects/team%2Ftexts/statuses/", ("Private-Token", "hush")),
     ],
 )
 def test_each_kind_of_host_is_asked_in_its_own_way(
-    host: Host, kind: Kind, path: str, header: tuple[str, str]
+    host: Host, kind: HostKind, path: str, header: tuple[str, str]
 ) -> None:
     assert post(host, kind) == []
     (asked,) = host.asked
     assert asked.path == path + COMMIT
     assert header in asked.headers.items()
-    name = "name" if kind is Kind.GITLAB else "context"
+    name = "name" if kind is HostKind.GITLAB else "context"
     assert asked.body[name] == "textgen/a.yaml"
     assert asked.body["state"] == "pending"
     assert asked.body["description"] == "submitted as a-1"
 
 
-@pytest.mark.parametrize("state", [State.FAILURE, State.ERROR])
-def test_gitlab_has_one_word_for_what_went_wrong(host: Host, state: State) -> None:
-    post(host, Kind.GITLAB, state)
+@pytest.mark.parametrize("state", [CommitState.FAILURE, CommitState.ERROR])
+def test_gitlab_has_one_word_for_what_went_wrong(host: Host, state: CommitState) -> None:
+    post(host, HostKind.GITLAB, state)
     assert host.asked[0].body["state"] == "failed"
 
 
 def test_github_itself_has_another_host_for_its_api() -> None:
-    status = hosts.Status(COMMIT, "main", State.SUCCESS, "textgen/a.yaml", "x" * 200)
-    asked = hosts.request(Kind.GITHUB, "github.com", "you/texts", "hush", status)
+    status = git_hosts.CommitStatus(COMMIT, "main", CommitState.SUCCESS, "textgen/a.yaml", "x" * 200)
+    asked = git_hosts.build_status_request(HostKind.GITHUB, "github.com", "you/texts", "hush", status)
     assert asked.url == f"https://api.github.com/repos/you/texts/statuses/{COMMIT}"
     assert len(json.loads(asked.body)["description"]) == 140
 
@@ -142,13 +144,13 @@ def test_github_itself_has_another_host_for_its_api() -> None:
     ],
 )
 def test_the_host_and_the_path_of_a_repository(url: str, found: tuple[str, str] | None) -> None:
-    assert hosts.place(url) == found
+    assert git_hosts.parse_host_and_path(url) == found
 
 
 @given(st.text())
 def test_no_text_makes_a_host_of_nothing(text: str) -> None:
     try:
-        found = hosts.place(text)
+        found = git_hosts.parse_host_and_path(text)
     except ValueError:
         return  # what git refuses before
     assert found is None or (all(found) and "/" not in found[0])
@@ -166,7 +168,7 @@ def test_no_text_makes_a_host_of_nothing(text: str) -> None:
 )
 def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, status: int, said: str) -> None:
     host.status = status
-    lines = post(host, Kind.GITEA)
+    lines = post(host, HostKind.GITEA)
     assert len(host.asked) == 1
     assert lines == [
         f"https://{host.address}/team/texts.git main 0123456 .gradient/workflows/a.yaml: "
@@ -176,32 +178,32 @@ def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, statu
 
 def test_gitlab_repeating_itself_is_no_refusal(host: Host) -> None:
     host.status, host.answer = 400, b'{"message": "Cannot transition status via :enqueue from :pending"}'
-    assert post(host, Kind.GITLAB) == []
+    assert post(host, HostKind.GITLAB) == []
 
 
 def test_after_a_refusal_nothing_is_asked_until_the_next_poll(host: Host) -> None:
     host.status = 500
     lines: list[str] = []
-    posts = Statuses("hush", Kind.GITEA, lines.append)
-    assert not posts.post(push(host), State.PENDING, "")
-    assert not posts.post(push(host), State.PENDING, "")
+    posts = StatusClient("hush", HostKind.GITEA, lines.append)
+    assert not posts.post(push(host), CommitState.PENDING, "")
+    assert not posts.post(push(host), CommitState.PENDING, "")
     assert (len(host.asked), len(lines)) == (1, 1)
 
 
 def test_a_kind_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"^TEXTGEN_STATUS_API=svn: must be github, gitlab, gitea$"):
-        statuses({"TEXTGEN_STATUS_TOKEN": "hush", "TEXTGEN_STATUS_API": "svn"}, print)
-    assert statuses({}, print) is None
+        status_client({"TEXTGEN_STATUS_TOKEN": "hush", "TEXTGEN_STATUS_API": "svn"}, print)
+    assert status_client({}, print) is None
 
 
 class Told:
     """Keeps what would be posted; `works` is what comes of it."""
 
     def __init__(self) -> None:
-        self.posts: list[tuple[str, State, str]] = []
+        self.posts: list[tuple[str, CommitState, str]] = []
         self.works = True
 
-    def post(self, push: Push, state: State, text: str) -> bool:
+    def post(self, push: Push, state: CommitState, text: str) -> bool:
         self.posts.append((push.file.rpartition("/")[2], state, text.replace(push.run, "RUN")))
         return self.works
 
@@ -216,8 +218,8 @@ def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World)
     told = Told()
     remote.push({"a.yaml": workflow(), "b.yaml": "jobs: ["})
     polled(world, remote, told)
-    assert told.posts[0] == ("a.yaml", State.PENDING, "submitted as RUN")
-    assert [each[:2] for each in told.posts[1:]] == [("b.yaml", State.ERROR)]
+    assert told.posts[0] == ("a.yaml", CommitState.PENDING, "submitted as RUN")
+    assert [each[:2] for each in told.posts[1:]] == [("b.yaml", CommitState.ERROR)]
     (made,) = world.cluster.of("workflows")
     made["metadata"] |= {"namespace": "texts", "creationTimestamp": "2026-01-01T00:00:00Z"}
     world.cluster.end("Failed")
@@ -226,14 +228,14 @@ def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World)
     told.works = True
     polled(world, remote, told)
     polled(world, remote, told)
-    assert told.posts[2:] == [("a.yaml", State.FAILURE, "RUN: Failed")] * 2
+    assert told.posts[2:] == [("a.yaml", CommitState.FAILURE, "RUN: Failed")] * 2
 
 
 def test_a_run_that_is_retried_is_reported_again() -> None:
-    labels = {TRIGGER: run.STARTED, REPORTED: "true"}
+    labels = {TRIGGER: push_workflow.STARTED, REPORTED: "true"}
     workflow = {"metadata": {"name": "a", "labels": labels}, "spec": {}, "status": {"phase": "Failed"}}
-    made = control.restarted(workflow, {"a": {"phase": "Failed"}})
-    assert made["metadata"]["labels"] == {TRIGGER: run.STARTED}
+    made = stop_and_retry.reset_workflow(workflow, {"a": {"phase": "Failed"}})
+    assert made["metadata"]["labels"] == {TRIGGER: push_workflow.STARTED}
 
 
 def test_a_status_that_cannot_be_posted_keeps_no_run_from_starting(remote: Remote, world: World) -> None:

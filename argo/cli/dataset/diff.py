@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from argo.cli.dataset.options import Reference, store_option
-from argo.cli.tables import aligned, print_value
+from argo.cli.tables import align_columns, print_value
 from job.datasets import DatasetRef, Datasets, Manifest, Version, layout
 from job.datasets.diff import TEXTS, Change, file_changes, lineage_changes, text_changes
 
@@ -46,7 +46,7 @@ def _texts(datasets: Datasets, version: Version, manifest: Manifest) -> bytes:
 
 
 def _table(changes: Sequence[Change]) -> str:
-    return aligned([[f"  {c.name}", _short(c.before), "->", _short(c.after)] for c in changes])
+    return align_columns([[f"  {c.name}", _short(c.before), "->", _short(c.after)] for c in changes])
 
 
 def _short(text: str | None) -> str:

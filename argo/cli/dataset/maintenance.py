@@ -7,7 +7,7 @@ import click
 
 from argo.cli.dataset.options import store_option
 from argo.cli.dataset.progress import transfer
-from argo.cli.tables import byte_size
+from argo.cli.tables import format_bytes
 from job.datasets import DatasetRef, Datasets, Version, garbage
 from job.datasets import verify as verification
 from job.errors import InputError, StoreError
@@ -26,8 +26,8 @@ def gc(age: str, datasets: Datasets) -> None:
     """
     freed = list(garbage.collect(datasets.store, _duration(age)))
     for item in freed:
-        click.echo(f"removed {item.name}" + (f" ({byte_size(item.size)})" if item.size else ""))
-    click.echo(f"freed {byte_size(sum(item.size for item in freed))}")
+        click.echo(f"removed {item.name}" + (f" ({format_bytes(item.size)})" if item.size else ""))
+    click.echo(f"freed {format_bytes(sum(item.size for item in freed))}")
 
 
 @click.command("verify")

@@ -6,7 +6,15 @@ from dataclasses import asdict
 import click
 
 from argo.cli.dataset.options import ref_argument, store_option
-from argo.cli.tables import Column, age, aligned, byte_size, output_option, print_rows, print_value
+from argo.cli.tables import (
+    Column,
+    align_columns,
+    format_age,
+    format_bytes,
+    output_option,
+    print_rows,
+    print_value,
+)
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
 from job.datasets.diff import flat
 
@@ -14,7 +22,7 @@ _DATASETS = (
     Column[Dataset]("NAME", str),
     Column[Dataset]("LATEST", lambda dataset: dataset.latest or ""),
     Column[Dataset]("VERSIONS", lambda dataset: str(dataset.versions)),
-    Column[Dataset]("AGE", lambda dataset: age(dataset.changed)),
+    Column[Dataset]("AGE", lambda dataset: format_age(dataset.changed)),
     Column[Dataset]("TAGS", lambda dataset: ",".join(f"{tag}={v}" for tag, v in dataset.tags), wide=True),
 )
 
@@ -49,8 +57,8 @@ def versions(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
         Column[Version]("VERSION", str),
         Column[Version]("TAGS", lambda v: ",".join([*(["latest"] if v == latest else []), *v.tags])),
         Column[Version]("FILES", lambda v: str(v.files)),
-        Column[Version]("SIZE", lambda v: byte_size(v.size)),
-        Column[Version]("AGE", lambda v: age(v.created)),
+        Column[Version]("SIZE", lambda v: format_bytes(v.size)),
+        Column[Version]("AGE", lambda v: format_age(v.created)),
         Column[Version]("RUN", lambda v: v.origin.run if v.origin else "", wide=True),
         Column[Version]("JOB", lambda v: v.origin.job if v.origin else "", wide=True),
         Column[Version]("CREATED", lambda v: v.created.isoformat(timespec="seconds"), wide=True),
@@ -61,7 +69,7 @@ def versions(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
 
 _FILES = (
     Column[File]("NAME", lambda file: file.path),
-    Column[File]("SIZE", lambda file: byte_size(file.size)),
+    Column[File]("SIZE", lambda file: format_bytes(file.size)),
     Column[File]("MODE", lambda file: f"{file.mode:04o}", wide=True),
     Column[File]("SHA256", lambda file: file.sha256, wide=True),
 )
@@ -89,9 +97,9 @@ def show(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
         contents = [_file(file) for file in manifest.files]
         print_value(described | {"lineage": dict(manifest.lineage), "contents": contents}, output)
         return
-    described |= {"size": byte_size(version.size), "tags": ", ".join(version.tags)}
+    described |= {"size": format_bytes(version.size), "tags": ", ".join(version.tags)}
     rows = [*flat({**described, **_links(manifest)}), *flat(dict(manifest.lineage), "lineage")]
-    click.echo(aligned([[f"{key}:", text] for key, text in rows]))
+    click.echo(align_columns([[f"{key}:", text] for key, text in rows]))
 
 
 def _version(version: Version) -> dict[str, object]:

@@ -6,7 +6,7 @@ import click
 
 from argo.cli.dataset.options import message_option, ref_argument, store_option
 from argo.cli.dataset.progress import transfer
-from argo.cli.tables import byte_size
+from argo.cli.tables import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError
 
@@ -75,7 +75,7 @@ def _lineage(source: Path) -> dict[str, object]:
 
 
 def _told(version: Version) -> str:
-    return f"{version} ({version.files} file{'s' * (version.files != 1)}, {byte_size(version.size)})"
+    return f"{version} ({version.files} file{'s' * (version.files != 1)}, {format_bytes(version.size)})"
 
 
 def _size(sources: list[Path]) -> int:

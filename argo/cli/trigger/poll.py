@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.cluster import cluster_options, connected
+from argo.cli.cluster import cluster_options, open_cluster
 from job.errors import InputError, TextgenError
 
 if TYPE_CHECKING:
@@ -46,22 +46,22 @@ def command(
     for private repositories of one host, TEXTGEN_STATUS_TOKEN is for commit statuses there. Exits with 1
     where a repository could not be read; the others are polled all the same.
     """
-    from argo.cluster import preflight
-    from argo.cluster.preflight import rights
+    from argo.cluster.preflight.checks import raise_certain
+    from argo.cluster.preflight.permissions import check_argo_installed
     from argo.compile.cluster_config import load_cluster_config
     from argo.trigger import Poller
-    from argo.trigger.hosts import one_host
-    from argo.trigger.status import statuses
+    from argo.trigger.commit_status import status_client
+    from argo.trigger.git_hosts import check_single_host
     from job.storage.open import open_store
 
-    one_host(repositories, os.environ)
-    api = connected(context, namespace)
-    preflight.refuse(api, list(rights.installed(api)))
+    check_single_host(repositories, os.environ)
+    api = open_cluster(context, namespace)
+    raise_certain(api, check_argo_installed(api))
     poller = Poller(
         api,
         open_store(store or _store(api)),
         load_cluster_config(cluster),
-        statuses(os.environ, _warn),
+        status_client(os.environ, _warn),
         os.environ,
         every_commit,
         timeout,

@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from argo.cluster.api import Api, Object
-from argo.cluster.preflight.problem import Problem
+from argo.cluster.preflight import Problem
 from argo.object_names import JOB
 
 Amounts = Mapping[str, Decimal]
 
 
-def lacking(api: Api, made: Object) -> Iterator[Problem]:
+def check_nodes(api: Api, made: Object) -> Iterator[Problem]:
     """Each job that no node can take. Not certain: a cluster may grow one."""
     nodes = [node for node in api.items("/api/v1/nodes") if not node["spec"].get("unschedulable")]
     for template in made["spec"].get("templates") or ():

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.cluster.preflight.problem import Problem
+from argo.cluster.preflight import Problem
 from argo.language.model import Workflow
 from argo.object_names import JOB, SECRETS
 from job.text import did_you_mean
@@ -13,7 +13,7 @@ _BASE = "an overlay of k8s/ makes what a namespace needs: docs/kubernetes.md"
 _KINDS = {"secrets": "Secret", "configmaps": "ConfigMap"}
 
 
-def missing(api: Api, workflow: Workflow, made: Object) -> Iterator[Problem]:
+def check_references(api: Api, workflow: Workflow, made: Object) -> Iterator[Problem]:
     """Each reference to something that is not there, once."""
     spec = made["spec"]
     accounts = (spec.get("serviceAccountName"), (spec.get("executor") or {}).get("serviceAccountName"))

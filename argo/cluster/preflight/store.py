@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from argo.cluster.api import Api, ApiError
-from argo.cluster.preflight.problem import Problem
+from argo.cluster.preflight import Problem
 from argo.language.model import FromWorkflow, Workflow
 from argo.object_names import STORE
 from job.datasets import DatasetRef, Datasets

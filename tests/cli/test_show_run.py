@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from argo.cli import show
+from argo.cli import show_run
 from argo.runs import JobRecord, Phase, RunRecord, now
 
 TITLE = "\x1b]0;title\x07"  # sets the title of a terminal's window
@@ -14,11 +14,11 @@ TITLE = "\x1b]0;title\x07"  # sets the title of a terminal's window
 def test_messages_and_outputs_do_not_reach_the_terminal_as_orders(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("argo.cluster.tail.last", lambda *_: [TITLE])
+    monkeypatch.setattr("argo.cluster.run_logs.read_last_lines", lambda *_: [TITLE])
     job = JobRecord(phase=Phase.FAILED, message=TITLE, outputs={"text": TITLE})
     record = RunRecord("run", "", "", "argo:base", "", {}, now(), {"job": job}, message=TITLE)
-    show._Lines()(record)
-    show._tell(cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record)))
+    show_run._Lines()(record)
+    show_run._tell(cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record)))
     printed = capsys.readouterr().out
     assert not {"\x1b", "\x07"} & set(printed)
     assert printed.count("�]0;title�") == 6

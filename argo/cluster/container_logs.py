@@ -7,27 +7,29 @@ from datetime import UTC, datetime
 
 from argo.cluster import pods
 from argo.cluster.api import Api, ApiError, Object, UnreachableError
-from argo.cluster.patience import Patience
+from argo.cluster.backoff import Backoff
 from job.errors import ClusterError
 
 _SILENCE = 120  # seconds; then a new connection, in case that one was dead
 
 # What Argo's executor prints into the log of the container that it starts.
-OF_ARGO = re.compile(r"time=\S+ level=\w+ msg=.* argo=true\b.*|(Error: )?dependency \"\S+\" exited with .*")
+EXECUTOR_LINE = re.compile(
+    r"time=\S+ level=\w+ msg=.* argo=true\b.*|(Error: )?dependency \"\S+\" exited with .*"
+)
 
-Moment = tuple[datetime, str]  # a second, and the digits after it, which a datetime can't hold
+Timestamp = tuple[datetime, str]  # a second, and the digits after it, which a datetime can't hold
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Line:
+class LogLine:
     """A line of a job's log."""
 
-    at: Moment
+    at: Timestamp
     job: str = field(compare=False)
     text: str = field(compare=False)
 
 
-def moment(stamp: str) -> Moment:
+def parse_timestamp(stamp: str) -> Timestamp:
     """A time as the kubelet writes it, in whatever zone its node is; with nothing lost of it."""
     seconds, fraction, zone = stamp[:19], stamp[19:].rstrip("Z"), "+00:00"
     for sign in "+-":
@@ -37,7 +39,7 @@ def moment(stamp: str) -> Moment:
 
 
 @dataclass(slots=True)
-class Reader:
+class ContainerLogReader:
     """One container's log. Each call of `lines` goes on where the one before has stopped."""
 
     api: Api
@@ -45,13 +47,13 @@ class Reader:
     container: str
     _stamp: str = ""  # of the last line that was read
     _repeated: int = 0  # how many lines so far had it
-    _patience: Patience = field(default_factory=Patience)
+    _backoff: Backoff = field(default_factory=Backoff)
 
     @property
     def _name(self) -> str:
         return str(self.pod["metadata"]["name"])
 
-    def lines(self, *, follow: bool) -> Iterator[Line]:
+    def lines(self, *, follow: bool) -> Iterator[LogLine]:
         """The lines that were not read yet; with `follow` until the container has ended.
 
         Raises ClusterError where the cluster refuses, or nobody has answered for ten minutes.
@@ -60,7 +62,7 @@ class Reader:
             try:
                 ended = not follow or self._ended()
                 for line in self._read(follow=not ended):
-                    self._patience.heard()
+                    self._backoff.reset()
                     yield line
                 if ended:
                     return
@@ -72,7 +74,7 @@ class Reader:
                     if not follow:
                         return
                     error = UnreachableError(str(error))
-                self._patience.wait(error)
+                self._backoff.sleep(error)
 
     def _ended(self) -> bool:
         """Whether the log is whole. Raises ApiError with status 404 where the pod is gone."""
@@ -80,12 +82,14 @@ class Reader:
         if pod["metadata"]["uid"] != self.pod["metadata"]["uid"]:
             raise ApiError(f"{self._name}: made again", 404, {})
         phase = (pod.get("status") or {}).get("phase")
-        return phase in {"Succeeded", "Failed"} or "terminated" in pods.states(pod).get(self.container, {})
+        return phase in {"Succeeded", "Failed"} or "terminated" in pods.container_states(pod).get(
+            self.container, {}
+        )
 
-    def _read(self, *, follow: bool) -> Iterator[Line]:
+    def _read(self, *, follow: bool) -> Iterator[LogLine]:
         """One request. What the last one has read is left out: its answer goes back whole seconds."""
-        job = pods.job(self.pod)
-        since = moment(self._stamp) if self._stamp else None
+        job = pods.job_name(self.pod)
+        since = parse_timestamp(self._stamp) if self._stamp else None
         known = self._repeated
         query = {
             "container": self.container,
@@ -94,10 +98,10 @@ class Reader:
             "sinceTime": self._stamp or None,
         }
         with self.api.stream(self.api.core("pods", self._name, "log"), _SILENCE, **query) as pieces:
-            self._patience.heard()  # a job that prints nothing is no cluster that does not answer
+            self._backoff.reset()  # a job that prints nothing is no cluster that does not answer
             for line in _whole(pieces):
                 stamp, _, text = line.partition(" ")
-                at = moment(stamp)
+                at = parse_timestamp(stamp)
                 if since and at < since:
                     continue
                 if since and at == since and known:
@@ -105,8 +109,8 @@ class Reader:
                     continue
                 self._repeated = self._repeated + 1 if stamp == self._stamp else 1
                 self._stamp = stamp
-                if not OF_ARGO.fullmatch(text):
-                    yield Line(at, job, text)
+                if not EXECUTOR_LINE.fullmatch(text):
+                    yield LogLine(at, job, text)
 
 
 def _whole(pieces: Iterable[bytes]) -> Iterator[str]:

@@ -7,20 +7,20 @@ from itertools import filterfalse
 from typing import Any
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.cluster.logs import OF_ARGO, Line, moment
+from argo.cluster.container_logs import EXECUTOR_LINE, LogLine, parse_timestamp
 
 _ENDPOINT = "AWS_ENDPOINT_URL_S3"
 _TIMEOUT = 10  # seconds
 
 
-def lines(api: Api, workflow: Object, job: str, node: Mapping[str, Any]) -> Iterator[Line]:
+def read_archived_log(api: Api, workflow: Object, job: str, node: Mapping[str, Any]) -> Iterator[LogLine]:
     """The lines of one attempt, each with the time at which the attempt started.
 
     A log that can't be read is one line that says where it is.
     """
     if not node.get("startedAt"):
         return
-    at = moment(node["startedAt"])
+    at = parse_timestamp(node["startedAt"])
     for artifact in (node.get("outputs") or {}).get("artifacts") or ():
         if not artifact["name"].endswith("-logs"):
             continue
@@ -33,8 +33,8 @@ def lines(api: Api, workflow: Object, job: str, node: Mapping[str, Any]) -> Iter
                 f"can't be read at {place.get('endpoint')}: {error}; if only the cluster reaches that, "
                 f"forward a port and set {_ENDPOINT}"
             )
-        for line in filterfalse(OF_ARGO.fullmatch, text.splitlines()):
-            yield Line(at, job, line)
+        for line in filterfalse(EXECUTOR_LINE.fullmatch, text.splitlines()):
+            yield LogLine(at, job, line)
 
 
 class _UnreadableError(Exception):

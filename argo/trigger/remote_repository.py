@@ -16,7 +16,7 @@ _HEADS = "refs/heads/"
 _PRIVATE = f"set {PASSWORD} (in a cluster: the Secret {GIT}) to a token that may read it"
 
 
-def canonical(url: str, environ: Mapping[str, str]) -> str:
+def canonical_url(url: str, environ: Mapping[str, str]) -> str:
     """The URL as runs and records have it: of a path its `file:` URL, without user and password.
 
     Raises InputError for what is no repository's address.
@@ -24,7 +24,7 @@ def canonical(url: str, environ: Mapping[str, str]) -> str:
     return url_and_env(url, environ)[0]
 
 
-class Repository:
+class RemoteRepository:
     """git's view of the repository at `url`, with what was fetched of it in the empty folder `folder`.
 
     Every method raises CheckoutError where git fails, or is silent for `timeout` seconds. A branch or file

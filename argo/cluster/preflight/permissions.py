@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from argo.cluster.api import Api
-from argo.cluster.preflight.problem import Problem
+from argo.cluster.preflight import Problem
 
 # What a run is submitted, watched and read with: API group, resource and what is done to it.
 _NEEDED = (
@@ -18,7 +18,7 @@ _NEEDED = (
 )
 
 
-def installed(api: Api) -> Iterator[Problem]:
+def check_argo_installed(api: Api) -> Iterator[Problem]:
     """Whether the cluster knows Workflows, and the namespace."""
     group = api.find("/apis/argoproj.io/v1alpha1") or {}
     if "workflows" not in [each["name"] for each in group.get("resources") or ()]:
@@ -29,7 +29,7 @@ def installed(api: Api) -> Iterator[Problem]:
         yield Problem(f"no namespace {api.namespace!r}: create it, or choose one with -n")
 
 
-def allowed(api: Api) -> Iterator[Problem]:
+def check_permissions(api: Api) -> Iterator[Problem]:
     """Whether this user may do all that a run needs."""
     denied: dict[str, list[str]] = {}
     for group, resource, verb in _NEEDED:

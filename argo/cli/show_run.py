@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.progress import PHASES, Plain, duration
+from argo.cli.progress import PHASES, Plain, format_duration
 from argo.local import run_folder
 from argo.runs import Phase, RunRecord
 from job.text import visible
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
-    from argo.cluster.follow import Sight
+    from argo.cluster.follow import RunSnapshot
 
 _LOOK = 0.2  # seconds
 _LAST = 10  # lines of a failed job's log
 
 
-def shown_here(folder: Path) -> int:
+def show_local_run(folder: Path) -> int:
     """The same for a run of this machine, which some other process runs."""
     with _display(False) as show:
         while True:
@@ -33,17 +33,17 @@ def shown_here(folder: Path) -> int:
             time.sleep(_LOOK)
 
 
-def shown(api: "Api", name: str, *, quiet: bool = False) -> int:
+def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
     """Follow the run to its end and show it; the exit status that it asks for.
 
     Ctrl-C leaves the run alone, says how to get back to it, and is raised again.
     """
-    from argo.cluster.follow import follow
+    from argo.cluster.follow import follow_run
 
     sight = None
     try:
         with _display(quiet) as show:
-            for sight in follow(api, name):
+            for sight in follow_run(api, name):
                 show(sight.record)
     except KeyboardInterrupt:
         where = f"{name} -n {api.namespace}"
@@ -58,20 +58,22 @@ def shown(api: "Api", name: str, *, quiet: bool = False) -> int:
     return 0 if sight.record.phase is Phase.SUCCEEDED else 1
 
 
-def _tell(api: "Api", sight: "Sight") -> None:
+def _tell(api: "Api", sight: "RunSnapshot") -> None:
     """The result: versions, or why there are none."""
-    from argo.cluster.tail import last
+    from argo.cluster.run_logs import read_last_lines
 
     record = sight.record
     message = f": {visible(record.message)}" if record.message else ""
-    click.echo(f"\n{click.style(record.phase, fg=PHASES.get(record.phase))} in {duration(record)}{message}")
+    click.echo(
+        f"\n{click.style(record.phase, fg=PHASES.get(record.phase))} in {format_duration(record)}{message}"
+    )
     for name, job in record.jobs.items():
         for version in job.outputs.values():
             click.echo(f"  {name} made {click.style(visible(version), bold=True)}")
     for name, job in record.jobs.items():
         if job.phase in {Phase.FAILED, Phase.ERROR}:
             click.echo(f"\n{click.style(name, bold=True)}: {visible(job.message) or job.phase}")
-            for line in last(api, sight, name, _LAST):
+            for line in read_last_lines(api, sight, name, _LAST):
                 click.echo(f"  | {visible(line)}")
     if record.phase is not Phase.SUCCEEDED:
         click.echo(f"\n  logs     textgen logs {record.name} -n {api.namespace}")
@@ -84,9 +86,9 @@ def _display(quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
     if quiet:
         yield lambda _: None
     elif sys.stdout.isatty():
-        from argo.cli.tree import live
+        from argo.cli.tree import live_tree
 
-        with live() as show:
+        with live_tree() as show:
             yield show
     else:
         yield _Lines()

@@ -14,51 +14,51 @@ from functools import partial
 from typing import Any
 
 from argo import object_names
-from argo.cluster import pods, run
+from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api, ApiError, Object
-from argo.cluster.conflict import again
-from argo.cluster.follow import get
+from argo.cluster.backoff import retry_on_conflict
+from argo.cluster.follow import get_workflow
 from argo.runs import Phase
 from job.errors import InputError
 
-# What says that the run has ended, the last that a poller has reported it (argo.trigger.run).
+# What says that the run has ended, the last that a poller has reported it (argo.trigger.push_workflow).
 _LABELS = (object_names.ARGO_COMPLETED, object_names.ARGO_ARCHIVING_STATUS, object_names.REPORTED)
 
 Nodes = Mapping[str, Mapping[str, Any]]
 
 
-def stop(api: Api, name: str) -> None:
+def stop_run(api: Api, name: str) -> None:
     """Have Argo end the run: its pods are told to stop, and what has not started does not start.
 
     Raises UnknownReferenceError, and InputError for a run that has ended.
     """
-    found = run.record(get(api, name))
+    found = workflow_status.to_run_record(get_workflow(api, name))
     if found.phase.ended:
         raise InputError(f"{name} has ended already: {found.phase}")
     api.patch(api.workflows(name), {"spec": {"shutdown": "Stop"}})
 
 
-def retry(api: Api, name: str) -> tuple[str, ...]:
+def retry_run(api: Api, name: str) -> tuple[str, ...]:
     """Run again the jobs that did not succeed, as the same run; their names.
 
     Raises UnknownReferenceError, and InputError for a run that has not failed or that others made.
     """
-    return again(partial(_retry, api, name))
+    return retry_on_conflict(partial(_retry, api, name))
 
 
 def _retry(api: Api, name: str) -> tuple[str, ...]:
-    workflow = get(api, name)
-    found = run.record(workflow)
+    workflow = get_workflow(api, name)
+    found = workflow_status.to_run_record(workflow)
     if found.phase not in {Phase.FAILED, Phase.ERROR}:
         raise InputError(f"{name} is {found.phase}: only a run that has failed can be retried")
     jobs = tuple(job for job, each in found.jobs.items() if each.phase is not Phase.SUCCEEDED)
-    kept = _kept(workflow)
+    kept = _kept_nodes(workflow)
     _delete_pods(api, name, kept)
-    api.replace(api.workflows(name), restarted(workflow, kept))
+    api.replace(api.workflows(name), reset_workflow(workflow, kept))
     return jobs
 
 
-def restarted(workflow: Object, kept: Nodes) -> Object:
+def reset_workflow(workflow: Object, kept: Nodes) -> Object:
     """The Workflow as Argo must find it to run all but the kept nodes again."""
     metadata, spec, status = workflow["metadata"], dict(workflow["spec"]), dict(workflow["status"])
     labels = {key: value for key, value in metadata.get("labels", {}).items() if key not in _LABELS}
@@ -70,7 +70,7 @@ def restarted(workflow: Object, kept: Nodes) -> Object:
     others = [each for each in status.get("conditions") or () if each["type"] != "Completed"]
     status["conditions"] = [*others, {"type": "Completed", "status": "False"}]
     status["startedAt"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    nodes = {key: _pruned(node, kept) for key, node in kept.items()}
+    nodes = {key: _prune_links(node, kept) for key, node in kept.items()}
     root = nodes[metadata["name"]]
     for key in ("message", "finishedAt"):
         root.pop(key, None)
@@ -84,9 +84,9 @@ def restarted(workflow: Object, kept: Nodes) -> Object:
     return {**workflow, "metadata": {**metadata, "labels": labels}, "spec": spec, "status": status}
 
 
-def _kept(workflow: Object) -> Nodes:
+def _kept_nodes(workflow: Object) -> Nodes:
     """The nodes of the run itself and of the jobs that succeeded."""
-    name, found = workflow["metadata"]["name"], run.nodes(workflow)
+    name, found = workflow["metadata"]["name"], workflow_status.get_nodes(workflow)
     if name not in found or found[name]["type"] != "DAG":
         raise InputError(f"{name} never came to its jobs; submit it again")
     jobs = {key for key, node in found.items() if node.get("boundaryID") == name}
@@ -94,13 +94,13 @@ def _kept(workflow: Object) -> Nodes:
     if not inner <= jobs:
         raise InputError(f"{name} was not made by textgen: use argo retry {name}")
     done = set()
-    for task in run.job_nodes(workflow).values():
+    for task in workflow_status.get_job_nodes(workflow).values():
         if task["phase"] == "Succeeded":
-            done |= {each["id"] for each in (task, *run.attempts(task, found))}
+            done |= {each["id"] for each in (task, *workflow_status.get_attempts(task, found))}
     return {key: node for key, node in found.items() if key == name or {key, node.get("boundaryID")} & done}
 
 
-def _pruned(node: Mapping[str, Any], kept: Nodes) -> dict[str, Any]:
+def _prune_links(node: Mapping[str, Any], kept: Nodes) -> dict[str, Any]:
     """The node without references to nodes that are gone."""
     links = {}
     for key in ("children", "outboundNodes"):
@@ -112,7 +112,7 @@ def _pruned(node: Mapping[str, Any], kept: Nodes) -> dict[str, Any]:
 def _delete_pods(api: Api, name: str, kept: Nodes) -> None:
     """The pods of the attempts that are forgotten: a new attempt's pod has the same name."""
     for pod in api.items(api.core("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}"):
-        if pods.node(pod) not in kept:
+        if pods.node_id(pod) not in kept:
             try:
                 api.delete(api.core("pods", pod["metadata"]["name"]))
             except ApiError as error:

@@ -23,10 +23,10 @@ _OF_CONTAINER = re.compile(r"[a-z]+: |container deleted")
 _SIGNAL = re.compile(r"\bError \(exit code (1[3-9]\d|129)\)")
 
 
-def record(workflow: Object) -> RunRecord:
+def to_run_record(workflow: Object) -> RunRecord:
     """The run. Works for Workflows that others made, too: their tasks are the jobs."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
-    spec = specification(workflow)
+    spec = get_spec(workflow)
     annotations = metadata.get("annotations") or {}
     labels = metadata.get("labels") or {}
     parameters = {each["name"]: each.get("value", "") for each in _parameters(workflow)}
@@ -39,27 +39,27 @@ def record(workflow: Object) -> RunRecord:
         source="@".join(filter(None, (url, ref))),
         parameters=parameters,
         started=_time(status.get("startedAt")) or datetime.fromisoformat(metadata["creationTimestamp"]),
-        jobs=_jobs(spec, nodes(workflow), metadata["name"]),
+        jobs=_jobs(spec, get_nodes(workflow), metadata["name"]),
         phase=_phase(status.get("phase", "")),
         finished=_time(status.get("finishedAt")),
         message=_line(status.get("message", "")),
     )
 
 
-def every(api: Api) -> list[RunRecord]:
+def list_runs(api: Api) -> list[RunRecord]:
     """The namespace's runs that textgen made, newest first. Raises ClusterError."""
     found = api.items(api.workflows(), labelSelector=f"{object_names.MANAGED_BY}={object_names.MANAGER}")
-    return sorted(map(record, found), key=lambda each: each.started, reverse=True)
+    return sorted(map(to_run_record, found), key=lambda each: each.started, reverse=True)
 
 
-def specification(workflow: Object) -> Mapping[str, Any]:
+def get_spec(workflow: Object) -> Mapping[str, Any]:
     """What runs: the Workflow's own spec, or that of the template it refers to as it was at the start."""
     stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec")
     found: Mapping[str, Any] = stored or workflow.get("spec") or {}
     return found
 
 
-def nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
+def get_nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
     """The status of each node by id; Argo packs those of a large workflow."""
     status = workflow.get("status") or {}
     if packed := status.get("compressedNodes"):
@@ -68,7 +68,7 @@ def nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
     return status.get("nodes") or {}
 
 
-def attempts(
+def get_attempts(
     job: Mapping[str, Any] | None, found: Mapping[str, Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """The pods' nodes of a job's node, first to last."""
@@ -79,10 +79,10 @@ def attempts(
     return [found[child] for child in job.get("children") or () if child in found]
 
 
-def job_nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
+def get_job_nodes(workflow: Object) -> Mapping[str, Mapping[str, Any]]:
     """The node of each job that has one yet."""
-    found = _task_nodes(nodes(workflow), workflow["metadata"]["name"])
-    tasks = _tasks(specification(workflow))
+    found = _task_nodes(get_nodes(workflow), workflow["metadata"]["name"])
+    tasks = _tasks(get_spec(workflow))
     return {job: found[task] for job, (task, _) in tasks.items() if task in found}
 
 
@@ -102,7 +102,7 @@ def _job(
     node: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]], needs: tuple[str, ...]
 ) -> JobRecord:
     phase = _phase(node.get("phase", ""))
-    tries = attempts(node, found) or [node]
+    tries = get_attempts(node, found) or [node]
     last = tries[-1]
     if phase is Phase.RUNNING:
         message = _again(tries, found)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from argo import repository
 from argo.cluster.api import Object
-from argo.cluster.preflight.problem import Problem
+from argo.cluster.preflight import Problem
 from argo.language.model import EventField, GitCheckout, Workflow
 from argo.object_names import GITHUB_REF, GITHUB_URL
 
 
-def differs(workflow: Workflow, made: Object) -> Iterator[Problem]:
+def check_checkouts(workflow: Workflow, made: Object) -> Iterator[Problem]:
     """What the checkouts of the linked repository will not find."""
     linked = [
         job

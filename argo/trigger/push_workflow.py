@@ -20,7 +20,7 @@ WAITING, STARTED = "waiting", "started"
 _CONFLICT = 409
 
 
-def compiled(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
+def compile_push(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
     """The suspended Workflow. Raises InputError for what the cluster's table lacks or Argo can't hold."""
     import yaml
 
@@ -30,10 +30,10 @@ def compiled(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
     )
     made: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     made["spec"]["suspend"] = True
-    return named(made, push, WAITING)
+    return name_after_push(made, push, WAITING)
 
 
-def named(made: Object, push: Push, state: str) -> Object:
+def name_after_push(made: Object, push: Push, state: str) -> Object:
     """The Workflow as the one of a push, by whose name the API server refuses a second one."""
     metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
     labels = {**metadata["labels"], TRIGGER: state}
@@ -42,30 +42,34 @@ def named(made: Object, push: Push, state: str) -> Object:
     return {**made, "metadata": metadata}
 
 
-def create(api: Api, made: Object) -> Object | None:
+def create_workflow(api: Api, made: Object) -> Object | None:
     """The Workflow of that name, this one or the one that was there; None where that is gone again.
 
     Raises ClusterError, also where what has the name is no run of that push.
     """
-    name, push = made["metadata"]["name"], of(made)
+    name, push = made["metadata"]["name"], get_push(made)
     try:
         found: Object | None = api.create(api.workflows(), made)
     except ApiError as error:
         if error.status != _CONFLICT:
             raise
         found = api.find(api.workflows(name))
-    if found and (there := of(found)) != push and (there is None or push is None or there.run != push.run):
+    if (
+        found
+        and (there := get_push(found)) != push
+        and (there is None or push is None or there.run != push.run)
+    ):
         raise ClusterError(f"{api} has another Workflow {name}: delete it, or the push can't be run")
     return found
 
 
-def start(api: Api, workflow: Object) -> None:
+def start_workflow(api: Api, workflow: Object) -> None:
     """Let it run. Does nothing to one that runs."""
     body = {"metadata": {"labels": {TRIGGER: STARTED, REPORTED: None}}, "spec": {"suspend": None}}
     api.patch(api.workflows(workflow["metadata"]["name"]), body)
 
 
-def discard(api: Api, workflow: Object) -> None:
+def discard_workflow(api: Api, workflow: Object) -> None:
     """Delete one that has not started and never will."""
     try:
         api.delete(api.workflows(workflow["metadata"]["name"]))
@@ -74,7 +78,7 @@ def discard(api: Api, workflow: Object) -> None:
             raise
 
 
-def told(api: Api, workflow: Object) -> None:
+def mark_reported(api: Api, workflow: Object) -> None:
     """Note that its end has been reported."""
     try:
         api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {REPORTED: "true"}}})
@@ -88,18 +92,18 @@ def is_waiting(workflow: Object) -> bool:
     return _labels(workflow).get(TRIGGER) == WAITING
 
 
-def waiting(api: Api) -> list[Object]:
+def list_waiting(api: Api) -> list[Object]:
     """Those that were created, and perhaps not recorded."""
     return api.items(api.workflows(), labelSelector=f"{TRIGGER}={WAITING}")
 
 
-def ended(api: Api) -> list[Object]:
+def list_unreported(api: Api) -> list[Object]:
     """Those that have ended, and whose end was not reported."""
     selector = f"{TRIGGER}={STARTED},!{REPORTED},{ARGO_COMPLETED}=true"
     return api.items(api.workflows(), labelSelector=selector)
 
 
-def of(workflow: Object) -> Push | None:
+def get_push(workflow: Object) -> Push | None:
     """The push that it runs for, if a poller made it."""
     text = (workflow["metadata"].get("annotations") or {}).get(TRIGGER)
     try:

@@ -20,7 +20,7 @@ _SCP = re.compile(r"(?:[\w.-]+@)?([A-Za-z0-9][\w.-]*):(?!//)(.+)")
 _DESCRIPTION = 140  # characters; the smallest of their limits
 
 
-class Kind(StrEnum):
+class HostKind(StrEnum):
     """Whose API a host has; Forgejo has Gitea's."""
 
     GITHUB = "github"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     GITEA = "gitea"
 
 
-class State(StrEnum):
+class CommitState(StrEnum):
     """How a run stands. GitLab has one word for the last two."""
 
     PENDING = "pending"
@@ -38,18 +38,18 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class CommitStatus:
     """What is said of a commit; a later one of the same `context` replaces it."""
 
     commit: str
     branch: str
-    state: State
+    state: CommitState
     context: str
     description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class StatusRequest:
     """A POST."""
 
     url: str
@@ -57,7 +57,7 @@ class Request:
     body: bytes
 
 
-def place(url: str) -> tuple[str, str] | None:
+def parse_host_and_path(url: str) -> tuple[str, str] | None:
     """The host (with its port) and the path of a repository; None where its host has no https."""
     try:
         parts = urlsplit(redact_url(url)) if "://" in url else None
@@ -74,20 +74,22 @@ def place(url: str) -> tuple[str, str] | None:
     return (host.lower(), path) if host and "/" in path else None
 
 
-def one_host(urls: Iterable[str], environ: Mapping[str, str]) -> None:
+def check_single_host(urls: Iterable[str], environ: Mapping[str, str]) -> None:
     """Raise InputError where a password or a token would be shown to more than one host."""
-    found = sorted({host for url in urls for host, _ in filter(None, [place(url)])})
+    found = sorted({host for url in urls for host, _ in filter(None, [parse_host_and_path(url)])})
     for name in (PASSWORD, TOKEN):
         if environ.get(name) and len(found) > 1:
             raise InputError(f"{name} is for one host, not for {' and '.join(found)}: poll each by itself")
 
 
-def kind(host: str) -> Kind:
+def guess_host_kind(host: str) -> HostKind:
     """Whose API a host has, by its name."""
-    return next((each for each in (Kind.GITHUB, Kind.GITLAB) if each in host), Kind.GITEA)
+    return next((each for each in (HostKind.GITHUB, HostKind.GITLAB) if each in host), HostKind.GITEA)
 
 
-def request(kind: Kind, host: str, path: str, token: str, status: Status) -> Request:
+def build_status_request(
+    kind: HostKind, host: str, path: str, token: str, status: CommitStatus
+) -> StatusRequest:
     """How that kind of host is told. The token goes to that host alone; to api.github.com for github.com."""
     text = status.description
     said = {
@@ -96,8 +98,8 @@ def request(kind: Kind, host: str, path: str, token: str, status: Status) -> Req
         "description": text if len(text) <= _DESCRIPTION else f"{text[: _DESCRIPTION - 1]}…",
     }
     headers = {"Content-Type": "application/json", "User-Agent": "textgen"}
-    if kind is Kind.GITLAB:
-        failed = status.state in {State.FAILURE, State.ERROR}
+    if kind is HostKind.GITLAB:
+        failed = status.state in {CommitState.FAILURE, CommitState.ERROR}
         said["name"] = said.pop("context")
         said |= {"state": "failed" if failed else said["state"], "ref": status.branch}
         headers["PRIVATE-TOKEN"] = token
@@ -106,11 +108,11 @@ def request(kind: Kind, host: str, path: str, token: str, status: Status) -> Req
         folder, owner, name = ["", *path.rsplit("/", 2)][-3:]
         below = f"repos/{quote(owner, safe='')}/{quote(name, safe='')}"
         prefix = f"/{quote(folder)}" if folder else ""
-        if kind is Kind.GITHUB:
+        if kind is HostKind.GITHUB:
             api = "https://api.github.com" if host == "github.com" else f"https://{host}{prefix}/api/v3"
             headers |= {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
         else:
             api = f"https://{host}{prefix}/api/v1"
             headers["Authorization"] = f"token {token}"
         base = f"{api}/{below}"
-    return Request(f"{base}/statuses/{status.commit}", headers, json.dumps(said).encode())
+    return StatusRequest(f"{base}/statuses/{status.commit}", headers, json.dumps(said).encode())

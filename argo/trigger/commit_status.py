@@ -7,8 +7,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from argo.trigger import hosts
-from argo.trigger.hosts import Kind, State, Status
+from argo.trigger import git_hosts
+from argo.trigger.git_hosts import CommitState, CommitStatus, HostKind
 from argo.trigger.push import Push
 from job.errors import InputError
 
@@ -23,33 +23,33 @@ _HINTS = {
 API = "TEXTGEN_STATUS_API"
 
 
-def statuses(environ: Mapping[str, str], say: Callable[[str], None]) -> "Statuses | None":
+def status_client(environ: Mapping[str, str], say: Callable[[str], None]) -> "StatusClient | None":
     """As the environment's token and kind of host have it; None without a token. Raises InputError."""
-    token, api = environ.get(hosts.TOKEN), environ.get(API)
-    if api and api not in tuple(Kind):
-        raise InputError(f"{API}={api}: must be {', '.join(Kind)}")
-    return Statuses(token, Kind(api) if api else None, say) if token else None
+    token, api = environ.get(git_hosts.TOKEN), environ.get(API)
+    if api and api not in tuple(HostKind):
+        raise InputError(f"{API}={api}: must be {', '.join(HostKind)}")
+    return StatusClient(token, HostKind(api) if api else None, say) if token else None
 
 
-class _Stay(HTTPRedirectHandler):
+class _NoRedirect(HTTPRedirectHandler):
     """Follows nothing: the token is for one host."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
-class Statuses:
+class StatusClient:
     """Posts with one token, and stops at the first refusal: the next poll tries again."""
 
-    def __init__(self, token: str, kind: Kind | None, say: Callable[[str], None]) -> None:
+    def __init__(self, token: str, kind: HostKind | None, say: Callable[[str], None]) -> None:
         self._token = token
         self._kind = kind
         self._say = say
         self._refused = False
 
-    def post(self, push: Push, state: State, description: str) -> bool:
+    def post(self, push: Push, state: CommitState, description: str) -> bool:
         """Say it of the commit; whether that is done with."""
-        found = hosts.place(push.url)
+        found = git_hosts.parse_host_and_path(push.url)
         if found is None:
             self._say(f"{push.url}: no commit status: a host without https has no API for them")
             return True
@@ -57,12 +57,14 @@ class Statuses:
             return False
         host, path = found
         context = f"textgen/{PurePosixPath(push.file).name}"
-        status = Status(push.commit, push.branch, state, context, description)
-        asked = hosts.request(self._kind or hosts.kind(host), host, path, self._token, status)
+        status = CommitStatus(push.commit, push.branch, state, context, description)
+        asked = git_hosts.build_status_request(
+            self._kind or git_hosts.guess_host_kind(host), host, path, self._token, status
+        )
         try:
             # the scheme is https
             request = Request(asked.url, asked.body, asked.headers, method="POST")  # noqa: S310
-            with build_opener(_Stay).open(request, timeout=_TIMEOUT):
+            with build_opener(_NoRedirect).open(request, timeout=_TIMEOUT):
                 return True
         except HTTPError as error:
             with error:

@@ -12,7 +12,7 @@ _LONGEST = 1024  # characters that an Event's message may have
 _SEEN, _FORBIDDEN = 409, 403
 
 
-def invalid(api: Api, push: Push, message: str) -> None:
+def report_invalid_file(api: Api, push: Push, message: str) -> None:
     """Say, once, that the file of the push can't run: at the Workflow that it would have been.
 
     Who may not create Events says nothing. Raises ClusterError.

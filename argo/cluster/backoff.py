@@ -1,0 +1,68 @@
+"""When a request is repeated: a cluster that does not answer, and an object that others change, too."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from argo.cluster.api import ApiError, is_transient
+from job.errors import ClusterError
+
+_GIVE_UP = 600  # seconds without any answer
+_STARTING = 60  # seconds for which an API server that was restarted may refuse what it allowed before
+_PAUSES = (0.2, 0.5, 1, 2, 5)  # seconds
+
+_CONFLICT = 409
+_CONFLICT_ATTEMPTS = 10
+_CONFLICT_PAUSE = 0.02  # seconds; a random part of it, doubled after each attempt
+
+T = TypeVar("T")
+
+
+class Backoff:
+    """Sleeps after each failure of a connection that is kept for hours, and gives up at last.
+
+    An API server that has just started knows nobody's rights until it has read them, so a refusal of what
+    was allowed before may pass.
+    """
+
+    def __init__(self) -> None:
+        self._allowed = False
+        self._failures = 0
+        self._since = 0.0
+
+    def reset(self) -> None:
+        """Call this after each answer of the cluster."""
+        self._allowed = True
+        self._failures = 0
+
+    def sleep(self, error: ClusterError) -> None:
+        """Sleep before the request is repeated. Raises the error if repeating can't help."""
+        now = time.monotonic()
+        if not self._failures:
+            self._since = now
+        if now - self._since >= self._limit(error):
+            raise error
+        time.sleep(_PAUSES[min(self._failures, len(_PAUSES) - 1)])
+        self._failures += 1
+
+    def _limit(self, error: ClusterError) -> int:
+        if is_transient(error):
+            return _GIVE_UP
+        refused = isinstance(error, ApiError) and error.status in {401, 403}
+        return _STARTING if refused and self._allowed else 0
+
+
+def retry_on_conflict(update: Callable[[], T]) -> T:
+    """What `update` returns; it reads and writes, and is repeated if the object changed in between.
+
+    Raises ApiError, also if the object changed ten times.
+    """
+    for attempt in range(_CONFLICT_ATTEMPTS):
+        try:
+            return update()
+        except ApiError as error:
+            if error.status != _CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))  # noqa: S311
+    raise AssertionError
