@@ -70,9 +70,9 @@ def command(  # noqa: PLR0917
     checking: bool,
 ) -> None:
     """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
-    from argo.compile import Kind, Security, compile
+    from argo.compile import Kind, Security, build, render
     from argo.compile.cluster_config import load_cluster_config, parse_scale
-    from argo.compile.origin import doubts, find
+    from argo.compile.origin import checkout_warnings, find_origin
     from argo.instances import load_instances
     from argo.language import WorkflowError, check
 
@@ -96,13 +96,13 @@ def command(  # noqa: PLR0917
     if security:
         options["security"] = Security(security)
     config = config.model_copy(update=options)
-    values = config.with_parameters(workflow.inputs, parameters)
-    origin = find(workflow, Kind(kind), parameters.get(GITHUB_URL))
-    made = compile(workflow, Kind(kind), config, origin, values=values, schedule=schedule)
+    origin = find_origin(workflow, Kind(kind), parameters.get(GITHUB_URL))
+    document = build(workflow, Kind(kind), config, origin, values=parameters, schedule=schedule)
+    made = render(document, origin.file)
     print_warnings(checked.diagnostics)
     if GITHUB_URL not in parameters:
-        for doubt in doubts(workflow, origin):
-            click.echo(f"textgen: {doubt}", err=True)
+        for warning in checkout_warnings(workflow, origin):
+            click.echo(f"textgen: {warning}", err=True)
     if output and checking:
         _compare(output, made, ctx.meta[__name__])
     elif output:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argo.cluster.api import Api, Object
-from argo.compile import FileOrigin, Kind, compile
+from argo.compile import FileOrigin, Kind, build
 from argo.compile.cluster_config import load_cluster_config
-from argo.compile.origin import find
+from argo.compile.origin import find_origin
 from argo.language import Workflow, bind
 from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.datasets import DatasetRef
@@ -25,17 +25,13 @@ class Submission:
 
 def prepare_submission(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) -> Submission:
     """Compile for the cluster that the file `cluster` describes. Raises InputError."""
-    import yaml
-
     config = load_cluster_config(cluster)
     values = config.with_parameters(workflow.inputs, given)
     bound = bind(
         workflow, {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
     )
-    origin = find(workflow, Kind.WORKFLOW)
-    text = compile(workflow, Kind.WORKFLOW, config, origin, values=values)
-    made = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    return Submission(workflow, origin, bound, made)
+    origin = find_origin(workflow, Kind.WORKFLOW)
+    return Submission(workflow, origin, bound, build(workflow, Kind.WORKFLOW, config, origin, values=values))
 
 
 def create_run(api: Api, submission: Submission) -> Object:

@@ -3,10 +3,11 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from argo import repository
-from argo.compile.workflow import FileOrigin, Kind
 from argo.language.model import EventField, GitCheckout, Workflow
 from job.checkout.git import redact_url
 from job.errors import InputError
@@ -14,7 +15,24 @@ from job.errors import InputError
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def find(workflow: Workflow, kind: Kind, url: str | None = None) -> FileOrigin:
+class Kind(StrEnum):
+    """What to compile the file to."""
+
+    WORKFLOW = "workflow"
+    TEMPLATE = "template"
+    CRON = "cron"
+
+
+@dataclass(frozen=True, slots=True)
+class FileOrigin:
+    """Where the file lies: its path in the repository, the repository's URL and a commit or branch."""
+
+    file: str
+    url: str = ""
+    ref: str = ""
+
+
+def find_origin(workflow: Workflow, kind: Kind, url: str | None = None) -> FileOrigin:
     """The repository of the file, at its commit; for a template, which is for many pushes, at its branch.
 
     `url` in place of the remote's, which clones write in several ways; empty, for any repository.
@@ -33,8 +51,8 @@ def find(workflow: Workflow, kind: Kind, url: str | None = None) -> FileOrigin:
     return FileOrigin(file, url, branch if kind is Kind.TEMPLATE else _head(root))
 
 
-def doubts(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
-    """What will keep the run's checkout of this repository from working, in one line each."""
+def checkout_warnings(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
+    """Why the run's checkout of this repository would fail, one line for each reason."""
     linked = any(
         isinstance(job.action, GitCheckout) and job.action.url is EventField.URL
         for job in workflow.jobs.values()

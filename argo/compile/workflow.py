@@ -1,8 +1,7 @@
 """A workflow as one object of Argo: a Workflow, a WorkflowTemplate or a CronWorkflow."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import PurePosixPath
@@ -14,36 +13,20 @@ from hera.workflows import Workflow as HeraWorkflow
 from hera.workflows import models as m
 
 from argo import object_names
-from argo.compile import emit, names, parameters, pod, security
+from argo.compile import names, parameters, pod, security
 from argo.compile.cluster_config import ClusterConfig
 from argo.compile.inline_checkouts import fold
+from argo.compile.origin import FileOrigin, Kind
 from argo.language.model import Job, SharedVolume, Workflow
 from job.errors import InputError
 
-TEMPLATES = 200  # what Argo's definitions take, in an object and in a DAG
-OBJECT_LIMIT = 1 << 20  # bytes, of what etcd stores
+TEMPLATES = 200  # what Argo allows in an object and in a DAG
+OBJECT_LIMIT = 1 << 20  # bytes of JSON, which the API server stores
 
 _ENTRYPOINT = "workflow"
 
 
-class Kind(StrEnum):
-    """What to make of the file."""
-
-    WORKFLOW = "workflow"
-    TEMPLATE = "template"
-    CRON = "cron"
-
-
-@dataclass(frozen=True, slots=True)
-class FileOrigin:
-    """Where the file lies: its path in the repository, the repository's address and a commit or branch."""
-
-    file: str
-    url: str = ""
-    ref: str = ""
-
-
-def compile(
+def build(
     workflow: Workflow,
     kind: Kind,
     cluster: ClusterConfig,
@@ -51,23 +34,25 @@ def compile(
     *,
     values: Mapping[str, str] = MappingProxyType({}),
     schedule: str | None = None,
-) -> str:
-    """The object as YAML; the same input gives the same bytes.
+) -> dict[str, Any]:
+    """The object as the API server takes it; `values` win over the cluster's parameters.
 
-    Raises InputError, located, for what the cluster's table lacks or Argo can't hold.
+    Raises InputError, located, if the cluster lacks an instance type or Argo can't hold the workflow.
     """
+    values = cluster.with_parameters(workflow.inputs, values)
     made = (
         _cron(workflow, values, schedule)
         if kind is Kind.CRON
         else _workflow(workflow, kind, cluster, origin, values)
     )
-    found = emit.document(made.to_dict(), origin.file)
-    if len(found) > OBJECT_LIMIT:
+    document: dict[str, Any] = made.to_dict()
+    size = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > OBJECT_LIMIT:
         raise InputError(
-            f"{workflow.path}: {len(found) >> 10} KB of YAML, over the 1 MB that Kubernetes stores; "
+            f"{workflow.path}: {size >> 10} KB of JSON, over the 1 MB that Kubernetes stores; "
             "put scripts into files of the repository"
         )
-    return found
+    return document
 
 
 def _workflow(

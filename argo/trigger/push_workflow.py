@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from argo.cluster.api import Api, ApiError, Object
-from argo.compile import ClusterConfig, FileOrigin, Kind, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, build
 from argo.language import Workflow
 from argo.object_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.trigger.push import Push
@@ -22,13 +22,9 @@ _CONFLICT = 409
 
 def compile_push(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
     """The suspended Workflow. Raises InputError for what the cluster's table lacks or Argo can't hold."""
-    import yaml
-
-    values = cluster.with_parameters(workflow.inputs, {GITHUB_URL: push.url, GITHUB_REF: push.commit})
-    text = compile(
-        workflow, Kind.WORKFLOW, cluster, FileOrigin(push.file, push.url, push.commit), values=values
-    )
-    made: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    values = {GITHUB_URL: push.url, GITHUB_REF: push.commit}
+    origin = FileOrigin(push.file, push.url, push.commit)
+    made: Object = build(workflow, Kind.WORKFLOW, cluster, origin, values=values)
     made["spec"]["suspend"] = True
     return name_after_push(made, push, WAITING)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.language import check
 from tests.cluster.kubernetes import kubectl
 
@@ -34,7 +34,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 cluster = ClusterConfig(security=Security.RESTRICTED if number % 2 else Security.BASELINE)
                 origin = FileOrigin(file.name, "https://git.example/team/y.git", "0" * 40)
                 values = {name: "x" for name, each in workflow.inputs.items() if each.default is None}
-                made = compile(workflow, kind, cluster, origin, values=values)
+                made = render(build(workflow, kind, cluster, origin, values=values), file.name)
                 (folder / f"{file.stem}.{kind}.yaml").write_text(made, "utf-8")
     return folder
 

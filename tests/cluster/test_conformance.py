@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.compile.cluster_config import SharedClaim
 from argo.language import Workflow, load
 from argo.language.model import Container, CreateModel
@@ -70,10 +70,10 @@ def submitted(
         text = file.read_text("utf-8").replace("git://repository.test", url)
         copy.write_text(text.replace("http://s3.test:9000", os.environ["S3_ENDPOINT"]), "utf-8")
         workflow = load(copy)
-        made = compile(
+        document = build(
             workflow, Kind.WORKFLOW, CLUSTER, FileOrigin(file.name), values=VALUES.get(file.stem, {})
         )
-        found[file.stem] = Submitted(workflow, restricted.create(made), values)
+        found[file.stem] = Submitted(workflow, restricted.create(render(document, file.name)), values)
     return found
 
 

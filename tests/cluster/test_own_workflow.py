@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.language import load
 from job.datasets import DatasetRef, Datasets
 from tests.cluster.kubernetes import Namespace, images
@@ -33,8 +33,8 @@ def test_the_cluster_generates_the_text_that_this_machine_does(
 
     cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 4))
     origin = FileOrigin(str(FILE), f"{url}/own.git", commit)
-    made = compile(load(clone / FILE), Kind.WORKFLOW, cluster, origin, values={"model": MODEL})
-    run = restricted.create(made)
+    document = build(load(clone / FILE), Kind.WORKFLOW, cluster, origin, values={"model": MODEL})
+    run = restricted.create(render(document, FILE.name))
     here = [sys.executable, "-m", "argo", "run", str(FILE), "-p", f"model={MODEL}"]
     subprocess.run(here, cwd=clone, check=True, capture_output=True)
     assert restricted.ended(run)["status"]["phase"] == "Succeeded"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.language import load
 from job.datasets import DatasetRef
 from tests.checkout.servers import sshd
@@ -42,7 +42,8 @@ def test_a_key_in_the_secret_opens_a_repository(restricted: Namespace, tmp_path:
         try:
             cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 16))
             origin = FileOrigin(file.name, f"{address}{work}/.git", "main")
-            run = restricted.create(compile(load(file), Kind.WORKFLOW, cluster, origin))
+            document = build(load(file), Kind.WORKFLOW, cluster, origin)
+            run = restricted.create(render(document, file.name))
             status = restricted.ended(run)["status"]
         finally:
             kubectl("-n", restricted.name, "delete", "secret", "textgen-git")

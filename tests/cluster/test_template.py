@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.language import load
 from job.datasets import DatasetRef
 from tests.cluster.kubernetes import Namespace, kubectl
@@ -24,7 +24,7 @@ def test_parameters_reach_the_job_byte_for_byte(restricted: Namespace, tmp_path:
         pytest.skip("no argo command line on PATH")
     cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 16))
     origin = FileOrigin("inputs.yaml", "https://git.example/team/texts.git", "0123456789" * 4)
-    made = compile(load(WORKFLOW), Kind.TEMPLATE, cluster, origin)
+    made = render(build(load(WORKFLOW), Kind.TEMPLATE, cluster, origin), WORKFLOW.name)
     kubectl("-n", restricted.name, "apply", "-f", "-", text=made)
     words = ["argo", "-n", restricted.name, "submit", "--from", "workflowtemplate/inputs", "-o", "json"]
     found = subprocess.run(

@@ -1,13 +1,12 @@
-"""A text compiled, and looked at as the API server would."""
+"""A workflow's text compiled to what the API server is given."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, build
 from argo.language import load
 
 Made = Mapping[str, Any]
@@ -21,8 +20,9 @@ def compiled(tmp_path: Path) -> Callable[..., Made]:
         file = tmp_path / "flow.yaml"
         file.write_text(text, "utf-8")
         origin = FileOrigin("flow.yaml", "https://git.example/team/texts.git", "0" * 40)
-        made = compile(load(file), Kind.WORKFLOW, cluster or ClusterConfig(), origin, values=values)
-        spec: Made = yaml.load(made, yaml.CSafeLoader)["spec"]
+        spec: Made = build(load(file), Kind.WORKFLOW, cluster or ClusterConfig(), origin, values=values)[
+            "spec"
+        ]
         return spec
 
     return compiled

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import FileOrigin, Kind, compile
+from argo.compile import FileOrigin, Kind, build
 from argo.compile.cluster_config import ClusterConfig, load_cluster_config
 from argo.compile.names import label, resource
 from argo.language import load
@@ -32,7 +32,7 @@ def jobs(*names: str, script: str = "true") -> str:
             f"jobs:\n  a: {{uses: container@v1, with: {{image: a, args: [sh, -c, {'x' * (128 << 10)}]}}}}\n",
             r"flow.yaml:2: job 'a': its script or texts are over 128 KB",
         ),
-        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_000), r"KB of YAML, over the 1 MB"),
+        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_000), r"KB of JSON, over the 1 MB"),
         (
             "inputs:\n  a.b: {type: string}\n  a-b: {type: string}\n" + jobs("a"),
             r"flow.yaml:3: the inputs 'a-b' and 'a.b' are both 'a-b' for Argo",
@@ -98,7 +98,7 @@ def test_a_schedule_is_needed_for_cron(tmp_path: Path) -> None:
     file = tmp_path / "flow.yaml"
     file.write_text(jobs("a"))
     with pytest.raises(InputError, match="--kind cron needs --schedule"):
-        compile(load(file), Kind.CRON, ClusterConfig(), FileOrigin("flow.yaml"))
+        build(load(file), Kind.CRON, ClusterConfig(), FileOrigin("flow.yaml"))
 
 
 def test_names_are_valid_and_stay_apart() -> None:

@@ -1,13 +1,15 @@
 """What is compiled, as files to review: snapshots/*.yaml. `UPDATE_SNAPSHOTS=1 pytest` writes them anew."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.compile.cluster_config import SharedClaim
-from argo.language import load
+from argo.language import Workflow, load
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = FileOrigin(
@@ -20,6 +22,17 @@ CLUSTER = ClusterConfig(
     shared=SharedClaim(storage_class="nfs", size="20Gi"),
     pull_secrets={"team-registry": "pull"},
 )
+
+
+def compiled(
+    workflow: Workflow,
+    kind: Kind,
+    cluster: ClusterConfig,
+    values: Mapping[str, str] = MappingProxyType({}),
+    schedule: str | None = None,
+) -> str:
+    document = build(workflow, kind, cluster, REPOSITORY, values=values, schedule=schedule)
+    return render(document, REPOSITORY.file)
 
 
 def check(name: str, made: str) -> None:
@@ -39,35 +52,32 @@ EXAMPLES = ["arguments", "checkout", "datasets", "download", "inputs", "legacy",
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_conformance_workflow_compiles_to_its_snapshot(name: str) -> None:
     workflow = load(ROOT / "tests/compile/conformance" / f"{name}.yaml")
-    made = compile(workflow, Kind.WORKFLOW, ClusterConfig(), REPOSITORY)
-    check(name, made)
+    check(name, compiled(workflow, Kind.WORKFLOW, ClusterConfig()))
 
 
 @pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
 def test_this_repositorys_workflow_compiles_to_its_snapshot(kind: Kind) -> None:
     workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
-    made = compile(workflow, kind, ClusterConfig(security=Security.RESTRICTED), REPOSITORY)
-    check(f"repository-{kind}", made)
+    check(f"repository-{kind}", compiled(workflow, kind, ClusterConfig(security=Security.RESTRICTED)))
 
 
 def test_a_clusters_answers_compile_to_their_snapshot(tmp_path: Path) -> None:
     file = tmp_path / "train.yaml"
     file.write_text(GPU, "utf-8")
-    check("gpu", compile(load(file), Kind.WORKFLOW, CLUSTER, REPOSITORY))
+    check("gpu", compiled(load(file), Kind.WORKFLOW, CLUSTER))
 
 
 def test_a_schedule_compiles_to_its_snapshot() -> None:
     workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
-    made = compile(
-        workflow, Kind.CRON, ClusterConfig(), REPOSITORY, values={"seed": "7"}, schedule="0 3 * * 1-5"
+    check(
+        "cron", compiled(workflow, Kind.CRON, ClusterConfig(), values={"seed": "7"}, schedule="0 3 * * 1-5")
     )
-    check("cron", made)
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
     def once() -> str:
         workflow = load(ROOT / "tests/compile/conformance/datasets.yaml")
-        return compile(workflow, Kind.WORKFLOW, ClusterConfig(), REPOSITORY)
+        return compiled(workflow, Kind.WORKFLOW, ClusterConfig())
 
     assert once() == once()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, compile
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
 from argo.language import load
 from tests.cluster.kubernetes import images, kubectl, until
 
@@ -42,9 +42,8 @@ def test_a_run_commits_to_the_minio_of_try(namespace: str, controller: None, tmp
     )
     kubectl("-n", namespace, "rollout", "status", "deployment/minio", "--timeout=100s")
     workflow = load(ROOT / "tests/compile/conformance/script.yaml")
-    made = compile(
-        workflow, Kind.WORKFLOW, ClusterConfig(security=Security.RESTRICTED), FileOrigin("script.yaml")
-    )
+    cluster, origin = ClusterConfig(security=Security.RESTRICTED), FileOrigin("script.yaml")
+    made = render(build(workflow, Kind.WORKFLOW, cluster, origin), "script.yaml")
     run = json.loads(kubectl("-n", namespace, "create", "-o", "json", "-f", "-", text=made))["metadata"][
         "name"
     ]

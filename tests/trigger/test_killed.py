@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from argo.cluster.api import Object
 from job.storage.directory import Directory
 from tests.trigger.conftest import FOLDER, World, workflow
 from tests.trigger.fake import FakeCluster, KilledError, Requests
@@ -39,13 +40,14 @@ class Pushed:
 
 
 # In place of what Hera takes its time for.
-COMPILED = "metadata: {generateName: x-, labels: {}, annotations: {}}\nspec: {}\n"
+def build(*_: Any, **__: Any) -> Object:
+    return {"metadata": {"generateName": "x-", "labels": {}, "annotations": {}}, "spec": {}}
 
 
 @pytest.fixture(autouse=True)
 def _pushed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("argo.trigger.poll.RemoteRepository", Pushed)
-    monkeypatch.setattr("argo.trigger.push_workflow.compile", lambda *_, **__: COMPILED)
+    monkeypatch.setattr("argo.trigger.push_workflow.build", build)
 
 
 def once(world: World) -> None:

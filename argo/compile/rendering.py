@@ -1,5 +1,5 @@
-"""An object as YAML that a person can review: a steady order, texts as blocks, and no text that some
-reader could take for something else (kubectl's has YAML 1.1, where `y` is true)."""
+"""An object as YAML for review: keys in one order, texts as blocks, and no string that a YAML 1.1 reader
+(kubectl's) would take for something else, as `y` for true."""
 
 import re
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ class _Dumper(yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper):  
     """PyYAML's, with libyaml where that is built in."""
 
 
-def document(value: Mapping[str, Any], file: str) -> str:
-    """The YAML text of an object that was made from `file`."""
+def render(document: Mapping[str, Any], file: str) -> str:
+    """The YAML text of an object that was compiled from `file`; the same object gives the same bytes."""
     name = "".join(c if c.isprintable() else "?" for c in file)
-    text = yaml.dump(_ordered(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30)
+    text = yaml.dump(_ordered(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30)
     return f"# Made by `textgen compile` from {name}: edit that file, not this one.\n{text}"
 
 
