@@ -4,7 +4,7 @@
 #   docker build -t textgen:0.1.0 --target textgen .    what checks out, fetches and commits beside a job: no torch
 #   docker build -t textgen-trigger:0.1.0 --target textgen-trigger .    `textgen trigger poll`: the second, and argo/
 #
-# The layers are in the order in which they change: a change of job/ makes only the last one again.
+# The layers are in the order in which they change: a change of code makes only the last one again.
 
 # Hugging Face's transformers GPU image. The digest is the one that public Dockerfiles pin for this tag; it
 # could not be pulled where this was written, only stand-ins for it. What is taken from it is its system (CUDA's
@@ -24,18 +24,18 @@ COPY requirements-uv.lock /locks/
 RUN python3 -m venv /tools && /tools/bin/python -m pip install --no-cache-dir --require-hashes -r /locks/requirements-uv.lock
 ENV PATH=/tools/bin:$PATH UV_LINK_MODE=copy
 
-# Bytecode that a rebuild makes the same again, for Debian's Python and uv's of the same version.
-FROM tools AS code
-COPY job /code/job
-# The metadata by which the code knows its own version, beside the bytecode.
-ARG VERSION=0.1.0
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code \
-    && mkdir /code/argo_textgen.dist-info \
-    && printf 'Metadata-Version: 2.1\nName: argo-textgen\nVersion: %s\n' "$VERSION" > /code/argo_textgen.dist-info/METADATA
+# The package, installed into a folder: without argo/ for the images of jobs, and without its command, which is argo's.
+# Its bytecode has no times in it, so that a rebuild makes the same again.
+FROM tools AS job-code
+COPY requirements.lock pyproject.toml README.md LICENSE /source/
+COPY job /source/job
+ENV INSTALL="uv pip install --target /code --no-deps --compile-bytecode --build-constraints /source/requirements.lock /source" \
+    PYC_INVALIDATION_MODE=UNCHECKED_HASH
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL && rm -r /code/bin
 
-FROM code AS trigger-code
-COPY argo /code/argo
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /code/argo
+FROM job-code AS trigger-code
+COPY argo /source/argo
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL --reinstall && rm -r /code/bin
 
 FROM tools AS small-environment
 COPY requirements-pod.lock requirements-sbom.lock /locks/
@@ -66,7 +66,7 @@ WORKDIR /home/textgen
 
 FROM small AS textgen
 COPY --from=small-environment /opt/textgen /opt/textgen
-COPY --from=code /code /opt/textgen/code
+COPY --from=job-code /code /opt/textgen/code
 ENTRYPOINT ["python3", "-m", "job"]
 CMD ["--help"]
 ARG VERSION=0.1.0
@@ -93,7 +93,7 @@ LABEL org.opencontainers.image.title="textgen-trigger" \
       org.opencontainers.image.revision="${REVISION}"
 
 
-# Everything of the job image but the model and job/.
+# Everything of the job image but the model and the package.
 FROM ${BASE_IMAGE} AS environment
 ARG PYTHON
 ENV PATH=/opt/textgen/bin:$PATH TEXTGEN_CACHE=/opt/textgen/cache
@@ -110,13 +110,16 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth" \
     && chown -R 1000:1000 /opt/textgen
 
+# Of the code only what converts a model, which takes a minute: any other change leaves this layer as it is.
 FROM environment AS model
-COPY job/__init__.py job/__main__.py job/command.py job/errors.py job/files.py job/generate/models/gguf.py job/generate/models/hub.py job/generate/models/load.py job/generate/progress.py /opt/textgen/code/job/
-RUN python3 -m job model smollm2-135m
+COPY job/*.py /source/job/
+COPY job/generate/__init__.py /source/job/generate/
+COPY job/generate/models /source/job/generate/models
+RUN cd /source && python3 -m job model smollm2-135m
 
 FROM environment AS textgen-job
 COPY --from=model --chown=1000:1000 /opt/textgen/cache /opt/textgen/cache
-COPY --from=code /code /opt/textgen/code
+COPY --from=job-code /code /opt/textgen/code
 USER 1000:1000
 WORKDIR /home/textgen
 ENTRYPOINT ["python3", "-m", "job"]

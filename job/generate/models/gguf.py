@@ -11,9 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import click
+
 from job.errors import ModelError, TextgenError
 from job.files import locked
-from job.generate.progress import say
 
 # Part of a converted model's name: raise it when the conversion changes what it writes.
 _CONVERSION = 1
@@ -73,7 +74,7 @@ def _digest(gguf: Path) -> str:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    say(f"converting {gguf.name} once, for {target} (about a minute)")
+    click.echo(f"converting {gguf.name} once, for {target} (about a minute)", err=True)
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
