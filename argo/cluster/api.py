@@ -1,22 +1,22 @@
 """Requests to a Kubernetes API server: plain JSON objects, and errors of one line."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
+
 from job.errors import ClusterError
 
 Object = dict[str, Any]
 
-_CONNECT, _READ = 10, 30  # seconds
-_ATTEMPTS = 4
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 10, 30  # seconds
 
 
 class ApiError(ClusterError):
-    """The API server's answer is an error: its HTTP status, and `details` as it gave them."""
+    """The API server answered with an error: its HTTP status, and the `details` of its answer."""
 
     def __init__(self, message: str, status: int, details: Mapping[str, Any]) -> None:
         super().__init__(message)
@@ -28,8 +28,8 @@ class UnreachableError(ClusterError):
     """There was no answer, or it broke off."""
 
 
-def is_transient(error: ClusterError) -> bool:
-    """Whether the same request may work later: trouble of the API server, or of what stands before it."""
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later: the server, or a proxy before it, is in trouble."""
     if isinstance(error, ApiError):
         return error.status == 429 or error.status >= 500
     return isinstance(error, UnreachableError)
@@ -38,7 +38,8 @@ def is_transient(error: ClusterError) -> bool:
 class Api:
     """One namespace of one cluster. Safe to use from several threads.
 
-    Every method raises ApiError or UnreachableError; reads are repeated when nobody answers.
+    Every method that sends a request raises ApiError or UnreachableError; `get` and what rests on it repeat
+    the request first.
     """
 
     def __init__(self, client: Any, context: str, namespace: str) -> None:
@@ -49,7 +50,7 @@ class Api:
     def __str__(self) -> str:
         return f"{self.context}/{self.namespace}"
 
-    def within(self, namespace: str) -> "Api":
+    def in_namespace(self, namespace: str) -> "Api":
         """Another namespace of the same cluster."""
         return Api(self._client, self.context, namespace)
 
@@ -58,26 +59,26 @@ class Api:
         """The URL of the API server."""
         return str(self._client.configuration.host)
 
-    def workflows(self, name: str = "") -> str:
-        """The path of the namespace's Workflows, or of one."""
+    def workflow_path(self, name: str = "") -> str:
+        """The path of the namespace's Workflows, or of one Workflow."""
         return self._path("/apis/argoproj.io/v1alpha1", "workflows", name)
 
-    def core(self, kind: str, name: str = "", below: str = "") -> str:
-        """The path of the namespace's `pods`, `secrets` and the like, of one, or of a part of one."""
-        return self._path("/api/v1", kind, name, below)
+    def core_path(self, resource: str, name: str = "", subresource: str = "") -> str:
+        """The path of the namespace's `pods`, `secrets` and so on, or of one of them."""
+        return self._path("/api/v1", resource, name, subresource)
 
+    @retry(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_attempt(4),
+        wait=wait_exponential(multiplier=0.2),  # 0.2 s, 0.4 s, 0.8 s
+        reraise=True,
+    )
     def get(self, path: str, **query: object) -> Object:
-        for attempt in range(_ATTEMPTS):
-            try:
-                return self._json("GET", path, query)
-            except ClusterError as error:
-                if not is_transient(error) or attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(0.2 * 2**attempt)
-        raise AssertionError
+        """The object, or the list of a collection. Repeated if the server is in trouble."""
+        return self._send("GET", path, query)
 
     def find(self, path: str) -> Object | None:
-        """The object; None where it is not there."""
+        """The object; None if it does not exist."""
         try:
             return self.get(path)
         except ApiError as error:
@@ -85,8 +86,8 @@ class Api:
                 return None
             raise
 
-    def missing_namespace(self) -> bool:
-        """Whether the namespace is known not to be there; not everybody may ask."""
+    def is_namespace_missing(self) -> bool:
+        """Whether the namespace does not exist. False if this user has no right to know."""
         try:
             return self.find(f"/api/v1/namespaces/{quote(self.namespace, safe='')}") is None
         except ApiError as error:
@@ -94,61 +95,65 @@ class Api:
                 return False
             raise
 
-    def items(self, path: str, **query: object) -> list[Object]:
+    def list_items(self, path: str, **query: object) -> list[Object]:
         """The objects of a collection."""
         return list(self.get(path, **query).get("items") or ())
 
-    def create(self, path: str, body: Object) -> Object:
-        """Make an object; a field that its kind does not have is an error."""
-        return self._json("POST", path, {"fieldValidation": "Strict"}, body)
+    def create(self, path: str, body: Mapping[str, object]) -> Object:
+        """Create an object. A field that its kind does not have is an error."""
+        return self._send("POST", path, {"fieldValidation": "Strict"}, body)
 
-    def replace(self, path: str, body: Object) -> Object:
-        """Write the whole object. Raises ApiError with status 409 where it has changed meanwhile."""
-        return self._json("PUT", path, {}, body)
+    def replace(self, path: str, body: Mapping[str, object]) -> Object:
+        """Write the whole object. Raises ApiError with status 409 if it has changed since it was read."""
+        return self._send("PUT", path, {}, body)
 
-    def patch(self, path: str, body: Object) -> Object:
+    def patch(self, path: str, body: Mapping[str, object]) -> Object:
         """Merge `body` into the object."""
-        return self._json("PATCH", path, {}, body, "application/merge-patch+json")
+        return self._send("PATCH", path, {}, body, "application/merge-patch+json")
 
     def delete(self, path: str) -> None:
-        self._json("DELETE", path, {})
+        """Delete the object."""
+        self._send("DELETE", path, {})
 
     @contextmanager
     def stream(self, path: str, read_timeout: float, **query: object) -> Iterator[Iterator[bytes]]:
-        """The pieces of an answer as they come. A break or a silence raises UnreachableError."""
-        with self._answer("GET", path, query, timeout=(_CONNECT, read_timeout)) as answer:
+        """The chunks of an answer as they come; after `read_timeout` seconds without one, it is broken.
+
+        Raises UnreachableError if the connection breaks.
+        """
+        with self._request("GET", path, query, timeout=(_CONNECT_TIMEOUT, read_timeout)) as answer:
             yield answer.stream(1 << 16)
 
     def _path(self, group: str, *parts: str) -> str:
-        words = ["namespaces", self.namespace, *filter(None, parts)]
-        return f"{group}/{'/'.join(quote(word, safe='') for word in words)}"
+        segments = ["namespaces", self.namespace, *filter(None, parts)]
+        return f"{group}/{'/'.join(quote(segment, safe='') for segment in segments)}"
 
-    def _json(
+    def _send(
         self,
         method: str,
         path: str,
         query: Mapping[str, object],
-        body: Object | None = None,
-        kind: str = "application/json",
+        body: Mapping[str, object] | None = None,
+        content_type: str = "application/json",
     ) -> Object:
-        with self._answer(method, path, query, body, kind) as answer:
+        with self._request(method, path, query, body, content_type) as answer:
             try:
-                found: Object = json.loads(answer.data)
+                parsed: Object = json.loads(answer.data)
             except ValueError:
                 raise UnreachableError(
                     f"the cluster at {self.server} does not answer as an API server: is a proxy in between?"
                 ) from None
-            return found
+            return parsed
 
     @contextmanager
-    def _answer(
+    def _request(
         self,
         method: str,
         path: str,
         query: Mapping[str, object],
-        body: Object | None = None,
-        kind: str = "application/json",
-        timeout: tuple[float, float] = (_CONNECT, _READ),
+        body: Mapping[str, object] | None = None,
+        content_type: str = "application/json",
+        timeout: tuple[float, float] = (_CONNECT_TIMEOUT, _READ_TIMEOUT),
     ) -> Iterator[Any]:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
@@ -159,37 +164,37 @@ class Api:
                 method,
                 path,
                 query_params=[(key, value) for key, value in query.items() if value is not None],
-                header_params={"Accept": "application/json, */*", "Content-Type": kind},
+                header_params={"Accept": "application/json, */*", "Content-Type": content_type},
                 body=body,
                 auth_settings=["BearerToken"],
             )
             answer = self._client.call_api(*request, _request_timeout=timeout).response
             if answer.status >= 400:
-                raise _error(method, path, answer.status, answer.data)
+                raise _api_error(method, path, answer.status, answer.data)
             yield answer
         except (HTTPError, ApiException, OSError) as error:
             raise UnreachableError(
-                f"the cluster at {self.server} does not answer: {_reason(error)}"
+                f"the cluster at {self.server} does not answer: {_root_cause(error)}"
             ) from error
         finally:
             if answer is not None:
-                answer.close()  # a stream that was left half-way can't be used again
+                answer.close()  # a connection whose stream was not read to its end can't be used again
 
 
-def _error(method: str, path: str, status: int, body: bytes) -> ApiError:
+def _api_error(method: str, path: str, status: int, body: bytes) -> ApiError:
     try:
-        told = json.loads(body)
-        message = str(told["message"])
+        answer = json.loads(body)
+        message = str(answer["message"])
     except (ValueError, KeyError, TypeError):
-        told, message = {}, body.decode("utf-8", "replace").strip() or f"{method} {path}"
+        answer, message = {}, body.decode("utf-8", "replace").strip() or f"{method} {path}"
     line = " ".join(message.split())
     if status == 401:
         line = "the cluster does not know who you are (401 Unauthorized): log in again, or choose --context"
-    return ApiError(line, status, told.get("details") or {})
+    return ApiError(line, status, answer.get("details") or {})
 
 
-def _reason(error: Exception) -> str:
-    """The last cause, which is the one that says something."""
+def _root_cause(error: Exception) -> str:
+    """The text of the last cause, without the wrappers of urllib3."""
     reason = getattr(error, "reason", None) or error
     text = str(reason).rpartition(">: ")[2] or type(reason).__name__
     return " ".join(text.split())

@@ -80,7 +80,7 @@ def _secret(api: Api, selector: Mapping[str, str] | None) -> str | None:
     if not selector:
         return None
     try:
-        found = api.find(api.core("secrets", selector["name"]))
+        found = api.find(api.core_path("secrets", selector["name"]))
     except ApiError:
         return None
     value = ((found or {}).get("data") or {}).get(selector["key"])

@@ -1,9 +1,8 @@
 """When a request is repeated: a cluster that does not answer, and an object that others change, too."""
 
-import random
 import time
-from collections.abc import Callable
-from typing import TypeVar
+
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from argo.cluster.api import ApiError, is_transient
 from job.errors import ClusterError
@@ -11,12 +10,6 @@ from job.errors import ClusterError
 _GIVE_UP = 600  # seconds without any answer
 _STARTING = 60  # seconds for which an API server that was restarted may refuse what it allowed before
 _PAUSES = (0.2, 0.5, 1, 2, 5)  # seconds
-
-_CONFLICT = 409
-_CONFLICT_ATTEMPTS = 10
-_CONFLICT_PAUSE = 0.02  # seconds; a random part of it, doubled after each attempt
-
-T = TypeVar("T")
 
 
 class Backoff:
@@ -53,16 +46,13 @@ class Backoff:
         return _STARTING if refused and self._allowed else 0
 
 
-def retry_on_conflict(update: Callable[[], T]) -> T:
-    """What `update` returns; it reads and writes, and is repeated if the object changed in between.
+retry_on_conflict = retry(
+    retry=retry_if_exception(lambda error: isinstance(error, ApiError) and error.status == 409),
+    stop=stop_after_attempt(10),
+    wait=wait_random_exponential(multiplier=0.02),  # a random part of 0.02 s, doubled each time
+    reraise=True,
+)
+"""Decorator of a function that reads an object and writes it: repeats it if the object changed in between.
 
-    Raises ApiError, also if the object changed ten times.
-    """
-    for attempt in range(_CONFLICT_ATTEMPTS):
-        try:
-            return update()
-        except ApiError as error:
-            if error.status != _CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
-                raise
-            time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))  # noqa: S311
-    raise AssertionError
+The function raises ApiError with status 409 if the object changed ten times.
+"""

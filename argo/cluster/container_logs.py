@@ -78,7 +78,7 @@ class ContainerLogReader:
 
     def _ended(self) -> bool:
         """Whether the log is whole. Raises ApiError with status 404 where the pod is gone."""
-        pod = self.api.get(self.api.core("pods", self._name))
+        pod = self.api.get(self.api.core_path("pods", self._name))
         if pod["metadata"]["uid"] != self.pod["metadata"]["uid"]:
             raise ApiError(f"{self._name}: made again", 404, {})
         phase = (pod.get("status") or {}).get("phase")
@@ -97,7 +97,7 @@ class ContainerLogReader:
             "follow": "true" if follow else None,
             "sinceTime": self._stamp or None,
         }
-        with self.api.stream(self.api.core("pods", self._name, "log"), _SILENCE, **query) as pieces:
+        with self.api.stream(self.api.core_path("pods", self._name, "log"), _SILENCE, **query) as pieces:
             self._backoff.reset()  # a job that prints nothing is no cluster that does not answer
             for line in _whole(pieces):
                 stamp, _, text = line.partition(" ")

@@ -57,8 +57,8 @@ def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
     get_workflow(api, name)
     changes: _Changes = queue.SimpleQueue()
     for kind, path, selector in (
-        ("workflow", api.workflows(), {"fieldSelector": f"metadata.name={name}"}),
-        ("pods", api.core("pods"), {"labelSelector": f"{object_names.ARGO_WORKFLOW}={name}"}),
+        ("workflow", api.workflow_path(), {"fieldSelector": f"metadata.name={name}"}),
+        ("pods", api.core_path("pods"), {"labelSelector": f"{object_names.ARGO_WORKFLOW}={name}"}),
     ):
         threading.Thread(
             target=_watch, args=(changes, kind, api, path, selector), name=f"watch {kind}", daemon=True
@@ -68,9 +68,9 @@ def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
 
 def get_workflow(api: Api, name: str) -> Object:
     """The Workflow. Raises UnknownReferenceError, naming the nearest."""
-    found = api.find(api.workflows(name))
+    found = api.find(api.workflow_path(name))
     if found is None:
-        names = [each["metadata"]["name"] for each in api.items(api.workflows())]
+        names = [each["metadata"]["name"] for each in api.list_items(api.workflow_path())]
         hint = did_you_mean(name, names, f"textgen list -n {api.namespace} shows them")
         raise UnknownReferenceError(f"no run {name!r} in {api}; {hint}")
     return found
@@ -79,7 +79,7 @@ def get_workflow(api: Api, name: str) -> Object:
 def get_snapshot(api: Api, name: str) -> RunSnapshot:
     """The run as it is now."""
     workflow = get_workflow(api, name)
-    found = api.items(api.core("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}")
+    found = api.list_items(api.core_path("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}")
     return _Waits(api).added(RunSnapshot(workflow, _ordered(found)), patient=False)
 
 

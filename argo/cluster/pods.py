@@ -86,8 +86,8 @@ def node_unresponsive(pod: Object) -> str:
 def latest_warning(api: Api, pod: Object) -> str:
     """The newest warning among the pod's events, for a wait that its status does not explain."""
     try:
-        events = api.items(
-            api.core("events"), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
+        events = api.list_items(
+            api.core_path("events"), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
         )
     except ClusterError:  # who may not look at events, or can't just now, sees the rest all the same
         return ""

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.backoff import retry_on_conflict
@@ -60,15 +59,16 @@ def change_secret(api: Api, scope: Scope, name: str, value: bytes | None) -> lis
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r}: a secret's name has letters, digits, '-', '_' and '.' only")
     _adopt(api)
-    retry_on_conflict(partial(_set, _place(api, scope), scope, name, value))
+    _set(_place(api, scope), scope, name, value)
     projects = _projects(api, scope)
     for each in projects:
-        retry_on_conflict(partial(_merge, each))
+        _merge(each)
     return [each.namespace for each in projects]
 
 
+@retry_on_conflict
 def _set(place: Api, scope: Scope, name: str, value: bytes | None) -> None:
-    before = place.find(place.core("secrets", _name(scope)))
+    before = place.find(place.core_path("secrets", _name(scope)))
     values = dict((before or {}).get("data") or {})
     if value is None and name not in values:
         raise InputError(f"{place}: no {scope} secret {name!r}; textgen secret list shows what there is")
@@ -87,15 +87,16 @@ def _projects(api: Api, scope: Scope) -> list[Api]:
     if scope is not Scope.PROJECT:
         with suppress(ApiError):  # who may not look there leaves them as they are
             selector = ",".join(f"{key}={value}" for key, value in _LABELS.items())
-            for each in api.items("/api/v1/secrets", labelSelector=selector):
+            for each in api.list_items("/api/v1/secrets", labelSelector=selector):
                 if each["metadata"]["name"] == SECRETS:
                     namespace = each["metadata"]["namespace"]
-                    found[namespace] = api.within(namespace)
+                    found[namespace] = api.in_namespace(namespace)
     return list(found.values())
 
 
+@retry_on_conflict
 def _merge(api: Api) -> None:
-    before = api.find(api.core("secrets", SECRETS))  # first: a merge of later values makes this one fail
+    before = api.find(api.core_path("secrets", SECRETS))  # first: a merge of later values makes this one fail
     values: dict[str, str] = {}
     for scope in Scope:
         values |= _values(_place(api, scope), _name(scope))
@@ -105,19 +106,19 @@ def _merge(api: Api) -> None:
 def _adopt(api: Api) -> None:
     """Keep what somebody has put into the jobs' Secret without this command, as the project's."""
     if not _is_ours(api) and (values := _values(api, SECRETS)):
-        own = api.find(api.core("secrets", _name(Scope.PROJECT)))
+        own = api.find(api.core_path("secrets", _name(Scope.PROJECT)))
         _write(api, _name(Scope.PROJECT), own, {**values, **((own or {}).get("data") or {})})
 
 
 def _is_ours(api: Api) -> bool:
-    found = api.find(api.core("secrets", SECRETS))
+    found = api.find(api.core_path("secrets", SECRETS))
     return found is None or _LABELS.items() <= (found["metadata"].get("labels") or {}).items()
 
 
 def _values(api: Api, name: str) -> Mapping[str, str]:
     """Each value in base64. A shared scope that may not be read has none for this project."""
     try:
-        found = api.find(api.core("secrets", name))
+        found = api.find(api.core_path("secrets", name))
     except ApiError as error:
         if error.status == 403 and name != _name(Scope.PROJECT):
             return {}
@@ -129,15 +130,15 @@ def _write(api: Api, name: str, before: Object | None, values: Mapping[str, str]
     """Put the values in the place of what was read; with that one's version, so that nobody's are lost."""
     body: Object = {"apiVersion": "v1", "kind": "Secret", "data": dict(values)}
     if before is None:
-        api.create(api.core("secrets"), {**body, "metadata": {"name": name, "labels": _LABELS}})
+        api.create(api.core_path("secrets"), {**body, "metadata": {"name": name, "labels": _LABELS}})
         return
     labels = {**(before["metadata"].get("labels") or {}), **_LABELS}
     metadata = {**before["metadata"], "labels": labels}
-    api.replace(api.core("secrets", name), {**before, **body, "metadata": metadata})
+    api.replace(api.core_path("secrets", name), {**before, **body, "metadata": metadata})
 
 
 def _place(api: Api, scope: Scope) -> Api:
-    return api if scope is Scope.PROJECT else api.within(SHARED_NAMESPACE)
+    return api if scope is Scope.PROJECT else api.in_namespace(SHARED_NAMESPACE)
 
 
 def _name(scope: Scope) -> str:

@@ -10,7 +10,6 @@ import gzip
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from argo import object_names
@@ -35,18 +34,15 @@ def stop_run(api: Api, name: str) -> None:
     found = workflow_status.to_run_record(get_workflow(api, name))
     if found.phase.ended:
         raise InputError(f"{name} has ended already: {found.phase}")
-    api.patch(api.workflows(name), {"spec": {"shutdown": "Stop"}})
+    api.patch(api.workflow_path(name), {"spec": {"shutdown": "Stop"}})
 
 
+@retry_on_conflict
 def retry_run(api: Api, name: str) -> tuple[str, ...]:
     """Run again the jobs that did not succeed, as the same run; their names.
 
     Raises UnknownReferenceError, and InputError for a run that has not failed or that others made.
     """
-    return retry_on_conflict(partial(_retry, api, name))
-
-
-def _retry(api: Api, name: str) -> tuple[str, ...]:
     workflow = get_workflow(api, name)
     found = workflow_status.to_run_record(workflow)
     if found.phase not in {Phase.FAILED, Phase.ERROR}:
@@ -54,7 +50,7 @@ def _retry(api: Api, name: str) -> tuple[str, ...]:
     jobs = tuple(job for job, each in found.jobs.items() if each.phase is not Phase.SUCCEEDED)
     kept = _kept_nodes(workflow)
     _delete_pods(api, name, kept)
-    api.replace(api.workflows(name), reset_workflow(workflow, kept))
+    api.replace(api.workflow_path(name), reset_workflow(workflow, kept))
     return jobs
 
 
@@ -111,10 +107,10 @@ def _prune_links(node: Mapping[str, Any], kept: Nodes) -> dict[str, Any]:
 
 def _delete_pods(api: Api, name: str, kept: Nodes) -> None:
     """The pods of the attempts that are forgotten: a new attempt's pod has the same name."""
-    for pod in api.items(api.core("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}"):
+    for pod in api.list_items(api.core_path("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}"):
         if pods.node_id(pod) not in kept:
             try:
-                api.delete(api.core("pods", pod["metadata"]["name"]))
+                api.delete(api.core_path("pods", pod["metadata"]["name"]))
             except ApiError as error:
                 if error.status != 404:
                     raise

@@ -36,4 +36,4 @@ def prepare_submission(workflow: Workflow, cluster: Path | None, given: Mapping[
 
 def create_run(api: Api, submission: Submission) -> Object:
     """The run as the cluster has taken it. Raises ClusterError."""
-    return api.create(api.workflows(), submission.made)
+    return api.create(api.workflow_path(), submission.made)

@@ -48,7 +48,9 @@ def to_run_record(workflow: Object) -> RunRecord:
 
 def list_runs(api: Api) -> list[RunRecord]:
     """The namespace's runs that textgen made, newest first. Raises ClusterError."""
-    found = api.items(api.workflows(), labelSelector=f"{object_names.MANAGED_BY}={object_names.MANAGER}")
+    found = api.list_items(
+        api.workflow_path(), labelSelector=f"{object_names.MANAGED_BY}={object_names.MANAGER}"
+    )
     return sorted(map(to_run_record, found), key=lambda each: each.started, reverse=True)
 
 

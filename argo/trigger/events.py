@@ -38,7 +38,7 @@ def report_invalid_file(api: Api, push: Push, message: str) -> None:
         "count": 1,
     }
     try:
-        api.create(api.core("events"), body)
+        api.create(api.core_path("events"), body)
     except ApiError as error:
         if error.status not in {_SEEN, _FORBIDDEN}:
             raise

@@ -45,11 +45,11 @@ def create_workflow(api: Api, made: Object) -> Object | None:
     """
     name, push = made["metadata"]["name"], get_push(made)
     try:
-        found: Object | None = api.create(api.workflows(), made)
+        found: Object | None = api.create(api.workflow_path(), made)
     except ApiError as error:
         if error.status != _CONFLICT:
             raise
-        found = api.find(api.workflows(name))
+        found = api.find(api.workflow_path(name))
     if (
         found
         and (there := get_push(found)) != push
@@ -62,13 +62,13 @@ def create_workflow(api: Api, made: Object) -> Object | None:
 def start_workflow(api: Api, workflow: Object) -> None:
     """Let it run. Does nothing to one that runs."""
     body = {"metadata": {"labels": {TRIGGER: STARTED, REPORTED: None}}, "spec": {"suspend": None}}
-    api.patch(api.workflows(workflow["metadata"]["name"]), body)
+    api.patch(api.workflow_path(workflow["metadata"]["name"]), body)
 
 
 def discard_workflow(api: Api, workflow: Object) -> None:
     """Delete one that has not started and never will."""
     try:
-        api.delete(api.workflows(workflow["metadata"]["name"]))
+        api.delete(api.workflow_path(workflow["metadata"]["name"]))
     except ApiError as error:
         if error.status != 404:
             raise
@@ -77,7 +77,9 @@ def discard_workflow(api: Api, workflow: Object) -> None:
 def mark_reported(api: Api, workflow: Object) -> None:
     """Note that its end has been reported."""
     try:
-        api.patch(api.workflows(workflow["metadata"]["name"]), {"metadata": {"labels": {REPORTED: "true"}}})
+        api.patch(
+            api.workflow_path(workflow["metadata"]["name"]), {"metadata": {"labels": {REPORTED: "true"}}}
+        )
     except ApiError as error:
         if error.status != 404:
             raise
@@ -90,13 +92,13 @@ def is_waiting(workflow: Object) -> bool:
 
 def list_waiting(api: Api) -> list[Object]:
     """Those that were created, and perhaps not recorded."""
-    return api.items(api.workflows(), labelSelector=f"{TRIGGER}={WAITING}")
+    return api.list_items(api.workflow_path(), labelSelector=f"{TRIGGER}={WAITING}")
 
 
 def list_unreported(api: Api) -> list[Object]:
     """Those that have ended, and whose end was not reported."""
     selector = f"{TRIGGER}={STARTED},!{REPORTED},{ARGO_COMPLETED}=true"
-    return api.items(api.workflows(), labelSelector=selector)
+    return api.list_items(api.workflow_path(), labelSelector=selector)
 
 
 def get_push(workflow: Object) -> Push | None:

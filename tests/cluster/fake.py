@@ -18,7 +18,7 @@ class FakeApi:
     def __init__(self, get: Answer, stream: Answer) -> None:
         self._get, self._stream = get, stream
 
-    def core(self, kind: str, name: str = "", below: str = "") -> str:
+    def core_path(self, kind: str, name: str = "", below: str = "") -> str:
         return "/".join(filter(None, (kind, name, below)))
 
     def get(self, path: str, **query: object) -> Object:
@@ -28,7 +28,7 @@ class FakeApi:
         answer: Object = found
         return answer
 
-    def items(self, path: str, **query: object) -> list[Object]:
+    def list_items(self, path: str, **query: object) -> list[Object]:
         return list(self.get(path, **query)["items"])
 
     @contextmanager

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from argo.cluster.api import ApiError, Object
 
-_REQUESTS = {"create", "find", "items", "patch", "delete", "get", "put", "put_if_absent", "post"}
+_REQUESTS = {"create", "find", "list_items", "patch", "delete", "get", "put", "put_if_absent", "post"}
 
 
 class KilledError(BaseException):
@@ -66,10 +66,10 @@ class FakeCluster:
     def __str__(self) -> str:
         return "fake/texts"
 
-    def workflows(self, name: str = "") -> str:
+    def workflow_path(self, name: str = "") -> str:
         return f"workflows/{name}"
 
-    def core(self, kind: str, name: str = "") -> str:
+    def core_path(self, kind: str, name: str = "") -> str:
         return f"{kind}/{name}"
 
     def create(self, path: str, body: Object) -> Object:
@@ -83,7 +83,7 @@ class FakeCluster:
             self.objects[key]["metadata"]["uid"] = str(uuid4())
             return copy.deepcopy(self.objects[key])
 
-    def missing_namespace(self) -> bool:
+    def is_namespace_missing(self) -> bool:
         return False
 
     def find(self, path: str) -> Object | None:
@@ -92,7 +92,7 @@ class FakeCluster:
         with self._lock:
             return copy.deepcopy(self.objects.get(path))
 
-    def items(self, path: str, labelSelector: str) -> list[Object]:  # noqa: N803
+    def list_items(self, path: str, labelSelector: str) -> list[Object]:  # noqa: N803
         parts = labelSelector.split(",")
         wanted = dict(each.split("=") for each in parts if "=" in each)
         unwanted = {each[1:] for each in parts if each.startswith("!")}
@@ -121,12 +121,12 @@ class FakeCluster:
             if self.objects.pop(path, None) is None:
                 raise ApiError(f"{path} not found", 404, {})
 
-    def of(self, kind: str) -> list[Object]:
+    def list_kind(self, kind: str) -> list[Object]:
         return [found for key, found in self.objects.items() if key.startswith(f"{kind}/")]
 
     def end(self, phase: str = "Succeeded") -> None:
         """All that has started ends."""
-        for found in self.of("workflows"):
+        for found in self.list_kind("workflows"):
             if not found["spec"].get("suspend"):
                 found["status"] = {"phase": phase}
                 found["metadata"]["labels"]["workflows.argoproj.io/completed"] = "true"

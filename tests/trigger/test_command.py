@@ -113,7 +113,7 @@ def test_a_cluster_that_does_not_answer_ends_it(
     def silent(*_: object, **__: object) -> None:
         raise ClusterError("the cluster at https://x does not answer: timed out")
 
-    monkeypatch.setattr(poll.world.cluster, "items", silent)
+    monkeypatch.setattr(poll.world.cluster, "list_items", silent)
     _, err = poll(remote.url, status=1)
     assert err == ["textgen: the cluster at https://x does not answer: timed out"]
 

@@ -104,7 +104,7 @@ def test_a_poller_that_slept_while_the_run_came_and_went_starts_nothing(world: W
     lines = world.poll(URL)
     once(world)
     assert any("was a-" in line for line in lines)
-    assert not any(each["spec"].get("suspend") for each in world.cluster.of("workflows"))
+    assert not any(each["spec"].get("suspend") for each in world.cluster.list_kind("workflows"))
 
 
 DEATHS = st.tuples(st.integers(0, 40), st.booleans(), st.booleans())

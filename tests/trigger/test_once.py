@@ -30,7 +30,7 @@ def test_a_second_submission_gets_the_first_ones_run(remote: Remote, world: Worl
     first = create(world, given)
     assert "suspend" not in first["spec"]
     assert create(world, given)["metadata"]["uid"] == first["metadata"]["uid"]
-    assert len(world.cluster.of("workflows")) == 1
+    assert len(world.cluster.list_kind("workflows")) == 1
 
 
 def test_a_poller_finds_what_ci_submitted(remote: Remote, world: World) -> None:
@@ -40,13 +40,13 @@ def test_a_poller_finds_what_ci_submitted(remote: Remote, world: World) -> None:
     world.cluster.end()
     world.cluster.expire()
     world.poll(remote.url)
-    assert not world.cluster.of("workflows")
+    assert not world.cluster.list_kind("workflows")
 
 
 def test_ci_finds_what_a_poller_submitted(remote: Remote, world: World) -> None:
     remote.push({"say.yaml": workflow()})
     world.poll(remote.url)
-    (polled,) = world.cluster.of("workflows")
+    (polled,) = world.cluster.list_kind("workflows")
     assert create(world, submission(remote))["metadata"]["uid"] == polled["metadata"]["uid"]
 
 
@@ -56,7 +56,7 @@ def test_the_next_commit_is_another_run(remote: Remote, world: World) -> None:
     create(world, given)
     remote.push()
     create(world, prepare_submission(given.workflow, None, {}))
-    assert len(world.cluster.of("workflows")) == 2
+    assert len(world.cluster.list_kind("workflows")) == 2
 
 
 def test_a_file_of_no_repository_has_no_commit(world: World, tmp_path: Path) -> None:

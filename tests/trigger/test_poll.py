@@ -38,7 +38,7 @@ def test_the_run_has_the_pushs_url_and_commit_whatever_the_file_says(remote: Rem
     event = "context: {event: {github: {url: https://old.example/x.git, ref: abc}}}\n"
     commit = remote.push({"a.yaml": event + workflow()})
     world.poll(remote.url)
-    (made,) = world.cluster.of("workflows")
+    (made,) = world.cluster.list_kind("workflows")
     given = {each["name"]: each["value"] for each in made["spec"]["arguments"]["parameters"]}
     assert given == {"github-url": remote.url, "github-ref": commit}
 
@@ -140,7 +140,7 @@ def test_a_branchs_name_is_data(branch: str, remote: Remote, world: World, tmp_p
 def test_what_a_push_is_called_is_one_line_without_control_characters(remote: Remote, world: World) -> None:
     remote.push({"\x1b]0;title\x07\n.yaml": "jobs: ["})
     (line,) = world.poll(remote.url)
-    (event,) = world.cluster.of("events")
+    (event,) = world.cluster.list_kind("events")
     assert line.isprintable()
     assert event["message"].isprintable()
     assert "\\x1b]0;title\\x07\\n.yaml" in event["message"]
@@ -161,7 +161,7 @@ def test_what_runs_is_not_lost_when_the_namespace_is_emptied(remote: Remote, wor
     for path in world.store.root.rglob("heads.json"):
         path.unlink()
     assert re.fullmatch(r"main \w{7} \S+: is a-\w{12} already", world.poll(remote.url)[0])
-    assert not world.cluster.of("workflows")
+    assert not world.cluster.list_kind("workflows")
 
 
 def test_records_are_neither_datasets_nor_garbage(remote: Remote, world: World) -> None:
@@ -182,7 +182,7 @@ def test_a_file_that_cannot_run_is_reported_once_and_the_others_run(remote: Remo
     lacking = workflow().replace("script@v1", "script@v1, resources: {instance-type: NONE}")
     commit = remote.push({"a.yaml": workflow(), **bad, "lacking.yaml": lacking})
     lines = world.poll(remote.url)
-    told = {each["involvedObject"]["name"]: each["message"] for each in world.cluster.of("events")}
+    told = {each["involvedObject"]["name"]: each["message"] for each in world.cluster.list_kind("events")}
     assert len(lines) == 4
     assert len(told) == 3
     assert f"main {commit[:7]} {FOLDER}/broken.yaml: {FOLDER}/broken.yaml:1:" in "".join(told.values())
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_run_is_reported_once_and_the_others_run(remote: Remo
         path.unlink()
     world.cluster.objects.clear()  # Events are kept for an hour
     world.poll(remote.url)
-    assert not world.cluster.of("events")
+    assert not world.cluster.list_kind("events")
 
 
 def test_a_broken_file_for_another_branch_is_no_news_here(remote: Remote, world: World) -> None:
@@ -213,7 +213,7 @@ def test_a_workflow_that_the_api_server_will_never_take_is_reported(remote: Remo
 
     world.cluster.create = refuse  # type: ignore[method-assign]
     assert "can't run: spec is wrong" in world.poll(remote.url)[0]
-    assert len(world.cluster.of("events")) == 1
+    assert len(world.cluster.list_kind("events")) == 1
 
 
 def test_what_the_cluster_refuses_for_now_is_tried_again(remote: Remote, world: World) -> None:
@@ -267,11 +267,11 @@ def test_links_are_not_followed(remote: Remote, world: World) -> None:
 def test_another_workflow_of_the_name_is_left_alone(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url)
-    (made,) = world.cluster.of("workflows")
+    (made,) = world.cluster.list_kind("workflows")
     foreign = {"metadata": {"name": made["metadata"]["name"], "labels": {}}, "spec": {"suspend": True}}
     world.cluster.objects.clear()
     world.cluster.create("workflows/", foreign)
     for path in world.store.root.rglob("*.json"):
         path.unlink()
     assert "fake/texts has another Workflow a-" in world.poll(remote.url)[0]
-    assert world.cluster.of("workflows")[0]["spec"]["suspend"]
+    assert world.cluster.list_kind("workflows")[0]["spec"]["suspend"]

@@ -220,7 +220,7 @@ def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World)
     polled(world, remote, told)
     assert told.posts[0] == ("a.yaml", CommitState.PENDING, "submitted as RUN")
     assert [each[:2] for each in told.posts[1:]] == [("b.yaml", CommitState.ERROR)]
-    (made,) = world.cluster.of("workflows")
+    (made,) = world.cluster.list_kind("workflows")
     made["metadata"] |= {"namespace": "texts", "creationTimestamp": "2026-01-01T00:00:00Z"}
     world.cluster.end("Failed")
     told.works = False

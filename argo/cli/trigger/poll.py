@@ -84,7 +84,7 @@ def _polled(poller: "Poller", url: str) -> int:
 def _store(api: "Api") -> str:
     from argo.object_names import STORE
 
-    found = api.find(api.core("configmaps", STORE)) or {}
+    found = api.find(api.core_path("configmaps", STORE)) or {}
     if url := (found.get("data") or {}).get("url"):
         return str(url)
     raise InputError(

@@ -13,7 +13,7 @@ Amounts = Mapping[str, Decimal]
 
 def check_nodes(api: Api, made: Object) -> Iterator[Problem]:
     """Each job that no node can take. Not certain: a cluster may grow one."""
-    nodes = [node for node in api.items("/api/v1/nodes") if not node["spec"].get("unschedulable")]
+    nodes = [node for node in api.list_items("/api/v1/nodes") if not node["spec"].get("unschedulable")]
     for template in made["spec"].get("templates") or ():
         if "dag" in template:
             continue

@@ -25,7 +25,7 @@ def check_argo_installed(api: Api) -> Iterator[Problem]:
         yield Problem(
             f"{api.server} has no Argo Workflows (no workflows.argoproj.io): install it, or choose --context"
         )
-    elif api.missing_namespace():
+    elif api.is_namespace_missing():
         yield Problem(f"no namespace {api.namespace!r}: create it, or choose one with -n")
 
 

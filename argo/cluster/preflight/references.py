@@ -18,7 +18,7 @@ def check_references(api: Api, workflow: Workflow, made: Object) -> Iterator[Pro
     spec = made["spec"]
     accounts = (spec.get("serviceAccountName"), (spec.get("executor") or {}).get("serviceAccountName"))
     for account in filter(None, accounts):
-        if api.find(api.core("serviceaccounts", account)) is None:
+        if api.find(api.core_path("serviceaccounts", account)) is None:
             yield Problem(f"no service account {account!r} in namespace {api.namespace}; {_BASE}")
     held: dict[tuple[str, str], set[str] | None] = {}
     told: set[tuple[str, str, str]] = set()
@@ -81,7 +81,7 @@ def _within(value: Any) -> Iterator[tuple[str, str, str]]:
 def _keys(api: Api, kind: str, name: str) -> set[str] | None:
     """The keys of an object, and "" for the object itself; None where this user may not look."""
     try:
-        found = api.find(api.core(kind, name))
+        found = api.find(api.core_path(kind, name))
     except ApiError as error:
         if error.status == 403:
             return None

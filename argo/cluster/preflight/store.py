@@ -20,7 +20,7 @@ _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 def troubles(api: Api, workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[Problem]:
     """What is wrong with the store, or missing in it. A missing ConfigMap is another check's business."""
-    url = ((api.find(api.core("configmaps", STORE)) or {}).get("data") or {}).get("url")
+    url = ((api.find(api.core_path("configmaps", STORE)) or {}).get("data") or {}).get("url")
     if not url:
         return
     try:
@@ -76,11 +76,11 @@ def _service(api: Api, endpoint: str) -> tuple[str, str] | None:
 
 
 def _serves(api: Api, name: str, namespace: str, url: str) -> Iterator[Problem]:
-    place = api.within(namespace)
-    if place.find(place.core("services", name)) is None:
+    place = api.in_namespace(namespace)
+    if place.find(place.core_path("services", name)) is None:
         yield Problem(f"the dataset store {url} is no service of the cluster: no {name!r} in {namespace}")
         return
-    slices = api.items(
+    slices = api.list_items(
         f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
         labelSelector=f"kubernetes.io/service-name={name}",
     )
@@ -110,7 +110,7 @@ def _unreachable(endpoint: str) -> str:
 def _use_credentials(api: Api) -> bool:
     """Whether this process now asks the store as the run's pods will."""
     try:
-        found = (api.find(api.core("secrets", STORE)) or {}).get("data") or {}
+        found = (api.find(api.core_path("secrets", STORE)) or {}).get("data") or {}
     except ApiError as error:
         if error.status != 403:
             raise
