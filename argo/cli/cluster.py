@@ -8,7 +8,7 @@ import click
 
 from argo.cluster.connection import connect, is_configured
 from argo.local import run_folder
-from argo.local.project import Project
+from argo.local.run_folder import Project
 from job.errors import UnknownReferenceError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def find_run(name: str, context: str | None, namespace: str | None) -> "Path | A
     """
     if context or namespace:
         return open_cluster(context, namespace)
-    folder = Project.around(Path.cwd()).runs
+    folder = Project.find(Path.cwd()).runs
     try:
         return run_folder.find(folder, name)
     except UnknownReferenceError as here:

@@ -10,7 +10,7 @@ from argo.cli.cluster import cluster_options, is_configured, open_cluster
 from argo.cli.progress import format_duration
 from argo.cli.tables import Column, format_age, output_option, print_rows
 from argo.local import run_folder
-from argo.local.project import Project
+from argo.local.run_folder import Project
 from argo.runs import RunRecord
 from job.errors import TextgenError
 
@@ -44,10 +44,10 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
 
     With --context or --namespace the cluster's only.
     """
-    folder = Project.around(Path.cwd()).runs
+    folder = Project.find(Path.cwd()).runs
     found, there, places = [], [], []
     if not (context or namespace):
-        found = run_folder.every(folder)
+        found = run_folder.read_all(folder)
         places = [str(folder)]
     if context or namespace or is_configured():
         try:

@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from argo.cli.findings import print_warnings
 from argo.cli.parameters import parameters_option
 from job.errors import InputError
+
+if TYPE_CHECKING:
+    from argo.local.runtime import Runtime
 
 
 @click.command("run")
@@ -45,22 +49,22 @@ def command(
     """
     from argo.cli.progress import Plain, Silent
     from argo.language import WorkflowError, check
-    from argo.local import plan, runner
-    from argo.local.runtimes import RUNTIMES
+    from argo.local.plan import make_plan
+    from argo.local.runner import run_plan
 
     checked = check(file)
     if checked.workflow is None:
         raise WorkflowError(checked.diagnostics)
-    made = plan.make(checked.workflow, RUNTIMES[runtime], parameters=parameters, ref=ref, secrets=secrets)
+    plan = make_plan(checked.workflow, _runtime(runtime), parameters=parameters, ref=ref, secrets=secrets)
     if not quiet:
         print_warnings(checked.diagnostics)
     report = Silent() if quiet or output else Plain(sys.stdout, list(checked.workflow.jobs))
     try:
-        run = runner.execute(made, str(file), report)
+        run = run_plan(plan, str(file), report)
     except BrokenPipeError as error:
         raise InputError("nobody reads the output any more: the run was ended") from error
     except OSError as error:
-        raise InputError(f"{error.filename or made.project.home}: {error.strerror}") from error
+        raise InputError(f"{error.filename or plan.project.home}: {error.strerror}") from error
     if output:
         from argo.cli.tables import print_value
 
@@ -70,5 +74,19 @@ def command(
     else:
         from argo.cli.results import print_results
 
-        print_results(made, run)
+        print_results(plan, run)
     return 0 if run.record.phase == "Succeeded" else 1
+
+
+def _runtime(name: str) -> "Runtime":
+    from argo.local.containers import Containers
+    from argo.local.host import Host
+    from argo.local.sandbox import Sandbox
+
+    match name:
+        case "sandbox":
+            return Sandbox()
+        case "host":
+            return Host()
+        case _:
+            return Containers(name)

@@ -8,7 +8,7 @@ from argo.language import scripts
 from argo.language.actions import ACTIONS, ActionKind, Call
 from argo.language.defaults import Defaults, Resources, resources
 from argo.language.field import Field
-from argo.language.graph import Waiting, complete_needs, same_run_datasets
+from argo.language.graph import JobLinks, complete_needs, link_same_run_datasets
 from argo.language.inputs import job_inputs, job_outputs
 from argo.language.model import Action, Container, Input, Job, Output, Script, Value, WorkflowInput
 from argo.language.values import environment
@@ -47,8 +47,8 @@ def read_jobs(field: Field, given: Mapping[str, WorkflowInput], defaults: Defaul
         field.report("too-large", f"more than {MAX_JOBS:,} jobs")
         return {}
     outputs = {name: draft.outputs for name, draft in drafts.items()}
-    waiting = {
-        name: Waiting(
+    links = {
+        name: JobLinks(
             draft.field,
             _needs(draft.fields["needs"], drafts) if "needs" in draft.fields else {},
             job_inputs(draft.fields["inputs"], given, outputs) if "inputs" in draft.fields else {},
@@ -56,11 +56,11 @@ def read_jobs(field: Field, given: Mapping[str, WorkflowInput], defaults: Defaul
         )
         for name, draft in drafts.items()
     }
-    needs = complete_needs(waiting)
-    inputs = same_run_datasets(waiting, needs) if needs is not None else None
+    needs = complete_needs(links)
+    inputs = link_same_run_datasets(links, needs) if needs is not None else None
     jobs: dict[str, Job] = {}
     for name, draft in drafts.items():
-        own = inputs[name] if inputs else {given.name: given for given, _ in waiting[name].inputs.values()}
+        own = inputs[name] if inputs else {given.name: given for given, _ in links[name].inputs.values()}
         env = {**defaults.env, **environment(draft.fields["env"])} if "env" in draft.fields else defaults.env
         own_resources = resources(draft.fields["resources"]) if "resources" in draft.fields else Resources()
         action, registry = _action(draft, own, env)

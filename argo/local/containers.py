@@ -8,9 +8,9 @@ import subprocess
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
-from argo.local import environment
-from argo.local.process import on_leash
-from argo.local.task import Access, Mount, Task
+from argo.local.machine import SECRET_VARIABLES, network_environment
+from argo.local.process import supervised
+from argo.local.runtime import Access, Mount, Task
 from job.errors import InputError
 
 _GPU = {"docker": ("--gpus", "all"), "podman": ("--device", "nvidia.com/gpu=all")}
@@ -26,33 +26,33 @@ class Containers:
     def check(self) -> None:
         if not shutil.which(self.name):
             raise InputError(f"--runtime {self.name}: {self.name} is not installed")
-        found = subprocess.run([self.name, "version"], capture_output=True, text=True, check=False)
-        if found.returncode:
-            reason = (found.stderr.strip() or f"status {found.returncode}").splitlines()[-1]
+        version = subprocess.run([self.name, "version"], capture_output=True, text=True, check=False)
+        if version.returncode:
+            reason = (version.stderr.strip() or f"status {version.returncode}").splitlines()[-1]
             raise InputError(f"--runtime {self.name}: {self.name} does not answer: {reason}")
 
-    def refusal(self, task: Task) -> str | None:
+    def why_unsupported(self, task: Task) -> str | None:
         return None
 
-    def place(self, task: Task) -> AbstractAsyncContextManager[None]:
+    def prepare(self, task: Task) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
-    def invocation(self, task: Task) -> tuple[list[str], dict[str, str]]:
+    def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
         words = [self.name, "run", "--rm", "--init", "--name", task.name, "--label", f"textgen={task.name}"]
         if Path("/dev/nvidiactl").exists():
             words += _GPU[self.name]
         for mount in task.mounts:
             words += ["--mount", _mount(mount)]
-        env = {**environment.of_network(), **task.env}
-        secret = task.secret | environment.SECRET
+        env = {**network_environment(), **task.env}
+        secret = task.secret | SECRET_VARIABLES
         for name, value in env.items():  # a secret's value comes from this command's environment
             words += ["--env", name if name in secret else f"{name}={value}"]
         if task.command:
             words += ["--entrypoint", task.command[0]]
         words += [task.image, *(task.command or ())[1:], *task.args]
         hidden = {name: value for name, value in env.items() if name in secret}
-        release = [self.name, "rm", "--force", task.name]
-        return on_leash(words, release), {**os.environ, **hidden}
+        remove = [self.name, "rm", "--force", task.name]
+        return supervised(words, cleanup=remove), {**os.environ, **hidden}
 
 
 def _mount(mount: Mount) -> str:

@@ -1,7 +1,7 @@
 """No isolation at all: scripts run as they are on this machine, and write to it.
 
-For macOS, say, where nothing else is there. /inputs, /outputs and /storage are links at those very
-places while a job runs, so jobs run one at a time.
+For macOS, say, which has no other runtime. /inputs, /outputs and /storage are links while a job runs, so
+jobs run one at a time.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from argo.local import caches, run_folder
-from argo.local.process import on_leash
-from argo.local.sandbox import path
-from argo.local.task import Access, Mount, Task
+from argo.local import model_cache, run_folder
+from argo.local.process import supervised
+from argo.local.runtime import Access, Task
+from argo.local.sandbox import search_path
 from job.errors import InputError
 
-_PLACES = ("/inputs", "/outputs", "/storage")
+_LINKS = ("/inputs", "/outputs", "/storage")
 
 
 class Host:
@@ -30,37 +30,37 @@ class Host:
         self._turn = asyncio.Lock()
 
     def check(self) -> None:
-        for place in self._links():
-            _clear(place)
+        for link in self._links():
+            _remove_stale(link)
         if not os.access(self._root, os.W_OK):
             raise InputError(
-                f"--runtime host: a job needs {', '.join(_PLACES)}, and {self._root} is not writable here; "
+                f"--runtime host: a job needs {', '.join(_LINKS)}, and {self._root} is not writable here; "
                 "run textgen as root, or choose --runtime sandbox, docker or podman"
             )
 
-    def refusal(self, task: Task) -> str | None:
+    def why_unsupported(self, task: Task) -> str | None:
         words = (*(task.command or ()), *task.args)
         if not words or words[0].startswith("-"):
             return "it needs the image's entrypoint, which only --runtime docker or podman has"
         return None
 
-    def place(self, task: Task) -> AbstractAsyncContextManager[None]:
-        return self._placed(task)
+    def prepare(self, task: Task) -> AbstractAsyncContextManager[None]:
+        return self._linked(task)
 
-    def invocation(self, task: Task) -> tuple[list[str], dict[str, str]]:
+    def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
         sources = {mount.target: str(mount.source) for mount in task.mounts}
         words = [sources.get(word, word) for word in (*(task.command or ()), *task.args)]
-        # the user's own model caches are as good as any here
-        env = {name: value for name, value in task.env.items() if caches.ENV.get(name) != value}
-        return on_leash(words), {**os.environ, "PATH": path(), **env}
+        # here jobs use the user's own model caches
+        env = {name: value for name, value in task.env.items() if model_cache.ENV.get(name) != value}
+        return supervised(words), {**os.environ, "PATH": search_path(), **env}
 
     @asynccontextmanager
-    async def _placed(self, task: Task) -> AsyncIterator[None]:
+    async def _linked(self, task: Task) -> AsyncIterator[None]:
         async with self._turn:
             targets = {mount.target: mount for mount in task.mounts}
             for mount in task.mounts:
                 if mount.access is Access.WRITE and mount.target.startswith("/inputs/"):
-                    _inside(targets["/inputs"], mount).symlink_to(mount.source)
+                    (targets["/inputs"].source / Path(mount.target).name).symlink_to(mount.source)
             try:
                 for link in self._links():
                     link.symlink_to(targets[f"/{link.name}"].source)
@@ -70,20 +70,16 @@ class Host:
                     link.unlink(missing_ok=True)
 
     def _links(self) -> list[Path]:
-        return [self._root / place[1:] for place in _PLACES]
+        return [self._root / path[1:] for path in _LINKS]
 
 
-def _inside(inputs: Mount, mount: Mount) -> Path:
-    return inputs.source / Path(mount.target).name
-
-
-def _clear(link: Path) -> None:
-    """Remove what a killed run has left. Raises InputError for anything else that is there."""
+def _remove_stale(link: Path) -> None:
+    """Remove the link of a killed run. Raises InputError if anything else is at that path."""
     if not link.is_symlink() and not link.exists():
         return
     target = link.readlink() if link.is_symlink() else link
     run = next((folder for folder in target.parents if folder.parent.name == "runs"), None)
-    ours = ".textgen" in target.parts and link.is_symlink()
-    if not ours or (run is not None and run.exists() and run_folder.is_alive(run)):
-        raise InputError(f"--runtime host: {link} is there already; a job needs that place for itself")
+    is_textgens = ".textgen" in target.parts and link.is_symlink()
+    if not is_textgens or (run is not None and run.exists() and run_folder.is_alive(run)):
+        raise InputError(f"--runtime host: {link} exists already; a job needs that path, so move it away")
     link.unlink()

@@ -1,48 +1,65 @@
 """What a job reads: where each of its inputs lies, and how the job may use it."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from argo.language.model import FromJob, FromWorkflow, Input, Job, SharedVolume, Type
-from argo.local import folders
-from argo.local.blocking import blocking
-from argo.local.state import State
-from argo.local.store import fetched
-from argo.local.task import Access, Mount
+from argo.local.job_folders import inputs_folder, outputs_folder, shared_folder
+from argo.local.plan import Plan, RunState
+from argo.local.process import run_in_thread
+from argo.local.runtime import Access, Mount
 from job.datasets import Version
+from job.files import locked
 
 
-async def of(state: State, job: Job) -> tuple[list[Mount], dict[str, str]]:
+async def mount_inputs(state: RunState, job: Job) -> tuple[list[Mount], dict[str, str]]:
     """The mounts of the job's inputs, and the version of each that is a dataset's."""
     mounts: list[Mount] = []
-    read: dict[str, str] = {}
-    for given in job.inputs.values():
-        version = _version(state, job, given)
+    versions: dict[str, str] = {}
+    for name, entry in job.inputs.items():
+        version = _version(state, job, entry)
         if version:
-            read[given.name] = str(version)
-            path = await blocking(lambda progress, v=version: fetched(state.plan, v, progress))  # type: ignore[misc]
-            mounts.append(Mount(path, f"/inputs/{given.name}", Access.READ))
+            versions[name] = str(version)
+            folder = await run_in_thread(lambda progress, v=version: _fetch(state.plan, v, progress))  # type: ignore[misc]
+            mounts.append(Mount(folder, f"/inputs/{name}", Access.READ))
         else:
-            mounts.append(_mount(state, job, given))
-    return mounts, read
+            mounts.append(_mount(state, job, entry))
+    return mounts, versions
 
 
-def _version(state: State, job: Job, given: Input) -> Version | None:
-    if isinstance(given.source, FromJob):
-        return state.made.get((given.source.job, given.source.output))
-    reference = state.plan.dataset(job, given.name)
-    if not reference:
-        return None
-    return state.plan.versions[reference]
+def _version(state: RunState, job: Job, entry: Input) -> Version | None:
+    if isinstance(entry.source, FromJob):
+        return state.versions.get((entry.source.job, entry.source.output))
+    reference = state.plan.dataset(job, entry.name)
+    return state.plan.versions[reference] if reference else None
 
 
-def _mount(state: State, job: Job, given: Input) -> Mount:
-    target = f"/inputs/{given.name}"
-    match given.source:
+def _fetch(plan: Plan, version: Version, progress: Callable[[int], None]) -> Path:
+    """The folder of a version, fetched and verified now unless an earlier job has.
+
+    Versions never change, so all runs share one copy of each.
+    """
+    base = plan.project.cache / "datasets"
+    folder = base / version.ref.namespace / version.ref.name / version.id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = base / "lock"
+    lock.touch()
+    with locked(lock):  # one fetch at a time, of all runs
+        if not folder.exists():
+            plan.datasets.fetch(version, folder, progress=progress)
+    return folder
+
+
+def _mount(state: RunState, job: Job, entry: Input) -> Mount:
+    target = f"/inputs/{entry.name}"
+    match entry.source:
         case SharedVolume():
-            return Mount(folders.shared(state.run, given.name), target, Access.WRITE)
+            return Mount(shared_folder(state.run, entry.name), target, Access.WRITE)
         case FromWorkflow(input=name):
-            file = folders.inputs(state.run, job.name) / given.name
+            file = inputs_folder(state.run, job.name) / entry.name
             file.write_bytes(str(state.plan.values[name]).encode("utf-8", "surrogateescape"))
             return Mount(file, target, Access.READ)
         case FromJob(job=producer, output=output):
-            access = Access.READ if given.type is Type.STRING else Access.PRIVATE
-            return Mount(folders.outputs(state.run, producer) / output, target, access)
-    raise AssertionError(given.source)
+            access = Access.READ if entry.type is Type.STRING else Access.PRIVATE
+            return Mount(outputs_folder(state.run, producer) / output, target, access)
+    raise AssertionError(entry.source)

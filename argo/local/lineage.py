@@ -1,26 +1,28 @@
-"""What made a version: kept with it for ever."""
+"""The lineage of a version: what made it, kept with it for ever."""
 
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
 
+from argo.language.graph import upstream_jobs
 from argo.language.model import Container, CreateModel, Job, Script
-from argo.local.plan import Plan, ancestors
+from argo.local.plan import Plan
 from argo.repository import CodeVersion
 from argo.runs import now
 
 
-def of(
+def build_lineage(
     plan: Plan,
     run: str,
     job: Job,
     *,
-    source: CodeVersion | None,
+    code: CodeVersion | None,
     inputs: Mapping[str, str],
     checkouts: Mapping[str, Mapping[str, str]],
 ) -> dict[str, object]:
     """The lineage of the job's versions; `inputs` are the versions that it read, by input."""
-    earlier = {other.name for other in ancestors(plan.workflow, job)}
+    needs = {name: other.needs for name, other in plan.workflow.jobs.items()}
+    before = {job.name} | upstream_jobs(needs)[job.name]
     lineage: dict[str, object] = {
         "run": run,
         "job": job.name,
@@ -35,16 +37,16 @@ def of(
         "textgen": version("argo-textgen"),
         "made": now().isoformat(timespec="seconds"),
     }
-    if source:
+    if code:
         lineage["repository"] = {
-            "url": source.url,
-            "commit": source.commit,
-            "dirty": source.changed > 0,
-            "changed_files": source.changed,
-            "tree": source.tree,
+            "url": code.url,
+            "commit": code.commit,
+            "dirty": code.changed > 0,
+            "changed_files": code.changed,
+            "tree": code.tree,
         }
-    if other := {name: checkout for name, checkout in checkouts.items() if name in earlier | {job.name}}:
-        lineage["checkouts"] = other
+    if earlier := {name: checkout for name, checkout in checkouts.items() if name in before}:
+        lineage["checkouts"] = earlier
     match job.action:
         case Container(image=image) | Script(image=image):
             lineage["image"] = image

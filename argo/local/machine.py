@@ -1,42 +1,62 @@
-"""This machine's file system as a job may see it: bwrap's arguments, one tuple a mount."""
+"""What a job sees of this machine: its file system, copy-on-write, and parts of the environment."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+_NETWORK = re.compile(r"(http|https|ftp|all|no)_proxy|HF_HUB_OFFLINE|HF_ENDPOINT|HF_TOKEN|PROJECT_ID", re.I)
+# These hold paths and indexes of this machine, which an image does not know.
+_MACHINE = re.compile(
+    r"LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_INDEX\w*|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS"
+)
+SECRET_VARIABLES = frozenset({"HF_TOKEN"})
 
 # A mount deeper than this below the root is seen read-only, its neighbours with it.
 _DEPTH = 3
 _RESOLV = Path("/etc/resolv.conf")
 
 
-def view(fresh: Sequence[str], needed: Iterable[Path]) -> list[tuple[str, ...]]:
-    """Everything below `/`, copy-on-write, but for the `fresh` folders, which start empty.
+def network_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables for proxies, and the model hub's address, state and token."""
+    return {name: value for name, value in environ.items() if _NETWORK.fullmatch(name)}
 
-    What is `needed` and lies in a fresh folder is put back there. The parts are to be made in order.
+
+def machine_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The network's variables, and those for language, certificates and package indexes."""
+    local = {name: value for name, value in environ.items() if _MACHINE.fullmatch(name)}
+    return {**network_environment(environ), **local}
+
+
+def overlay_mounts(fresh: Sequence[str], needed: Iterable[Path]) -> list[tuple[str, ...]]:
+    """bwrap's arguments, one tuple a mount, in the order that they must have.
+
+    Everything below `/` is copy-on-write; the `fresh` folders start empty, but what is `needed` in them
+    is mounted again.
     """
     mounted = _mount_points()
-    parts: list[tuple[str, ...]] = []
+    mounts: list[tuple[str, ...]] = []
     for entry in sorted(Path("/").iterdir()):
         if str(entry) not in (*fresh, "/inputs", "/outputs", "/storage"):
-            parts += _entry(entry, mounted, _DEPTH)
+            mounts += _mount_tree(entry, mounted, _DEPTH)
     # /proc, /dev and /sys are the caller's
     hidden = [Path(folder) for folder in fresh if folder not in {"/proc", "/dev", "/sys"}]
-    parts += [("--tmpfs", str(folder)) for folder in hidden]
-    back: list[Path] = []
+    mounts += [("--tmpfs", str(folder)) for folder in hidden]
+    again: list[Path] = []
     for path in sorted({*needed, *(path.resolve() for path in needed)}):
         if any(path.is_relative_to(folder) for folder in hidden) and not any(
-            path.is_relative_to(other) for other in back
+            path.is_relative_to(other) for other in again
         ):
-            back.append(path)
-    parts += [_overlay(path) for path in back]
+            again.append(path)
+    mounts += [_overlay(path) for path in again]
     # on many machines a link into /run
     resolv = _RESOLV.resolve()
     if resolv.is_file() and any(resolv.is_relative_to(folder) for folder in hidden):
-        parts.append(("--ro-bind", str(resolv), str(resolv)))
-    return parts
+        mounts.append(("--ro-bind", str(resolv), str(resolv)))
+    return mounts
 
 
-def _entry(path: Path, mounted: frozenset[str], depth: int) -> Iterator[tuple[str, ...]]:
+def _mount_tree(path: Path, mounted: frozenset[str], depth: int) -> Iterator[tuple[str, ...]]:
     if path.is_symlink():
         yield ("--symlink", str(path.readlink()), str(path))
     elif not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
@@ -53,7 +73,7 @@ def _entry(path: Path, mounted: frozenset[str], depth: int) -> Iterator[tuple[st
             # an overlay of this folder would not show what is mounted below it
             yield ("--dir", str(path))
             for entry in sorted(path.iterdir()):
-                yield from _entry(entry, mounted, depth - 1)
+                yield from _mount_tree(entry, mounted, depth - 1)
 
 
 def _overlay(path: Path) -> tuple[str, ...]:

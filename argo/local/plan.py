@@ -1,16 +1,17 @@
-"""Everything a run needs to know before its first job starts; what is wrong is said here."""
+"""What a run knows: all that is found out before its first job starts, and its state from then on."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from argo import repository
 from argo.language import Workflow, bind
 from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
-from argo.local.project import Project
-from argo.local.secrets import Secrets
-from argo.local.task import Runtime
+from argo.local.run_folder import Project, Run
+from argo.local.runtime import Runtime
+from argo.local.secrets import Secrets, load_secrets
+from argo.repository import CodeVersion
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, UnknownReferenceError
 
@@ -26,7 +27,7 @@ class Checkout:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`root` is the repository that holds the workflow file, None outside of one; `versions` are the
-    dataset inputs, resolved once for the run; `checkouts` stand for the git-checkout jobs."""
+    dataset inputs, resolved once for the run; `checkouts` are those of the git-checkout jobs."""
 
     workflow: Workflow
     project: Project
@@ -44,7 +45,19 @@ class Plan:
         return _reference(job, name, self.values)
 
 
-def make(
+@dataclass(slots=True)
+class RunState:
+    """What the run's earlier jobs leave for the later ones: the `versions` they made, by job and output,
+    and the commits of their `checkouts`. `code` is the version of the repository's code, if there is one."""
+
+    plan: Plan
+    run: Run
+    code: CodeVersion | None = None
+    versions: dict[tuple[str, str], Version] = field(default_factory=dict)
+    checkouts: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def make_plan(
     workflow: Workflow,
     runtime: Runtime,
     *,
@@ -52,58 +65,48 @@ def make(
     ref: str | None,
     secrets: Path | None,
 ) -> Plan:
-    """Look everything up. Raises InputError for what is missing."""
+    """Resolve everything that the run needs. Raises InputError for what is missing."""
     values = bind(workflow, parameters)
     root = repository.find_root(workflow.path.parent)
-    project = Project.around(workflow.path.parent if root else Path.cwd())
+    project = Project.find(workflow.path.parent if root else Path.cwd())
     if ref and not root:
         raise InputError(f"--ref {ref}: {workflow.path} is in no git repository")
     commit = repository.resolve_commit(root, ref) if root and ref else None
-    found = Secrets.of(workflow, secrets, os.environ)
+    secret_values = load_secrets(workflow, secrets, os.environ)
     checkouts = {
         job.name: _checkout(workflow, job, job.action, root, commit)
         for job in workflow.jobs.values()
         if isinstance(job.action, GitCheckout)
     }
     runtime.check()
-    datasets = Datasets.at(project.store)
+    datasets = Datasets.at(project.store_url)
     versions = _versions(workflow, values, datasets)
-    return Plan(workflow, project, runtime, values, found, root, commit, datasets, versions, checkouts)
-
-
-def ancestors(workflow: Workflow, job: Job) -> list[Job]:
-    """Every job that ends before this one starts, the nearest first."""
-    found: dict[str, Job] = {}
-    names = list(job.needs)
-    while names:
-        name = names.pop(0)
-        if name not in found:
-            found[name] = workflow.jobs[name]
-            names += workflow.jobs[name].needs
-    return list(found.values())
+    return Plan(
+        workflow, project, runtime, values, secret_values, root, commit, datasets, versions, checkouts
+    )
 
 
 def _versions(
     workflow: Workflow, values: Mapping[str, str | DatasetRef], datasets: Datasets
 ) -> dict[DatasetRef, Version]:
-    """What the dataset inputs that no earlier job of the run makes name now."""
-    found: dict[DatasetRef, Version] = {}
+    """The current versions of the dataset inputs that no earlier job of the run makes."""
+    versions: dict[DatasetRef, Version] = {}
     for job in workflow.jobs.values():
-        for name, given in job.inputs.items():
+        for name, entry in job.inputs.items():
             reference = _reference(job, name, values)
-            if not reference or reference in found:
+            if not reference or reference in versions:
                 continue
             try:
-                found[reference] = datasets.resolve(reference)
+                versions[reference] = datasets.resolve(reference)
             except UnknownReferenceError as error:
-                where = f"{workflow.path}:{given.at.line}:{given.at.column}: jobs.{job.name}.inputs.{name}"
+                where = f"{workflow.path}:{entry.at.line}:{entry.at.column}: jobs.{job.name}.inputs.{name}"
                 raise UnknownReferenceError(f"{where}: {error}") from error
-    return found
+    return versions
 
 
 def _reference(job: Job, name: str, values: Mapping[str, str | DatasetRef]) -> DatasetRef | None:
-    given = job.inputs[name].source
-    value = values[given.input] if isinstance(given, FromWorkflow) else given
+    source = job.inputs[name].source
+    value = values[source.input] if isinstance(source, FromWorkflow) else source
     return value if isinstance(value, DatasetRef) else None
 
 
@@ -113,14 +116,14 @@ def _checkout(
     where = f"{workflow.path}:{job.at.line}: job {job.name!r}"
     origin = repository.remote_url(root) if root else None
     event = workflow.event
-    ours = root is not None and (
+    is_this_repository = root is not None and (
         action.url is EventField.URL
         or (origin is not None and repository.is_same_repository(action.url, origin))
     )
-    if root and ours and (action.ref is None or isinstance(action.ref, EventField)):
+    if root and is_this_repository and (action.ref is None or isinstance(action.ref, EventField)):
         return Checkout(root.as_uri(), commit) if commit else Checkout(None, None)
-    from_event = root.as_uri() if root else event.url
-    url = from_event if isinstance(action.url, EventField) else action.url
+    event_url = root.as_uri() if root else event.url
+    url = event_url if isinstance(action.url, EventField) else action.url
     if url is None:
         raise InputError(
             f"{where} checks out context.event.github.url, and the file is in no git repository; "
@@ -131,6 +134,6 @@ def _checkout(
     if event.ref is None:
         raise InputError(
             f"{where} checks out context.event.github.ref of {url}, which is not this repository; "
-            "write the commit or branch, or leave `ref` out"
+            "write the commit or branch, or remove `ref`"
         )
     return Checkout(url, event.ref)

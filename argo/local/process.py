@@ -1,15 +1,20 @@
-"""Child processes: their output line by line, and no way for them to outlive a run."""
+"""Child processes and threads that end with their run."""
 
 import asyncio
 import codecs
 import contextlib
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from argo.local import supervisor
+
+WriteLine = Callable[[str], None]
+Result = TypeVar("Result")
 
 # A progress bar redraws its line many times a second; in a log it is a line now and then.
 _REDRAW_SECONDS = 5.0
@@ -17,16 +22,16 @@ _LONGEST_LINE = 1 << 16
 _END = re.compile(r"\r\n|\n|\r")
 
 
-def on_leash(command: Sequence[str], release: Sequence[str] = ()) -> list[str]:
+def supervised(command: Sequence[str], cleanup: Sequence[str] = ()) -> list[str]:
     """The command, ending when its standard input does; see argo.local.supervisor."""
-    held = [sys.executable, "-I", "-S", str(Path(supervisor.__file__)), str(len(release))]
-    return [*held, *release, *command]
+    words = [sys.executable, "-I", "-S", str(Path(supervisor.__file__)), str(len(cleanup))]
+    return [*words, *cleanup, *command]
 
 
-async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[str], None]) -> int:
-    """Run a command that holds a leash, and hand over each line it prints; its exit status.
+async def run_process(argv: Sequence[str], *, env: Mapping[str, str], write_line: WriteLine) -> int:
+    """Run a supervised command and pass on each line that it prints; its exit status.
 
-    When this is cancelled the leash is let go, and this returns only when the process has ended.
+    When this is cancelled the supervisor stops the command, and this returns only when both have ended.
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -34,15 +39,15 @@ async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[st
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=dict(env),
-        start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
+        start_new_session=True,  # a terminal's Ctrl-C reaches this process only
     )
     assert process.stdin and process.stdout  # noqa: S101 - for the type checker
-    reading = asyncio.create_task(_read(process.stdout, line))
+    reading = asyncio.create_task(_read(process.stdout, write_line))
     ended = asyncio.create_task(process.wait())
     try:
         await asyncio.wait([ended, reading], return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
-            reading.result()  # a line that could not be handed over, to a full disk say, ends the job
+            reading.result()  # a line that could not be written, to a full disk say, ends the job
         status = await ended
         # not for ever: where there is no sandbox, a daemon may have kept the pipe
         with contextlib.suppress(TimeoutError):
@@ -61,18 +66,18 @@ async def run(argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[st
         reading.cancel()
 
 
-async def _read(stream: asyncio.StreamReader, line: Callable[[str], None]) -> None:
-    lines = Lines(line)
+async def _read(stream: asyncio.StreamReader, write_line: WriteLine) -> None:
+    lines = LineSplitter(write_line)
     while chunk := await stream.read(1 << 16):
         lines.feed(chunk)
     lines.end()
 
 
-class Lines:
-    """Cuts bytes into lines of text; a line drawn over with `\\r` is handed on now and then."""
+class LineSplitter:
+    """Splits bytes into lines of text; a line that is redrawn with `\\r` is written now and then."""
 
-    def __init__(self, line: Callable[[str], None]) -> None:
-        self._line = line
+    def __init__(self, write_line: WriteLine) -> None:
+        self._write_line = write_line
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._drawn = time.monotonic()
@@ -83,20 +88,46 @@ class Lines:
         for end in _END.finditer(text):
             if end[0] == "\r" and end.end() == len(text):
                 break  # perhaps half of \r\n
-            self._hand_on(text[start : end.start()], redrawn=end[0] == "\r")
+            self._write(text[start : end.start()], redrawn=end[0] == "\r")
             start = end.end()
         self._rest = text[start:]
         if len(self._rest) > _LONGEST_LINE:
-            self._line(self._rest)
+            self._write_line(self._rest)
             self._rest = ""
 
     def end(self) -> None:
         if rest := (self._rest + self._decoder.decode(b"", final=True)).rstrip("\r"):
-            self._line(rest)
+            self._write_line(rest)
 
-    def _hand_on(self, text: str, *, redrawn: bool) -> None:
+    def _write(self, text: str, *, redrawn: bool) -> None:
         if redrawn and time.monotonic() < self._drawn + _REDRAW_SECONDS:
             return
         if redrawn:
             self._drawn = time.monotonic()
-        self._line(text)
+        self._write_line(text)
+
+
+class _CancelledError(Exception):
+    pass
+
+
+async def run_in_thread(call: Callable[[Callable[[int], None]], Result]) -> Result:
+    """The result of `call(progress)`, run in a thread.
+
+    When this is cancelled, the next call of `progress` raises, and this returns when the thread has
+    ended: nothing goes on after the run has ended.
+    """
+    stop = threading.Event()
+
+    def progress(_bytes: int) -> None:
+        if stop.is_set():
+            raise _CancelledError
+
+    thread = asyncio.ensure_future(asyncio.to_thread(call, progress))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.set()
+        with contextlib.suppress(Exception):
+            await thread
+        raise

@@ -1,4 +1,4 @@
-"""The runs of a project, and which of them are alive.
+"""The folder `.textgen` of a project: its runs, which of them are alive, and its caches.
 
 A run's own process holds a lock on the run's folder for as long as it lives, so a run whose process
 was killed is known by its free lock, whatever process has its id meanwhile.
@@ -9,18 +9,63 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from argo.runs import JobRecord, Phase, RunRecord
 from job.errors import TextgenError, UnknownReferenceError
 from job.files import locked, write_atomically
+from job.storage.open import default_url, project_root
 from job.text import did_you_mean
 
 # What Kubernetes' generateName draws from: no vowels, no look-alikes.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A repository, or any folder, that workflows run in."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path) -> "Project":
+        """The nearest folder upwards with `.textgen` or `.git` in it; `start` if there is none."""
+        return cls(project_root(start))
+
+    @property
+    def home(self) -> Path:
+        return self.root / ".textgen"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run: its run.json, and the log of each job."""
+        return self.home / "runs"
+
+    @property
+    def storage(self) -> Path:
+        """What jobs find at /storage: files that stay from run to run."""
+        return self.home / "storage"
+
+    @property
+    def cache(self) -> Path:
+        """Models that jobs have downloaded, and dataset versions that jobs have read."""
+        return self.home / "cache"
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the dataset store."""
+        return default_url(self.root)
+
+    def make_folders(self) -> None:
+        """Make the folders, ignored by git."""
+        for folder in (self.runs, self.storage, self.cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        ignore = self.home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", "utf-8")
 
 
 class Run:
@@ -49,7 +94,7 @@ class Run:
         write_atomically(self.folder / _FILE, [text.encode()])
 
 
-def new_folder(runs: Path, workflow: str) -> Path:
+def make_run_folder(runs: Path, workflow: str) -> Path:
     """Make the folder of a new run; its name is the run's."""
     stem = re.sub(r"[^a-z0-9]+", "-", workflow.lower())[:57].strip("-") or "run"
     while True:
@@ -62,22 +107,22 @@ def new_folder(runs: Path, workflow: str) -> Path:
 
 
 @contextmanager
-def alive(folder: Path) -> Iterator[None]:
-    """Hold the run's lock; the kernel lets it go when this process ends, however it ends."""
+def hold_lock(folder: Path) -> Iterator[None]:
+    """Hold the run's lock; the kernel releases it when this process ends, however it ends."""
     with locked(folder):
         yield
 
 
 def read(folder: Path) -> RunRecord:
     """A run's record. One whose process has died is Failed, and so are the jobs it was running."""
-    lost = not is_alive(folder)  # asked first: a run that ends in between is then read as ended
+    alive = is_alive(folder)  # asked first: a run that ends in between is then read as ended
     try:
         record = RunRecord.decoded(json.loads((folder / _FILE).read_text("utf-8")))
     except FileNotFoundError as error:
         raise UnknownReferenceError(f"{folder.name}: no such run") from error
     except (ValueError, KeyError, TypeError) as error:
         raise TextgenError(f"{folder / _FILE}: damaged; delete the folder {folder}") from error
-    if record.phase.ended or not lost:
+    if record.phase.ended or alive:
         return record
     message = "interrupted: its process is gone"
     jobs = {
@@ -102,7 +147,7 @@ def find(runs: Path, name: str) -> Path:
     raise UnknownReferenceError(f"no run {name!r} in {runs}; {hint}")
 
 
-def every(runs: Path) -> list[RunRecord]:
+def read_all(runs: Path) -> list[RunRecord]:
     """All runs, newest first."""
     return sorted((read(folder) for folder in _folders(runs)), key=lambda run: run.started, reverse=True)
 

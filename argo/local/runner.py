@@ -1,4 +1,4 @@
-"""A run: every job as soon as what it needs is there."""
+"""A run: every job starts as soon as the jobs that it needs have succeeded."""
 
 import asyncio
 import contextlib
@@ -11,18 +11,17 @@ from typing import Any, Protocol
 from argo import repository
 from argo.language.model import Job
 from argo.local import run_folder
-from argo.local.perform import perform
-from argo.local.plan import Plan
+from argo.local.plan import Plan, RunState
 from argo.local.run_folder import Run
-from argo.local.state import State
+from argo.local.run_job import run_job
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
 
-_OF_THE_JOB = (JobError, CheckoutError, CommitError)
+_JOB_ERRORS = (JobError, CheckoutError, CommitError)
 
 
 class Reporter(Protocol):
-    """Is told what happens, as it happens."""
+    """Shows the run as it goes on."""
 
     def started(self, run: RunRecord) -> None: ...
     def changed(self, job: str, record: JobRecord) -> None: ...
@@ -30,30 +29,30 @@ class Reporter(Protocol):
 
 
 class Interrupted(TextgenError):  # noqa: N818
-    """A signal ended the run; the exit status says which, as a shell's does."""
+    """A signal ended the run; the exit status names it, as a shell's does."""
 
     def __init__(self, number: int) -> None:
-        super().__init__("interrupted; no version was made of what was not finished")
+        super().__init__("interrupted; jobs that had not finished made no version")
         self.exit_status = 128 + number
 
 
-def execute(plan: Plan, file: str, report: Reporter) -> Run:
+def run_plan(plan: Plan, file: str, report: Reporter) -> Run:
     """Run the workflow to its end. Raises Interrupted for Ctrl-C and SIGTERM."""
-    plan.project.prepare()
-    folder = run_folder.new_folder(plan.project.runs, plan.workflow.name)
-    with run_folder.alive(folder):
+    plan.project.make_folders()
+    folder = run_folder.make_run_folder(plan.project.runs, plan.workflow.name)
+    with run_folder.hold_lock(folder):
         state = _start(plan, folder, file)
         report.started(state.run.record)
         try:
-            number = asyncio.run(_until_signal(_jobs(state, report)))
+            number = asyncio.run(_until_signal(_run_jobs(state, report)))
         finally:
-            _tidy(state.run)
+            _remove_volumes(state.run)
         if number:
             raise Interrupted(number)
         return state.run
 
 
-def _start(plan: Plan, folder: Path, file: str) -> State:
+def _start(plan: Plan, folder: Path, file: str) -> RunState:
     code = None
     if any(checkout.url is None for checkout in plan.checkouts.values()) and plan.root:
         code = repository.snapshot_working_tree(plan.root, folder / "source")
@@ -69,11 +68,11 @@ def _start(plan: Plan, folder: Path, file: str) -> State:
         started=now(),
         jobs={job.name: JobRecord(needs=job.needs) for job in plan.workflow.jobs.values()},
     )
-    return State(plan, Run(folder, record), code)
+    return RunState(plan, Run(folder, record), code)
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
-    """Do the work; the number of the signal that ended it, if one did."""
+    """Await `work`; the number of the signal that ended it, if one did."""
     caught: list[int] = []
     task = asyncio.ensure_future(work)
 
@@ -88,20 +87,20 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
     return caught[0] if caught else None
 
 
-async def _jobs(state: State, report: Reporter) -> None:
+async def _run_jobs(state: RunState, report: Reporter) -> None:
     tasks: dict[str, asyncio.Task[bool]] = {}
 
     async def after_needs(job: Job) -> bool:
-        needed = await asyncio.gather(*(tasks[name] for name in job.needs))
-        if not all(needed):
+        succeeded = await asyncio.gather(*(tasks[name] for name in job.needs))
+        if not all(succeeded):
             _change(state.run, report, job.name, phase=Phase.OMITTED, finished=now())
             return False
-        return await _job(state, job, report)
+        return await _run_and_record(state, job, report)
 
     for job in state.plan.workflow.jobs.values():
         tasks[job.name] = asyncio.create_task(after_needs(job), name=job.name)
     try:
-        done = await asyncio.gather(*tasks.values())
+        succeeded = await asyncio.gather(*tasks.values())
     except BaseException as error:
         for task in tasks.values():
             task.cancel()
@@ -114,20 +113,20 @@ async def _jobs(state: State, report: Reporter) -> None:
         raise
     failed = [f"{name}: {job.message}" for name, job in state.run.record.jobs.items() if job.message]
     state.run.change(
-        phase=Phase.SUCCEEDED if all(done) else Phase.FAILED, finished=now(), message="; ".join(failed)
+        phase=Phase.SUCCEEDED if all(succeeded) else Phase.FAILED, finished=now(), message="; ".join(failed)
     )
 
 
-async def _job(state: State, job: Job, report: Reporter) -> bool:
-    """Do one job and record how it went; whether it succeeded."""
+async def _run_and_record(state: RunState, job: Job, report: Reporter) -> bool:
+    """Run one job and record how it ended; whether it succeeded."""
     run = state.run
     folder = run.job_folder(job.name)
     folder.mkdir(parents=True)
     _change(run, report, job.name, phase=Phase.RUNNING, started=now())
     with (folder / "log").open("w", encoding="utf-8", errors="replace") as log:
 
-        def say(text: str) -> None:
-            text = state.plan.secrets.masked(text)
+        def write_line(text: str) -> None:
+            text = state.plan.secrets.mask(text)
             log.write(f"{text}\n")
             log.flush()
             report.line(job.name, text)
@@ -135,13 +134,13 @@ async def _job(state: State, job: Job, report: Reporter) -> bool:
         phase, message = Phase.SUCCEEDED, ""
         outputs: dict[str, str] = {}
         try:
-            outputs = await perform(state, job, say)
+            outputs = await run_job(state, job, write_line)
         except asyncio.CancelledError:
             _change(run, report, job.name, phase=Phase.FAILED, finished=now(), message="interrupted")
             raise
         except TextgenError as error:
-            phase = Phase.FAILED if isinstance(error, _OF_THE_JOB) else Phase.ERROR
-            message = state.plan.secrets.masked(str(error))
+            phase = Phase.FAILED if isinstance(error, _JOB_ERRORS) else Phase.ERROR
+            message = state.plan.secrets.mask(str(error))
         except OSError as error:
             phase, message = Phase.ERROR, f"{error.filename or folder}: {error.strerror}"
         if message:
@@ -154,7 +153,7 @@ def _change(run: Run, report: Reporter, job: str, **changes: object) -> None:
     report.changed(job, run.change_job(job, **changes))
 
 
-def _tidy(run: Run) -> None:
+def _remove_volumes(run: Run) -> None:
     """Volumes live until the run ends; its logs and its record stay."""
     for path in [run.folder / "source", run.folder / "volumes", *run.folder.glob("jobs/*/[io][nu]*puts")]:
         shutil.rmtree(path, ignore_errors=True)

@@ -13,14 +13,14 @@ from functools import cache
 from pathlib import Path
 
 import job
-from argo.local import environment, machine
-from argo.local.process import on_leash
-from argo.local.task import Access, Mount, Task
+from argo.local.machine import machine_environment, overlay_mounts
+from argo.local.process import supervised
+from argo.local.runtime import Access, Mount, Task
 from job.errors import InputError
 
 HOME = "/root"
 
-# Made new for each job. HOME is there even for root, whose files are nobody else's business.
+# New for each job. HOME is one of them even for root: its files are private.
 _FRESH = ("/tmp", "/run", HOME)  # noqa: S108
 # A container's usual ones: enough for apt-get and sudo, none that reaches the machine.
 _CAPABILITIES = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT"
@@ -38,23 +38,23 @@ class Sandbox:
     def check(self) -> None:
         _base()
 
-    def refusal(self, task: Task) -> str | None:
+    def why_unsupported(self, task: Task) -> str | None:
         words = (*(task.command or ()), *task.args)
         if not words or words[0].startswith("-"):
             return "it needs the image's entrypoint, which only --runtime docker or podman has"
         return None
 
-    def place(self, task: Task) -> AbstractAsyncContextManager[None]:
+    def prepare(self, task: Task) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
-    def invocation(self, task: Task) -> tuple[list[str], dict[str, str]]:
+    def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
         mounts = [word for mount in task.mounts for word in _mount(mount)]
-        command = on_leash([*(task.command or ()), *task.args])
-        env = {**environment.of_machine(), "HOME": HOME, "PATH": path()}
+        command = supervised([*(task.command or ()), *task.args])
+        env = {**machine_environment(), "HOME": HOME, "PATH": search_path()}
         return [*_base(), *mounts, "--chdir", "/", "--", *command], {**env, **task.env}
 
 
-def path() -> str:
+def search_path() -> str:
     """PATH of a job: this environment's python3 and pip3 first."""
     return f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -71,11 +71,11 @@ def _base() -> tuple[str, ...]:
         bwrap = [_bwrap(), *rights, *_isolation()]
         if failure := _failure([*bwrap, "--ro-bind", "/", "/"]):
             continue
-        view = machine.view(fresh=(*_FRESH, "/proc", "/dev", "/sys"), needed=_needed())
-        words = [word for part in view for word in part]
+        mounts = overlay_mounts(fresh=(*_FRESH, "/proc", "/dev", "/sys"), needed=_needed())
+        words = [word for mount in mounts for word in mount]
         if _failure([*bwrap, *words]):  # a file system that can't be under an overlay: which?
-            view = [_tried(bwrap, part) for part in view]
-            words = [word for part in view for word in part]
+            mounts = [_overlay_or_read_only(bwrap, mount) for mount in mounts]
+            words = [word for mount in mounts for word in mount]
             if failure := _failure([*bwrap, *words]):
                 continue
         return (*bwrap, *words)
@@ -98,32 +98,30 @@ def _isolation() -> list[str]:
     words += ["--ro-bind", "/sys", "/sys"]
     for capability in _CAPABILITIES.split():
         words += ["--cap-add", f"CAP_{capability}"]
-    for device in (found for pattern in _GPUS for found in sorted(Path("/dev").glob(pattern))):
+    for device in (path for pattern in _GPUS for path in sorted(Path("/dev").glob(pattern))):
         words += ["--dev-bind-try", str(device), str(device)]
     return words
 
 
 def _needed() -> Iterable[Path]:
-    """What the job's python3 and this package are made of, wherever that lies."""
+    """The folders of the job's python3 and of this package."""
     yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
     yield from (Path(job.__file__).parents[1], Path(__file__).parents[2])
 
 
-def _tried(bwrap: Sequence[str], part: tuple[str, ...]) -> tuple[str, ...]:
-    if part[0] != "--overlay-src" or not _failure([*bwrap, "--ro-bind", "/", "/", *_over_tmp(part)]):
-        return part
-    return ("--ro-bind", part[1], part[1])
-
-
-def _over_tmp(part: tuple[str, ...]) -> tuple[str, ...]:
-    return ("--overlay-src", part[1], "--tmp-overlay", "/tmp")  # noqa: S108
+def _overlay_or_read_only(bwrap: Sequence[str], mount: tuple[str, ...]) -> tuple[str, ...]:
+    if mount[0] != "--overlay-src":
+        return mount
+    source = mount[1]
+    overlay = ("--overlay-src", source, "--tmp-overlay", "/tmp")  # noqa: S108
+    return ("--ro-bind", source, source) if _failure([*bwrap, "--ro-bind", "/", "/", *overlay]) else mount
 
 
 def _failure(bwrap: Sequence[str]) -> str:
-    """What bwrap says against these arguments; nothing where they work."""
-    found = subprocess.run([*bwrap, "--", "/bin/sh", "-c", ":"], capture_output=True, text=True, check=False)
-    lines = found.stderr.strip().splitlines()
-    return "" if found.returncode == 0 else (lines[-1] if lines else f"bwrap: status {found.returncode}")
+    """The error of bwrap with these arguments; the empty string if they work."""
+    test = subprocess.run([*bwrap, "--", "/bin/sh", "-c", ":"], capture_output=True, text=True, check=False)
+    lines = test.stderr.strip().splitlines()
+    return "" if test.returncode == 0 else (lines[-1] if lines else f"bwrap: status {test.returncode}")
 
 
 def _mount(mount: Mount) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`secret:NAME`: from a file of NAME=value lines, else from the environment; masked in every log."""
+"""`secret:NAME`: from a file of NAME=value lines, or else from the environment; masked in every log."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,40 +13,43 @@ _LINE = re.compile(r"\s*(?:export\s+)?([^=\s]+)\s*=\s*(.*?)\s*")
 
 
 class Secrets:
-    """The values of the secrets that a workflow names."""
+    """The values of the secrets that a workflow uses."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
-
-    @classmethod
-    def of(cls, workflow: Workflow, file: Path | None, environ: Mapping[str, str]) -> "Secrets":
-        """Look all of them up. Raises InputError for the first that is nowhere, saying where it is used."""
-        known = {**environ, **(_read(file) if file else {})}
-        values = {}
-        for job in workflow.jobs.values():
-            for name in used(job):
-                if name not in known:
-                    where = f"{workflow.path}:{_line(workflow, name)}"
-                    raise InputError(
-                        f"{where}: job {job.name!r} uses secret:{name}, which is not set; "
-                        f"put {name}=VALUE into the environment or into a file given with --secrets"
-                    )
-                values[name] = known[name]
-        return cls(values)
 
     def value(self, value: Value) -> str:
         """The text of a value, secret or not."""
         return self._values[value.name] if isinstance(value, Secret) else value
 
-    def masked(self, line: str, others: frozenset[str] = frozenset()) -> str:
-        """A line of a log without any secret in it; `others` are secret too."""
-        parts = {part for value in (*self._values.values(), *others) for part in value.splitlines() if part}
+    def mask(self, line: str) -> str:
+        """A line of a log without any secret in it."""
+        parts = {part for value in self._values.values() for part in value.splitlines() if part}
         for part in sorted(parts, key=len, reverse=True):
             line = line.replace(part, MASK)
         return line
 
 
-def used(job: Job) -> Iterator[str]:
+def load_secrets(workflow: Workflow, file: Path | None, environ: Mapping[str, str]) -> Secrets:
+    """The secrets that the workflow uses, from `file` or else from `environ`.
+
+    Raises InputError for the first that is in neither, with the line that uses it.
+    """
+    known = {**environ, **(_read(file) if file else {})}
+    values = {}
+    for job in workflow.jobs.values():
+        for name in _secret_names(job):
+            if name not in known:
+                where = f"{workflow.path}:{_line(workflow, name)}"
+                raise InputError(
+                    f"{where}: job {job.name!r} uses secret:{name}, which is not set; "
+                    f"put {name}=VALUE into the environment or into a file given with --secrets"
+                )
+            values[name] = known[name]
+    return Secrets(values)
+
+
+def _secret_names(job: Job) -> Iterator[str]:
     """The names of the secrets of a job."""
     values: list[Value | None] = [*job.env.values()]
     match job.action:
@@ -64,7 +67,7 @@ def _line(workflow: Workflow, name: str) -> int:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InputError(f"{file}: can't read the secrets: {reason}") from error
@@ -72,10 +75,10 @@ def _read(file: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        parts = _LINE.fullmatch(line)
-        if not parts:
-            raise InputError(f"{file}:{number}: not a line of the form NAME=value")  # never shows it
-        name, value = parts.groups()
+        match = _LINE.fullmatch(line)
+        if not match:
+            raise InputError(f"{file}:{number}: not a line of the form NAME=value")  # it may be a secret
+        name, value = match.groups()
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         values[name] = value[1:-1] if quoted else value
     return values

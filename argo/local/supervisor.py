@@ -1,11 +1,11 @@
-"""Runs a command that must not outlive whoever started it.
+"""Runs a command that must not outlive the process that started it.
 
-    python leash.py N RELEASE-1 ... RELEASE-N COMMAND...
+    python supervisor.py N CLEANUP-1 ... CLEANUP-N COMMAND...
 
-Standard input is the leash: when it ends, because it was closed or because its holder is dead, the
-command's process group gets SIGTERM, after GRACE seconds SIGKILL, and the N words of RELEASE are run
-as a command (for what is no child of ours: a container of a daemon). Nothing of the group is left
-when this ends. The exit status is the command's, as a shell has it.
+When standard input ends, because the parent closed it or died, the command's process group gets
+SIGTERM, after GRACE seconds SIGKILL, and the N words of CLEANUP are run as a command (for what is no
+child process: a container of a daemon). No process of the group is left when this ends. The exit
+status is the command's, as a shell has it.
 
 Run by its path, without the rest of this package: it starts in a few milliseconds.
 """
@@ -21,38 +21,40 @@ GRACE = 5.0
 
 
 def main(argv: list[str]) -> int:
-    """Run the command on a leash; the exit status."""
+    """Run the command until it ends or standard input does; the exit status."""
     count = int(argv[0])
-    release, command = argv[1 : 1 + count], argv[1 + count :]
+    cleanup, command = argv[1 : 1 + count], argv[1 + count :]
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", flush=True)
         return 127
-    cut = threading.Event()
-    holder = threading.Thread(target=_hold, args=(child, release, cut), daemon=True)
-    holder.start()
+    stopping = threading.Event()
+    watcher = threading.Thread(target=_stop_at_end_of_input, args=(child, cleanup, stopping), daemon=True)
+    watcher.start()
     status = child.wait()
-    _signal(child, signal.SIGKILL)
-    if cut.is_set():
-        holder.join()
+    _signal_group(child, signal.SIGKILL)
+    if stopping.is_set():
+        watcher.join()
     return status if status >= 0 else 128 - status
 
 
-def _hold(child: "subprocess.Popen[bytes]", release: list[str], cut: threading.Event) -> None:
+def _stop_at_end_of_input(
+    child: "subprocess.Popen[bytes]", cleanup: list[str], stopping: threading.Event
+) -> None:
     while os.read(sys.stdin.fileno(), 1 << 10):
         pass
-    cut.set()
-    _signal(child, signal.SIGTERM)
+    stopping.set()
+    _signal_group(child, signal.SIGTERM)
     try:
         child.wait(GRACE)
     except subprocess.TimeoutExpired:
-        _signal(child, signal.SIGKILL)
-    if release:
-        subprocess.run(release, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+        _signal_group(child, signal.SIGKILL)
+    if cleanup:
+        subprocess.run(cleanup, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
 
 
-def _signal(child: "subprocess.Popen[bytes]", number: int) -> None:
+def _signal_group(child: "subprocess.Popen[bytes]", number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM of a group of zombies
         os.killpg(child.pid, number)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from argo.language import Checked
-from argo.language.graph import ancestors, in_order
+from argo.language.graph import in_order, upstream_jobs
 from argo.language.model import FromJob
 from job.datasets.reference import DatasetRef
 
@@ -113,4 +113,4 @@ def test_two_writers_at_once_are_warned_of_but_not_two_in_order(
 def test_the_order_follows_needs_and_else_the_file() -> None:
     needs: dict[str, tuple[str, ...]] = {"d": ("b", "c"), "a": (), "b": ("a",), "c": ("a",)}
     assert in_order(needs) == ["a", "b", "c", "d"]
-    assert ancestors(needs)["d"] == {"a", "b", "c"}
+    assert upstream_jobs(needs)["d"] == {"a", "b", "c"}

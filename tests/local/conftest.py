@@ -10,9 +10,10 @@ import pytest
 
 from argo.cli.progress import Silent
 from argo.language import load
-from argo.local import plan, runner
+from argo.local.plan import make_plan
+from argo.local.runner import run_plan
+from argo.local.runtime import Runtime
 from argo.local.sandbox import Sandbox
-from argo.local.task import Runtime
 from argo.runs import RunRecord
 from job.datasets import DatasetRef, Datasets, Manifest
 from job.errors import InputError
@@ -74,10 +75,10 @@ class Repository:
     ) -> Outcome:
         """Run a workflow file with this text, in this process."""
         file = self.write(".gradient/workflows/work.yaml", text)
-        made = plan.make(
+        plan = make_plan(
             load(file), runtime or Sandbox(), parameters=parameters or {}, ref=ref, secrets=secrets
         )
-        run = runner.execute(made, str(file), Silent())
+        run = run_plan(plan, str(file), Silent())
         return Outcome(run.record, run.folder)
 
     @property

@@ -75,7 +75,7 @@ def test_a_signal_ends_the_jobs_and_makes_no_version(
     started.send_signal(number)
     out, err = started.communicate(timeout=30)
     assert started.returncode == 128 + number
-    assert err.splitlines()[-1] == "textgen: interrupted; no version was made of what was not finished"
+    assert err.splitlines()[-1] == "textgen: interrupted; jobs that had not finished made no version"
     assert "slow  | ended by TERM" in out
     assert not processes(mark)
     assert repository.datasets.datasets() == []
@@ -99,20 +99,20 @@ def test_a_killed_run_leaves_no_process_and_is_shown_as_failed(
 
 
 def test_a_job_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path, mark: str) -> None:
-    """The leash by itself, with a command that ignores SIGTERM and a process that it has left behind."""
+    """The supervisor by itself, with a command that ignores SIGTERM and leaves a process behind."""
     text = f"trap '' TERM; (exec -a {mark} sleep 300) & touch started; while :; do sleep 1; done"
-    leash = (
+    supervisor = (
         Path(sys.modules["argo.local.supervisor"].__file__ or "")
         .read_text()
         .replace("GRACE = 5.0", "GRACE = 0.2")
     )
-    (tmp_path / "leash.py").write_text(leash)
-    words = [sys.executable, "leash.py", "2", "touch", "released", "bash", "-c", text]
-    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE) as held:
+    (tmp_path / "supervisor.py").write_text(supervisor)
+    words = [sys.executable, "supervisor.py", "2", "touch", "released", "bash", "-c", text]
+    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE) as supervised:
         eventually(lambda: (tmp_path / "started").exists() and bool(processes(mark)))
-        assert held.stdin
-        held.stdin.close()
-        assert held.wait(30) == 128 + signal.SIGKILL
+        assert supervised.stdin
+        supervised.stdin.close()
+        assert supervised.wait(30) == 128 + signal.SIGKILL
     assert (tmp_path / "released").exists()
     assert not processes(mark)
 
@@ -121,7 +121,7 @@ def test_a_log_that_can_not_be_written_ends_the_job(mark: str) -> None:
     def full(_line: str) -> None:
         raise OSError(28, "No space left on device")
 
-    command = process.on_leash(["bash", "-c", f"echo x; exec -a {mark} sleep 300"])
+    command = process.supervised(["bash", "-c", f"echo x; exec -a {mark} sleep 300"])
     with pytest.raises(OSError, match="No space left"):
-        asyncio.run(process.run(command, env=os.environ, line=full))
+        asyncio.run(process.run_process(command, env=os.environ, write_line=full))
     assert not processes(mark)

@@ -5,12 +5,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo.local.process import Lines
+from argo.local.process import LineSplitter
 
 
 def lines(chunks: list[bytes]) -> list[str]:
     found: list[str] = []
-    cutter = Lines(found.append)
+    cutter = LineSplitter(found.append)
     for chunk in chunks:
         cutter.feed(chunk)
     cutter.end()

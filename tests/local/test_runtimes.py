@@ -80,10 +80,10 @@ def test_docker_gets_volumes_as_copies(repository: Repository, calls: Path) -> N
     seen: list[bool] = []
 
     class Looking(Containers):
-        def invocation(self, task):  # type: ignore[no-untyped-def]
+        def build_command(self, task):  # type: ignore[no-untyped-def]
             inputs = next(mount.source for mount in task.mounts if mount.target == "/inputs")
             seen.append((inputs / "repo/file").exists())
-            return super().invocation(task)
+            return super().build_command(task)
 
     repository.run(workflow(clone=clone, job=job), runtime=Looking("docker"))
     ((words, _),) = map(json.loads, calls.read_text().splitlines())
@@ -127,5 +127,5 @@ def test_on_the_host_inputs_and_outputs_are_links_while_a_job_runs(
 
 def test_the_host_refuses_where_somebody_elses_folder_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "inputs").mkdir()
-    with pytest.raises(InputError, match=r"inputs is there already"):
+    with pytest.raises(InputError, match=r"inputs exists already"):
         Host(tmp_path).check()

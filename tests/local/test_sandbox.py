@@ -99,7 +99,7 @@ def test_what_is_mounted_below_a_folder_is_seen_too(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to("a")
     mounted = frozenset({f"{tmp_path}/b/mounted"})
-    parts = [(part[0], part[-1]) for part in machine._entry(tmp_path, mounted, 3)]
+    parts = [(part[0], part[-1]) for part in machine._mount_tree(tmp_path, mounted, 3)]
     assert parts == [
         ("--dir", f"{tmp_path}"),
         ("--overlay-src", f"{tmp_path}/a"),

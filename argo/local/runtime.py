@@ -1,4 +1,4 @@
-"""What a job asks of the runtime that starts it."""
+"""What a job asks of the runtime that starts it, and what every runtime does."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Access(Enum):
-    """How a job sees a path of this machine. PRIVATE: it may write, and nobody else sees that."""
+    """How a job sees a path of this machine. PRIVATE: it may write, and only this job sees the changes."""
 
     READ = "read"
     WRITE = "write"
@@ -43,20 +43,20 @@ class Task:
 
 
 class Runtime(Protocol):
-    """A way of running tasks. `name` is what --runtime calls it; inputs of a kind in `copied` are
+    """A way of running tasks. `name` is the value of --runtime; inputs whose access is in `copied` are
     copied into the folder that becomes /inputs, the others are mounted."""
 
     name: str
     copied: frozenset[Access]
 
     def check(self) -> None:
-        """Raise InputError, in one line, where this can't work on this machine."""
+        """Raise InputError, in one line, if this can't work on this machine."""
 
-    def refusal(self, task: Task) -> str | None:
-        """Why this task can't run here, or None."""
+    def why_unsupported(self, task: Task) -> str | None:
+        """Why this runtime can't run the task, or None if it can."""
 
-    def place(self, task: Task) -> AbstractAsyncContextManager[None]:
-        """Whatever must be there while the task runs."""
+    def prepare(self, task: Task) -> AbstractAsyncContextManager[None]:
+        """Set up what the task needs on this machine, and remove it when the task has ended."""
 
-    def invocation(self, task: Task) -> tuple[list[str], dict[str, str]]:
-        """The command that runs the task on a leash, and that command's environment."""
+    def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
+        """The supervised command that runs the task, and that command's environment."""

@@ -1,0 +1,83 @@
+"""One job, from its inputs to its versions."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from argo.language.model import Container, CreateModel, GitCheckout, Job, S3Download, Script, Type
+from argo.local.actions import run_checkout, run_container, run_download
+from argo.local.inputs import mount_inputs
+from argo.local.job_folders import check_output_folder, make_folders, outputs_folder, read_string
+from argo.local.lineage import build_lineage
+from argo.local.plan import RunState
+from argo.local.process import WriteLine, run_in_thread
+from argo.local.runtime import Mount
+from job.datasets import DatasetRef, Producer, Version
+from job.errors import CommitError
+
+
+async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str, str]:
+    """Run the job; its outputs as they are recorded. Raises JobError and others of job.errors."""
+    make_folders(state.run, job)
+    mounts, inputs = await mount_inputs(state, job)
+    versions: dict[str, Version] = {}
+    match job.action:
+        case GitCheckout() as action:
+            await run_checkout(state, job, action, write_line)
+        case S3Download() as action:
+            await run_download(state, job, action, write_line)
+        case CreateModel(name=name):
+            versions = await _create_model(state, job, DatasetRef.parse(name), mounts, inputs)
+        case Container() | Script() as action:
+            await run_container(state, job, action, mounts, write_line)
+    strings = [output for output in job.outputs.values() if output.type is Type.STRING]
+    outputs = {output.name: read_string(state.run, job, output) for output in strings}
+    for output in job.outputs.values():
+        if output.type is not Type.STRING:
+            check_output_folder(state.run, job, output)
+    for output in job.outputs.values():
+        if output.dataset:
+            versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
+    for name, version in versions.items():
+        state.versions[job.name, name] = version
+        outputs[name] = str(version)
+    return outputs
+
+
+async def _create_model(
+    state: RunState, job: Job, model: DatasetRef, mounts: list[Mount], inputs: Mapping[str, str]
+) -> dict[str, Version]:
+    source = next(mount.source for mount in mounts if mount.target == "/inputs/model")
+    version = await _commit(state, job, "model", model, source, inputs)
+    for output in job.outputs:
+        (outputs_folder(state.run, job.name) / output).write_text(str(version), "utf-8")
+    return {"model": version}
+
+
+async def _commit_output(
+    state: RunState, job: Job, output: str, dataset: DatasetRef, inputs: Mapping[str, str]
+) -> Version:
+    folder = outputs_folder(state.run, job.name) / output
+    try:
+        version = await _commit(state, job, output, dataset, folder, inputs)
+    except CommitError as error:
+        raise CommitError(str(error).replace(str(folder), f"/outputs/{output}")) from error
+    shutil.rmtree(folder, ignore_errors=True)  # it is in the store now
+    return version
+
+
+async def _commit(
+    state: RunState, job: Job, output: str, dataset: DatasetRef, folder: Path, inputs: Mapping[str, str]
+) -> Version:
+    run = state.run.folder.name
+    lineage = build_lineage(state.plan, run, job, code=state.code, inputs=inputs, checkouts=state.checkouts)
+    return await run_in_thread(
+        lambda progress: state.plan.datasets.commit_version(
+            replace(dataset, version="latest"),
+            folder,
+            lineage=lineage,
+            origin=Producer(run, job.name, output),
+            progress=progress,
+        )
+    )
