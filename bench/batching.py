@@ -14,7 +14,8 @@ import click
 from prompts import PROMPTS
 
 from job.generate.engines.transformers import Row, generate
-from job.generate.models import load
+from job.generate.models.find import find_model
+from job.generate.models.load import load_model
 from job.generate.prompts import Prompt
 from job.generate.settings import Settings
 
@@ -27,10 +28,10 @@ from job.generate.settings import Settings
 def main(name: str, max_new_tokens: int, rounds: int, batch_sizes: str) -> None:
     """Print new tokens per second for each batch size."""
     warnings.simplefilter("ignore")
-    model = load.load(load.find(name))
+    model = load_model(find_model(name))
     rows = [
-        Row(Prompt(str(place), text), tuple(model.tokenizer(text).input_ids), 1, max_new_tokens)
-        for place, text in enumerate(PROMPTS)
+        Row(Prompt(str(number), text), tuple(model.tokenizer(text).input_ids), 1, max_new_tokens)
+        for number, text in enumerate(PROMPTS)
     ]
     sizes = [int(size) for size in batch_sizes.split(",")]
     speeds: dict[int, list[float]] = {size: [] for size in sizes}
@@ -38,20 +39,20 @@ def main(name: str, max_new_tokens: int, rounds: int, batch_sizes: str) -> None:
     for _ in range(rounds):
         for size in sizes:
             started = time.perf_counter()
-            made = sum(
+            new_tokens = sum(
                 text.new_tokens
-                for first in range(0, len(rows), size)
-                for text in generate(model, rows[first : first + size], Settings())
+                for start in range(0, len(rows), size)
+                for text in generate(model, rows[start : start + size], Settings())
             )
-            speeds[size].append(made / (time.perf_counter() - started))
-    base = statistics.median(speeds[sizes[0]])
+            speeds[size].append(new_tokens / (time.perf_counter() - started))
+    baseline = statistics.median(speeds[sizes[0]])
     click.echo(
         f"{name}, {model.device}, {model.dtype}: {len(rows)} prompts, {max_new_tokens} new tokens each"
     )
     click.echo("batch size  tokens/s  ratio")
     for size in sizes:
         speed = statistics.median(speeds[size])
-        click.echo(f"{size:10}  {speed:8.1f}  {speed / base:5.1f}")
+        click.echo(f"{size:10}  {speed:8.1f}  {speed / baseline:5.1f}")
 
 
 if __name__ == "__main__":

@@ -20,23 +20,24 @@ from pathlib import Path
 import click
 from prompts import PROMPTS
 
-from job.generate import outputs, run
+from job.generate.outputs import ROWS
+from job.generate.run import run
 from job.generate.settings import Settings
 
 
-def texts(folder: Path) -> dict[tuple[str, int], str]:
+def read_texts(folder: Path) -> dict[tuple[str, int], str]:
     """The texts of a run by prompt and sequence number."""
-    lines = (folder / outputs.ROWS).read_text("utf-8").splitlines()
+    lines = (folder / ROWS).read_text("utf-8").splitlines()
     return {(row["prompt"], row["sequence"]): row["text"] for row in map(json.loads, lines)}
 
 
-def killed(settings: Settings, folder: Path) -> None:
-    """Start the run in a process of its own and kill it when half of its rows are there."""
+def run_and_kill(settings: Settings, folder: Path) -> None:
+    """Start the run in a process of its own and kill it when half of its rows are written."""
     flags = [
         f"--{name.replace('_', '-')}={getattr(settings, name)}"
         for name in ("model", "prompts", "num_return_sequences", "max_new_tokens", "batch_size")
     ]
-    rows = folder / outputs.ROWS
+    rows = folder / ROWS
     half = len(PROMPTS) * settings.num_return_sequences // 2
     command = [sys.executable, "-m", "job", "generate", f"--output={folder}", *flags]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -53,41 +54,41 @@ def killed(settings: Settings, folder: Path) -> None:
 def main(model: str, sequences: int, max_new_tokens: int) -> None:
     """Print the share of equal texts for each change."""
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
 
-        def prompts(name: str, chosen: tuple[str, ...]) -> str:
-            (folder / name).write_text("".join(f"{prompt}\n" for prompt in chosen), "utf-8")
+        def write_prompts(name: str, prompts: tuple[str, ...]) -> str:
+            (folder / name).write_text("".join(f"{prompt}\n" for prompt in prompts), "utf-8")
             return str(folder / name)
 
-        base = Settings(
+        baseline = Settings(
             model=model,
-            prompts=prompts("all.txt", PROMPTS),
+            prompts=write_prompts("all.txt", PROMPTS),
             num_return_sequences=sequences,
             max_new_tokens=max_new_tokens,
             batch_size=16,
         )
 
         def compare(change: str, **changed: object) -> None:
-            out = folder / change.replace(" ", "-")
-            settings = Settings(**{name: getattr(base, name) for name in Settings.__slots__} | changed)
+            output = folder / change.replace(" ", "-")
+            settings = Settings(**{name: getattr(baseline, name) for name in Settings.__slots__} | changed)
             if change == "killed and resumed":
-                killed(settings, out)
-            run.run(settings, out)
-            made, expected = texts(out), texts(folder / "base")
-            equal = sum(made[key] == expected[key] for key in made)
-            click.echo(f"{change:26} {equal:5} of {len(made):5}  {equal / len(made):7.2%}")
+                run_and_kill(settings, output)
+            run(settings, output)
+            texts, expected = read_texts(output), read_texts(folder / "baseline")
+            equal = sum(text == expected[key] for key, text in texts.items())
+            click.echo(f"{change:26} {equal:5} of {len(texts):5}  {equal / len(texts):7.2%}")
             if change == "killed and resumed":
-                same = (out / outputs.ROWS).read_bytes() == (folder / "base" / outputs.ROWS).read_bytes()
+                same = (output / ROWS).read_bytes() == (folder / "baseline" / ROWS).read_bytes()
                 assert same, "a resumed run must be the same to the byte"
 
         click.echo(
             f"{model}, {os.cpu_count()} cores: {max_new_tokens} new tokens each, against batch size 16"
         )
-        run.run(base, folder / "base")
+        run(baseline, folder / "baseline")
         compare("killed and resumed")
-        compare("prompts in another order", prompts=prompts("order.txt", PROMPTS[::-1]))
-        compare("half of the prompts", prompts=prompts("half.txt", PROMPTS[::2]))
+        compare("prompts in another order", prompts=write_prompts("order.txt", PROMPTS[::-1]))
+        compare("half of the prompts", prompts=write_prompts("half.txt", PROMPTS[::2]))
         for size in (3, 64, 1):
             compare(f"batch size {size}", batch_size=size)
 

@@ -9,7 +9,7 @@ from job.command import Group, run
 # The command's name, the module that holds it as `command`, its line in --help.
 COMMANDS = {
     "generate": ("job.generate.run", "Generate text from prompts."),
-    "model": ("job.generate.models.load", "Make a model ready and print its folder."),
+    "model": ("job.generate.models.find", "Download or convert a model and print its folder."),
     "checkout": ("job.checkout.checkout", "Check a git repository out at a commit."),
     "download": ("job.checkout.download", "Fetch objects from S3."),
     "inputs": ("job.pod.inputs", "Make what a job of a workflow finds when it starts."),

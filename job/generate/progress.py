@@ -1,4 +1,4 @@
-"""What a run says while it works: log lines, and how far it has come. All of it on stderr."""
+"""How far a run has come, on stderr."""
 
 import sys
 import time
@@ -7,23 +7,18 @@ from contextlib import contextmanager
 
 import click
 
-_EVERY_SECONDS = 5.0
+_LINE_SECONDS = 5.0
 
 Advance = Callable[[int, int], None]
 
 
-def say(line: str) -> None:
-    """Print a line of the log."""
-    click.echo(line, err=True)
-
-
 @contextmanager
-def progress(total: int, done: int = 0) -> Iterator[Advance]:
+def report_progress(total: int, done: int = 0) -> Iterator[Advance]:
     """Yield `advance(texts, new_tokens)`: a bar on a terminal, elsewhere a line every few seconds."""
-    yield from _bar(total, done) if sys.stderr.isatty() else _lines(total, done)
+    yield from _show_bar(total, done) if sys.stderr.isatty() else _print_lines(total, done)
 
 
-def _bar(total: int, done: int) -> Iterator[Advance]:
+def _show_bar(total: int, done: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,7 +42,7 @@ def _bar(total: int, done: int) -> Iterator[Advance]:
         yield advance
 
 
-def _lines(total: int, done: int) -> Iterator[Advance]:
+def _print_lines(total: int, done: int) -> Iterator[Advance]:
     started = last = time.monotonic()
     tokens = 0
 
@@ -55,8 +50,8 @@ def _lines(total: int, done: int) -> Iterator[Advance]:
         nonlocal done, last, tokens
         done, tokens = done + texts, tokens + new_tokens
         now = time.monotonic()
-        if now - last >= _EVERY_SECONDS and done < total:
+        if now - last >= _LINE_SECONDS and done < total:
             last = now
-            say(f"{done} of {total} texts, {tokens / (now - started):.0f} tokens/s")
+            click.echo(f"{done} of {total} texts, {tokens / (now - started):.0f} tokens/s", err=True)
 
     yield advance

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from job.errors import PromptError
 
-_READERS = (".txt", ".jsonl")
+_SUFFIXES = (".txt", ".jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A text to continue, kept to the character.
+    """A text to continue, unchanged to the character.
 
     `id` names it in the outputs: the `id` of a JSONL row, else `FILE:LINE`, else `prompt`.
     """
@@ -21,83 +21,80 @@ class Prompt:
     text: str
 
 
-def read(text: str, path: str = "") -> tuple[Prompt, ...]:
+def read_prompts(text: str, path: str = "") -> tuple[Prompt, ...]:
     """The prompts at `path`, in the order of their lines; without a path, `text` alone.
 
-    A folder gives its `.txt` and `.jsonl` files in the order of their names. Raises PromptError
+    Of a folder, its `.txt` and `.jsonl` files in the order of their names. Raises PromptError
     (FILE:LINE, what, what to do) for an empty prompt, bytes that are not UTF-8, a row that is
-    not `{"prompt": TEXT, "id": NAME}`, an id used twice, or nothing there.
+    not `{"prompt": TEXT, "id": NAME}`, a duplicate id, or no prompt at all.
     """
     if not path:
-        _usable(text, "prompt")
+        _check(text, "prompt")
         return (Prompt("prompt", text),)
     prompts: list[Prompt] = []
     seen: dict[str, str] = {}
-    for file in _files(Path(path)):
-        for where, prompt in _lines(file):
+    for file in _list_files(Path(path)):
+        for location, prompt in _read_lines(file):
             if prompt.id in seen:
-                raise PromptError(f"{where}: the id {prompt.id!r} is that of {seen[prompt.id]}")
-            seen[prompt.id] = where
+                raise PromptError(f"{location}: duplicate id {prompt.id!r}, first in {seen[prompt.id]}")
+            seen[prompt.id] = location
             prompts.append(prompt)
     if not prompts:
         raise PromptError(f"{path}: no prompts in it")
     return tuple(prompts)
 
 
-def _files(path: Path) -> list[Path]:
+def _list_files(path: Path) -> list[Path]:
     if not path.exists():
         raise PromptError(f"{path}: no such file or folder of prompts")
     try:
         files = (
-            sorted(file for file in path.iterdir() if file.suffix in _READERS) if path.is_dir() else [path]
+            sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
         )
     except OSError as error:
         raise PromptError(f"{path}: can't be read: {error.strerror}") from None
-    if not files or files[0].suffix not in _READERS:
-        raise PromptError(f"{path}: prompts are read from .txt and .jsonl files")
+    if not files or files[0].suffix not in _SUFFIXES:
+        raise PromptError(f"{path}: prompts must be .txt or .jsonl files")
     return files
 
 
-def _lines(file: Path) -> Iterator[tuple[str, Prompt]]:
-    """Each line's place and prompt. Only a newline ends a line: U+2028 or a form feed is text."""
+def _read_lines(file: Path) -> Iterator[tuple[str, Prompt]]:
+    """Each line's location and prompt. Only a newline ends a line: U+2028 or a form feed is text."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise PromptError(f"{file}: can't be read: {error.strerror}") from None
-    rows = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n") if data else []
-    for number, row in enumerate(rows, 1):
-        where = f"{file}:{number}"
+    lines = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n") if data else []
+    for number, raw_line in enumerate(lines, 1):
+        location = f"{file}:{number}"
         try:
-            line = row.removesuffix(b"\r").decode("utf-8")
+            line = raw_line.removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:
-            raise PromptError(f"{where}: not UTF-8 at byte {error.start} of the line") from None
-        name = f"{file.name}:{number}"
-        yield where, _row(line, name, where) if file.suffix == ".jsonl" else _usable_line(line, name, where)
+            raise PromptError(f"{location}: not UTF-8 at byte {error.start} of the line") from None
+        prompt = Prompt(f"{file.name}:{number}", line)
+        if file.suffix == ".jsonl":
+            prompt = _parse_row(line, prompt.id, location)
+        _check(prompt.text, location)
+        yield location, prompt
 
 
-def _usable_line(line: str, name: str, where: str) -> Prompt:
-    _usable(line, where)
-    return Prompt(name, line)
-
-
-def _row(line: str, name: str, where: str) -> Prompt:
+def _parse_row(line: str, default_id: str, location: str) -> Prompt:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
-        raise PromptError(f'{where}: not JSON; write {{"prompt": "..."}}, one a line') from None
+        raise PromptError(f'{location}: not JSON; write one {{"prompt": "..."}} on each line') from None
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        raise PromptError(f'{where}: no "prompt" text in this row; write {{"prompt": "..."}}')
-    key = row.get("id", name)
-    if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
-        raise PromptError(f"{where}: an id is a text or a whole number, not {json.dumps(key)}")
-    _usable(row["prompt"], where)
-    return Prompt(str(key), row["prompt"])
+        raise PromptError(f'{location}: no string "prompt" in this row; write {{"prompt": "..."}}')
+    prompt_id = row.get("id", default_id)
+    if not isinstance(prompt_id, str | int) or isinstance(prompt_id, bool) or prompt_id == "":
+        raise PromptError(f"{location}: id must be a string or an integer, not {json.dumps(prompt_id)}")
+    return Prompt(str(prompt_id), row["prompt"])
 
 
-def _usable(text: str, where: str) -> None:
+def _check(text: str, location: str) -> None:
     if not text.strip():
-        raise PromptError(f"{where}: an empty prompt; give at least a word")
+        raise PromptError(f"{location}: an empty prompt; give at least a word")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise PromptError(f"{where}: half of a surrogate pair in the prompt") from None
+        raise PromptError(f"{location}: half of a surrogate pair in the prompt") from None

@@ -18,202 +18,225 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from job.errors import InputError, PromptError, SettingsError, TextgenError
-from job.generate import outputs, prompts, settings
-from job.generate.models import load
-from job.generate.progress import progress, say
-from job.generate.prompts import Prompt
-from job.generate.settings import Settings
+from job.generate.models.find import find_model
+from job.generate.models.load import load_model
+from job.generate.outputs import TEXTS, Outputs, open_outputs
+from job.generate.progress import report_progress
+from job.generate.prompts import Prompt, read_prompts
+from job.generate.settings import TABLE, Settings, load_settings
 
 if TYPE_CHECKING:
     from job.generate.engines.transformers import Row
     from job.generate.models.load import Model
 
-# These name things that the record and the rows hold in full: prompts, the model found, the device used.
-_NAMES = ("prompt", "prompts", "model", "revision", "device", "dtype")
+# Recorded as what they lead to: the prompts' texts, the model's revision, the device and dtype in use.
+_RESOLVED = ("prompt", "prompts", "model", "revision", "device", "dtype")
 
 
-def run(chosen: Settings, folder: Path, overwrite: bool = False) -> None:
-    """Generate all texts of a run into `folder`, or go on where an earlier process stopped.
+def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
+    """Generate all texts of a run into `folder`, or continue where an earlier process stopped.
 
-    Raises InputError before anything is written, TextgenError where the disk or the device fails.
+    Raises InputError before anything is written, TextgenError if the disk or the device fails.
     """
-    texts = prompts.read(chosen.prompt, chosen.prompts)
-    source = load.find(chosen.model, chosen.revision)
-    model = load.load(source, chosen.device, chosen.dtype)
-    say(f"model {source.name}, revision {source.revision}, device {model.device}, dtype {model.dtype}")
-    rows = _rows(model, texts, chosen)
-    with outputs.opened(folder, overwrite) as out:
-        record = _begin(out, chosen, texts, model)
+    prompts = read_prompts(settings.prompt, settings.prompts)
+    files = find_model(settings.model, settings.revision)
+    model = load_model(files, settings.device, settings.dtype)
+    _log(f"model {files.name}, revision {files.revision}, device {model.device}, dtype {model.dtype}")
+    rows = _build_rows(model, prompts, settings)
+    with open_outputs(folder, overwrite) as outputs:
+        identity = _build_identity(settings, prompts, model)
+        _check_identity(outputs, identity)
+        record = _build_record(settings, prompts, identity, len(outputs.rows))
+        outputs.write_record(record)
         try:
-            made, seconds = _generate(out, model, rows, chosen)
+            new_tokens, seconds = _generate_missing(outputs, model, rows, settings)
         except BaseException:
-            with suppress(TextgenError):  # on a full disk the first error is the one to tell
-                out.write_record(record | {"state": "stopped", "rows": len(out.rows)})
+            with suppress(TextgenError):  # on a full disk the first error is the one to show
+                outputs.write_record(record | {"state": "stopped", "rows": len(outputs.rows)})
             raise
-        out.write_texts(chosen.num_return_sequences)
-        speed = made / seconds if seconds else 0.0
-        out.write_record(
+        outputs.write_texts(settings.num_return_sequences)
+        tokens_per_second = new_tokens / seconds if seconds else 0.0
+        outputs.write_record(
             record
-            | {"state": "completed", "rows": len(out.rows), "finished": _now()}
-            | {"new_tokens": made, "seconds": round(seconds, 3), "tokens_per_second": round(speed, 1)}
+            | {"state": "completed", "rows": len(outputs.rows), "finished": _now()}
+            | {"new_tokens": new_tokens, "seconds": round(seconds, 3)}
+            | {"tokens_per_second": round(tokens_per_second, 1)}
         )
-    say(f"{made} new tokens in {seconds:.1f} s, {speed:.0f} tokens/s")
-    say(f"{len(out.rows)} texts in {folder / outputs.TEXTS}")
+    _log(f"{new_tokens} new tokens in {seconds:.1f} s, {tokens_per_second:.0f} tokens/s")
+    _log(f"{len(outputs.rows)} texts in {folder / TEXTS}")
 
 
-def _rows(model: "Model", texts: Sequence[Prompt], chosen: Settings) -> "list[Row]":
-    """The whole work list, in the order of the prompts. Raises PromptError, SettingsError."""
+def _build_rows(model: "Model", prompts: Sequence[Prompt], settings: Settings) -> "list[Row]":
+    """All texts to generate, in the order of the prompts. Raises PromptError, SettingsError."""
     from job.generate.engines.transformers import Row
 
     rows = []
-    for prompt in texts:
-        tokens = tuple(model.tokenizer(prompt.text).input_ids)
-        if not tokens:
-            raise PromptError(f"prompt {prompt.id}: the model's tokenizer makes nothing of it")
-        limit = chosen.max_new_tokens or chosen.max_length - len(tokens)
-        if limit < 1:
+    for prompt in prompts:
+        token_ids = tuple(model.tokenizer(prompt.text).input_ids)
+        if not token_ids:
+            raise PromptError(f"prompt {prompt.id}: the model's tokenizer gives no tokens for it")
+        max_new_tokens = settings.max_new_tokens or settings.max_length - len(token_ids)
+        if max_new_tokens < 1:
             raise SettingsError(
-                f"max_length ({chosen.max_length}) must be above the {len(tokens)} tokens of the prompt "
+                f"max_length ({settings.max_length}) must be above the {len(token_ids)} tokens of the prompt "
                 f"{prompt.id!r}; raise it, or give max_new_tokens instead"
             )
-        if model.context_length and len(tokens) + limit > model.context_length:
+        length = len(token_ids) + max_new_tokens
+        if model.context_length and length > model.context_length:
             raise SettingsError(
-                f"{len(tokens) + limit} tokens for the prompt {prompt.id!r} are more than the "
-                f"{model.context_length} that {model.source.name} holds; lower max_length or max_new_tokens"
+                f"{length} tokens for the prompt {prompt.id!r} are more than the context of "
+                f"{model.files.name} ({model.context_length} tokens); lower max_length or max_new_tokens"
             )
-        rows += [Row(prompt, tokens, number, limit) for number in range(1, chosen.num_return_sequences + 1)]
+        rows += [
+            Row(prompt, token_ids, sequence, max_new_tokens)
+            for sequence in range(1, settings.num_return_sequences + 1)
+        ]
     return rows
 
 
-def _begin(out: outputs.Outputs, chosen: Settings, texts: Sequence[Prompt], model: "Model") -> dict[str, Any]:
-    """Write the record of a run that starts. Raises InputError where another run's rows lie."""
-    names = ("torch", "transformers", "tokenizers", "numpy")
-    told = json.dumps([asdict(prompt) for prompt in texts]).encode()
-    decisive: dict[str, Any] = {
-        **{name: value for name, value in asdict(chosen).items() if name not in _NAMES},
-        "model": model.source.name,
-        "revision": model.source.revision,
+def _build_identity(settings: Settings, prompts: Sequence[Prompt], model: "Model") -> dict[str, Any]:
+    """Everything that the texts depend on: two runs of one identity may share a folder."""
+    libraries = ("torch", "transformers", "tokenizers", "numpy")
+    prompts_json = json.dumps([asdict(prompt) for prompt in prompts])
+    return {
+        **{name: value for name, value in asdict(settings).items() if name not in _RESOLVED},
+        "model": model.files.name,
+        "revision": model.files.revision,
         "device": model.device.type,
         "dtype": model.dtype,
-        "prompts": hashlib.sha256(told).hexdigest(),
-        "versions": {"textgen": version("argo-textgen"), **{name: version(name) for name in names}},
+        "prompts": hashlib.sha256(prompts_json.encode()).hexdigest(),
+        "versions": {"textgen": version("argo-textgen"), **{name: version(name) for name in libraries}},
     }
-    there = out.record()
-    if out.rows or there:
-        before = there.get("run", {})
-        differ = [name for name in decisive if before.get(name) != decisive[name]]
-        if differ:
-            raise InputError(
-                f"{out.folder}: holds the texts of another run ({_difference(differ, before, decisive)}); "
-                "use --overwrite or another --output"
-            )
-        say(f"{len(out.rows)} texts are there already")
-    record = {
+
+
+def _check_identity(outputs: Outputs, identity: Mapping[str, Any]) -> None:
+    """Raise InputError if the folder holds the texts of another run."""
+    record = outputs.read_record()
+    if not (outputs.rows or record):
+        return
+    earlier = record.get("run", {})
+    different = [name for name in identity if earlier.get(name) != identity[name]]
+    if different:
+        raise InputError(
+            f"{outputs.folder}: holds the texts of another run "
+            f"({_describe_difference(different, earlier, identity)}); use --overwrite or another --output"
+        )
+    _log(f"{len(outputs.rows)} texts are there already")
+
+
+def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    if not earlier:
+        return "without a run.json"
+    long = [name for name in names if name in ("prompts", "versions")]
+    values = [f"{name} {earlier.get(name)} there, {now[name]} here" for name in names if name not in long]
+    return "; ".join(values + [f"other {name}" for name in long])
+
+
+def _build_record(
+    settings: Settings, prompts: Sequence[Prompt], identity: Mapping[str, Any], resumed_at: int
+) -> dict[str, Any]:
+    """The run.json of a run that starts."""
+    import torch
+
+    return {
         "state": "running",
-        "run": decisive,
-        "settings": asdict(chosen),
-        "prompts": len(texts),
+        "run": identity,
+        "settings": asdict(settings),
+        "prompts": len(prompts),
         "python": platform.python_version(),
-        "threads": _threads(),
+        "threads": torch.get_num_threads(),
         "started": _now(),
-        "resumed_at": len(out.rows),
+        "resumed_at": resumed_at,
     }
-    out.write_record(record)
-    return record
 
 
-def _difference(names: Sequence[str], before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    if not before:
-        return "without a record"
-    short = [name for name in names if name in ("prompts", "versions")]
-    told = [f"{name} {before.get(name)} there, {now[name]} here" for name in names if name not in short]
-    return "; ".join(told + [f"other {name}" for name in short])
-
-
-def _generate(
-    out: outputs.Outputs, model: "Model", rows: "Sequence[Row]", chosen: Settings
+def _generate_missing(
+    outputs: Outputs, model: "Model", rows: "Sequence[Row]", settings: Settings
 ) -> tuple[int, float]:
-    """Make the rows that are missing; return the new tokens and the seconds."""
+    """Generate the rows that are missing; the number of new tokens, and the seconds."""
     import torch
 
     from job.generate.engines.transformers import generate
 
-    made, started, done = 0, time.monotonic(), len(out.rows)
-    with progress(len(rows), done) as advance:
-        # Batches lie at the same places in a resumed run, so that a torn one is computed again
-        # in its very shape and its missing rows come out the same to the byte.
-        for first in range(0, len(rows), chosen.batch_size):
-            batch = rows[first : first + chosen.batch_size]
-            if first + len(batch) <= done:
+    new_tokens, started, done = 0, time.monotonic(), len(outputs.rows)
+    with report_progress(len(rows), done) as advance:
+        # A resumed run has its batches at the same places: a torn batch is computed again in its whole
+        # shape, so that its missing rows come out the same to the byte.
+        for start in range(0, len(rows), settings.batch_size):
+            batch = rows[start : start + settings.batch_size]
+            if start + len(batch) <= done:
                 continue
             try:
-                texts = generate(model, batch, chosen)
+                texts = generate(model, batch, settings)
             except torch.OutOfMemoryError:
                 raise TextgenError(f"{model.device}: out of memory; lower batch_size") from None
-            fresh = [
+            missing = [
                 {
                     "id": row.prompt.id,
                     "prompt": row.prompt.text,
-                    "sequence": row.number,
+                    "sequence": row.sequence,
                     "text": text.text,
-                    "prompt_tokens": len(row.tokens),
+                    "prompt_tokens": len(row.token_ids),
                     "new_tokens": text.new_tokens,
                     "finish_reason": text.finish_reason,
                 }
                 for row, text in zip(batch, texts, strict=True)
-            ][max(done - first, 0) :]
-            out.append(fresh)
-            tokens = sum(text.new_tokens for text in texts)
-            made += tokens
-            advance(len(fresh), tokens)
-    return made, time.monotonic() - started
+            ][max(done - start, 0) :]
+            outputs.append(missing)
+            batch_tokens = sum(text.new_tokens for text in texts)
+            new_tokens += batch_tokens
+            advance(len(missing), batch_tokens)
+    return new_tokens, time.monotonic() - started
 
 
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
+def _log(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _flags(function: Callable[..., None]) -> Callable[..., None]:
-    """An option for each row of the table of settings."""
-    for name, row in reversed(list(settings.TABLE.items())):
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(row.default, bool):
-            option = click.option(f"{flag}/--no-{name}", name, default=None, help=row.metadata["about"])
+def _settings_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each setting of the table."""
+    for name, setting in reversed(list(TABLE.items())):
+        flag, text = f"--{name.replace('_', '-')}", setting.metadata["help"]
+        if isinstance(setting.default, bool):
+            option = click.option(f"{flag}/--no-{name}", name, default=None, help=text)
         else:
-            kind = type(row.default).__name__.upper().replace("STR", "TEXT")
-            option = click.option(flag, name, metavar=kind, help=row.metadata["about"])
+            metavar = type(setting.default).__name__.upper().replace("STR", "TEXT")
+            option = click.option(flag, name, metavar=metavar, help=text)
         function = option(function)
     return function
 
 
-def _stop(*_: object) -> None:
+def _exit_on_sigterm(*_: object) -> None:
     raise SystemExit(143)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="Instead of job/settings.toml.")
-@click.option("--inputs", type=click.Path(path_type=Path), help="A folder with one file for each setting.")
+@click.option(
+    "--settings",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Settings file, in place of job/settings.toml.",
+)
+@click.option("--inputs", type=click.Path(path_type=Path), help="Folder with one file for each setting.")
 @click.option(
     "--output",
     "folder",
     type=click.Path(path_type=Path),
     default=Path("outputs"),
     show_default=True,
-    help="The folder for the texts; a run that was stopped there goes on.",
+    help="Folder for the texts; a run that was stopped in it continues.",
 )
-@click.option("--overwrite", is_flag=True, help="Throw away the texts of another run in that folder.")
-@_flags
+@click.option("--overwrite", is_flag=True, help="Delete the texts of another run in that folder.")
+@_settings_options
 def command(file: Path | None, inputs: Path | None, folder: Path, overwrite: bool, **flags: object) -> None:
     """Generate text from prompts."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    chosen = settings.load(file, inputs, os.environ, given)
-    signal.signal(signal.SIGTERM, _stop)
+    given_flags = {name: value for name, value in flags.items() if value is not None}
+    settings = load_settings(file, inputs, os.environ, given_flags)
+    signal.signal(signal.SIGTERM, _exit_on_sigterm)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run(chosen, folder, overwrite)
+        run(settings, folder, overwrite)

@@ -1,4 +1,7 @@
-"""From prompts to texts, a batch at a time: the one place that runs the network."""
+"""The transformers engine: rows in, texts out, one batch at a time.
+
+In shapes, B is the number of rows, T the tokens of the longest prompt, V the size of the vocabulary.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,19 +27,19 @@ from job.generate.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A text to make: its prompt, the prompt's tokens, its number from 1, the most new tokens."""
+    """A text to generate: text number `sequence`, from 1, of its prompt."""
 
     prompt: Prompt
-    tokens: tuple[int, ...]
-    number: int
-    limit: int
+    token_ids: tuple[int, ...]  # the prompt's
+    sequence: int
+    max_new_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text made. `text` begins with the prompt, as the text-generation pipeline gives it.
+    """A generated text, which begins with the prompt, as in the text-generation pipeline.
 
-    finish_reason: `stop` where the model ended the text, `length` where the limit did.
+    finish_reason: `stop` if the model ended the text, `length` if `max_new_tokens` did.
     """
 
     text: str
@@ -45,94 +48,105 @@ class Text:
 
 
 def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Text]:
-    """Continue all rows in one batch; a text is its row's alone, whatever the others are."""
-    width = max(len(row.tokens) for row in rows)
-    padding = model.stop_ids[0] if model.stop_ids else 0
-    pads = [width - len(row.tokens) for row in rows]
-    # ids, mask: [B, width], padded on the left so that all rows go on at the same column.
-    ids = [[padding] * pad + list(row.tokens) for pad, row in zip(pads, rows, strict=True)]
-    mask = [[0] * pad + [1] * len(row.tokens) for pad, row in zip(pads, rows, strict=True)]
-    limits = torch.tensor([row.limit for row in rows], device=model.device)
+    """Continue all rows in one batch; no text depends on the other rows."""
+    prompt_length = max(len(row.token_ids) for row in rows)
+    paddings = [prompt_length - len(row.token_ids) for row in rows]
+    pad_id = model.stop_ids[0] if model.stop_ids else 0
+    # [B, T], padded on the left: all rows continue at the same column
+    input_ids = [
+        [pad_id] * padding + list(row.token_ids) for padding, row in zip(paddings, rows, strict=True)
+    ]
+    attention_mask = [[0] * padding + [1] * (prompt_length - padding) for padding in paddings]
+    max_new_tokens = torch.tensor([row.max_new_tokens for row in rows], device=model.device)  # [B]
     with torch.inference_mode():
-        made = model.network.generate(
-            inputs=torch.tensor(ids, device=model.device),
-            attention_mask=torch.tensor(mask, device=model.device),
+        output_ids = model.network.generate(  # [B, T + new]
+            inputs=torch.tensor(input_ids, device=model.device),
+            attention_mask=torch.tensor(attention_mask, device=model.device),
             generation_config=GenerationConfig(
                 do_sample=False,
-                max_new_tokens=max(row.limit for row in rows),
+                max_new_tokens=int(max_new_tokens.max()),
                 eos_token_id=list(model.stop_ids) or None,
-                pad_token_id=padding,
+                pad_token_id=pad_id,
             ),
-            logits_processor=_processors(rows, settings, pads, model.device),
-            stopping_criteria=StoppingCriteriaList([_RowLimits(width, limits)]),
+            logits_processor=_logits_processors(rows, paddings, settings, model.device),
+            stopping_criteria=StoppingCriteriaList([_MaxNewTokens(prompt_length, max_new_tokens)]),
         )
-    return [_text(model, row, new) for row, new in zip(rows, made[:, width:].tolist(), strict=True)]
+    new_ids = output_ids[:, prompt_length:].tolist()  # [B, new]
+    return [_decode_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
 
 
-def _text(model: Model, row: Row, new: list[int]) -> Text:
-    new = new[: row.limit]
-    end = next((place for place, token in enumerate(new) if token in model.stop_ids), None)
-    if end is not None:
-        new = new[: end + 1]
-    before = _decode(model, row.tokens)
-    # The prompt is kept to the character, which decoding its tokens would not always do.
-    text = row.prompt.text + _decode(model, (*row.tokens, *new))[len(before) :]
-    return Text(text, len(new), "length" if end is None else "stop")
+def _decode_row(model: Model, row: Row, new_ids: list[int]) -> Text:
+    new_ids = new_ids[: row.max_new_tokens]
+    stop = next((column for column, token in enumerate(new_ids) if token in model.stop_ids), None)
+    if stop is not None:
+        new_ids = new_ids[: stop + 1]
+    decoded_prompt = _decode(model, row.token_ids)
+    # The prompt's own characters, which decoding its tokens would not always give back.
+    text = row.prompt.text + _decode(model, (*row.token_ids, *new_ids))[len(decoded_prompt) :]
+    return Text(text, len(new_ids), "length" if stop is None else "stop")
 
 
-def _decode(model: Model, tokens: Sequence[int]) -> str:
+def _decode(model: Model, token_ids: Sequence[int]) -> str:
     return str(
-        model.tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        model.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     )
 
 
-def _processors(
-    rows: Sequence[Row], settings: Settings, pads: list[int], device: torch.device
+def _logits_processors(
+    rows: Sequence[Row], paddings: Sequence[int], settings: Settings, device: torch.device
 ) -> LogitsProcessorList:
-    chosen = LogitsProcessorList()
+    processors = LogitsProcessorList()
     if settings.repetition_penalty != 1:
-        chosen.append(_RepetitionPenalty(settings.repetition_penalty, pads))
+        processors.append(_RepetitionPenalty(settings.repetition_penalty, paddings))
     if settings.greedy:
-        return chosen
+        return processors
     if settings.temperature != 1:
-        chosen.append(TemperatureLogitsWarper(settings.temperature))
+        processors.append(TemperatureLogitsWarper(settings.temperature))
     if settings.top_k:
-        chosen.append(TopKLogitsWarper(settings.top_k))
+        processors.append(TopKLogitsWarper(settings.top_k))
     if settings.top_p < 1:
-        chosen.append(TopPLogitsWarper(settings.top_p))
-    streams = [sampling.uniforms(settings.seed, row.prompt.text, row.number, row.limit) for row in rows]
-    width = len(rows[0].tokens) + pads[0]
-    chosen.append(_Draw(width, torch.from_numpy(sampling.stack(streams)).to(device)))
-    return chosen
+        processors.append(TopPLogitsWarper(settings.top_p))
+    streams = [
+        sampling.uniforms(settings.seed, row.prompt.text, row.sequence, row.max_new_tokens) for row in rows
+    ]
+    prompt_length = len(rows[0].token_ids) + paddings[0]
+    processors.append(_Sample(prompt_length, torch.from_numpy(sampling.stack(streams)).to(device)))
+    return processors
 
 
 class _RepetitionPenalty(LogitsProcessor):
-    """The library's penalty, without its taking a batch's padding for text."""
+    """transformers' penalty, which alone would take a batch's padding for text."""
 
-    def __init__(self, penalty: float, pads: list[int]) -> None:
-        self.penalty, self.pads = RepetitionPenaltyLogitsProcessor(penalty), pads
+    def __init__(self, penalty: float, paddings: Sequence[int]) -> None:
+        self.penalty, self.paddings = RepetitionPenaltyLogitsProcessor(penalty), paddings
 
-    def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        rows = enumerate(self.pads)
-        return torch.cat([self.penalty(ids[row : row + 1, pad:], scores[row : row + 1]) for row, pad in rows])
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        # input_ids: [B, T + new], scores: [B, V]
+        return torch.cat(
+            [
+                self.penalty(input_ids[row : row + 1, padding:], scores[row : row + 1])
+                for row, padding in enumerate(self.paddings)
+            ]
+        )
 
 
-class _Draw(LogitsProcessor):
-    """Draws each row's token from the row's own stream and leaves only that one to be taken."""
+class _Sample(LogitsProcessor):
+    """Samples each row's token from the row's own random stream and leaves only that one to be taken."""
 
-    def __init__(self, width: int, uniforms: torch.Tensor) -> None:
-        self.width, self.uniforms = width, uniforms  # uniforms: [B, steps], float64
+    def __init__(self, prompt_length: int, uniforms: torch.Tensor) -> None:
+        self.prompt_length, self.uniforms = prompt_length, uniforms  # uniforms: [B, new], float64
 
-    def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        tokens = sampling.draw(scores, self.uniforms[:, ids.shape[1] - self.width])
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        # input_ids: [B, T + new], scores: [B, V]
+        tokens = sampling.sample(scores, self.uniforms[:, input_ids.shape[1] - self.prompt_length])  # [B]
         return torch.full_like(scores, -torch.inf).scatter(1, tokens[:, None], 0.0)
 
 
-class _RowLimits(StoppingCriteria):
-    """Ends each row at its own limit, so that the batch ends with the last of them."""
+class _MaxNewTokens(StoppingCriteria):
+    """Ends each row at its own limit; the batch ends with the last of them."""
 
-    def __init__(self, width: int, limits: torch.Tensor) -> None:
-        self.width, self.limits = width, limits  # limits: [B]
+    def __init__(self, prompt_length: int, max_new_tokens: torch.Tensor) -> None:
+        self.prompt_length, self.max_new_tokens = prompt_length, max_new_tokens  # max_new_tokens: [B]
 
-    def __call__(self, ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
-        return ids.shape[1] - self.width >= self.limits
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+        return input_ids.shape[1] - self.prompt_length >= self.max_new_tokens

