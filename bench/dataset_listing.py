@@ -16,7 +16,7 @@ import click
 from job.datasets import DatasetRef, Datasets, layout
 from job.datasets.history import Entry, Kind
 from job.datasets.log import Log
-from job.storage.parallel import each
+from job.storage.parallel import parallel_map
 
 
 @click.command()
@@ -31,14 +31,14 @@ def main(url: str, count: int, versions: int, rounds: int) -> None:
 
     def fill(number: int) -> None:
         log = Log(store, DatasetRef(f"dataset-{number:04d}"))
-        for _ in range(versions - log.head().sequence):
-            version = layout.new_version()
+        for _ in range(versions - log.read_newest().number):
+            version = layout.new_id()
             entry = Entry(
-                layout.new_version(), Kind.COMMIT, store.now(), version, files=1, size=1, manifest="0" * 64
+                layout.new_id(), Kind.COMMIT, store.now(), version, files=1, size=1, manifest="0" * 64
             )
             log.append(lambda _, entry=entry: entry)  # type: ignore[misc]
 
-    each(fill, range(count))
+    parallel_map(fill, range(count))
     click.echo("| command | seconds |\n|---|---|")
     for words in (["list"], ["versions", "dataset-0500"], ["list", "-o", "json"]):
         command = [sys.executable, "-m", "argo", "dataset", *words, "--store", url]

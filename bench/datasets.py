@@ -78,7 +78,7 @@ def timed(command: Sequence[str]) -> tuple[float, float, int]:
 def clean(endpoint: str, bucket: str, key: str) -> None:
     store = open_store(f"s3://{bucket}?endpoint={endpoint}")
     for prefix in (f"{key}/", f"datasets/default/{key}/"):
-        store.delete([found.key for found in store.listing(prefix)])
+        store.delete([found.key for found in store.list_objects(prefix)])
 
 
 def sources(root: Path, large: int) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""A command with subcommands: each a module, imported only when it is called; errors as one line."""
+"""A command with subcommands: each is imported only when it is called; errors are one line."""
 
 import importlib
 import sys
@@ -12,7 +12,10 @@ from job.errors import InputError, TextgenError
 
 
 class Group(click.Group):
-    """`table` has, for each subcommand, the module that holds it as `command`, and its line in --help."""
+    """`table` has, for each subcommand, where it is and its line in --help.
+
+    `package.module:name` is the attribute `name` of the module; without a name it is `command`.
+    """
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -24,7 +27,8 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.table:
             return None
-        command: click.Command = importlib.import_module(self.table[name][0]).command
+        module, _, attribute = self.table[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,7 @@ from argo.cli.tables import format_bytes
 from argo.local.plan import Plan
 from argo.local.run_folder import Run
 from argo.runs import Phase, RunRecord
-from job.datasets import DatasetRef, Datasets, File, Version, layout
+from job.datasets import DatasetRef, Datasets, File, Version
 
 _LINES = 40
 _BYTES = 64 * 1024
@@ -52,7 +52,7 @@ def _show(datasets: Datasets, version: Version) -> None:
 
 
 def _place(datasets: Datasets, version: Version) -> str:
-    url = f"{datasets.store.url.partition('?')[0].rstrip('/')}/{layout.data(version.ref, version.id)}"
+    url = datasets.files_url(version)
     if not url.startswith("file://"):
         return url
     from urllib.parse import unquote, urlsplit
@@ -67,7 +67,7 @@ def _text(datasets: Datasets, version: Version, files: tuple[File, ...]) -> str 
     if not named and len(texts) != 1:
         return None
     file = (named or texts)[0]
-    body = datasets.store.get(layout.data(version.ref, version.id) + file.path)
+    body = datasets.read_file(version, file.path)
     lines = body.decode("utf-8", "replace").splitlines()
     # what a terminal would obey is shown, not sent
     shown = ["".join(c if c.isprintable() or c == "\t" else "�" for c in line) for line in lines[:_LINES]]

@@ -71,7 +71,7 @@ def outputs(job: Job) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, each in job.outputs.items():
         if each.dataset:
-            found[name] = {"dataset": _name(each.dataset)}
+            found[name] = {"dataset": each.dataset.dataset}
         elif isinstance(job.action, CreateModel):
             found[name] = {"model": {"name": job.action.name, "type": job.action.type}}
         else:
@@ -165,7 +165,3 @@ def _read(folded: Folded, parameters: Parameters) -> Iterator[Any]:
             if found and found not in seen:
                 seen.append(found)
     yield from seen
-
-
-def _name(ref: DatasetRef) -> str:
-    return str(ref).rpartition(":")[0]

@@ -77,7 +77,7 @@ async def _commit(
             replace(dataset, version="latest"),
             folder,
             lineage=lineage,
-            origin=Producer(run, job.name, output),
+            producer=Producer(run, job.name, output),
             progress=progress,
         )
     )

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from argo.compile import names
 from argo.repository import repository_key
-from job.datasets.layout import TRIGGERS
+from job.datasets.reference import TRIGGERS
 from job.text import one_line
 
 _DIGEST = 12  # characters of 5 bits each

@@ -40,8 +40,8 @@ def read_push_record(store: Store, push: Push) -> PushRecord | None:
 def put_push_record(store: Store, push: Push, record: PushRecord) -> PushRecord:
     """Propose a record; the one that holds, which another poller may have put first.
 
-    Where the store does not keep put-if-absent, pollers still propose the same: of one name the API server
-    has one Workflow. Raises StoreError.
+    Without conditional writes pollers still propose the same record, because the API server has one Workflow
+    of a name. Raises StoreError.
     """
     body = encode({"format": 1, **asdict(push), **asdict(record)})
     if not store.supports_conditional_writes():

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import click
 
 from job.errors import InputError
-from job.storage.s3.errors import explained
+from job.storage.s3.errors import translate_errors
 
 
 @click.command("download")
@@ -37,7 +37,7 @@ def download(
     prefix = parts.path.removeprefix("/")
     access, secret = [*keys, None, None][:2]
     count = size = 0
-    with explained(url):
+    with translate_errors(url):
         try:
             client = boto3.client(
                 "s3",

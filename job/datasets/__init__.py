@@ -1,13 +1,15 @@
-"""Versioned datasets on S3 or in a folder."""
+"""Versioned datasets in a store."""
 
 from job.datasets.datasets import Datasets
+from job.datasets.history import Producer
 from job.datasets.manifest import File, Folder, Link, Manifest
-from job.datasets.origin import Producer
 from job.datasets.reference import DatasetRef
 from job.datasets.version import Dataset, Version
 from job.storage.open import default_url
+from job.storage.s3.location import Credentials
 
 __all__ = [
+    "Credentials",
     "Dataset",
     "DatasetRef",
     "Datasets",

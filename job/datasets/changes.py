@@ -1,4 +1,4 @@
-"""Everything that changes a dataset but a commit: each is one entry of its log."""
+"""All changes of a dataset but a commit: each is one entry of its log."""
 
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, State
@@ -9,28 +9,28 @@ from job.storage.store import Store
 
 
 def create(store: Store, ref: DatasetRef, message: str = "") -> None:
-    """Make an empty dataset. Raises InputError where it exists."""
+    """Create an empty dataset. Raises InputError if it exists."""
 
     def decide(state: State) -> Entry:
         if state.exists:
-            raise InputError(f"{_name(ref)}: is there already")
+            raise InputError(f"{ref.dataset}: exists already")
         return _entry(store, Kind.CREATE, message=message)
 
     Log(store, ref).append(decide)
 
 
 def tag(store: Store, ref: DatasetRef, version: str, name: str) -> None:
-    """Give a version a tag, or move the tag there.
+    """Give a version a tag, or move the tag to it.
 
-    Raises InputError for a name that can't be a tag, UnknownReferenceError where the version was deleted.
+    Raises InputError for a name that can't be a tag, UnknownReferenceError if the version was deleted.
     """
     if DatasetRef.parse(f"x:{name}").version == LATEST:
         raise InputError(f"{name!r}: is always the newest version; use another tag")
 
     def decide(state: State) -> Entry:
         if version not in state.live:
-            raise UnknownReferenceError(f"{_name(ref)}:{version}: this version was deleted")
-        if name in state.live or name in state.gone:
+            raise UnknownReferenceError(f"{ref.dataset}:{version}: this version was deleted")
+        if name in state.live or name in state.tombstones:
             raise InputError(f"{name!r}: is a version's id; use another tag")
         return _entry(store, Kind.TAG, version=version, tag=name)
 
@@ -38,7 +38,7 @@ def tag(store: Store, ref: DatasetRef, version: str, name: str) -> None:
 
 
 def untag(store: Store, ref: DatasetRef) -> None:
-    """Take the tag `ref.version` away. Raises UnknownReferenceError where there is no such tag."""
+    """Remove the tag `ref.version`. Raises UnknownReferenceError if there is no such tag."""
 
     def decide(state: State) -> Entry:
         if ref.version not in state.tags:
@@ -50,35 +50,36 @@ def untag(store: Store, ref: DatasetRef) -> None:
 
 
 def delete(store: Store, ref: DatasetRef, version: str) -> None:
-    """Take a version away; garbage collection frees its space later.
+    """Delete a version; garbage collection frees its space later.
 
-    Raises InputError where a tag holds it, UnknownReferenceError where it is gone already.
+    Raises InputError if it has a tag, UnknownReferenceError if it was deleted already.
     """
 
     def decide(state: State) -> Entry:
         if version not in state.live:
-            raise UnknownReferenceError(f"{_name(ref)}:{version}: was deleted already")
+            raise UnknownReferenceError(f"{ref.dataset}:{version}: was deleted already")
         if tags := sorted(name for name, tagged in state.tags.items() if tagged == version):
             raise InputError(
-                f"{_name(ref)}:{version}: has the tag {tags[0]!r}; "
-                f"textgen dataset untag {_name(ref)}:{tags[0]} first"
+                f"{ref.dataset}:{version}: has the tag {tags[0]!r}; "
+                f"run textgen dataset untag {ref.dataset}:{tags[0]} first"
             )
         return _entry(store, Kind.DELETE, version=version)
 
     Log(store, ref).append(decide)
 
 
-def drop(store: Store, ref: DatasetRef, *, versions: bool) -> None:
-    """Take the whole dataset away; with `versions`, those that it has, too.
+def drop(store: Store, ref: DatasetRef, *, with_versions: bool) -> None:
+    """Delete a dataset, with all its versions if `with_versions`.
 
-    Raises InputError where it has some otherwise, UnknownReferenceError where there is no such dataset.
+    Raises InputError if it has versions otherwise, UnknownReferenceError if there is no such dataset.
     """
 
     def decide(state: State) -> Entry:
         if not state.exists:
-            raise UnknownReferenceError(f"no dataset {_name(ref)!r} in {store.url}")
-        if state.live and not versions:
-            raise InputError(f"{_name(ref)}: has {len(state.live)} versions; --all deletes them with it")
+            raise UnknownReferenceError(f"no dataset {ref.dataset!r} in {store.url}")
+        if state.live and not with_versions:
+            count = f"{len(state.live)} version{'s' * (len(state.live) != 1)}"
+            raise InputError(f"{ref.dataset}: has {count}; --all deletes all versions, too")
         return _entry(store, Kind.DROP)
 
     Log(store, ref).append(decide)
@@ -87,8 +88,4 @@ def drop(store: Store, ref: DatasetRef, *, versions: bool) -> None:
 def _entry(
     store: Store, kind: Kind, *, version: str | None = None, tag: str | None = None, message: str = ""
 ) -> Entry:
-    return Entry(layout.new_version(), kind, store.now(), version=version, tag=tag, message=message)
-
-
-def _name(ref: DatasetRef) -> str:
-    return str(ref).rpartition(":")[0]
+    return Entry(layout.new_id(), kind, store.now(), version=version, tag=tag, message=message)

@@ -1,4 +1,4 @@
-"""Writing a version's files to a folder, verified, which appears whole or not at all."""
+"""Writing a version's files to a folder; they are verified, and the folder appears whole or not at all."""
 
 import os
 import shutil
@@ -6,36 +6,37 @@ from pathlib import Path
 
 from job.datasets import layout
 from job.datasets.manifest import File, Manifest
-from job.datasets.progress import Progress
 from job.datasets.reference import DatasetRef
 from job.errors import InputError, StoreError
 from job.files import locked
-from job.storage import paths
 from job.storage.digest import Digest
-from job.storage.parallel import each_file
+from job.storage.parallel import Progress, map_files
+from job.storage.paths import find_collisions
 from job.storage.store import KeyAbsentError, Store
 
 _CHUNK = 1 << 20
 
 
-def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progress: Progress) -> None:
-    """Write to `target`, which must not exist, or be an empty folder.
+def fetch_version(
+    store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progress: Progress
+) -> None:
+    """Write a version's files to `target`, which must not exist or be an empty folder.
 
-    The files are gathered in a folder beside it, which is renamed when every byte is verified; where
-    that is left from an interrupted fetch of the same version, this goes on from there. Raises
-    InputError where `target` is taken, StoreError where the store's bytes are not the committed ones.
+    The files are written to a folder beside it, which is renamed when every byte is verified. If an
+    interrupted fetch of the same version has left that folder, this one continues there. Raises
+    InputError if `target` is not empty, StoreError if the store's bytes are not the committed ones.
     """
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
-        raise InputError(f"{target}: is there already; name a new folder")
+        raise InputError(f"{target}: exists already; name a new folder")
     partial = target.parent / f".{target.name}.{manifest.version}.partial"
     try:
         partial.mkdir(parents=True, exist_ok=True)
         with locked(partial, blocking=False):
-            _clear(partial, manifest)
-            prefix = layout.data(ref, manifest.version)
+            _repair(partial, manifest)
+            prefix = layout.data_prefix(ref, manifest.version)
             for folder in {file.path.rpartition("/")[0] for file in manifest.files}:
                 (partial / folder).mkdir(parents=True, exist_ok=True)
-            each_file(lambda file: _receive(store, prefix, file, partial, progress), manifest.files)
+            map_files(lambda file: _fetch_file(store, prefix, file, partial, progress), manifest.files)
             _finish(partial, manifest)
             partial.rename(target)
     except KeyAbsentError as error:
@@ -46,12 +47,12 @@ def fetch(store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progr
         raise StoreError(f"{error.filename or target}: {error.strerror}") from error
 
 
-def _receive(store: Store, prefix: str, file: File, partial: Path, progress: Progress) -> None:
+def _fetch_file(store: Store, prefix: str, file: File, partial: Path, progress: Progress) -> None:
     path = partial / file.path
     size = 0
     with path.open("a+b") as local, Digest() as digest:
         local.seek(0)
-        while chunk := local.read(_CHUNK):  # what an interrupted fetch has left
+        while chunk := local.read(_CHUNK):  # left by an interrupted fetch
             digest.update(chunk)
             size += len(chunk)
         progress(size)
@@ -61,17 +62,17 @@ def _receive(store: Store, prefix: str, file: File, partial: Path, progress: Pro
             size += len(chunk)
             progress(len(chunk))
         os.fchmod(local.fileno(), file.mode)
-        same = size == file.size and digest.hexdigest() == file.sha256
-    if not same:
+        intact = size == file.size and digest.hexdigest() == file.sha256
+    if not intact:
         path.unlink()
         raise StoreError(f"{prefix}{file.path}: damaged in the store: not the bytes that were committed")
 
 
-def _clear(partial: Path, manifest: Manifest) -> None:
+def _repair(partial: Path, manifest: Manifest) -> None:
     """Make what an interrupted fetch left usable: files writable, no link to write through."""
     files = {file.path for file in manifest.files}
-    for folder, names, leaves in os.walk(partial):
-        for name in [*names, *leaves]:
+    for folder, folder_names, file_names in os.walk(partial):
+        for name in [*folder_names, *file_names]:
             path = Path(folder, name)
             if path.is_symlink() or (path.is_file() and str(path.relative_to(partial)) not in files):
                 path.unlink()
@@ -80,7 +81,7 @@ def _clear(partial: Path, manifest: Manifest) -> None:
 
 
 def _finish(partial: Path, manifest: Manifest) -> None:
-    """Add empty folders and links, and see that the file system has kept everything apart."""
+    """Add empty folders and links, and check that no two files are one on this file system."""
     for folder in manifest.folders:
         (partial / folder.path).mkdir(parents=True, exist_ok=True)
         (partial / folder.path).chmod(folder.mode)
@@ -93,6 +94,6 @@ def _finish(partial: Path, manifest: Manifest) -> None:
         if not Path(os.path.realpath(partial / link.path)).is_relative_to(base):
             shutil.rmtree(partial)
             raise StoreError(f"{link.path!r}: a link that leads out of the version; nothing was written")
-    for first, *others in paths.colliding(file.path for file in manifest.files):
+    for first, *others in find_collisions(file.path for file in manifest.files):
         if any((partial / first).samefile(partial / other) for other in others):
             raise StoreError(f"{first!r} and {others[0]!r} are one file on this file system; fetch elsewhere")

@@ -1,7 +1,7 @@
-"""What happened to a dataset, and what follows from it.
+"""What happened to a dataset, and the state that follows from it.
 
-A dataset is its entries, oldest first: nothing is ever changed, only added. `State` is what they
-come to, so any reader of the same entries sees the same versions, tags and latest.
+A dataset is its entries, oldest first; entries are only added, never changed. Whoever replays the same
+entries gets the same `State`: the same versions, tags and latest.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from job.datasets.origin import Producer
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """The output of a run that made a version.
+
+    If it is committed again, by a retried pod, no second version is made.
+    """
+
+    run: str
+    job: str
+    output: str
 
 
 class Kind(StrEnum):
-    """`delete` takes one version away, `drop` all; `collect` bars one that was never committed."""
+    """`delete` removes one version, `drop` all; `collect` tombstones one that was never committed."""
 
     CREATE = "create"
     COMMIT = "commit"
@@ -27,9 +37,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event. `id` makes each one's bytes its own; `at` is by the store's clock.
+    """One event. `id` is random, so that no two entries have the same bytes; `at` is by the store's clock.
 
-    A commit has a version, its number of files, their bytes, and the manifest's sha256.
+    A commit has a version, its number of files, their size in bytes, and the manifest's sha256.
     """
 
     id: str
@@ -38,48 +48,52 @@ class Entry:
     version: str | None = None
     tag: str | None = None
     message: str = ""
-    origin: Producer | None = None
+    producer: Producer | None = None
     files: int = 0
     size: int = 0
     manifest: str | None = None
 
-    def encoded(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Only what is set, to keep records small."""
-        value: dict[str, object] = {k: v for k, v in asdict(self).items() if v}
+        value = {key: value for key, value in asdict(self).items() if value}
+        if self.producer:
+            value["origin"] = value.pop("producer")
         return value | {"kind": self.kind.value, "at": self.at.isoformat()}
 
     @classmethod
-    def decoded(cls, value: dict[str, Any]) -> "Entry":
-        """Read what `encoded` wrote. Raises KeyError, TypeError or ValueError where it is not that."""
-        origin = Producer(**value["origin"]) if "origin" in value else None
-        at = datetime.fromisoformat(value["at"])
-        return cls(**value | {"kind": Kind(value["kind"]), "at": at, "origin": origin})
+    def from_json(cls, value: dict[str, Any]) -> "Entry":
+        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        fields = value | {"kind": Kind(value["kind"]), "at": datetime.fromisoformat(value["at"])}
+        if "origin" in fields:
+            fields["producer"] = Producer(**fields.pop("origin"))
+        return cls(**fields)
 
 
 @dataclass(slots=True)
 class State:
     """A dataset after some entries.
 
-    `live` maps a version to its commit, `gone` one that can't be seen (any more) to what took it away.
+    `live` maps a version to the entry that committed it, `tombstones` a version that is deleted or must not
+    be committed any more to the entry that says so.
     """
 
     exists: bool = False
     live: dict[str, Entry] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    gone: dict[str, Entry] = field(default_factory=dict)
-    origins: dict[Producer, str] = field(default_factory=dict)
+    tombstones: dict[str, Entry] = field(default_factory=dict)
+    producers: dict[Producer, str] = field(default_factory=dict)
 
     @property
     def latest(self) -> str | None:
         """The version committed last, of those that were not deleted."""
         return next(reversed(self.live), None)
 
-    def made_by(self, origin: Producer) -> Entry | None:
-        """The commit from this origin, if its version is there."""
-        return self.live.get(self.origins.get(origin, ""))
+    def find_commit(self, producer: Producer | None) -> Entry | None:
+        """The commit of a producer, if its version is live."""
+        return self.live.get(self.producers.get(producer, "")) if producer else None
 
     def apply(self, entry: Entry) -> None:
-        """Let one more entry happen."""
+        """Change the state by one more entry."""
         version = entry.version or ""
         match entry.kind:
             case Kind.CREATE:
@@ -92,34 +106,34 @@ class State:
             case Kind.UNTAG:
                 self.tags.pop(entry.tag or "", None)
             case Kind.DELETE:
-                self._take(version, entry)
+                self._tombstone(version, entry)
             case Kind.COLLECT:
                 if version not in self.live:
-                    self._take(version, entry)
+                    self._tombstone(version, entry)
             case Kind.DROP:
                 for version in list(self.live):
-                    self._take(version, entry)
+                    self._tombstone(version, entry)
                 self.exists = False
 
     def _commit(self, version: str, entry: Entry) -> None:
-        if version in self.gone or version in self.live:
+        if version in self.tombstones or version in self.live:
             return
-        if entry.origin and self.made_by(entry.origin):  # only a log ordered by time can hold both
-            self.gone[version] = entry
+        if self.find_commit(entry.producer):  # only a log ordered by time can hold both
+            self.tombstones[version] = entry
             return
-        if entry.origin:
-            self.origins[entry.origin] = version
+        if entry.producer:
+            self.producers[entry.producer] = version
         self.exists = True
         self.live[version] = entry
 
-    def _take(self, version: str, entry: Entry) -> None:
+    def _tombstone(self, version: str, entry: Entry) -> None:
         self.live.pop(version, None)
-        self.gone[version] = entry
+        self.tombstones[version] = entry
         self.tags = {tag: tagged for tag, tagged in self.tags.items() if tagged != version}
 
 
-def fold(entries: Iterable[Entry]) -> State:
-    """The dataset after `entries`, oldest first."""
+def replay(entries: Iterable[Entry]) -> State:
+    """The state of a dataset after `entries`, oldest first."""
     state = State()
     for entry in entries:
         state.apply(entry)

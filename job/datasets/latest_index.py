@@ -1,8 +1,8 @@
-"""Which log record of each dataset is the newest, for all datasets in one listing.
+"""Hints at each dataset's newest log record, so that one listing serves all datasets.
 
-Before a writer puts log record n, it puts the key `.heads/<namespace>/<name>/<n>`; once the record is
-there, it deletes the keys before it. So the highest key is never behind the log. It may be ahead, where
-a writer was stopped or is not done; then record n is missing, and the log itself is asked.
+Before a writer puts log record n, it publishes the hint `.heads/<namespace>/<name>/<n>`; once the record is
+there, it prunes the earlier hints. So the highest hint is never behind the log. It may be ahead, if a
+writer was stopped or is not done; then record n is missing, and the log itself is read.
 """
 
 from collections import defaultdict
@@ -15,21 +15,21 @@ from job.errors import StoreError
 from job.storage.store import Store
 
 
-def announce(store: Store, ref: DatasetRef, sequence: int) -> None:
-    """Say that this log record may be there soon."""
-    store.put(layout.head(ref, sequence), b"")
+def publish_hint(store: Store, ref: DatasetRef, number: int) -> None:
+    """Say that this log record may exist soon."""
+    store.put(layout.hint_key(ref, number), b"")
 
 
-def withdraw(store: Store, ref: DatasetRef, sequences: Iterable[int]) -> None:
-    """Take back what a newer record than these was announced after."""
-    with suppress(StoreError):  # the newer record is there; garbage collection does it, too
-        store.delete(layout.head(ref, sequence) for sequence in sequences)
+def prune_hints(store: Store, ref: DatasetRef, numbers: Iterable[int]) -> None:
+    """Remove hints at records that are not the newest any more."""
+    with suppress(StoreError):  # they mislead nobody, and garbage collection removes them, too
+        store.delete(layout.hint_key(ref, number) for number in numbers)
 
 
-def announced(store: Store) -> dict[DatasetRef, list[int]]:
-    """The numbers that are announced for each dataset, the highest last."""
-    found: dict[DatasetRef, list[int]] = defaultdict(list)
-    for item in store.listing(f"{layout.HEADS}/"):
-        _, namespace, name, sequence = item.key.split("/")
-        found[DatasetRef(name, LATEST, namespace)].append(int(sequence))
-    return found
+def read_hints(store: Store) -> dict[DatasetRef, list[int]]:
+    """The numbers of log records that each dataset's hints name, the highest last."""
+    hints: dict[DatasetRef, list[int]] = defaultdict(list)
+    for item in store.list_objects(f"{layout.HINTS}/"):
+        _, namespace, name, number = item.key.split("/")
+        hints[DatasetRef(name, LATEST, namespace)].append(int(number))
+    return hints

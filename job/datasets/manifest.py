@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from job.datasets.origin import Producer
+from job.datasets.history import Producer
 from job.errors import StoreError
-from job.storage.json import decode, encode
-from job.storage.paths import overlapping, problem
+from job.storage import json
+from job.storage.paths import find_overlapping, find_problem
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -48,13 +48,13 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A version's content; `dataset` is `namespace/name`."""
+    """A version's content; `dataset` is `namespace/name`, `parent` the version that was the latest before."""
 
     dataset: str
     version: str
     parent: str | None
     message: str
-    origin: Producer | None
+    producer: Producer | None
     lineage: Mapping[str, object]
     files: tuple[File, ...]
     links: tuple[Link, ...]
@@ -62,27 +62,27 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes in all files."""
+        """The bytes of all files together."""
         return sum(file.size for file in self.files)
 
     def paths(self) -> list[str]:
-        """Of files, links and empty folders."""
+        """The paths of files, links and empty folders."""
         return [
             *(file.path for file in self.files),
             *(link.path for link in self.links),
             *(folder.path for folder in self.folders),
         ]
 
-    def encoded(self) -> bytes:
-        """The bytes to store."""
-        return encode(
+    def encode(self) -> bytes:
+        """The bytes that the store holds."""
+        return json.encode(
             {
                 "format": 1,
                 "dataset": self.dataset,
                 "version": self.version,
                 "parent": self.parent,
                 "message": self.message,
-                "origin": asdict(self.origin) if self.origin else None,
+                "origin": asdict(self.producer) if self.producer else None,
                 "lineage": dict(self.lineage),
                 "files": [
                     {"path": file.path, "size": file.size, "sha256": file.sha256, "mode": f"{file.mode:04o}"}
@@ -94,13 +94,13 @@ class Manifest:
         )
 
     @classmethod
-    def decoded(cls, body: bytes, key: str) -> "Manifest":
-        """Read what `encoded` wrote.
+    def decode(cls, body: bytes, key: str) -> "Manifest":
+        """Read what `encode` wrote.
 
-        Raises StoreError where it is damaged, or holds a path that could leave the version's folder:
+        Raises StoreError if it is damaged, or holds a path that could leave the version's folder:
         a manifest may have been written by anybody.
         """
-        value = decode(body, key)
+        value = json.decode(body, key)
         try:
             manifest = cls(
                 value["dataset"],
@@ -114,11 +114,11 @@ class Manifest:
                 tuple(Folder(folder["path"], _mode(folder["mode"])) for folder in value["folders"]),
             )
             entries = manifest.paths()
-            wrong = [path for path in entries if problem(path)]
+            wrong = [path for path in entries if find_problem(path)]
             wrong += [file.path for file in manifest.files if not _SHA256.fullmatch(file.sha256)]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"{key}: not a manifest: {error!r}") from error
-        wrong += overlapping(entries)
+        wrong += find_overlapping(entries)
         if wrong:
             raise StoreError(f"{key}: not a manifest that can be trusted: {wrong[0]!r}")
         return manifest

@@ -1,4 +1,4 @@
-"""How a version of a dataset is named: `[namespace/]name[:version]`."""
+"""The name of a dataset's version: `[namespace/]name[:version]`."""
 
 import re
 from dataclasses import dataclass
@@ -8,12 +8,16 @@ from job.errors import InputError
 DEFAULT_NAMESPACE = "default"
 LATEST = "latest"
 
+RUNS = "runs"
+TRIGGERS = "triggers"
+RESERVED = (RUNS, TRIGGERS)  # first parts of the store's own keys, so no namespaces of datasets
+
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetRef:
-    """A dataset, and which version of it: a version's id, a tag, or `latest`.
+    """A dataset and one version of it: a version's id, a tag, or `latest`.
 
     Gradient wrote `demo-dataset`, `dsr8k5qzn401lb5:klfoyy9`, `gradient/mnist:latest`; an id is a
     name like any other here.
@@ -27,7 +31,7 @@ class DatasetRef:
     def parse(cls, text: str) -> "DatasetRef":
         """Read `[namespace/]name[:version]`.
 
-        Raises InputError where a part is empty or holds other characters than
+        Raises InputError if a part is empty or holds other characters than
         letters, digits, `.`, `_` and `-`.
         """
         path, colon, version = text.partition(":")
@@ -40,6 +44,10 @@ class DatasetRef:
             )
         return cls(name, version or LATEST, namespace or DEFAULT_NAMESPACE)
 
+    @property
+    def dataset(self) -> str:
+        """The reference without its version."""
+        return self.name if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/{self.name}"
+
     def __str__(self) -> str:
-        namespace = "" if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/"
-        return f"{namespace}{self.name}:{self.version}"
+        return f"{self.dataset}:{self.version}"

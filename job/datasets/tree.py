@@ -1,4 +1,4 @@
-"""What is in local files and folders that are to become a version."""
+"""The content of local files and folders that are to become a version."""
 
 import os
 import stat
@@ -9,16 +9,16 @@ from typing import Generic, TypeVar
 
 from job.datasets.manifest import File, Folder, Link
 from job.errors import CommitError
-from job.storage.paths import problem
+from job.storage.paths import find_problem
 
 _PERMISSIONS = 0o777
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file: where it is to be in the version, where it is now, and what it is like.
+    """A regular file: its path in the version, its location on this machine, and its status.
 
-    Two that are equal have not been written to in between.
+    If two of them are equal, the file was not written to in between.
     """
 
     path: str
@@ -30,8 +30,8 @@ class LocalFile:
     changed: int
 
     @classmethod
-    def of(cls, path: str, location: Path, status: os.stat_result) -> "LocalFile":
-        """The file as `status` has it."""
+    def from_stat(cls, path: str, location: Path, status: os.stat_result) -> "LocalFile":
+        """The file with what `os.lstat` or `os.fstat` says of it."""
         mode = stat.S_IMODE(status.st_mode) & _PERMISSIONS
         return cls(
             path, location, mode, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
@@ -43,14 +43,14 @@ F = TypeVar("F", bound=File | LocalFile)
 
 @dataclass
 class Tree(Generic[F]):
-    """Regular files, here or stored, symbolic links and empty folders."""
+    """Regular files (local or in the store), symbolic links and empty folders."""
 
     files: list[F] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
 
     def paths(self) -> list[str]:
-        """Of everything."""
+        """The paths of files, links and empty folders."""
         return [
             *(file.path for file in self.files),
             *(link.path for link in self.links),
@@ -61,7 +61,7 @@ class Tree(Generic[F]):
 def scan(sources: Iterable[tuple[Path, str]]) -> Tree[LocalFile]:
     """Read files and folders, each with its path in the version; `""` for a folder's contents.
 
-    Raises CommitError where one can't be read, holds an unsafe path, a link that leads out of it, or
+    Raises CommitError if one can't be read, or holds an unsafe path, a link that leads out of it, or
     something that is neither file, folder nor link.
     """
     tree: Tree[LocalFile] = Tree()
@@ -69,9 +69,8 @@ def scan(sources: Iterable[tuple[Path, str]]) -> Tree[LocalFile]:
         try:
             base = root.resolve(strict=True)
             for path, location in [(prefix, base)] if base.is_file() else _walk(base, prefix):
-                wrong = problem(path)
-                if wrong:
-                    raise CommitError(f"{path!r} can't be kept: {wrong}; rename it")
+                if problem := find_problem(path):
+                    raise CommitError(f"{path!r} can't be stored: {problem}; rename it")
                 _add(tree, base, path, location)
         except OSError as error:
             raise CommitError(f"{error.filename or root}: {error.strerror}") from error
@@ -80,8 +79,8 @@ def scan(sources: Iterable[tuple[Path, str]]) -> Tree[LocalFile]:
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     """Files, links and empty folders below a folder, sorted."""
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    with os.scandir(folder) as scanned:
+        entries = sorted(scanned, key=lambda entry: entry.name)
     for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         location = folder / entry.name
@@ -95,20 +94,20 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
 def _add(tree: Tree[LocalFile], base: Path, path: str, location: Path) -> None:
     status = location.lstat()
     if stat.S_ISREG(status.st_mode):
-        tree.files.append(LocalFile.of(path, location, status))
+        tree.files.append(LocalFile.from_stat(path, location, status))
     elif stat.S_ISLNK(status.st_mode):
-        tree.links.append(Link(path, _target(base, path, location)))
+        tree.links.append(Link(path, _read_target(base, path, location)))
     elif stat.S_ISDIR(status.st_mode):
         tree.folders.append(Folder(path, stat.S_IMODE(status.st_mode) & _PERMISSIONS))
     else:
-        raise CommitError(f"{path!r} can't be kept: it is neither a file, a folder nor a link")
+        raise CommitError(f"{path!r} can't be stored: it is neither a file, a folder nor a link")
 
 
-def _target(base: Path, path: str, location: Path) -> str:
-    """Where a link points, once it is known to stay inside, by its words and on this machine."""
+def _read_target(base: Path, path: str, location: Path) -> str:
+    """The target of a link. Raises CommitError if it leads out, by its text or on this machine."""
     target = str(location.readlink())
-    by_words = os.path.normpath(PurePosixPath(path).parent / target)
+    by_text = os.path.normpath(PurePosixPath(path).parent / target)
     real = Path(os.path.realpath(location))
-    if target.startswith("/") or by_words.split("/")[0] == ".." or not real.is_relative_to(base):
-        raise CommitError(f"{path!r} can't be kept: the link leads out of the version, to {target!r}")
+    if target.startswith("/") or by_text.split("/")[0] == ".." or not real.is_relative_to(base):
+        raise CommitError(f"{path!r} can't be stored: the link leads out of the version, to {target!r}")
     return target

@@ -1,36 +1,27 @@
-"""Reading everything in a version again, to see that it is what was committed."""
+"""Reading all files of a version again, to check that they are what was committed."""
 
 from collections.abc import Iterator
 
 from job.datasets import layout
-from job.datasets.datasets import Datasets
-from job.datasets.manifest import File
-from job.datasets.progress import Progress, silent
-from job.datasets.version import Version
-from job.errors import StoreError
+from job.datasets.manifest import File, Manifest
+from job.datasets.reference import DatasetRef
 from job.storage.digest import Digest
-from job.storage.parallel import each_file
+from job.storage.parallel import Progress, map_files
 from job.storage.store import KeyAbsentError, Store
 
 
-def verify(datasets: Datasets, version: Version, progress: Progress = silent) -> Iterator[str]:
-    """Every byte of a version, and what lies beside it; yields a line for each thing that is wrong."""
-    try:
-        manifest = datasets.manifest(version)
-    except StoreError as error:
-        yield str(error)
-        return
-    prefix = layout.data(version.ref, version.id)
-    store = datasets.store
-    wrong = each_file(lambda file: _problem(store, prefix, file, progress), manifest.files)
-    yield from (line for line in wrong if line)
-    known = {file.path for file in manifest.files}
-    for found in store.listing(prefix):
-        if found.key.removeprefix(prefix) not in known:
-            yield f"{found.key}: not in the manifest"
+def find_damage(store: Store, ref: DatasetRef, manifest: Manifest, progress: Progress) -> Iterator[str]:
+    """Compare every byte of a version with its manifest; yields one line for each difference."""
+    prefix = layout.data_prefix(ref, manifest.version)
+    problems = map_files(lambda file: _check(store, prefix, file, progress), manifest.files)
+    yield from filter(None, problems)
+    paths = {file.path for file in manifest.files}
+    for item in store.list_objects(prefix):
+        if item.key.removeprefix(prefix) not in paths:
+            yield f"{item.key}: not in the manifest"
 
 
-def _problem(store: Store, prefix: str, file: File, progress: Progress) -> str | None:
+def _check(store: Store, prefix: str, file: File, progress: Progress) -> str | None:
     size = 0
     try:
         with Digest() as digest:

@@ -1,10 +1,10 @@
-"""What a store says about versions and datasets."""
+"""What is known of versions and datasets without their manifests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from job.datasets.history import Entry
-from job.datasets.origin import Producer
+from job.datasets.history import Entry, Producer
 from job.datasets.reference import DatasetRef
 
 
@@ -15,7 +15,7 @@ class Version:
     ref: DatasetRef
     created: datetime
     message: str
-    origin: Producer | None
+    producer: Producer | None
     files: int
     size: int
     manifest: str
@@ -23,22 +23,22 @@ class Version:
 
     @property
     def id(self) -> str:
-        """The version's own name, without the dataset's."""
+        """The version's id, without the dataset's name."""
         return self.ref.version
 
     def __str__(self) -> str:
         return str(self.ref)
 
     @classmethod
-    def of(cls, dataset: DatasetRef, entry: Entry, tags: dict[str, str]) -> "Version":
-        """The version of a commit's entry."""
+    def from_entry(cls, dataset: DatasetRef, entry: Entry, tags: Mapping[str, str]) -> "Version":
+        """The version that a commit's entry is about."""
         names = sorted(tag for tag, version in tags.items() if version == entry.version)
         ref = DatasetRef(dataset.name, entry.version or "", dataset.namespace)
         return cls(
             ref,
             entry.at,
             entry.message,
-            entry.origin,
+            entry.producer,
             entry.files,
             entry.size,
             entry.manifest or "",
@@ -48,7 +48,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset. `latest` is None where it has no version; `changed` is when its last event was."""
+    """A dataset. `latest` is None if it has no version; `changed` is the time of its last event."""
 
     ref: DatasetRef
     latest: str | None
@@ -57,4 +57,4 @@ class Dataset:
     changed: datetime
 
     def __str__(self) -> str:
-        return str(self.ref).rpartition(":")[0]
+        return self.ref.dataset

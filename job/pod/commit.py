@@ -85,7 +85,7 @@ def store(
         else:
             continue
         version = datasets.commit_version(
-            DatasetRef.parse(ref), folder, lineage=made, origin=Producer(run, job, name)
+            DatasetRef.parse(ref), folder, lineage=made, producer=Producer(run, job, name)
         )
         versions[name] = str(version)
         click.echo(f"committed {version}")

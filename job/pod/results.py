@@ -8,7 +8,7 @@
 The first two are put if absent: whoever comes first decides for the run. A job's record is put last,
 when all it names is stored, so a job that has one is done, however its pod ended.
 
-Where the store does not keep put-if-absent, time decides, as in Fischer's mutual exclusion: whoever finds
+If the store does not support conditional writes, time decides, as in Fischer's mutual exclusion: who finds
 nothing puts, waits, and takes what is there then, and whoever finds something waits and reads it again.
 Nobody who found nothing puts later than within that wait, or says that the run can't go on.
 """
@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from job.datasets import DatasetRef, Datasets
-from job.datasets.layout import RUNS
+from job.datasets.reference import RUNS
 from job.errors import InputError, StoreError
 from job.storage.store import KeyAbsentError, Store
 
@@ -108,7 +108,7 @@ def _decided(store: Store, key: str) -> dict[str, Any] | None:
 def _first(store: Store, key: str, made: dict[str, str]) -> dict[str, str]:
     """`made`, or what somebody else has put there before.
 
-    Raises StoreError where the store is too slow for jobs to agree without put-if-absent.
+    Raises StoreError if the store is too slow for jobs to agree without conditional writes.
     """
     if store.supports_conditional_writes():
         return made if store.put_if_absent(key, _encoded(made)) else _get(store, key) or made

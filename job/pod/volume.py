@@ -11,7 +11,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from job.datasets.layout import RUNS, new_version
+from job.datasets.layout import new_id
+from job.datasets.reference import RUNS
 from job.errors import CommitError, StoreError
 from job.pod.results import Volume
 from job.storage.store import Store
@@ -22,7 +23,7 @@ _KEPT = (tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE)  # 
 
 def save(store: Store, run: str, job: str, name: str, folder: Path) -> Volume:
     """Store the folder. Raises CommitError for a file that can't be read or changes meanwhile."""
-    key = f"{RUNS}/{run}/volumes/{job}/{new_version()}/{name}.tar"
+    key = f"{RUNS}/{run}/volumes/{job}/{new_id()}/{name}.tar"
     digest = hashlib.sha256()
     size = 0
 

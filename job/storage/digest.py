@@ -1,14 +1,14 @@
-"""The sha256 of a stream, computed beside the work that makes it."""
+"""The sha256 of a stream, computed while its next chunk is read or sent."""
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-_WORTH_A_THREAD = 1 << 18  # bytes
+_THREAD_FROM = 1 << 18  # bytes; a smaller chunk is hashed at once
 
 
 class Digest:
-    """To be used in a `with`: hashes each chunk in a thread of its own while the next one comes."""
+    """A context manager that hashes each chunk in a thread of its own while the next one comes."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -19,16 +19,16 @@ class Digest:
         return self
 
     def update(self, chunk: bytes) -> None:
-        """Add a chunk, which must not change any more."""
+        """Add a chunk, which must not change afterwards."""
         self._wait()
-        if len(chunk) < _WORTH_A_THREAD:
+        if len(chunk) < _THREAD_FROM:
             self._hash.update(chunk)
         else:
             self._thread = self._thread or ThreadPoolExecutor(1)
             self._last = self._thread.submit(self._hash.update, chunk)
 
     def hexdigest(self) -> str:
-        """Of all chunks."""
+        """The sha256 of all chunks."""
         self._wait()
         return self._hash.hexdigest()
 

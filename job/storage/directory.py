@@ -1,8 +1,8 @@
-"""A dataset store in a folder, with the same keys as on S3.
+"""A store in a folder, with the same keys as on S3.
 
 A file is written under `.tmp/`, flushed to the disk, and then renamed (put) or linked (put if
-absent: a link fails where the name exists) into place, and its folder is flushed too. So a key
-appears whole or not at all, and an acknowledged one survives a power cut.
+absent: a link fails if the name exists) to its key, and its folder is flushed too. So a key
+appears whole or not at all, and survives a power cut once it was acknowledged.
 """
 
 import errno
@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 
 class Directory:
-    """The store below `root`, which is made at the first put."""
+    """The store below `root`, which the first put creates."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -31,7 +31,7 @@ class Directory:
 
     @classmethod
     def at(cls, url: str) -> "Directory":
-        """The store at `file:///path`. Raises InputError where the path is not absolute."""
+        """The store at `file:///path`. Raises InputError if the path is not absolute."""
         parts = urlsplit(url)
         path = Path(unquote(parts.path))
         if parts.netloc not in {"", "localhost"} or not path.is_absolute() or parts.query:
@@ -39,22 +39,22 @@ class Directory:
         return cls(path)
 
     def get(self, key: str) -> bytes:
-        with _explained(key):
+        with _translate_errors(key):
             return self._path(key).read_bytes()
 
     def put(self, key: str, body: bytes) -> None:
         self.upload(key, [body], len(body))
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        with _explained(key), self._written([body]) as temporary:
+        with _translate_errors(key), self._write_temporary([body]) as temporary:
             try:
-                self._place(os.link, temporary, key)
+                self._move(os.link, temporary, key)
             except FileExistsError:
                 return self._path(key).read_bytes() == body
             except OSError as error:
                 if error.errno in {errno.EPERM, errno.ENOTSUP, errno.EMLINK}:
                     raise StoreError(
-                        f"{self.root}: this file system has no hard links, which commits rest on; "
+                        f"{self.root}: this file system has no hard links, which commits need; "
                         "put the store on another one"
                     ) from error
                 raise
@@ -64,11 +64,11 @@ class Directory:
         return True
 
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
-        with _explained(key), self._written(chunks) as temporary:
-            self._place(os.replace, temporary, key)
+        with _translate_errors(key), self._write_temporary(chunks) as temporary:
+            self._move(os.replace, temporary, key)
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
-        with _explained(key), self._path(key).open("rb") as file:
+        with _translate_errors(key), self._path(key).open("rb") as file:
             file.seek(start)
             while chunk := file.read(_CHUNK):
                 yield chunk
@@ -76,14 +76,14 @@ class Directory:
     def copy(self, source: str, target: str) -> None:
         self.upload(target, self.read(source), 0)
 
-    def listing(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
+    def list_objects(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
         keys = sorted(_keys(str(self._path(prefix)), prefix))
         for key in keys[:limit]:
-            with suppress(FileNotFoundError):  # deleted since
+            with suppress(FileNotFoundError):  # deleted meanwhile
                 status = self._path(key).stat()
                 yield Object(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
-    def folders(self, prefix: str) -> list[str]:
+    def list_folders(self, prefix: str) -> list[str]:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._path(prefix)) as entries:
             return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name != TEMPORARY)
         return []
@@ -91,7 +91,7 @@ class Directory:
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             path = self._path(key)
-            with _explained(key):
+            with _translate_errors(key):
                 path.unlink(missing_ok=True)
             with suppress(OSError):  # up to the first folder that still holds something
                 for folder in path.parents:
@@ -99,14 +99,14 @@ class Directory:
                         break
                     folder.rmdir()
 
-    def sweep(self, before: datetime) -> list[str]:
-        found = []
+    def remove_interrupted_uploads(self, before: datetime) -> list[str]:
+        removed = []
         for path in (self.root / TEMPORARY).glob("*"):
-            with suppress(FileNotFoundError):  # its writer is done
+            with suppress(FileNotFoundError):  # its writer has finished
                 if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
                     path.unlink(missing_ok=True)
-                    found.append(f"{TEMPORARY}/{path.name}")
-        return found
+                    removed.append(f"{TEMPORARY}/{path.name}")
+        return removed
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -115,8 +115,8 @@ class Directory:
         return self.root / key
 
     @contextmanager
-    def _written(self, chunks: Iterable[bytes]) -> Iterator[Path]:
-        """A temporary file that holds `chunks` and is on the disk; gone afterwards."""
+    def _write_temporary(self, chunks: Iterable[bytes]) -> Iterator[Path]:
+        """A temporary file with `chunks`, flushed to the disk; removed at the end of the context."""
         temporary = self.root / TEMPORARY / secrets.token_hex(8)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -129,13 +129,13 @@ class Directory:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _place(self, action: Callable[[Path, Path], None], temporary: Path, key: str) -> None:
+    def _move(self, move: Callable[[Path, Path], None], temporary: Path, key: str) -> None:
         target = self._path(key)
         while True:
             try:
                 created = _make_folders(target.parent)
-                action(temporary, target)
-            except FileNotFoundError:  # a delete took an empty folder away meanwhile
+                move(temporary, target)
+            except FileNotFoundError:  # a delete has removed an empty folder meanwhile
                 if not temporary.exists():
                     raise
                 continue
@@ -155,7 +155,7 @@ def _keys(folder: str, prefix: str) -> Iterator[str]:
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder and its parents; return the ones that were made."""
+    """Create a folder and its parents; return those that did not exist."""
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -166,8 +166,8 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _explained(key: str) -> Iterator[None]:
-    """OSError as one line of the store's."""
+def _translate_errors(key: str) -> Iterator[None]:
+    """Turn OSError into StoreError, and a missing `key` into KeyAbsentError."""
     try:
         yield
     except FileNotFoundError as error:

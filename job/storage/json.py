@@ -8,12 +8,12 @@ from job.errors import StoreError
 
 
 def encode(value: Mapping[str, object]) -> bytes:
-    """UTF-8, keys in the order given, a line each where a person may read it."""
+    """UTF-8, one line for each value, keys in the order of the mapping: people may read it."""
     return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def parse(body: bytes, key: str) -> dict[str, Any]:
-    """The object in `body`. Raises StoreError, naming `key`, where there is none."""
+    """The JSON object in `body`. Raises StoreError, naming `key`, if it is none."""
     try:
         value = json.loads(body)
     except ValueError as error:
@@ -24,7 +24,7 @@ def parse(body: bytes, key: str) -> dict[str, Any]:
 
 
 def decode(body: bytes, key: str) -> dict[str, Any]:
-    """The object in `body`, which says that it is of format 1. Raises StoreError, naming `key`."""
+    """The JSON object in `body`, whose format must be 1. Raises StoreError, naming `key`."""
     value = parse(body, key)
     if value.get("format") != 1:
         raise StoreError(f"{key}: not of format 1; was it written by a newer textgen?")

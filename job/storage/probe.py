@@ -1,8 +1,8 @@
-"""Whether a store keeps the promise that commits rest on: of many writers of one key, one wins.
+"""Whether a store supports conditional writes (If-None-Match): of many writers of one key, exactly one wins.
 
-Some stores ignore `If-None-Match`, some know it and yet let two win, some only in versioned buckets.
-No product's name says which, so it is tried: writers race for one key, several rounds, and then one
-more writes to a key that is taken. The answer is noted in `store.json`, for this endpoint and bucket.
+Some stores ignore `If-None-Match`, some let two writers win nevertheless, some support it only in versioned
+buckets. No product's name tells, so it is tried: writers race for one key, several rounds, and then one
+more writes to a key that exists. The answer is noted in `store.json`, for this endpoint and bucket.
 """
 
 import json
@@ -24,55 +24,55 @@ _ROUNDS = 6
 _log = logging.getLogger(__name__)
 
 
-class Conditional(Protocol):
-    """What of a store is tried."""
+class ConditionalStore(Protocol):
+    """The part of a store that the probe uses."""
 
     url: str
 
     def get(self, key: str) -> bytes: ...
     def put(self, key: str, body: bytes) -> None: ...
-    def try_if_absent(self, key: str, body: bytes) -> bool: ...
+    def try_put_if_absent(self, key: str, body: bytes) -> bool: ...
     def delete(self, keys: list[str]) -> None: ...
 
 
-def put_if_absent_works(store: Conditional, place: str) -> bool:
-    """What the store's note says about `place`, else what a race shows, which is then noted.
+def probe_conditional_writes(store: ConditionalStore, location: str) -> bool:
+    """What the store's note says about `location`, else the result of a race, which is then noted.
 
-    Says so in the log where the answer is no.
+    Logs a warning if the answer is no.
     """
-    places: dict[str, bool] = {}
+    answers: dict[str, bool] = {}
     with suppress(KeyAbsentError, ValueError, AttributeError):
-        places = dict(json.loads(store.get(NOTE)).get("put_if_absent", {}))
-    if place not in places:
-        places[place] = race(store)
-        store.put(NOTE, encode({"format": 1, "put_if_absent": places}))
-    if not places[place]:
+        answers = dict(json.loads(store.get(NOTE)).get("put_if_absent", {}))
+    if location not in answers:
+        answers[location] = run_race(store)
+        store.put(NOTE, encode({"format": 1, "put_if_absent": answers}))
+    if not answers[location]:
         _log.warning(
-            "%s ignores put-if-absent: versions are ordered by its clock instead. None is lost, but of two "
-            "commits or tag moves within a second either may come out as the later one",
+            "%s does not support conditional writes (If-None-Match): its clock orders versions instead. "
+            "None is lost, but of two commits or tag moves within a second either may be the later one",
             store.url,
         )
-    return places[place]
+    return answers[location]
 
 
-def race(store: Conditional) -> bool:
-    """Whether exactly one of all writers wins in every round, and nobody once the key is taken."""
+def run_race(store: ConditionalStore) -> bool:
+    """Whether exactly one of all writers wins in every round, and none once the key exists."""
     bodies = [f"{secrets.token_hex(8)} {number}".encode() for number in range(_WRITERS)]
     keys = [f".probe/{secrets.token_hex(8)}" for _ in range(_ROUNDS)]
     start = Barrier(_WRITERS)
 
     def write(key: str, body: bytes) -> bool:
         start.wait(timeout=60)
-        return store.try_if_absent(key, body)
+        return store.try_put_if_absent(key, body)
 
     try:
         with ThreadPoolExecutor(_WRITERS) as pool:
             for key in keys:
-                won = list(pool.map(write, [key] * _WRITERS, bodies))
-                winners = [body for body, first in zip(bodies, won, strict=True) if first]
-                if len(winners) > 1 or store.try_if_absent(key, b"late"):
+                results = list(pool.map(write, [key] * _WRITERS, bodies))
+                winners = [body for body, won in zip(bodies, results, strict=True) if won]
+                if len(winners) > 1 or store.try_put_if_absent(key, b"late"):
                     return False
-                # the winner's answer may have been lost; its bytes must be there in any case
+                # the answer to the winner may have been lost; its bytes must be there in any case
                 if store.get(key) not in (winners or bodies):
                     return False
     except KeyAbsentError:

@@ -17,12 +17,12 @@ class KeyAbsentError(StoreError):
 
 
 class UnavailableError(StoreError):
-    """The store does not answer, or says that it can't just now: the same may work later."""
+    """The store does not answer, or says that it is too busy: the same request may succeed later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One key. `modified` is by the store's clock."""
+    """A key, its size in bytes, and when it was written by the store's clock."""
 
     key: str
     size: int
@@ -30,7 +30,7 @@ class Object:
 
 
 class Store(Protocol):
-    """A backend. Every method raises StoreError where the store refuses or can't be reached."""
+    """A backend. Every method raises StoreError if the store refuses or can't be reached."""
 
     url: str
 
@@ -38,16 +38,16 @@ class Store(Protocol):
         """The bytes under `key`. Raises KeyAbsentError."""
 
     def put(self, key: str, body: bytes) -> None:
-        """Store `body`, whole and durable, in place of what was there."""
+        """Store `body` durably, in place of what was there."""
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Store `body` unless the key is taken; True if these very bytes are under it now.
+        """Store `body` unless the key exists; True if exactly these bytes are under it now.
 
-        Exactly one of any number of writers with different bytes gets True.
+        Of any number of writers with different bytes, exactly one gets True.
         """
 
     def supports_conditional_writes(self) -> bool:
-        """Whether `put_if_absent` keeps that promise here."""
+        """Whether `put_if_absent` is atomic in this store (If-None-Match)."""
 
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         """Store about `size` bytes as they come, in bounded memory; the key appears whole or not at all."""
@@ -56,19 +56,19 @@ class Store(Protocol):
         """The bytes under `key` from `start` on, in chunks. Raises KeyAbsentError."""
 
     def copy(self, source: str, target: str) -> None:
-        """Store under `target` what is under `source`, without sending it. Raises KeyAbsentError."""
+        """Copy a key inside the store, without sending its bytes. Raises KeyAbsentError."""
 
-    def listing(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
-        """The keys below `prefix` in byte order, at most `limit`."""
+    def list_objects(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
+        """The objects below `prefix` in byte order of their keys, at most `limit`."""
 
-    def folders(self, prefix: str) -> list[str]:
+    def list_folders(self, prefix: str) -> list[str]:
         """The names directly below `prefix` that have keys below them, in order."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove keys; one that is not there is no error."""
+        """Remove keys; a key that does not exist is no error."""
 
-    def sweep(self, before: datetime) -> list[str]:
-        """Remove what uploads that were interrupted before then have left; return what for."""
+    def remove_interrupted_uploads(self, before: datetime) -> list[str]:
+        """Remove what uploads that were interrupted before that time have left; return their keys."""
 
     def now(self) -> datetime:
-        """The store's clock: no decision rests on this machine's."""
+        """The time by the store's clock: no decision depends on this machine's."""

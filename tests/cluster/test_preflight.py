@@ -6,7 +6,7 @@ import pytest
 
 from argo.cluster.api import Api
 from argo.cluster.preflight import nodes
-from argo.cluster.preflight.store import _service
+from argo.cluster.preflight.store import _parse_service
 from tests.cluster.fake import FakeApi
 
 GPU = {"nvidia.com/gpu.present": "true"}
@@ -79,4 +79,4 @@ def test_an_endpoint_is_a_service_of_the_cluster_or_not(
     endpoint: str, service: tuple[str, str] | None
 ) -> None:
     api = FakeApi(lambda *_: {}, lambda *_: [])
-    assert _service(cast(Api, api), endpoint) == service
+    assert _parse_service(cast(Api, api), endpoint) == service

@@ -21,6 +21,8 @@ class Request:
     path: str
     conditional: bool
     range: str
+    authorization: str
+    session_token: str
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,16 @@ class Proxy:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, method: str, path: str, headers: Message) -> Request:
-        conditional, part = "If-None-Match" in headers, headers.get("Range", "")
         with self.lock:
-            request = Request(len(self.seen) + 1, method, path, conditional, part)
+            request = Request(
+                len(self.seen) + 1,
+                method,
+                path,
+                "If-None-Match" in headers,
+                headers.get("Range", ""),
+                headers.get("Authorization", ""),
+                headers.get("X-Amz-Security-Token", ""),
+            )
             self.seen.append(request)
         return request
 

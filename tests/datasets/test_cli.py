@@ -59,7 +59,7 @@ def test_a_dataset_s_life(run: Run, make: Make, tmp_path: Path) -> None:
     assert run("untag", "demo:prod") == "Deleted dataset tag: demo:prod\n"
     assert run("verify") == "1 version verified\n"
     assert second in run("gc", "--older-than", "0s")
-    with pytest.raises(InputError, match="has 1 versions; --all deletes them with it"):
+    with pytest.raises(InputError, match="has 1 version; --all deletes all versions, too"):
         run("delete", "demo")
     assert run("delete", "demo", "--all") == "Deleted dataset: demo\n"
     assert "no datasets" in run("list")
@@ -124,7 +124,7 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
     [
         (["versions", "a/b/c"], "not a dataset reference"),
         (["list", "--store", "ftp://x"], "not a dataset store: 'ftp://x'"),
-        (["list", "--store", "s3://b?endpont=x"], "unknown option 'endpont'; did you mean endpoint"),
+        (["list", "--store", "s3://b?endpont=x"], "unknown option 'endpont'; did you mean 'endpoint'"),
         (["list", "--store", "s3://[b"], "not a bucket's URL"),
         (
             ["list", "--store", "s3://b?endpoint=http://minio:9000x"],
@@ -134,7 +134,7 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
         (["list", "--store", "s3:///x"], "not a bucket's URL"),
         (["list", "--store", "file://host/x"], "not a folder's URL"),
         (["gc", "--older-than", "soon"], "not a duration"),
-        (["create", "runs/x"], "'runs' is the store's own"),
+        (["create", "runs/x"], "'runs' is reserved for the store"),
     ],
 )
 def test_what_is_typed_wrong_is_said(run: Run, words: list[str], told: str) -> None:

@@ -84,7 +84,7 @@ def test_a_clock_that_a_store_still_takes_changes_nothing(
     datasets.store.put("default/demo/data/coming/a", b"of a commit that is not done")
     collected = off(seconds, "gc", "--older-than", "5m", "--store", s3)
     assert collected.stdout == "freed 0 B\n", collected.stderr
-    assert len(Log(datasets.store, demo).read()) == 2  # it was not barred
+    assert len(Log(datasets.store, demo).read()) == 2  # it was not tombstoned
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets, changes, layout
-from job.datasets.garbage import Freed, collect
+from job.datasets import DatasetRef, Datasets, layout
+from job.datasets.garbage import Freed
 from job.errors import CommitError
 from job.storage.directory import Directory
 
@@ -17,24 +17,26 @@ NOW = timedelta(0)
 
 
 def keys(datasets: Datasets, part: str) -> list[str]:
-    return [found.key for found in datasets.store.listing("") if part in found.key]
+    return [found.key for found in datasets.store.list_objects("") if part in found.key]
 
 
 def abandoned(datasets: Datasets, demo: DatasetRef) -> str:
     """A version whose writer died before it came to the log."""
-    version = layout.new_version()
-    datasets.store.put(f"{layout.data(demo, version)}a/b", b"x" * 10)
-    datasets.store.put(layout.manifest(demo, version), b"{}")
+    version = layout.new_id()
+    datasets.store.put(f"{layout.data_prefix(demo, version)}a/b", b"x" * 10)
+    datasets.store.put(layout.manifest_key(demo, version), b"{}")
     return version
 
 
-def test_what_was_never_committed_is_barred_and_then_removed(datasets: Datasets, demo: DatasetRef) -> None:
+def test_what_was_never_committed_is_tombstoned_and_then_removed(
+    datasets: Datasets, demo: DatasetRef
+) -> None:
     version = abandoned(datasets, demo)
-    assert list(collect(datasets.store)) == []
-    assert list(collect(datasets.store, NOW)) == [Freed(f"demo:{version}", 12)]
+    assert list(datasets.collect_garbage()) == []
+    assert list(datasets.collect_garbage(NOW)) == [Freed(f"demo:{version}", 12)]
     assert keys(datasets, version) == []
     assert datasets.datasets() == []
-    assert list(collect(datasets.store, NOW)) == []
+    assert list(datasets.collect_garbage(NOW)) == []
 
 
 def test_a_commit_that_is_too_slow_is_refused_not_torn(
@@ -45,7 +47,7 @@ def test_a_commit_that_is_too_slow_is_refused_not_torn(
     def slow(key: str, body: bytes) -> None:
         put(key, body)
         if "/manifest/" in key:
-            assert len(list(collect(datasets.store, NOW))) == 1
+            assert len(list(datasets.collect_garbage(NOW))) == 1
 
     monkeypatch.setattr(datasets.store, "put", slow)
     with pytest.raises(CommitError, match="garbage collection gave this version up"):
@@ -56,10 +58,10 @@ def test_a_commit_that_is_too_slow_is_refused_not_torn(
 
 def test_a_deleted_version_stays_for_a_while(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
     kept, deleted = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
-    changes.delete(datasets.store, demo, deleted.id)
-    assert list(collect(datasets.store)) == []
+    datasets.delete(deleted)
+    assert list(datasets.collect_garbage()) == []
     assert keys(datasets, deleted.id) != []
-    assert [freed.name for freed in collect(datasets.store, NOW)] == [str(deleted)]
+    assert [freed.name for freed in datasets.collect_garbage(NOW)] == [str(deleted)]
     assert keys(datasets, deleted.id) == []
     assert datasets.versions(demo) == [kept]
 
@@ -69,10 +71,10 @@ def test_what_a_recent_run_reads_stays(datasets: Datasets, demo: DatasetRef, mak
     resolved = json.dumps({"demo:latest": str(version)}).encode()
     datasets.store.put("runs/r1/resolved.json", resolved)
     datasets.store.put("runs/r2/jobs/j.json", b"{}")
-    changes.drop(datasets.store, demo, versions=True)
-    assert list(collect(datasets.store, NOW)) == []
+    datasets.drop(demo, with_versions=True)
+    assert list(datasets.collect_garbage(NOW)) == []
     datasets.store.delete(["runs/r1/resolved.json"])
-    assert [freed.name for freed in collect(datasets.store, NOW)] == [str(version)]
+    assert [freed.name for freed in datasets.collect_garbage(NOW)] == [str(version)]
 
 
 def test_an_old_run_s_files_are_removed(
@@ -81,9 +83,9 @@ def test_an_old_run_s_files_are_removed(
     datasets = Datasets.at(folder)
     datasets.store.put("runs/r1/volumes/j/x/v.tar", b"tar")
     now = datasets.store.now()
-    assert list(collect(datasets.store)) == []
+    assert list(datasets.collect_garbage()) == []
     monkeypatch.setattr(datasets.store, "now", lambda: now + timedelta(days=40))
-    assert list(collect(datasets.store)) == [Freed("runs/r1/", 3)]
+    assert list(datasets.collect_garbage()) == [Freed("runs/r1/", 3)]
     assert keys(datasets, "") == []
 
 
@@ -93,8 +95,8 @@ def test_an_interrupted_upload_is_removed(s3: str, boto: Any, bucket: str) -> No
     key = f"{root}/default/demo/data/x/large"
     upload = boto.create_multipart_upload(Bucket=bucket, Key=key)
     boto.upload_part(Bucket=bucket, Key=key, PartNumber=1, UploadId=upload["UploadId"], Body=b"x" * 100)
-    assert list(collect(datasets.store)) == []
-    assert [freed.name for freed in collect(datasets.store, NOW)] == ["default/demo/data/x/large"]
+    assert list(datasets.collect_garbage()) == []
+    assert [freed.name for freed in datasets.collect_garbage(NOW)] == ["default/demo/data/x/large"]
     left = boto.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
     assert not [upload for upload in left if upload["Key"] == key]
 
@@ -104,8 +106,8 @@ def test_a_half_written_file_is_removed(folder: str) -> None:
     datasets.store.put("default/x", b"")
     left = datasets.store.root / ".tmp" / "left"  # type: ignore[attr-defined]
     left.write_bytes(b"half")
-    assert list(collect(datasets.store)) == []
-    assert list(collect(datasets.store, NOW)) == [Freed(".tmp/left", 0)]
+    assert list(datasets.collect_garbage()) == []
+    assert list(datasets.collect_garbage(NOW)) == [Freed(".tmp/left", 0)]
     assert not left.exists()
 
 
@@ -125,5 +127,5 @@ def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
         return status(path, **named)
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert len(store.sweep(store.now() + timedelta(days=1))) == 2
+    assert len(store.remove_interrupted_uploads(store.now() + timedelta(days=1))) == 2
     assert list(left[0].parent.iterdir()) == []

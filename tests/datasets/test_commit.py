@@ -80,7 +80,7 @@ def test_put_adds_to_the_latest_version(
 
 def test_put_refuses_a_file_where_a_folder_is(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
     datasets.commit_version(demo, make({"a/b": "1"}), lineage={})
-    with pytest.raises(CommitError, match="'a' can't be kept: it would be both a file and a folder"):
+    with pytest.raises(CommitError, match="'a' can't be stored: it would be both a file and a folder"):
         datasets.put(demo, [(make({"f": "2"}) / "f", "a")], lineage={})
 
 
@@ -101,10 +101,10 @@ def test_an_output_left_empty_is_refused(
 def test_a_second_commit_from_the_same_origin_gives_the_first_version(
     datasets: Datasets, demo: DatasetRef, make: Make
 ) -> None:
-    origin = Producer("run", "job", "output")
-    first = datasets.commit_version(demo, make(), lineage={}, origin=origin)
-    datasets.commit_version(demo, make(), lineage={}, origin=Producer("run", "job", "other"))
-    again = datasets.commit_version(demo, make({"b": "changed"}), lineage={}, origin=origin)
+    producer = Producer("run", "job", "output")
+    first = datasets.commit_version(demo, make(), lineage={}, producer=producer)
+    datasets.commit_version(demo, make(), lineage={}, producer=Producer("run", "job", "other"))
+    again = datasets.commit_version(demo, make({"b": "changed"}), lineage={}, producer=producer)
     assert again == first
     assert len(datasets.versions(demo)) == 2
 
@@ -187,23 +187,22 @@ def test_more_files_than_a_page_of_the_listing(
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ("dmo", "no dataset 'dmo' in .*; did you mean demo"),
-        ("demo:prd", "demo:prd: no such version or tag; did you mean prod"),
+        ("dmo", "no dataset 'dmo' in .*; did you mean 'demo'"),
+        ("demo:prd", "demo:prd: no such version or tag; did you mean 'prod'"),
     ],
 )
 def test_an_unknown_reference_names_the_nearest(
     datasets: Datasets, demo: DatasetRef, make: Make, wanted: str, told: str
 ) -> None:
-    from job.datasets import changes
 
     version = datasets.commit_version(demo, make(), lineage={})
-    changes.tag(datasets.store, demo, version.id, "prod")
+    datasets.tag(version, "prod")
     with pytest.raises(UnknownReferenceError, match=told):
         datasets.resolve(DatasetRef.parse(wanted))
 
 
 def test_the_store_s_own_namespace_is_not_for_datasets(datasets: Datasets, make: Make) -> None:
-    with pytest.raises(InputError, match="'runs' is the store's own"):
+    with pytest.raises(InputError, match="'runs' is reserved for the store"):
         datasets.commit_version(DatasetRef.parse("runs/demo"), make(), lineage={})
 
 

@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 
-from job.datasets import Datasets, Producer, changes, layout
-from job.datasets.garbage import collect
-from job.datasets.latest_index import announced
-from job.datasets.verify import verify
+from job.datasets import Datasets, Producer, layout
+from job.datasets.latest_index import read_hints
 from tests.datasets import writers
 from tests.datasets.proxy import NONE, Fault, Proxy, Request
 from tests.datasets.servers import on_every_server
@@ -29,7 +27,7 @@ def whole(datasets: Datasets) -> set[str]:
     """The versions that are visible; each is complete."""
     versions = datasets.versions(DEMO)
     for version in versions:
-        assert list(verify(datasets, version)) == []
+        assert list(datasets.verify(version)) == []
     assert datasets.resolve(DEMO) == versions[0]
     assert [found.latest for found in datasets.datasets()] == [versions[0].id]
     return {version.id for version in versions}
@@ -37,14 +35,14 @@ def whole(datasets: Datasets) -> set[str]:
 
 def only_versions_are_left(datasets: Datasets) -> None:
     """What garbage collection leaves are the visible versions, the log and the store's note."""
-    list(collect(datasets.store, timedelta(0)))
+    list(datasets.collect_garbage(timedelta(0)))
     live = {version.id for version in datasets.versions(DEMO)}
-    prefix = layout.folder(DEMO)
-    for found in datasets.store.listing(""):
+    prefix = layout.dataset_prefix(DEMO)
+    for found in datasets.store.list_objects(""):
         kind, _, rest = found.key.removeprefix(prefix).partition("/")
         version = rest.partition("/")[0].removesuffix(".json")
         assert kind in {"log", "store.json", ".clock", ".heads"} or version in live, found.key
-    assert [len(numbers) for numbers in announced(datasets.store).values()] == [1]
+    assert [len(numbers) for numbers in read_hints(datasets.store).values()] == [1]
 
 
 def dies(processes: ForkServerContext, action: str, url: str, source: Path, root: str, number: int) -> bool:
@@ -66,7 +64,7 @@ def test_a_kill_before_any_change_of_a_folder(
     kept = datasets.commit_version(DEMO, make({"a": "1"}), lineage={})
     other = datasets.commit_version(DEMO, make({"a": "2", "b": "3"}), lineage={})
     if action == "gc":
-        changes.delete(datasets.store, DEMO, other.id)
+        datasets.delete(other)
     source = make({"sub/a": "new"}) if action == "commit" else tmp_path / other.id
     before = whole(datasets)
 
@@ -117,8 +115,8 @@ def test_a_kill_around_any_request_to_s3(
         assert len(visible) - len(known) <= 1
         assert datasets.resolve(DEMO) == visible[0]
         assert [found.latest for found in datasets.datasets()] == [visible[0].id]
-        origin = Producer("run", source.name, "output")
-        latest = datasets.commit_version(DEMO, source, lineage={}, origin=origin)  # the pod is made again
+        producer = Producer("run", source.name, "output")
+        latest = datasets.commit_version(DEMO, source, lineage={}, producer=producer)  # the pod is made again
         assert datasets.versions(DEMO) == [latest, *known]
         assert visible in ([latest, *known], known)
         known.insert(0, latest)
@@ -127,7 +125,7 @@ def test_a_kill_around_any_request_to_s3(
     here.send(None)
     committing.join(60)
     assert number > 10
-    assert [line for version in known for line in verify(datasets, version)] == []
+    assert [line for version in known for line in datasets.verify(version)] == []
     only_versions_are_left(datasets)
     _, _, bucket, root = datasets.store.url.split("/", 3)
     left = boto.list_multipart_uploads(Bucket=bucket).get("Uploads", [])

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets, Version, changes, layout
-from job.datasets.garbage import collect
+from job.datasets import DatasetRef, Datasets, Version, layout
 from job.datasets.manifest import Manifest
-from job.datasets.verify import verify
 from job.errors import InputError, StoreError
 from tests.datasets import writers
 from tests.datasets.proxy import NONE, Fault, Proxy
@@ -26,7 +24,7 @@ def version(datasets: Datasets, demo: DatasetRef, make: Make) -> Version:
 
 
 def damage(datasets: Datasets, version: Version, path: str, body: bytes | None) -> None:
-    key = layout.data(version.ref, version.id) + path
+    key = layout.data_prefix(version.ref, version.id) + path
     datasets.store.delete([key]) if body is None else datasets.store.put(key, body)
 
 
@@ -47,23 +45,23 @@ def test_damaged_bytes_are_found_and_not_handed_out(
     with pytest.raises(StoreError, match=r"data/.*/a: |deleted while it was read"):
         datasets.fetch(version, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    [line] = verify(datasets, version)
+    [line] = datasets.verify(version)
     assert told in line
 
 
 def test_a_flipped_byte_of_a_manifest_is_found(datasets: Datasets, version: Version, tmp_path: Path) -> None:
-    key = layout.manifest(version.ref, version.id)
+    key = layout.manifest_key(version.ref, version.id)
     body = datasets.store.get(key)
     datasets.store.put(key, body.replace(b'"mode": "0', b'"mode": "1', 1))
     with pytest.raises(StoreError, match="damaged in the store: not the manifest that was committed"):
         datasets.fetch(version, tmp_path / "out")
-    assert len(list(verify(datasets, version))) == 1
+    assert len(list(datasets.verify(version))) == 1
 
 
 def test_what_lies_beside_a_version_s_files_is_said(datasets: Datasets, version: Version) -> None:
     damage(datasets, version, "more", b"x")
-    assert list(verify(datasets, version)) == [
-        f"{layout.data(version.ref, version.id)}more: not in the manifest"
+    assert list(datasets.verify(version)) == [
+        f"{layout.data_prefix(version.ref, version.id)}more: not in the manifest"
     ]
 
 
@@ -88,24 +86,24 @@ def test_what_lies_beside_a_version_s_files_is_said(datasets: Datasets, version:
 def test_a_manifest_that_could_write_elsewhere_is_refused(change: dict[str, object]) -> None:
     good = Manifest("default/demo", "v", None, "", None, {}, (), (), ())
     with pytest.raises(StoreError, match=r"^KEY: "):
-        Manifest.decoded(json.dumps(json.loads(good.encoded()) | change).encode(), "KEY")
+        Manifest.decode(json.dumps(json.loads(good.encode()) | change).encode(), "KEY")
 
 
 def test_a_link_that_leads_out_is_not_written(folder: str, version: Version, tmp_path: Path) -> None:
-    from job.datasets.fetch import fetch
+    from job.datasets.fetch import fetch_version
     from job.datasets.manifest import Link
 
     datasets = Datasets.at(folder)
     manifest = Manifest("default/demo", "v", None, "", None, {}, (), (Link("out", "../../etc"),), ())
     with pytest.raises(StoreError, match="'out': a link that leads out of the version"):
-        fetch(datasets.store, version.ref, manifest, tmp_path / "out", lambda _: None)
+        fetch_version(datasets.store, version.ref, manifest, tmp_path / "out", lambda _: None)
     assert list(tmp_path.glob("*out*")) == []
 
 
 def test_a_target_that_is_taken_is_refused(datasets: Datasets, version: Version, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine").write_text("mine")
-    with pytest.raises(InputError, match="out: is there already; name a new folder"):
+    with pytest.raises(InputError, match="out: exists already; name a new folder"):
         datasets.fetch(version, tmp_path / "out")
     assert (tmp_path / "out/mine").read_text() == "mine"
     (tmp_path / "out/mine").unlink()
@@ -188,12 +186,12 @@ def test_two_fetches_to_one_place_don_t_mix(datasets: Datasets, version: Version
 def test_a_version_that_is_deleted_while_it_is_read_stays_for_a_while(
     datasets: Datasets, version: Version, tmp_path: Path
 ) -> None:
-    changes.delete(datasets.store, version.ref, version.id)
-    list(collect(datasets.store))
+    datasets.delete(version)
+    list(datasets.collect_garbage())
     datasets.fetch(version, tmp_path / "out")
     from datetime import timedelta
 
-    list(collect(datasets.store, timedelta(0)))
+    list(datasets.collect_garbage(timedelta(0)))
     with pytest.raises(StoreError, match="deleted meanwhile"):
         datasets.fetch(version, tmp_path / "later")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from job.datasets import DatasetRef, Datasets, latest_index, layout
-from job.datasets.changes import create, drop
 from tests.datasets.proxy import Proxy
 
 Make = Callable[..., Path]
@@ -32,21 +31,21 @@ def test_what_stopped_writers_leave_misleads_nobody(
     datasets: Datasets, demo: DatasetRef, make: Make, numbers: list[int]
 ) -> None:
     versions = [datasets.commit_version(demo, make(), lineage={}) for _ in range(3)]
-    assert latest_index.announced(datasets.store) == {demo: [3]}
-    latest_index.withdraw(datasets.store, demo, [3])
+    assert latest_index.read_hints(datasets.store) == {demo: [3]}
+    latest_index.prune_hints(datasets.store, demo, [3])
     for number in numbers:
-        latest_index.announce(datasets.store, demo, number)
+        latest_index.publish_hint(datasets.store, demo, number)
     assert latest(datasets) == [versions[-1].id]
     newer = datasets.commit_version(demo, make(), lineage={})
     assert latest(datasets) == [newer.id]
 
 
 def test_a_dataset_with_no_version_and_one_that_is_gone(datasets: Datasets, demo: DatasetRef) -> None:
-    create(datasets.store, demo)
+    datasets.create(demo)
     assert latest(datasets) == [None]
-    drop(datasets.store, demo, versions=True)
+    datasets.drop(demo, with_versions=True)
     assert latest(datasets) == []
 
 
 def test_what_begins_with_a_dot_is_no_namespace() -> None:
-    assert layout.namespaces(["default", "runs", "triggers", ".heads", ".probe"]) == ["default"]
+    assert layout.select_namespaces(["default", "runs", "triggers", ".heads", ".probe"]) == ["default"]

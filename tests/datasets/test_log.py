@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job.datasets import DatasetRef, Datasets, Producer, changes, layout
-from job.datasets.garbage import collect
-from job.datasets.history import Entry, Kind, fold
+from job.datasets.garbage import collect_garbage
+from job.datasets.history import Entry, Kind, replay
 from job.datasets.log import Log
 from job.errors import InputError, StoreError, UnknownReferenceError
 from job.storage.directory import Directory
@@ -21,13 +21,13 @@ Make = Callable[..., Path]
 
 
 def entry(
-    kind: Kind, version: str | None = None, tag: str | None = None, origin: Producer | None = None
+    kind: Kind, version: str | None = None, tag: str | None = None, producer: Producer | None = None
 ) -> Entry:
-    return Entry(layout.new_version(), kind, datetime.now(UTC), version, tag, origin=origin)
+    return Entry(layout.new_id(), kind, datetime.now(UTC), version, tag, producer=producer)
 
 
 class Unconditional(Directory):
-    """A store that ignores put-if-absent, with a clock that stands still."""
+    """A store without conditional writes, with a clock that stands still."""
 
     def supports_conditional_writes(self) -> bool:
         return False
@@ -50,9 +50,9 @@ def test_a_long_log_is_read_whole_and_in_order(
         log.append(lambda _, version=version: entry(Kind.COMMIT, version))  # type: ignore[misc]
     assert [e.version for e in log.read()] == versions
     assert [e.version for e in log.read(log.read()[:9])] == versions
-    assert (log.head().latest, log.head().versions) == (versions[-1], length)
+    assert (log.read_newest().latest, log.read_newest().versions) == (versions[-1], length)
     state = log.append(lambda _: entry(Kind.DELETE, versions[-1]))
-    assert state.latest == log.head().latest == versions[-2]
+    assert state.latest == log.read_newest().latest == versions[-2]
 
 
 @pytest.mark.parametrize("action", ["commit", "collect"])
@@ -63,7 +63,7 @@ def test_what_was_read_of_a_log_is_not_read_again(
     datasets = Datasets(store)
     for _ in range(70):
         Log(store, demo).append(lambda _: entry(Kind.CREATE))
-    left = [f"{layout.data(demo, layout.new_version())}a" for _ in range(3)]
+    left = [f"{layout.data_prefix(demo, layout.new_id())}a" for _ in range(3)]
     for key in left:
         store.put(key, b"of a version that was never committed")
     asked, get = [], store.get
@@ -71,8 +71,8 @@ def test_what_was_read_of_a_log_is_not_read_again(
     if action == "commit":
         datasets.commit_version(demo, make(), lineage={})
     else:
-        assert len(list(collect(store, timedelta(0)))) == 3
-    assert len([key for key in asked if "/log/" in key and layout.sequence(key) < 70]) == 1
+        assert len(list(collect_garbage(store, timedelta(0)))) == 3
+    assert len([key for key in asked if "/log/" in key and layout.parse_number(key) < 70]) == 1
 
 
 @pytest.mark.parametrize("kind", ["numbered", "timed"])
@@ -123,23 +123,25 @@ def test_of_many_processes_on_s3_none_is_lost(
 
 
 def test_writers_of_one_origin_all_get_one_version(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    source, origin = make(), Producer("run", "job", "output")
+    source, producer = make(), Producer("run", "job", "output")
     with ThreadPoolExecutor(6) as pool:
         versions = set(
-            pool.map(lambda _: datasets.commit_version(demo, source, lineage={}, origin=origin), range(6))
+            pool.map(lambda _: datasets.commit_version(demo, source, lineage={}, producer=producer), range(6))
         )
     assert len(versions) == len(datasets.versions(demo)) == 1
 
 
-def test_one_origin_s_writers_get_one_version_also_without_put_if_absent(
+def test_one_origin_s_writers_get_one_version_also_without_conditional_writes(
     tmp_path: Path, demo: DatasetRef, make: Make
 ) -> None:
     datasets = Datasets(Unconditional(tmp_path / "s"))
-    source, origin = make(), Producer("run", "job", "output")
+    source, producer = make(), Producer("run", "job", "output")
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: datasets.commit_version(demo, source, lineage={}, origin=origin), range(6)))
+        list(
+            pool.map(lambda _: datasets.commit_version(demo, source, lineage={}, producer=producer), range(6))
+        )
     assert len(datasets.versions(demo)) == 1
-    assert datasets.commit_version(demo, source, lineage={}, origin=origin) == datasets.versions(demo)[0]
+    assert datasets.commit_version(demo, source, lineage={}, producer=producer) == datasets.versions(demo)[0]
 
 
 def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
@@ -170,23 +172,23 @@ def test_a_damaged_record_is_said_and_nothing_is_written_after_it(
     datasets = Datasets(Directory(tmp_path / "s"))
     for _ in range(2):
         datasets.commit_version(demo, make(), lineage={})
-    key = layout.record(demo, 2)
+    key = layout.log_key(demo, 2)
     datasets.store.put(key, damage(datasets.store.get(key)))
     with pytest.raises(StoreError, match=f"{key}.*{told}"):
         datasets.versions(demo)
     with pytest.raises(StoreError, match=told):
         datasets.commit_version(demo, make(), lineage={})
-    assert len(list(datasets.store.listing(layout.log(demo)))) == 2
+    assert len(list(datasets.store.list_objects(layout.log_prefix(demo)))) == 2
 
 
 def test_tags_are_found_moved_and_taken_away(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
     first, second = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
-    changes.tag(datasets.store, demo, first.id, "prod")
+    datasets.tag(first, "prod")
     assert datasets.resolve(DatasetRef("demo", "prod")).ref == first.ref
-    changes.tag(datasets.store, demo, second.id, "prod")
+    datasets.tag(second, "prod")
     assert datasets.resolve(DatasetRef("demo", "prod")).tags == ("prod",)
     assert datasets.versions(demo)[0].tags == ("prod",)
-    changes.untag(datasets.store, DatasetRef("demo", "prod"))
+    datasets.untag(DatasetRef("demo", "prod"))
     with pytest.raises(UnknownReferenceError):
         datasets.resolve(DatasetRef("demo", "prod"))
 
@@ -195,17 +197,17 @@ def test_tags_are_found_moved_and_taken_away(datasets: Datasets, demo: DatasetRe
 def test_what_can_t_be_a_tag_is_refused(folder: str, demo: DatasetRef, make: Make, name: str) -> None:
     datasets = Datasets.at(folder)
     deleted, version = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
-    changes.delete(datasets.store, demo, deleted.id)
+    datasets.delete(deleted)
     wanted = {"VERSION": version.id, "DELETED": deleted.id}.get(name, name)
     with pytest.raises(InputError):
-        changes.tag(datasets.store, demo, version.id, wanted)
+        datasets.tag(version, wanted)
 
 
 def test_latest_goes_back_only_when_it_is_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
     first, second, third = (datasets.commit_version(demo, make(), lineage={}) for _ in range(3))
-    changes.delete(datasets.store, demo, second.id)
+    datasets.delete(second)
     assert datasets.resolve(demo) == third
-    changes.delete(datasets.store, demo, third.id)
+    datasets.delete(third)
     assert datasets.resolve(demo) == first
     for version in (second, third):
         with pytest.raises(UnknownReferenceError, match="was deleted"):
@@ -214,10 +216,10 @@ def test_latest_goes_back_only_when_it_is_deleted(datasets: Datasets, demo: Data
 
 def test_a_tagged_version_is_not_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
     version = datasets.commit_version(demo, make(), lineage={})
-    changes.tag(datasets.store, demo, version.id, "prod")
-    with pytest.raises(InputError, match="has the tag 'prod'; textgen dataset untag demo:prod first"):
-        changes.delete(datasets.store, demo, version.id)
-    changes.drop(datasets.store, demo, versions=True)
+    datasets.tag(version, "prod")
+    with pytest.raises(InputError, match="has the tag 'prod'; run textgen dataset untag demo:prod first"):
+        datasets.delete(version)
+    datasets.drop(demo, with_versions=True)
     assert datasets.datasets() == []
     with pytest.raises(UnknownReferenceError):
         datasets.resolve(version.ref)
@@ -227,26 +229,26 @@ def test_a_tagged_version_is_not_deleted(datasets: Datasets, demo: DatasetRef, m
 
 KINDS = st.sampled_from(list(Kind))
 NAMES = st.sampled_from("abc")
-ORIGINS = st.none() | st.builds(Producer, NAMES, NAMES, NAMES)
+PRODUCERS = st.none() | st.builds(Producer, NAMES, NAMES, NAMES)
 
 
-@given(st.lists(st.builds(entry, KINDS, NAMES, NAMES, ORIGINS), max_size=30))
+@given(st.lists(st.builds(entry, KINDS, NAMES, NAMES, PRODUCERS), max_size=30))
 def test_what_any_history_comes_to(entries: list[Entry]) -> None:
-    state = fold(entries)
-    assert state.live.keys().isdisjoint(state.gone)
-    assert set(state.tags.values()).isdisjoint(state.gone)
-    origins = [e.origin for e in state.live.values() if e.origin]
-    assert len(origins) == len(set(origins))
+    state = replay(entries)
+    assert state.live.keys().isdisjoint(state.tombstones)
+    assert set(state.tags.values()).isdisjoint(state.tombstones)
+    producers = [e.producer for e in state.live.values() if e.producer]
+    assert len(producers) == len(set(producers))
     assert state.latest == (list(state.live)[-1] if state.live else None)
-    assert [Entry.decoded(e.encoded()) for e in entries] == entries
+    assert [Entry.from_json(e.to_json()) for e in entries] == entries
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
 def test_newer_keys_sort_first(one: int, other: int) -> None:
     demo = DatasetRef("demo")
-    assert (layout.record(demo, one) < layout.record(demo, other)) == (one > other)
-    assert layout.sequence(layout.record(demo, one)) == one
+    assert (layout.log_key(demo, one) < layout.log_key(demo, other)) == (one > other)
+    assert layout.parse_number(layout.log_key(demo, one)) == one
     when = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
-    timed = layout.timed_record(demo, when + one, "x")
-    assert timed < layout.record(demo, other)
-    assert layout.milliseconds(timed) == when + one
+    timed = layout.timed_log_key(demo, when + one, "x")
+    assert timed < layout.log_key(demo, other)
+    assert layout.parse_milliseconds(timed) == when + one

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets, Version
+from job.datasets import Credentials, DatasetRef, Datasets, Version
 from job.errors import StoreError
 from job.storage.s3.bucket import S3
 from job.storage.store import UnavailableError
@@ -165,7 +166,7 @@ def test_the_probe_believes_an_honest_store(unprobed: str, caplog: pytest.LogCap
     store = Datasets.at(unprobed).store
     assert store.supports_conditional_writes()
     assert b'": true' in store.get("store.json")
-    assert [found.key for found in store.listing("")] == ["store.json"]
+    assert [found.key for found in store.list_objects("")] == ["store.json"]
     assert caplog.text == ""
 
 
@@ -180,7 +181,7 @@ def test_the_probe_survives_lost_answers(unprobed: str, proxy: Proxy) -> None:
 class Lying(S3):
     """A client that leaves the condition out, as a store that ignores it would."""
 
-    def try_if_absent(self, key: str, body: bytes) -> bool:
+    def try_put_if_absent(self, key: str, body: bytes) -> bool:
         self.put(key, body)
         return True
 
@@ -191,7 +192,7 @@ def test_the_probe_catches_a_store_that_ignores_the_condition(
     datasets = Datasets(Lying.at(unprobed))
     with caplog.at_level(logging.WARNING):
         versions = [datasets.commit_version(demo, make(), lineage={}) for _ in range(2)]
-    assert "ignores put-if-absent: versions are ordered by its clock" in caplog.text
+    assert "does not support conditional writes (If-None-Match): its clock orders versions" in caplog.text
     assert datasets.versions(demo) == versions[::-1]
     assert not Datasets.at(unprobed).store.supports_conditional_writes()  # it is noted
 
@@ -245,7 +246,7 @@ def test_a_store_that_may_answer_later_is_told_apart(
 
 
 def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetRef) -> None:
-    with pytest.raises(StoreError, match="there is no such bucket; make it"):
+    with pytest.raises(StoreError, match="there is no such bucket; create it"):
         Datasets.at(s3.replace(bucket, f"{bucket}-not")).resolve(demo)
 
 
@@ -301,6 +302,42 @@ def test_the_probe_catches_rclone(
     with started([*command, str(tmp_path / "served")], port, {}, tmp_path):
         datasets = Datasets.at(f"s3://bucket/root?endpoint=http://127.0.0.1:{port}")
         versions = [datasets.commit_version(demo, make(), lineage={}) for _ in range(2)]
-        assert not datasets.store.supports_conditional_writes()
+        assert not datasets.supports_conditional_writes()
         assert datasets.versions(demo) == versions[::-1]
         datasets.fetch(versions[0], tmp_path / "out")
+
+
+def test_credentials_that_are_given_are_used_alone(
+    behind: str,
+    proxy: Proxy,
+    demo: DatasetRef,
+    make: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = Credentials(*(os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "another-token")
+    before = dict(os.environ)
+    datasets = Datasets.at(behind, given)
+    large = make({"large": b"x" * ((8 << 20) + 1)})
+    version = datasets.commit_version(demo, large, lineage={})
+    datasets.commit_version(demo, large, lineage={})  # copies the large file, which boto3 does
+    datasets.fetch(version, tmp_path / "out")
+    list(datasets.collect_garbage())
+    assert os.environ == before
+    assert len(proxy.seen) > 10
+    assert all(given.access_key_id in request.authorization for request in proxy.seen)
+    assert not any(request.session_token for request in proxy.seen)
+    assert given.secret_access_key not in repr(given)
+
+
+def test_the_environment_s_session_token_is_sent_with_its_key(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
+    datasets = Datasets.at(behind)
+    with suppress(StoreError):  # not every server takes one
+        datasets.commit_version(demo, make(), lineage={})
+    assert {request.session_token for request in proxy.seen} == {"a-token"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError
-from job.storage.paths import LONGEST_NAME, LONGEST_PATH, colliding, overlapping, problem
+from job.storage.paths import LONGEST_NAME, LONGEST_PATH, find_collisions, find_overlapping, find_problem
 
 Make = Callable[..., Path]
 
@@ -32,12 +32,12 @@ BAD = {
 
 @pytest.mark.parametrize("path", BAD)
 def test_an_unsafe_path_is_named_with_its_fault(path: str) -> None:
-    assert BAD[path] in (problem(path) or "")
+    assert BAD[path] in (find_problem(path) or "")
 
 
 @given(st.text(max_size=40) | st.text(st.sampled_from("a./~ \\"), max_size=12))
 def test_a_path_that_is_let_through_stays_inside(path: str) -> None:
-    if problem(path) is None:
+    if find_problem(path) is None:
         assert os.path.normpath(path) == path
         assert not PurePosixPath(path).is_absolute()
         assert (Path("/root") / path).resolve().is_relative_to("/root")
@@ -45,7 +45,7 @@ def test_a_path_that_is_let_through_stays_inside(path: str) -> None:
 
 def test_paths_that_are_one_file_elsewhere_are_found() -> None:
     composed, apart = "é", unicodedata.normalize("NFD", "é")
-    assert colliding(["a", "A", "b", composed, apart, "STRASSE", "straße"]) == [
+    assert find_collisions(["a", "A", "b", composed, apart, "STRASSE", "straße"]) == [
         ("A", "a"),
         ("STRASSE", "straße"),
         (apart, composed),
@@ -53,12 +53,12 @@ def test_paths_that_are_one_file_elsewhere_are_found() -> None:
 
 
 def test_a_file_that_is_also_a_folder_is_found() -> None:
-    assert overlapping(["a", "b/c", "a.b", "a/b/c", "b/c"]) == ["a", "b/c"]
+    assert find_overlapping(["a", "b/c", "a.b", "a/b/c", "b/c"]) == ["a", "b/c"]
 
 
 @pytest.mark.parametrize("name", ["new\nline", os.fsdecode(b"\xff")])
 def test_an_unsafe_name_is_not_committed(folder: str, demo: DatasetRef, make: Make, name: str) -> None:
-    with pytest.raises(CommitError, match="can't be kept: its name"):
+    with pytest.raises(CommitError, match="can't be stored: its name"):
         Datasets.at(folder).commit_version(demo, make({"a": "1", name: "2"}), lineage={})
 
 
@@ -74,7 +74,7 @@ def test_names_that_differ_by_case_are_kept_and_said(
 def test_a_link_that_leads_out_is_refused(folder: str, demo: DatasetRef, make: Make, target: str) -> None:
     source = make({"a": "1"})
     (source / "link").symlink_to(str(source / "a") if target == "INSIDE" else target)
-    with pytest.raises(CommitError, match="'link' can't be kept: the link leads out of the version"):
+    with pytest.raises(CommitError, match="'link' can't be stored: the link leads out of the version"):
         Datasets.at(folder).commit_version(demo, source, lineage={})
 
 
@@ -82,12 +82,12 @@ def test_a_link_that_leads_out_by_another_is_refused(folder: str, demo: DatasetR
     source = make({"p/q/f": "1"})
     (source / "p/q/up").symlink_to("../..")
     (source / "out").symlink_to("p/q/up/..")
-    with pytest.raises(CommitError, match="'out' can't be kept: the link leads out"):
+    with pytest.raises(CommitError, match="'out' can't be stored: the link leads out"):
         Datasets.at(folder).commit_version(demo, source, lineage={})
 
 
 def test_a_pipe_is_not_committed(folder: str, demo: DatasetRef, make: Make) -> None:
     source = make()
     os.mkfifo(source / "pipe")
-    with pytest.raises(CommitError, match="'pipe' can't be kept: it is neither a file"):
+    with pytest.raises(CommitError, match="'pipe' can't be stored: it is neither a file"):
         Datasets.at(folder).commit_version(demo, source, lineage={})

@@ -43,7 +43,7 @@ def test_a_version_fetched_by(
     files = {name: "" if name == "empty" else name for name in names}
     datasets = Datasets.at(s3)
     version = datasets.commit_version(demo, make({**files, "large": os.urandom(9 << 20)}), lineage={})
-    prefix = f"{s3.removeprefix('s3://').partition('?')[0]}/{layout.data(version.ref, version.id)}"
+    prefix = f"{s3.removeprefix('s3://').partition('?')[0]}/{layout.data_prefix(version.ref, version.id)}"
     subprocess.run([command, *TOOLS[tool](server, prefix, str(tmp_path / "out"))], check=True, timeout=120)
     there = {
         (str(path.relative_to(tmp_path / "out")), hashlib.sha256(path.read_bytes()).hexdigest())

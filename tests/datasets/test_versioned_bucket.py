@@ -1,4 +1,4 @@
-"""A bucket that keeps every version of a key: some stores do not keep put-if-absent there."""
+"""A bucket that keeps every version of a key: some stores do not support conditional writes there."""
 
 import secrets
 from collections.abc import Callable
@@ -7,8 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from job.datasets import DatasetRef, Datasets, changes
-from job.datasets.garbage import collect
+from job.datasets import DatasetRef, Datasets
 from tests.datasets.servers import on_every_server
 
 
@@ -26,7 +25,7 @@ def test_nothing_is_lost_in_a_versioned_bucket(
     versions = datasets.versions(demo)
     assert sorted(version.id for version in versions) == sorted(made)
     assert datasets.resolve(demo) == versions[0]
-    changes.delete(datasets.store, demo, versions[0].id)
-    list(collect(datasets.store, timedelta(0)))
+    datasets.delete(versions[0])
+    list(datasets.collect_garbage(timedelta(0)))
     assert datasets.resolve(demo).id == versions[1].id
     datasets.fetch(versions[1], tmp_path / "out")

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from job.datasets import DatasetRef, Datasets, Producer, changes
-from job.datasets.garbage import collect
 from job.storage.s3.bucket import S3
 
 DEMO = DatasetRef("demo")
 
 
 def commit(url: str, source: Path) -> None:
-    origin = Producer("run", source.name, "output")
-    Datasets.at(url).commit_version(DEMO, source, lineage={}, origin=origin)
+    producer = Producer("run", source.name, "output")
+    Datasets.at(url).commit_version(DEMO, source, lineage={}, producer=producer)
 
 
 def tag(url: str, source: Path) -> None:
@@ -31,7 +30,7 @@ def delete(url: str, source: Path) -> None:
 def gc(url: str, source: Path) -> None:
     from datetime import timedelta
 
-    list(collect(Datasets.at(url).store, timedelta(0)))
+    list(Datasets.at(url).collect_garbage(timedelta(0)))
 
 
 ACTIONS = {"commit": commit, "tag": tag, "delete": delete, "gc": gc}
@@ -68,11 +67,11 @@ def commit_each(url: str, asked: Any) -> None:
     """
     datasets = Datasets.at(url)
     clients = cast(S3, datasets.store)._clients
-    assert clients.bytes and clients.once
+    assert clients.retrying and clients.once
     while source := asked.recv():
         process = os.fork()
         if process == 0:
-            datasets.commit_version(DEMO, source, lineage={}, origin=Producer("run", source.name, "output"))
+            datasets.commit_version(DEMO, source, lineage={}, producer=Producer("run", source.name, "output"))
             os._exit(0)
         asked.send(process)
         asked.send(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
@@ -81,12 +80,12 @@ def commit_each(url: str, asked: Any) -> None:
 def several(url: str, source: Path, times: int, acknowledged: Any) -> None:
     """Commit some times and tag each, telling the versions that were acknowledged."""
     datasets = Datasets.at(url)
-    made = []
+    versions = []
     for _ in range(times):
         version = datasets.commit_version(DEMO, source, lineage={})
-        changes.tag(datasets.store, DEMO, version.id, f"by-{source.name}")
-        made.append(version.id)
-    acknowledged.put((source.name, made))
+        datasets.tag(version, f"by-{source.name}")
+        versions.append(version.id)
+    acknowledged.put((source.name, versions))
 
 
 def fetch(url: str, ref: str, target: Path) -> None:

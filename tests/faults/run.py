@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from job.datasets import DatasetRef
-from job.datasets.verify import verify
 from job.errors import UnknownReferenceError
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, until
@@ -72,6 +71,6 @@ def whole_versions(namespace: Namespace, dataset: str) -> int:
         found = namespace.datasets.versions(DatasetRef(dataset))
     except UnknownReferenceError:
         return 0
-    problems = [line for version in found for line in verify(namespace.datasets, version)]
+    problems = [line for version in found for line in namespace.datasets.verify(version)]
     assert not problems
     return len(found)

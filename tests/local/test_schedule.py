@@ -40,7 +40,7 @@ def test_a_dataset_that_is_not_there_is_said_before_any_job_starts(repository: R
     done = repository.textgen("run", ".gradient/workflows/work.yaml")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     place = r"textgen: \.gradient/workflows/work\.yaml:\d+:\d+: jobs\.job\.inputs\.d: "
-    assert re.match(place + "no dataset 'dada' in .*; did you mean data", done.stderr)
+    assert re.match(place + "no dataset 'dada' in .*; did you mean 'data'", done.stderr)
     assert len(list((repository.root / ".textgen/runs").iterdir())) == 1
 
 

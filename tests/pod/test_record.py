@@ -1,4 +1,4 @@
-"""What the jobs of a run decide together, also on a store that does not keep put-if-absent."""
+"""What the jobs of a run decide together, also on a store without conditional writes."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from job.storage.store import KeyAbsentError
 
 
 class Unconditional(Directory):
-    """A store without put-if-absent, on which all jobs look before one of them puts anything."""
+    """A store without conditional writes, on which all jobs look before one of them puts anything."""
 
     looking = Barrier(3)
 

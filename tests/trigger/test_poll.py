@@ -167,13 +167,13 @@ def test_what_runs_is_not_lost_when_the_namespace_is_emptied(remote: Remote, wor
 def test_records_are_neither_datasets_nor_garbage(remote: Remote, world: World) -> None:
     from datetime import timedelta
 
-    from job.datasets.garbage import collect
+    from job.datasets.garbage import collect_garbage
 
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url)
     before = sorted(world.store.root.rglob("*.json"))
     assert Datasets(world.store).datasets() == []
-    assert list(collect(world.store, timedelta(0))) == []
+    assert list(collect_garbage(world.store, timedelta(0))) == []
     assert sorted(world.store.root.rglob("*.json")) == before
 
 

@@ -1,49 +1,31 @@
 """`textgen dataset`: what is in the dataset store, and what made it."""
 
-import importlib
-
 import click
 
-# The command's name: the module here that holds it, its attribute there, its line in --help.
+from job.command import Group
+
+# The command's name, where it is, its line in --help.
 COMMANDS = {
-    "list": ("show", "list_datasets", "List datasets."),
-    "versions": ("show", "versions", "List the versions of a dataset."),
-    "files": ("show", "files", "List the files of a version."),
-    "show": ("show", "show", "Show a version and what made it."),
-    "diff": ("diff", "diff", "Show what changed between two versions."),
-    "get": ("transfer", "get", "Write a version's files to a folder."),
-    "create": ("change", "create", "Make an empty dataset."),
-    "commit": ("transfer", "commit", "Make a version of a folder."),
-    "put": ("transfer", "put", "Make a version of the latest one and more files."),
-    "tag": ("change", "tag", "Give a version a tag, or move it there."),
-    "untag": ("change", "untag", "Take a tag away."),
-    "delete": ("change", "delete", "Delete a version, or a whole dataset."),
-    "gc": ("maintenance", "gc", "Free what no version holds."),
-    "verify": ("maintenance", "verify", "Read versions again, to see that they are whole."),
+    "list": ("argo.cli.dataset.show:list_datasets", "List datasets."),
+    "versions": ("argo.cli.dataset.show:versions", "List the versions of a dataset."),
+    "files": ("argo.cli.dataset.show:files", "List the files of a version."),
+    "show": ("argo.cli.dataset.show:show", "Show a version and what made it."),
+    "diff": ("argo.cli.dataset.diff:diff", "Show what differs between two versions."),
+    "get": ("argo.cli.dataset.transfer:get", "Write a version's files to a folder."),
+    "create": ("argo.cli.dataset.change:create", "Create an empty dataset."),
+    "commit": ("argo.cli.dataset.transfer:commit", "Commit a folder as a new version."),
+    "put": ("argo.cli.dataset.transfer:put", "Add files to the latest version, as a new one."),
+    "tag": ("argo.cli.dataset.change:tag", "Give a version a tag, or move the tag to it."),
+    "untag": ("argo.cli.dataset.change:untag", "Remove a tag."),
+    "delete": ("argo.cli.dataset.change:delete", "Delete a version, or a whole dataset."),
+    "gc": ("argo.cli.dataset.maintenance:gc", "Remove what belongs to no version."),
+    "verify": ("argo.cli.dataset.maintenance:verify", "Check that versions are what was committed."),
 }
 
 
-class _Lazy(click.Group):
-    """Looks commands up in COMMANDS, so that one imports nothing of another's."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[name]
-        command: click.Command = getattr(importlib.import_module(f"argo.cli.dataset.{module}"), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
-
-
-@click.group("dataset", cls=_Lazy)
+@click.group("dataset", cls=Group, table=COMMANDS)
 def command() -> None:
-    """Make, see and fetch versions of datasets.
+    """Create, list and fetch versions of datasets.
 
     A version is named [NAMESPACE/]NAME[:VERSION], where VERSION is an id, a tag or latest.
     """

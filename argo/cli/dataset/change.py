@@ -3,7 +3,7 @@
 import click
 
 from argo.cli.dataset.options import message_option, ref_argument, store_option
-from job.datasets import DatasetRef, Datasets, changes
+from job.datasets import DatasetRef, Datasets
 
 
 @click.command("create")
@@ -11,9 +11,9 @@ from job.datasets import DatasetRef, Datasets, changes
 @message_option
 @store_option
 def create(ref: DatasetRef, message: str, datasets: Datasets) -> None:
-    """Make the empty dataset REF. A commit makes its dataset by itself; this reserves a name."""
-    changes.create(datasets.store, ref, message)
-    click.echo(f"Created dataset: {_name(ref)}")
+    """Create the empty dataset REF, to reserve its name. A commit creates its dataset by itself."""
+    datasets.create(ref, message)
+    click.echo(f"Created dataset: {ref.dataset}")
 
 
 @click.command("tag")
@@ -21,39 +21,35 @@ def create(ref: DatasetRef, message: str, datasets: Datasets) -> None:
 @click.argument("tag")
 @store_option
 def tag(ref: DatasetRef, tag: str, datasets: Datasets) -> None:
-    """Give the version REF the tag TAG, which it is then found by; a tag in use moves."""
+    """Give the version REF the tag TAG, as another name; a tag of another version moves."""
     version = datasets.resolve(ref)
-    changes.tag(datasets.store, ref, version.id, tag)
-    click.echo(f"Set dataset tag: {_name(ref)}:{tag} is {version}")
+    datasets.tag(version, tag)
+    click.echo(f"Set dataset tag: {ref.dataset}:{tag} is {version}")
 
 
 @click.command("untag")
 @ref_argument
 @store_option
 def untag(ref: DatasetRef, datasets: Datasets) -> None:
-    """Take the tag REF (NAME:TAG) away; its version stays."""
-    changes.untag(datasets.store, ref)
+    """Remove the tag REF (NAME:TAG); its version stays."""
+    datasets.untag(ref)
     click.echo(f"Deleted dataset tag: {ref}")
 
 
 @click.command("delete")
 @click.argument("name", metavar="REF")
-@click.option("--all", "versions", is_flag=True, help="Delete the dataset's versions, too.")
+@click.option("--all", "with_versions", is_flag=True, help="Delete all versions of the dataset, too.")
 @store_option
-def delete(name: str, versions: bool, datasets: Datasets) -> None:
+def delete(name: str, with_versions: bool, datasets: Datasets) -> None:
     """Delete the version REF (NAME:VERSION), or the dataset REF (NAME).
 
-    It is gone for everybody at once; textgen dataset gc frees its space later.
+    Nobody sees it any more; textgen dataset gc frees its space later.
     """
     ref = DatasetRef.parse(name)
     if ":" in name:
         version = datasets.resolve(ref)
-        changes.delete(datasets.store, ref, version.id)
+        datasets.delete(version)
         click.echo(f"Deleted dataset version: {version}")
     else:
-        changes.drop(datasets.store, ref, versions=versions)
+        datasets.drop(ref, with_versions=with_versions)
         click.echo(f"Deleted dataset: {name}")
-
-
-def _name(ref: DatasetRef) -> str:
-    return str(ref).rpartition(":")[0]

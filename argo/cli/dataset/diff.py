@@ -7,8 +7,9 @@ import click
 
 from argo.cli.dataset.options import Reference, store_option
 from argo.cli.tables import align_columns, print_value
-from job.datasets import DatasetRef, Datasets, Manifest, Version, layout
-from job.datasets.diff import TEXTS, Change, file_changes, lineage_changes, text_changes
+from job.datasets import DatasetRef, Datasets, Manifest, Version
+from job.datasets.diff import TEXTS, Change, diff_files, diff_lineage, diff_texts
+from job.text import shortened
 
 _WIDTH = 60
 
@@ -17,15 +18,15 @@ _WIDTH = 60
 @click.argument("before", type=Reference())
 @click.argument("after", type=Reference())
 @store_option
-@click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Everything, as JSON or YAML.")
+@click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="All differences as JSON or YAML.")
 def diff(before: DatasetRef, after: DatasetRef, datasets: Datasets, output: str | None) -> None:
-    """Show what changed from the version BEFORE to AFTER: what made it, its files, and its texts."""
+    """Show what differs from the version BEFORE to AFTER: what made it, its files, and its texts."""
     versions = [datasets.resolve(ref) for ref in (before, after)]
     manifests = [datasets.manifest(version) for version in versions]
     sections = {
-        "made by": lineage_changes(*manifests),
-        "files": file_changes(*manifests),
-        "texts": text_changes(*map(_texts, [datasets] * 2, versions, manifests)),
+        "made by": diff_lineage(*manifests),
+        "files": diff_files(*manifests),
+        "texts": diff_texts(*map(_read_texts, [datasets] * 2, versions, manifests)),
     }
     if output:
         named = {name.replace(" ", "_"): changes for name, changes in sections.items()}
@@ -39,10 +40,10 @@ def diff(before: DatasetRef, after: DatasetRef, datasets: Datasets, output: str 
         click.echo("no difference")
 
 
-def _texts(datasets: Datasets, version: Version, manifest: Manifest) -> bytes:
+def _read_texts(datasets: Datasets, version: Version, manifest: Manifest) -> bytes:
     if all(file.path != TEXTS for file in manifest.files):
         return b""
-    return datasets.store.get(layout.data(version.ref, version.id) + TEXTS)
+    return datasets.read_file(version, TEXTS)
 
 
 def _table(changes: Sequence[Change]) -> str:
@@ -52,5 +53,4 @@ def _table(changes: Sequence[Change]) -> str:
 def _short(text: str | None) -> str:
     if text is None:
         return "<none>"
-    line = " ".join(text.split())
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+    return shortened(" ".join(text.split()), _WIDTH)

@@ -6,25 +6,24 @@ from datetime import timedelta
 import click
 
 from argo.cli.dataset.options import store_option
-from argo.cli.dataset.progress import transfer
+from argo.cli.dataset.transfer import progress_bar
 from argo.cli.tables import format_bytes
-from job.datasets import DatasetRef, Datasets, Version, garbage
-from job.datasets import verify as verification
+from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, StoreError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @click.command("gc")
-@click.option("--older-than", "age", default="1d", show_default=True, help="For example 30m, 12h, 7d.")
+@click.option("--older-than", "age", default="1d", show_default=True, help="An age such as 30m, 12h or 7d.")
 @store_option
 def gc(age: str, datasets: Datasets) -> None:
-    """Free what no version holds: interrupted uploads, deleted versions, old runs' files.
+    """Remove what belongs to no version: interrupted uploads, deleted versions, old runs' files.
 
-    Nothing is removed that is younger than this, or that a recent run reads. What was uploaded but
-    never committed is barred first and removed by a later call.
+    Nothing is removed that is younger than --older-than, or that a recent run reads. What was uploaded but
+    never committed is tombstoned first, so that it can't be committed any more, and removed by a later call.
     """
-    freed = list(garbage.collect(datasets.store, _duration(age)))
+    freed = list(datasets.collect_garbage(_parse_duration(age)))
     for item in freed:
         click.echo(f"removed {item.name}" + (f" ({format_bytes(item.size)})" if item.size else ""))
     click.echo(f"freed {format_bytes(sum(item.size for item in freed))}")
@@ -34,14 +33,14 @@ def gc(age: str, datasets: Datasets) -> None:
 @click.argument("refs", metavar="[REF...]", nargs=-1)
 @store_option
 def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
-    """Read every byte of each version REF (default: of all versions), and compare it with its manifest."""
+    """Read every byte of each version REF (default: all versions) and compare it with the manifest."""
     if refs:
         versions = [datasets.resolve(DatasetRef.parse(ref)) for ref in refs]
     else:
         versions = [version for dataset in datasets.datasets() for version in datasets.versions(dataset.ref)]
     problems = 0
     for version in versions:
-        lines = _problems(datasets, version)
+        lines = _verify(datasets, version)
         for line in lines:
             click.echo(line)
         problems += len(lines)
@@ -50,13 +49,13 @@ def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
     click.echo(f"{len(versions)} version{'s' * (len(versions) != 1)} verified")
 
 
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if not found:
-        raise InputError(f"--older-than {text!r}: not a duration; write for example 30m, 12h or 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+def _parse_duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if not match:
+        raise InputError(f"--older-than {text!r}: not a duration; write one such as 30m, 12h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _problems(datasets: Datasets, version: Version) -> list[str]:
-    with transfer(str(version), lambda: version.size) as progress:
-        return list(verification.verify(datasets, version, progress))
+def _verify(datasets: Datasets, version: Version) -> list[str]:
+    with progress_bar(str(version), lambda: version.size) as progress:
+        return list(datasets.verify(version, progress))

@@ -1,4 +1,4 @@
-"""Arguments and options that the dataset commands share."""
+"""Arguments and options of several dataset commands."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def _open(_ctx: click.Context, _param: click.Parameter, url: str | None) -> Data
 
 ref_argument = click.argument("ref", type=Reference())
 
-message_option = click.option("-m", "--message", default="", help="What the version is, in a line.")
+message_option = click.option("-m", "--message", default="", help="One line that describes the version.")
 
 store_option = click.option(
     "--store",

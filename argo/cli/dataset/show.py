@@ -1,4 +1,4 @@
-"""`textgen dataset list`, `versions`, `files` and `show`: everything that only looks."""
+"""`textgen dataset list`, `versions`, `files` and `show`: everything that only reads."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from argo.cli.tables import (
     print_value,
 )
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
-from job.datasets.diff import flat
+from job.datasets.diff import flatten
 
 _DATASETS = (
     Column[Dataset]("NAME", str),
@@ -42,7 +42,7 @@ def list_datasets(datasets: Datasets, output: str | None) -> None:
             "changed": dataset.changed.isoformat(),
         }
 
-    print_rows(datasets.datasets(), _DATASETS, output, encode, f"no datasets in {datasets.store.url}")
+    print_rows(datasets.datasets(), _DATASETS, output, encode, f"no datasets in {datasets.url}")
 
 
 @click.command("versions")
@@ -51,20 +51,20 @@ def list_datasets(datasets: Datasets, output: str | None) -> None:
 @output_option
 def versions(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
     """List the versions of the dataset REF, newest first."""
-    found = datasets.versions(ref)
-    latest = found[0] if found else None
+    listed = datasets.versions(ref)
+    latest = listed[0] if listed else None
     columns = (
         Column[Version]("VERSION", str),
         Column[Version]("TAGS", lambda v: ",".join([*(["latest"] if v == latest else []), *v.tags])),
         Column[Version]("FILES", lambda v: str(v.files)),
         Column[Version]("SIZE", lambda v: format_bytes(v.size)),
         Column[Version]("AGE", lambda v: format_age(v.created)),
-        Column[Version]("RUN", lambda v: v.origin.run if v.origin else "", wide=True),
-        Column[Version]("JOB", lambda v: v.origin.job if v.origin else "", wide=True),
+        Column[Version]("RUN", lambda v: v.producer.run if v.producer else "", wide=True),
+        Column[Version]("JOB", lambda v: v.producer.job if v.producer else "", wide=True),
         Column[Version]("CREATED", lambda v: v.created.isoformat(timespec="seconds"), wide=True),
         Column[Version]("MESSAGE", lambda v: v.message),
     )
-    print_rows(found, columns, output, _version, f"{ref.name} has no version yet")
+    print_rows(listed, columns, output, _version_json, f"{ref.name} has no version yet")
 
 
 _FILES = (
@@ -81,7 +81,7 @@ _FILES = (
 @output_option
 def files(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
     """List the files of the version REF."""
-    print_rows(datasets.files(datasets.resolve(ref)), _FILES, output, _file, "")
+    print_rows(datasets.files(datasets.resolve(ref)), _FILES, output, _file_json, "")
 
 
 @click.command("show")
@@ -89,36 +89,36 @@ def files(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
 @store_option
 @output_option
 def show(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
-    """Show the version REF: when it was made and by what, from which commit, settings and inputs."""
+    """Show the version REF: when and by what it was made, from which commit, settings and inputs."""
     version = datasets.resolve(ref)
     manifest = datasets.manifest(version)
-    described = {**_version(version), "parent": manifest.parent, "message": manifest.message}
+    described = {**_version_json(version), "parent": manifest.parent, "message": manifest.message}
     if output in {"json", "yaml"}:
-        contents = [_file(file) for file in manifest.files]
+        contents = [_file_json(file) for file in manifest.files]
         print_value(described | {"lineage": dict(manifest.lineage), "contents": contents}, output)
         return
     described |= {"size": format_bytes(version.size), "tags": ", ".join(version.tags)}
-    rows = [*flat({**described, **_links(manifest)}), *flat(dict(manifest.lineage), "lineage")]
+    rows = [*flatten({**described, **_count_links(manifest)}), *flatten(dict(manifest.lineage), "lineage")]
     click.echo(align_columns([[f"{key}:", text] for key, text in rows]))
 
 
-def _version(version: Version) -> dict[str, object]:
+def _version_json(version: Version) -> dict[str, object]:
     return {
         "version": str(version),
         "created": version.created.isoformat(timespec="seconds"),
         "tags": list(version.tags),
         "message": version.message,
-        "origin": asdict(version.origin) if version.origin else None,
+        "origin": asdict(version.producer) if version.producer else None,
         "files": version.files,
         "size": version.size,
         "manifest": version.manifest,
     }
 
 
-def _file(file: File) -> dict[str, object]:
+def _file_json(file: File) -> dict[str, object]:
     return {"path": file.path, "size": file.size, "mode": f"{file.mode:04o}", "sha256": file.sha256}
 
 
-def _links(manifest: Manifest) -> dict[str, object]:
+def _count_links(manifest: Manifest) -> dict[str, object]:
     counts = {"links": len(manifest.links), "empty folders": len(manifest.folders)}
     return {name: count for name, count in counts.items() if count}

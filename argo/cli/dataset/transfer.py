@@ -1,11 +1,13 @@
 """`textgen dataset get`, `commit` and `put`: files to and from this machine."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from argo.cli.dataset.options import message_option, ref_argument, store_option
-from argo.cli.dataset.progress import transfer
 from argo.cli.tables import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError
@@ -16,16 +18,16 @@ from job.errors import InputError
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @store_option
 def get(ref: DatasetRef, target: Path | None, datasets: Datasets) -> None:
-    """Write the files of the version REF to the new folder TARGET (default: named like the dataset).
+    """Write the files of the version REF to the new folder TARGET (default: the dataset's name).
 
-    Every byte is verified; the folder appears when all are there. Call it again after an
-    interruption, and it goes on where it stopped.
+    Every byte is verified; the folder appears when all files are there. After an interruption, the same
+    command continues where it stopped.
     """
     version = datasets.resolve(ref)
     folder = target or Path(ref.name)
-    with transfer(str(version), lambda: version.size) as progress:
+    with progress_bar(str(version), lambda: version.size) as progress:
         datasets.fetch(version, folder, progress=progress)
-    click.echo(f"{_told(version)}, in {folder}")
+    click.echo(f"{_describe(version)}, in {folder}")
 
 
 @click.command("commit")
@@ -34,38 +36,55 @@ def get(ref: DatasetRef, target: Path | None, datasets: Datasets) -> None:
 @message_option
 @store_option
 def commit(ref: DatasetRef, source: Path, message: str, datasets: Datasets) -> None:
-    """Make a version of the dataset REF that holds what is in the folder SOURCE, and nothing else."""
-    with transfer(str(source), lambda: _size([source])) as progress:
+    """Commit a version of the dataset REF with exactly the files in the folder SOURCE."""
+    with progress_bar(str(source), lambda: _total_size([source])) as progress:
         version = datasets.commit_version(
             ref, source, lineage=_lineage(source), message=message, progress=progress
         )
-    click.echo(f"Committed dataset version: {_told(version)}")
+    click.echo(f"Committed dataset version: {_describe(version)}")
 
 
 @click.command("put")
 @ref_argument
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option("--path", default="", help="The folder in the version where they go (default: its top).")
+@click.option(
+    "--path", default="", help="The folder in the version that they are added to (default: its top)."
+)
 @message_option
 @store_option
 def put(ref: DatasetRef, sources: tuple[str, ...], path: str, message: str, datasets: Datasets) -> None:
-    """Make a version of the dataset REF that holds what its latest one does, and each SOURCE.
+    """Commit a version of the dataset REF with the files of its latest version and each SOURCE.
 
-    A SOURCE is a file or a folder; with a trailing / a folder's contents. What has the same path is
-    replaced. Files of the latest version are copied in the store, not sent again.
+    A SOURCE is a file or a folder; with a trailing / it is a folder's contents. A file with the same path is
+    overwritten. The files of the latest version are copied inside the store, not sent again.
     """
-    placed = [(Path(source), _place(source, path.strip("/"))) for source in sources]
-    with transfer(ref.name, lambda: _size([source for source, _ in placed])) as progress:
+    targets = [(Path(source), _target_path(source, path.strip("/"))) for source in sources]
+    with progress_bar(ref.name, lambda: _total_size([source for source, _ in targets])) as progress:
         lineage = {"sources": list(sources)}
-        version = datasets.put(ref, placed, lineage=lineage, message=message, progress=progress)
-    click.echo(f"Committed dataset version: {_told(version)}")
+        version = datasets.put(ref, targets, lineage=lineage, message=message, progress=progress)
+    click.echo(f"Committed dataset version: {_describe(version)}")
 
 
-def _place(source: str, folder: str) -> str:
+@contextmanager
+def progress_bar(name: str, size: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """A progress bar of `size` bytes on a terminal, nothing elsewhere; yields what a transfer reports to."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=size())
+        yield lambda moved: bar.advance(task, moved)
+
+
+def _target_path(source: str, folder: str) -> str:
     name = Path(source).resolve().name
     if source.endswith("/") or not name:
         if not Path(source).is_dir():
-            raise InputError(f"{source}: not a folder; leave the / out")
+            raise InputError(f"{source}: not a folder; remove the / at its end")
         return folder
     return f"{folder}/{name}" if folder else name
 
@@ -74,10 +93,10 @@ def _lineage(source: Path) -> dict[str, object]:
     return {"sources": [str(source)]}
 
 
-def _told(version: Version) -> str:
+def _describe(version: Version) -> str:
     return f"{version} ({version.files} file{'s' * (version.files != 1)}, {format_bytes(version.size)})"
 
 
-def _size(sources: list[Path]) -> int:
+def _total_size(sources: list[Path]) -> int:
     files = (file for source in sources for file in ([source] if source.is_file() else source.rglob("*")))
     return sum(file.lstat().st_size for file in files if file.is_file())

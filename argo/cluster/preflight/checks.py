@@ -34,7 +34,7 @@ def find_problems(api: Api, submission: Submission) -> list[Problem]:
         lambda: permissions.check_permissions(api),
         lambda: references.check_references(api, workflow, manifest),
         lambda: nodes.check_nodes(api, manifest),
-        lambda: store.troubles(api, workflow, submission.values),
+        lambda: store.check_store(api, workflow, submission.values),
         lambda: checkouts.check_checkouts(workflow, manifest),
     ]
     with ThreadPoolExecutor(len(checks)) as pool:

@@ -1,7 +1,6 @@
-"""Whether the namespace's dataset store can be reached, and has what the workflow reads."""
+"""Whether the namespace's store can be reached, and has the datasets that the workflow reads."""
 
 import base64
-import os
 import socket
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from argo.cluster.api import Api, ApiError
 from argo.cluster.preflight import Problem
 from argo.language.model import FromWorkflow, Workflow
 from argo.object_names import STORE
-from job.datasets import DatasetRef, Datasets
+from job.datasets import Credentials, DatasetRef, Datasets
 from job.errors import InputError, StoreError, UnknownReferenceError
 from job.storage.s3.location import Location
 
@@ -18,8 +17,8 @@ _TIMEOUT = 3  # seconds
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
-def troubles(api: Api, workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[Problem]:
-    """What is wrong with the store, or missing in it. A missing ConfigMap is another check's business."""
+def check_store(api: Api, workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[Problem]:
+    """What is wrong with the store, or missing in it. Another check reports a missing ConfigMap."""
     url = ((api.find(api.core_path("configmaps", STORE)) or {}).get("data") or {}).get("url")
     if not url:
         return
@@ -28,35 +27,37 @@ def troubles(api: Api, workflow: Workflow, values: Mapping[str, str | DatasetRef
     except InputError as error:
         yield Problem(f"ConfigMap {STORE!r} in namespace {api.namespace}: {error}")
         return
-    if endpoint and (service := _service(api, endpoint)):
-        yield from _serves(api, *service, url)
-        return  # only the cluster can ask it for more
-    if endpoint and (reason := _unreachable(endpoint)):
+    if endpoint and (service := _parse_service(api, endpoint)):
+        yield from _check_service(api, *service, url)
+        return  # only pods of the cluster can ask it for more
+    if endpoint and (reason := _try_to_connect(endpoint)):
         yield Problem(f"the dataset store {endpoint} can't be reached from here: {reason}", certain=False)
         return
-    yield from _holds(api, url, workflow, values)
+    yield from _check_datasets(api, url, workflow, values)
 
 
-def _holds(
+def _check_datasets(
     api: Api, url: str, workflow: Workflow, values: Mapping[str, str | DatasetRef]
 ) -> Iterator[Problem]:
-    """Whether the store does what commits rest on, and has every dataset that the run only reads."""
-    ours = _use_credentials(api)
-    datasets = Datasets.at(url)
+    """Whether the store has every dataset that the run only reads; asked with the run's own credentials."""
+    credentials = _read_credentials(api)
+    datasets = Datasets.at(url, credentials)
     try:
-        datasets.store.supports_conditional_writes()  # says so itself where the answer is no
-        for name, ref in _read(workflow, values):
+        datasets.supports_conditional_writes()  # logs a warning if not
+        for name, ref in _read_refs(workflow, values):
             try:
                 datasets.resolve(ref)
             except UnknownReferenceError as error:
                 job = workflow.jobs[name]
                 yield Problem(f"{workflow.path}:{job.at.line}: job {name!r} reads {ref}: {error}")
     except StoreError as error:
-        yield Problem(f"the dataset store refuses: {error}", certain=ours)
+        yield Problem(f"the dataset store refuses: {error}", certain=credentials is not None)
 
 
-def _read(workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[tuple[str, DatasetRef]]:
-    """The references to datasets, once each, with a job that reads it."""
+def _read_refs(
+    workflow: Workflow, values: Mapping[str, str | DatasetRef]
+) -> Iterator[tuple[str, DatasetRef]]:
+    """Each dataset reference once, with the name of a job that reads it."""
     seen = set()
     for job in workflow.jobs.values():
         for given in job.inputs.values():
@@ -66,8 +67,8 @@ def _read(workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterato
                 yield job.name, source
 
 
-def _service(api: Api, endpoint: str) -> tuple[str, str] | None:
-    """Name and namespace, where the endpoint is a Service of the cluster by its short or full name."""
+def _parse_service(api: Api, endpoint: str) -> tuple[str, str] | None:
+    """Name and namespace, if the endpoint is a Service of the cluster by its short or full name."""
     host = urlsplit(endpoint).hostname or ""
     parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
     if host == "localhost" or len(parts) > 2 or (len(parts) == 2 and not host.endswith((".svc", ".local"))):
@@ -75,9 +76,9 @@ def _service(api: Api, endpoint: str) -> tuple[str, str] | None:
     return parts[0], parts[1] if len(parts) == 2 else api.namespace
 
 
-def _serves(api: Api, name: str, namespace: str, url: str) -> Iterator[Problem]:
-    place = api.in_namespace(namespace)
-    if place.find(place.core_path("services", name)) is None:
+def _check_service(api: Api, name: str, namespace: str, url: str) -> Iterator[Problem]:
+    service_api = api.in_namespace(namespace)
+    if service_api.find(service_api.core_path("services", name)) is None:
         yield Problem(f"the dataset store {url} is no service of the cluster: no {name!r} in {namespace}")
         return
     slices = api.list_items(
@@ -97,7 +98,7 @@ def _serves(api: Api, name: str, namespace: str, url: str) -> Iterator[Problem]:
         )
 
 
-def _unreachable(endpoint: str) -> str:
+def _try_to_connect(endpoint: str) -> str:
     parts = urlsplit(endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -107,17 +108,14 @@ def _unreachable(endpoint: str) -> str:
     return ""
 
 
-def _use_credentials(api: Api) -> bool:
-    """Whether this process now asks the store as the run's pods will."""
+def _read_credentials(api: Api) -> Credentials | None:
+    """The credentials that the run's pods use; None if they are not in the Secret, or it can't be read."""
     try:
-        found = (api.find(api.core_path("secrets", STORE)) or {}).get("data") or {}
+        data = (api.find(api.core_path("secrets", STORE)) or {}).get("data") or {}
     except ApiError as error:
         if error.status != 403:
             raise
-        return False
-    if not found.keys() >= set(_CREDENTIALS):
-        return False
-    for name in _CREDENTIALS:
-        os.environ[name] = base64.b64decode(found[name]).decode()
-    os.environ.pop("AWS_SESSION_TOKEN", None)  # belongs to this machine's own key
-    return True
+        return None
+    if not data.keys() >= set(_CREDENTIALS):
+        return None
+    return Credentials(*(base64.b64decode(data[name]).decode() for name in _CREDENTIALS))

@@ -1,1 +1,1 @@
-"""An object store in a bucket."""
+"""A store in an S3 bucket."""

@@ -1,24 +1,31 @@
-"""A dataset store in a bucket.
+"""A store in an S3 bucket.
 
-Requests go through obstore, which costs a seventh of boto3's time; what it can't do (interrupted uploads,
-copies of any size) goes through boto3. Uploads are signed with their own hash, so the store refuses
+Requests go through obstore, which needs a seventh of boto3's CPU time; what it can't do (interrupted uploads,
+copies of any size) goes through boto3. Uploads are signed with the hash of their bytes, so the store refuses
 bytes that changed on the way.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
-from job.storage.byte_budget import Budget
-from job.storage.prefetch import read_ahead
-from job.storage.probe import put_if_absent_works
+from tenacity import (
+    RetryCallState,
+    retry,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from job.storage.parallel import ByteBudget, prefetch
+from job.storage.probe import probe_conditional_writes
 from job.storage.s3.clients import Clients
-from job.storage.s3.errors import explained, status_of
-from job.storage.s3.location import Location
+from job.storage.s3.errors import http_status, translate_errors
+from job.storage.s3.location import Credentials, Location
 from job.storage.store import KeyAbsentError, Object, UnavailableError
 
 if TYPE_CHECKING:
@@ -26,98 +33,101 @@ if TYPE_CHECKING:
 
 PART = 8 << 20  # bytes; S3 takes 10,000 parts of at least 5 MiB
 _MOST_PARTS = 9_000
-_IN_FLIGHT = 64 << 20  # bytes that uploads hold in memory, all together
-_AT_ONCE = 1 << 20  # bytes of a small object that are received before any is handed out
-_RANGE = 8 << 20  # bytes of a large object that are asked for at a time
-_AHEAD = 3  # ranges that are on their way together
+_MEMORY = 64 << 20  # bytes that all transfers together hold
+_SMALL = 1 << 20  # bytes; a smaller object is received whole before it is handed out
+_RANGE = 8 << 20  # bytes of a large object that one request asks for
+_PREFETCHED = 3  # ranges that are requested at the same time
 _ATTEMPTS = 8
-_LONGEST_WAIT = 4.0  # seconds
-_CLOCK = ".clock"  # when this key was put is the store's time
+_CLOCK = ".clock"  # the time at which this key was put is the store's time
+
+
+def _raise_unavailable(state: RetryCallState) -> bool:
+    store, key, _ = state.args
+    raise UnavailableError(f"{store.url}: {key} could not be put in {_ATTEMPTS} attempts; try again")
 
 
 class S3:
     """The store below a location; see job.storage.store.Store."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, credentials: Credentials | None = None) -> None:
         self.location = location
+        self._credentials = credentials
         self.url = f"s3://{location.bucket}/{location.prefix}".rstrip("/")
-        self._memory = Budget(_IN_FLIGHT)
+        self._memory = ByteBudget(_MEMORY)
         self._clock: tuple[datetime, float] | None = None
         self._conditional: bool | None = None
         self._probing = threading.Lock()
 
     @classmethod
-    def at(cls, url: str) -> "S3":
+    def at(cls, url: str, credentials: Credentials | None = None) -> "S3":
         """The store at `s3://bucket/prefix?endpoint=…`. Raises InputError."""
-        return cls(Location.parse(url))
+        return cls(Location.parse(url), credentials)
 
     def get(self, key: str) -> bytes:
         import obstore
 
-        with explained(self.url, key):
-            return bytes(obstore.get(self._clients.bytes, self._key(key)).bytes())
+        with translate_errors(self.url, key):
+            return bytes(obstore.get(self._clients.retrying, self._key(key)).bytes())
 
     def put(self, key: str, body: bytes) -> None:
         import obstore
 
-        with explained(self.url):
-            obstore.put(self._clients.bytes, self._key(key), body, use_multipart=False)
+        with translate_errors(self.url):
+            obstore.put(self._clients.retrying, self._key(key), body, use_multipart=False)
 
+    @retry(
+        retry=retry_if_exception_type(KeyAbsentError),
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.05, max=4),
+        retry_error_callback=_raise_unavailable,
+    )
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Store `body` unless the key is taken; True if these very bytes are under it now.
+        """Store `body` unless the key exists; True if exactly these bytes are under it now.
 
-        An answer that was lost, or comes to a request that was sent twice, says nothing about whose
-        bytes are there: then the key is read.
+        If the answer was lost, or the request was sent twice, its status does not say whose bytes are there:
+        then the key is read.
         """
-        for attempt in range(_ATTEMPTS):
-            if self.try_if_absent(key, body):
-                return True
-            try:
-                return self.get(key) == body
-            except KeyAbsentError:
-                time.sleep(random.uniform(0, min(0.05 * 2**attempt, _LONGEST_WAIT)))  # noqa: S311
-        raise UnavailableError(f"{self.url}: {key} could not be put in {_ATTEMPTS} attempts; try again")
+        return self.try_put_if_absent(key, body) or self.get(key) == body
 
-    def try_if_absent(self, key: str, body: bytes) -> bool:
-        """One conditional request; False where it was refused or nobody knows what became of it.
+    def try_put_if_absent(self, key: str, body: bytes) -> bool:
+        """One conditional request; False if it was refused or its result is unknown.
 
-        Raises StoreError where trying again can't help.
+        Raises StoreError if trying again can't help.
         """
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError
 
-        with explained(self.url):
+        with translate_errors(self.url):
             try:
                 obstore.put(self._clients.once, self._key(key), body, mode="create", use_multipart=False)
             except AlreadyExistsError:  # 409 or 412
                 return False
             except BaseError as error:
-                status = status_of(error)
+                status = http_status(error)
                 if status is None or status == 429 or (status >= 500 and status != 501):
                     return False
                 raise
         return True
 
     def supports_conditional_writes(self) -> bool:
-        """Whether the store keeps the promise of `put_if_absent`; probed once and noted in the store."""
+        """Whether `put_if_absent` is atomic here; probed once, and the answer is noted in the store."""
         with self._probing:
             if self._conditional is None:
-                self._conditional = put_if_absent_works(
-                    self, f"{self._clients.endpoint}/{self.location.bucket}"
-                )
+                location = f"{self._clients.endpoint}/{self.location.bucket}"
+                self._conditional = probe_conditional_writes(self, location)
             return self._conditional
 
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         import obstore
 
         part = max(PART, -(-size // _MOST_PARTS))
-        parallel = max(1, _IN_FLIGHT // part - 2)
-        with self._memory.taken(min(size, _IN_FLIGHT)), explained(self.url):
+        parallel = max(1, _MEMORY // part - 2)
+        with self._memory.acquire(min(size, _MEMORY)), translate_errors(self.url):
             if size <= part:
-                obstore.put(self._clients.bytes, self._key(key), b"".join(chunks), use_multipart=False)
+                obstore.put(self._clients.retrying, self._key(key), b"".join(chunks), use_multipart=False)
             else:
                 obstore.put(
-                    self._clients.bytes,
+                    self._clients.retrying,
                     self._key(key),
                     iter(chunks),
                     use_multipart=True,
@@ -129,88 +139,88 @@ class S3:
         import obstore
 
         path = self._key(key)
-        with explained(self.url, key):
+        with translate_errors(self.url, key):
             # a range from 0 is refused for an empty object, and answered in full by some stores
             options: GetOptions = {"range": {"offset": start}} if start else {}
-            found = obstore.get(self._clients.bytes, path, options=options)
-            size = found.meta["size"]
-            if size - start <= _AT_ONCE:
-                yield _bytes(found.bytes())
+            response = obstore.get(self._clients.retrying, path, options=options)
+            size = response.meta["size"]
+            if size - start <= _SMALL:
+                yield _as_bytes(response.bytes())
                 return
             if size - start <= 2 * _RANGE:
-                yield from found.stream(min_chunk_size=_AT_ONCE)
+                yield from response.stream(min_chunk_size=_SMALL)
                 return
-            del found  # its connection is closed
-            with self._memory.taken(_AHEAD * _RANGE):
-                yield from read_ahead(self._range(path), start, size, _RANGE, _AHEAD)
+            del response  # closes its connection
+            with self._memory.acquire(_PREFETCHED * _RANGE):
+                yield from prefetch(self._range_reader(path), start, size, _RANGE, _PREFETCHED)
 
-    def _range(self, path: str) -> Callable[[int, int], bytes]:
+    def _range_reader(self, path: str) -> Callable[[int, int], bytes]:
         import obstore
 
-        return lambda begin, end: _bytes(obstore.get_range(self._clients.bytes, path, start=begin, end=end))
+        client = self._clients.retrying
+        return lambda start, end: _as_bytes(obstore.get_range(client, path, start=start, end=end))
 
     def copy(self, source: str, target: str) -> None:
         bucket = self.location.bucket
-        with explained(self.url, source):
+        with translate_errors(self.url, source):
             self._clients.boto.copy({"Bucket": bucket, "Key": self._key(source)}, bucket, self._key(target))
 
-    def listing(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
+    def list_objects(self, prefix: str, limit: int | None = None) -> Iterator[Object]:
         import obstore
 
         start = len(self.location.prefix)
-        with explained(self.url):
-            pages = obstore.list(self._clients.bytes, prefix=self._key(prefix), chunk_size=limit or 1000)
-            found = (item for page in pages for item in page)
-            for item, _ in zip(found, range(limit) if limit else iter(int, 1), strict=False):
+        with translate_errors(self.url):
+            pages = obstore.list(self._clients.retrying, prefix=self._key(prefix), chunk_size=limit or 1000)
+            for item in islice(chain.from_iterable(pages), limit):
                 yield Object(item["path"][start:], item["size"], item["last_modified"])
 
-    def folders(self, prefix: str) -> list[str]:
+    def list_folders(self, prefix: str) -> list[str]:
         import obstore
 
-        with explained(self.url):
-            found = obstore.list_with_delimiter(self._clients.bytes, prefix=self._key(prefix) or None)
-            return sorted(path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
+        with translate_errors(self.url):
+            page = obstore.list_with_delimiter(self._clients.retrying, prefix=self._key(prefix) or None)
+            return sorted(path.rstrip("/").rpartition("/")[2] for path in page["common_prefixes"])
 
     def delete(self, keys: Iterable[str]) -> None:
         import obstore
 
-        with explained(self.url):
-            obstore.delete(self._clients.bytes, [self._key(key) for key in keys])
+        with translate_errors(self.url):
+            obstore.delete(self._clients.retrying, [self._key(key) for key in keys])
 
-    def sweep(self, before: datetime) -> list[str]:
+    def remove_interrupted_uploads(self, before: datetime) -> list[str]:
         bucket, prefix = self.location.bucket, self.location.prefix
-        found: list[str] = []
-        with explained(self.url):
-            # with a prefix that is not a whole key, some stores list no uploads at all
+        keys: list[str] = []
+        with translate_errors(self.url):
+            # some stores list no uploads for a prefix that is not a whole key
             for page in self._clients.boto.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
                 for upload in page.get("Uploads", ()):
                     if upload["Key"].startswith(prefix) and upload["Initiated"] < before:
                         self._clients.boto.abort_multipart_upload(
                             Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
-                        found.append(upload["Key"].removeprefix(prefix))
-        return found
+                        keys.append(upload["Key"].removeprefix(prefix))
+        return keys
 
     def now(self) -> datetime:
-        """When the store says that a key was put just now, exact to a second, and the time since."""
+        """The time at which `.clock` was put, as the store says (exact to a second), and the time since."""
         import obstore
 
         if self._clock is None:
             self.put(_CLOCK, b"")
-            with explained(self.url):
-                put = obstore.head(self._clients.bytes, self._key(_CLOCK))["last_modified"]
+            with translate_errors(self.url):
+                put = obstore.head(self._clients.retrying, self._key(_CLOCK))["last_modified"]
             self._clock = put, time.monotonic()
-        put, at = self._clock
-        return put + timedelta(seconds=time.monotonic() - at)
+        put, then = self._clock
+        return put + timedelta(seconds=time.monotonic() - then)
 
     def _key(self, key: str) -> str:
         return self.location.prefix + key
 
     @cached_property
     def _clients(self) -> Clients:
-        return Clients(self.location)
+        return Clients(self.location, self._credentials)
 
 
-def _bytes(received: "Bytes") -> bytes:
-    """Bytes of obstore's as they are: to copy them costs as much as to receive them."""
+def _as_bytes(received: "Bytes") -> bytes:
+    """obstore's bytes without a copy, which would take as long as to receive them."""
     return cast(bytes, received)

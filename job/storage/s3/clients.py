@@ -1,38 +1,39 @@
 """Clients for an S3 store: obstore's and boto3's, with the same credentials, endpoint and certificates."""
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from job.errors import StoreError
-from job.storage.s3.location import Location
+from job.storage.s3.location import Credentials, Location
 
 if TYPE_CHECKING:
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import ClientConfig, S3Config, S3Store
+    from obstore.store import ClientConfig, S3Config, S3Credential, S3Store
 
 _ATTEMPTS = 5
 _CONNECT, _READ = 10, 60  # seconds
+_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+# each means that boto3 has more to look up than a key
+_PROFILE = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"}
 
 
 class Clients:
-    """Made when they are first used: to import boto3 and make its client costs 0.4 s.
+    """Each client is made when it is first used: to import boto3 and make its client takes 0.4 s."""
 
-    `bytes` repeats requests that fail, `once` never does; both are obstore's.
-    """
-
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, credentials: Credentials | None = None) -> None:
         self._location = location
+        self._credentials = credentials
 
     @cached_property
-    def bytes(self) -> "S3Store":
-        """obstore's client of the bucket, which repeats requests that fail."""
+    def retrying(self) -> "S3Store":
+        """obstore's client of the bucket; it repeats requests that fail."""
         return self._store(_ATTEMPTS)
 
     @cached_property
     def once(self) -> "S3Store":
-        """obstore's client of the bucket, which asks once."""
+        """obstore's client of the bucket; it sends each request once."""
         return self._store(1)
 
     @cached_property
@@ -56,11 +57,11 @@ class Clients:
 
     @cached_property
     def endpoint(self) -> str:
-        """As the URL, the environment or the profile says, else AWS's own."""
+        """The endpoint of the URL, the environment or the profile, else AWS's own."""
         if self._location.endpoint:
             return self._location.endpoint
-        found: str = self._session.client("s3", region_name=self._region).meta.endpoint_url
-        return found
+        url: str = self._session.client("s3", region_name=self._region).meta.endpoint_url
+        return url
 
     def _store(self, attempts: int) -> "S3Store":
         from obstore.store import S3Store
@@ -77,14 +78,14 @@ class Clients:
             except OSError as error:
                 raise StoreError(f"AWS_CA_BUNDLE or ca_bundle: {certificates}: {error.strerror}") from error
         virtual = self._addressing == "virtual"
-        config: S3Config = {**self._plain, "region": self._region, "virtual_hosted_style_request": virtual}
+        config: S3Config = {"region": self._region, "virtual_hosted_style_request": virtual}
         if not self._is_amazon:
             scheme, _, host = self.endpoint.partition("://")
             config["endpoint"] = f"{scheme}://{self._location.bucket}.{host}" if virtual else self.endpoint
         return S3Store(
             self._location.bucket,
             config=config,
-            credential_provider=None if self._plain else self._credentials(),
+            credential_provider=self._credential_provider(),
             client_options=options,
             retry_config={"max_retries": attempts - 1},
         )
@@ -98,56 +99,60 @@ class Clients:
         return self._location.addressing or ("virtual" if self._is_amazon else "path")
 
     @cached_property
-    def _plain(self) -> "S3Config":
-        """Credentials where the URL and the environment say all; else empty.
-
-        There is nothing to find out then, and boto3 need not be imported, which takes 0.4 s.
-        """
+    def _needs_session(self) -> bool:
+        """Whether boto3 must look something up, because the URL and the environment do not say all."""
         environment = os.environ
         files = (
             environment.get("AWS_CONFIG_FILE") or "~/.aws/config",
             environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials",
         )
-        key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
-        others = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"}
-        if not (key and secret and self._location.endpoint) or others & environment.keys():
-            return {}
-        if any(Path(file).expanduser().is_file() for file in files):
-            return {}
-        token = environment.get("AWS_SESSION_TOKEN")
-        said: S3Config = {"access_key_id": key, "secret_access_key": secret}
-        return {**said, "session_token": token} if token else said
+        credentials = self._credentials or all(environment.get(name) for name in _KEY)
+        return (
+            not (credentials and self._location.endpoint)
+            or bool(_PROFILE & environment.keys())
+            or any(Path(file).expanduser().is_file() for file in files)
+        )
 
-    def _credentials(self) -> "Boto3CredentialProvider":
+    def _credential_provider(self) -> "Callable[[], S3Credential] | None":
+        if credentials := self._credentials:
+            # not as configuration: obstore would add the session token of the environment
+            return lambda: {
+                "access_key_id": credentials.access_key_id,
+                "secret_access_key": credentials.secret_access_key,
+                "token": None,
+                "expires_at": None,
+            }
+        if not self._needs_session:
+            return None  # obstore reads the environment itself
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         return Boto3CredentialProvider(self._session)
 
     @property
     def _certificates(self) -> str | None:
-        if self._plain:
+        if not self._needs_session:
             return os.environ.get("AWS_CA_BUNDLE")
-        found: str | None = self._session._session.get_config_variable("ca_bundle")
-        return found
+        path: str | None = self._session._session.get_config_variable("ca_bundle")
+        return path
 
     @property
     def _region(self) -> str:
-        said = self._location.region or os.environ.get("AWS_REGION")
-        if not said and self._plain:
-            said = os.environ.get("AWS_DEFAULT_REGION")
-        elif not said:
-            said = self._session.region_name
-        return said or "us-east-1"
+        region = self._location.region or os.environ.get("AWS_REGION")
+        if not region and self._needs_session:
+            region = self._session.region_name
+        return region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
     @cached_property
     def _session(self) -> Any:
-        """Raises StoreError where there are no credentials."""
+        """Raises StoreError if there are no credentials."""
         import boto3
         from botocore.exceptions import BotoCoreError
 
         name = f"s3://{self._location.bucket}"
+        given = self._credentials
+        key, secret = (given.access_key_id, given.secret_access_key) if given else (None, None)
         try:
-            session = boto3.Session(region_name=self._location.region)
+            session = boto3.Session(key, secret, region_name=self._location.region)
             found = session.get_credentials()
         except BotoCoreError as error:
             raise StoreError(f"{name}: {error}") from error

@@ -1,4 +1,4 @@
-"""What an S3 store answered, as one line for the user."""
+"""Turn what an S3 store answered into one line for the user."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _CREDENTIALS = "the store does not take these credentials; check AWS_ACCESS_KEY_
 _FULL = "the store is full; free some space and try again"
 _BUSY = "the store can't take requests just now; try again later"
 _MESSAGES = {
-    "NoSuchBucket": "there is no such bucket; make it, or correct the store's URL",
+    "NoSuchBucket": "there is no such bucket; create it, or correct the store's URL",
     "InvalidAccessKeyId": _CREDENTIALS,
     "SignatureDoesNotMatch": _CREDENTIALS,
     "InvalidToken": _CREDENTIALS,
@@ -33,15 +33,15 @@ _MESSAGES = {
     "503": _BUSY,
 }
 _ABSENT = {"NoSuchKey", "404", ""}
-_PASSING = {429, 500, 502, 503, 504}
+_TEMPORARY = {429, 500, 502, 503, 504}
 
 
 @contextmanager
-def explained(name: str, key: str = "") -> Iterator[None]:
-    """Turn what boto3 and obstore raise into StoreError.
+def translate_errors(name: str, key: str = "") -> Iterator[None]:
+    """Turn what boto3 and obstore raise into StoreError; `name` is the store's URL.
 
-    A missing `key` is KeyAbsentError, and what may work later UnavailableError.
-    `name` is the store's URL. Errors of local files pass through.
+    A missing `key` is KeyAbsentError, and what may work later UnavailableError. Errors of local files pass
+    through.
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError
     from obstore.exceptions import BaseError
@@ -53,23 +53,23 @@ def explained(name: str, key: str = "") -> Iterator[None]:
         number = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         raise _error(name, key, number, answer.get("Code", ""), answer.get("Message", "")) from error
     except BotoCoreError as error:
-        passing = isinstance(error, ConnectionError | HTTPClientError) and not isinstance(error, SSLError)
-        kind = UnavailableError if passing else StoreError
+        temporary = isinstance(error, ConnectionError | HTTPClientError) and not isinstance(error, SSLError)
+        kind = UnavailableError if temporary else StoreError
         raise kind(f"{name}: can't be reached: {_first_line(error)}") from error
     except BaseError as error:
-        code, status = _CODE.search(str(error)), status_of(error)
+        code, status = _CODE.search(str(error)), http_status(error)
         if status is None:
-            where = _HOST.search(str(error))
-            what = _first_line(error).rpartition(" - ")[2]
-            at = f" at {where[0]}" if where else ""
-            # the client does not tell a certificate that it does not trust from any other failure
+            host = _HOST.search(str(error))
+            reason = _first_line(error).rpartition(" - ")[2]
+            at = f" at {host[0]}" if host else ""
+            # the client reports an untrusted certificate like any other failure
             tls = ", and AWS_CA_BUNDLE, if its certificate is your own" if at.startswith(" at https") else ""
             raise UnavailableError(
-                f"{name}: can't be reached{at}: {what}; is the endpoint right{tls}?"
+                f"{name}: can't be reached{at}: {reason}; is the endpoint right{tls}?"
             ) from error
         raise _error(name, key, status, code[1] if code else str(status), _first_line(error)) from error
     except FileNotFoundError as error:
-        if error.filename is not None:  # a local file's
+        if error.filename is not None:  # a local file
             raise
         code = _CODE.search(str(error))
         raise _error(name, key, 404, code[1] if code else "", _first_line(error)) from error
@@ -82,16 +82,16 @@ def explained(name: str, key: str = "") -> Iterator[None]:
         raise UnavailableError(f"{name}: can't be reached: {_first_line(last)}") from error
 
 
-def status_of(error: Exception) -> int | None:
-    """The HTTP status that an error of obstore's is about; None where there was no answer."""
-    found = _STATUS.search(str(error))
-    return int(found[1]) if found else None
+def http_status(error: Exception) -> int | None:
+    """The HTTP status in an error of obstore; None if there was no answer."""
+    match = _STATUS.search(str(error))
+    return int(match[1]) if match else None
 
 
 def _error(name: str, key: str, status: int, code: str, message: str) -> StoreError:
     if key and code in _ABSENT:
         return KeyAbsentError(f"{key}: not in the store")
-    kind = UnavailableError if status in _PASSING else StoreError
+    kind = UnavailableError if status in _TEMPORARY else StoreError
     return kind(f"{name}: {_MESSAGES.get(code) or f'{code}: {message}'}")
 
 

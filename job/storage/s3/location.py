@@ -1,18 +1,18 @@
-"""Where an S3 store is, and who may use it.
+"""Where an S3 store is, and the credentials for it.
 
     s3://bucket/prefix?endpoint=https://minio.example:9000&region=eu-west-1&addressing=path
 
-Credentials come as boto3 users expect: environment, profile, web identity, container and instance
-roles. So do AWS_ENDPOINT_URL_S3, AWS_REGION and AWS_CA_BUNDLE where the URL does not say.
+Credentials that are not given are found as boto3 does it: environment, profile, web identity, container and
+instance roles. AWS_ENDPOINT_URL_S3, AWS_REGION and AWS_CA_BUNDLE count if the URL says nothing.
 """
 
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from job.errors import InputError
-from job.storage.paths import problem
+from job.storage.paths import find_problem
+from job.text import did_you_mean
 
 _OPTIONS = ("endpoint", "region", "addressing")
 
@@ -21,11 +21,19 @@ _ADDRESSING: dict[str | None, Addressing | None] = {None: None, "path": "path", 
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """A long-term access key and its secret; nothing of the environment's credentials is used with them."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """A bucket and the prefix in it, which is empty or ends with `/`.
 
-    `addressing` is `path` or `virtual`; None: as boto3 does it, which is path style for an endpoint
-    of one's own.
+    `addressing` is `path` or `virtual`; None is boto3's default, which is path style for an endpoint
+    that is not Amazon's.
     """
 
     bucket: str
@@ -44,18 +52,14 @@ class Location:
         prefix = unquote(parts.path).strip("/")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name in options.keys() - set(_OPTIONS):
-            near = get_close_matches(name, _OPTIONS, n=1)
-            raise InputError(
-                f"{url}: unknown option {name!r}; {'did you mean' if near else 'there are'} "
-                f"{', '.join(near or _OPTIONS)}"
-            )
-        if not parts.netloc or (prefix and problem(prefix)):
+            raise InputError(f"{url}: unknown option {name!r}; {did_you_mean(name, _OPTIONS)}")
+        if not parts.netloc or (prefix and find_problem(prefix)):
             raise InputError(f"not a bucket's URL: {url!r}; write s3://bucket/prefix?endpoint=…")
         addressing = options.get("addressing")
         if addressing not in _ADDRESSING:
             raise InputError(f"{url}: addressing is path or virtual, not {addressing!r}")
         endpoint = options.get("endpoint")
-        if endpoint and not _is_web(endpoint):
+        if endpoint and not _is_http(endpoint):
             raise InputError(f"{url}: the endpoint must be like http://host:9000 or https://host")
         return cls(
             parts.netloc,
@@ -66,9 +70,9 @@ class Location:
         )
 
 
-def _is_web(endpoint: str) -> bool:
+def _is_http(endpoint: str) -> bool:
     try:
         parts = urlsplit(endpoint)
         return parts.scheme in {"http", "https"} and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
+    except ValueError:  # an invalid port or IPv6 address
         return False
