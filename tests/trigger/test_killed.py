@@ -125,7 +125,9 @@ def test_any_row_of_deaths_ends_in_one_run(
     once(world)
 
 
-def test_a_store_without_put_if_absent_has_one_run_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_without_conditional_writes_has_one_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Directory, "supports_conditional_writes", lambda _: False)
     monkeypatch.delattr(Directory, "put_if_absent")
     with ThreadPoolExecutor(8) as pool:
