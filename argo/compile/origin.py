@@ -1,6 +1,5 @@
 """Where a workflow file comes from: what the run's lineage and checkouts take it to be."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +8,8 @@ from pathlib import Path
 
 from argo import repository
 from argo.language.model import EventField, GitCheckout, Workflow
-from job.checkout.git import redact_url
+from job.checkout.git import is_commit, redact_url
 from job.errors import InputError
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Kind(StrEnum):
@@ -59,7 +56,7 @@ def checkout_warnings(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
     )
     if linked and not origin.url:
         yield "the file is in no repository with a remote: submit with -p github-url=URL -p github-ref=COMMIT"
-    elif linked and _COMMIT.fullmatch(origin.ref) and not _is_pushed(workflow.path.parent, origin.ref):
+    elif linked and is_commit(origin.ref) and not _is_pushed(workflow.path.parent, origin.ref):
         yield f"commit {origin.ref[:7]} is on no branch of the remote, as far as is known here: push it first"
 
 

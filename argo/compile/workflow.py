@@ -98,7 +98,7 @@ def _workflow(
         workflow_metadata=m.WorkflowMetadata.model_validate(
             {
                 **({"labels": labels, "annotations": annotations} if is_template else {}),
-                # a branch may hold what a label can't
+                # a branch may hold what a label can't, and 64 digits are more than its 63 characters
                 "labelsFrom": {
                     object_names.COMMIT: {"expression": f"{ref} matches '^[0-9a-f]{{40}}$' ? {ref} : ''"}
                 },

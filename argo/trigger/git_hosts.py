@@ -5,18 +5,16 @@ pipeline status") and Gitea's own /api/swagger ("repoCreateStatus").
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
-from job.checkout.git import PASSWORD, redact_url
+from job.checkout.git import PASSWORD, parse_scp, redact_url
 from job.errors import InputError
 
 TOKEN = "TEXTGEN_STATUS_TOKEN"  # noqa: S105
 
-_SCP = re.compile(r"(?:[\w.-]+@)?([A-Za-z0-9][\w.-]*):(?!//)(.+)")
 _DESCRIPTION = 140  # characters; the smallest of their limits
 
 
@@ -64,8 +62,7 @@ def parse_host_and_path(url: str) -> tuple[str, str] | None:
     except ValueError:
         return None
     if parts is None:
-        found = _SCP.fullmatch(url)
-        host, path = found.groups() if found else ("", "")
+        host, path = parse_scp(url) or ("", "")
     elif parts.scheme == "https":
         host, path = parts.netloc, parts.path
     else:

@@ -3,15 +3,12 @@
 The API server refuses a second one of its name, whoever creates it, as long as the first is kept.
 """
 
-import re
-
 from argo.cluster.api import Api, Object
 from argo.cluster.submit import Submission
 from argo.trigger import push_workflow
 from argo.trigger.push import Push
+from job.checkout.git import is_commit
 from job.errors import ClusterError, InputError
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def submit_once(api: Api, submission: Submission) -> Object:
@@ -20,7 +17,7 @@ def submit_once(api: Api, submission: Submission) -> Object:
     Raises InputError for what is no commit of a repository with a remote, and ClusterError.
     """
     origin, trigger = submission.origin, submission.workflow.trigger
-    if not origin.url or not _COMMIT.fullmatch(origin.ref):
+    if not origin.url or not is_commit(origin.ref):
         raise InputError(
             f"{submission.workflow.path}: --once runs a commit of a repository that has a remote, "
             "and the file is in none"

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from argo.language.workflow import MAX_BYTES
 from argo.object_names import GIT
-from job.checkout.git import NOT_A_REF, PASSWORD, Git, url_and_env
+from job.checkout.git import PASSWORD, Git, is_ref, url_and_env
 from job.errors import CheckoutError
 
 FOLDER = ".gradient/workflows"
@@ -46,7 +46,7 @@ class RemoteRepository:
             commit, _, ref = line.partition("\t")
             branch = ref.removeprefix(_HEADS)
             # one that is not UTF-8 is in no workflow file either
-            if branch != ref and "\ufffd" not in branch and not NOT_A_REF.search(f"refs/{branch}"):
+            if branch != ref and "\ufffd" not in branch and is_ref(f"refs/{branch}"):
                 found[branch] = commit
         return found
 

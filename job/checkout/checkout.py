@@ -6,17 +6,15 @@ certificates, ssh), but nothing that a repository or a URL brings is ever run.
 """
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from job.checkout.git import NOT_A_REF, Git, url_and_env
+from job.checkout.git import Git, is_commit, is_ref, url_and_env
 from job.errors import CheckoutError, InputError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _LARGE = "git lfs install --local --skip-repo && git lfs pull"
 
 
@@ -37,7 +35,7 @@ def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]
     Raises InputError for a URL or ref that git should not see, CheckoutError where git can't fetch.
     """
     bare, env = url_and_env(url, environ)
-    if ref and NOT_A_REF.search(ref):
+    if ref and not is_ref(ref):
         raise InputError(f"{ref!r} is not the name of a branch, tag or commit")
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise CheckoutError(f"{target}: is not an empty folder; give the checkout a folder of its own")
@@ -65,7 +63,7 @@ def _fetch(repository: Git, ref: str | None) -> str:
         found = repository.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if found.returncode == 0:
             return found.stdout.strip()
-    kind = "commit" if ref and _COMMIT.fullmatch(ref) else "branch, tag or commit"
+    kind = "commit" if ref and is_commit(ref) else "branch, tag or commit"
     raise CheckoutError(f"the repository has no {kind} {ref or 'HEAD'}; check `ref`")
 
 

@@ -14,16 +14,25 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from job.errors import CheckoutError, InputError
+from job.text import quoted
 
 USERNAME = "TEXTGEN_GIT_USERNAME"
 PASSWORD = "TEXTGEN_GIT_PASSWORD"  # noqa: S105
 
-# What `git check-ref-format` refuses, and what fetch takes for an option or a refspec.
-NOT_A_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
+MAX_URL = 2048  # characters
+MAX_REF = 255
 
 _SCHEMES = ("https", "ssh", "git", "file")
+# `user@host:path`, or `host:path` with a host of ssh's configuration; but not what else has that form: a URL
+# without its slashes, a secret of a workflow file, a drive of Windows.
+_SCP = re.compile(
+    r"(?:[A-Za-z0-9_][\w.-]*@|(?!(?:https?|ssh|git|file|secret|\w):))([A-Za-z0-9][\w.-]*):(?!//)([^-:].*)",
+    re.ASCII,
+)
+# What `git check-ref-format` refuses, and what `git fetch` takes for an option or a refspec.
+_NOT_IN_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _PRIVATE = re.compile(r"^(?:(https?://)[^/]*|([a-z][a-z0-9+.-]*://)[^/:]*:[^/]*)@", re.IGNORECASE)
-_SCP = re.compile(r"(?:[\w.-]+@)?[A-Za-z0-9][\w.-]*:(?!//)[^-].*")
 # git asks it for one host only; the values stay in the environment.
 _HELPER = (
     f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
@@ -97,28 +106,70 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
             process.kill()
 
 
+def is_commit(text: str) -> bool:
+    """Whether `text` is the full id of a commit: 40 digits, or 64 in a SHA-256 repository."""
+    return bool(_COMMIT.fullmatch(text))
+
+
+def is_ref(text: str) -> bool:
+    """Whether `text` can be a commit, a branch or a tag, and nothing else to git."""
+    return 0 < len(text) <= MAX_REF and text.isprintable() and not _NOT_IN_REF.search(text)
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is a repository's https, ssh, git or file URL, `user@host:path`, or a path."""
+    if not text.isprintable() or len(text) > MAX_URL:
+        return False
+    if is_path(text):
+        return True
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return " " not in text and parse_scp(text) is not None
+    try:
+        host = urlsplit(text).hostname or ""
+    except ValueError:
+        return False
+    is_option = rest.startswith("-") or host.startswith("-")
+    has_host = bool(host) or (scheme.lower() == "file" and rest != "")
+    return scheme.lower() in _SCHEMES and " " not in text and has_host and not is_option
+
+
+def is_path(url: str) -> bool:
+    """Whether the URL of a repository is a path on this machine."""
+    return url.startswith(("/", "./", "../"))
+
+
+def parse_scp(url: str) -> tuple[str, str] | None:
+    """Host and path of `user@host:path`, as scp and git write it for ssh; None for any other URL."""
+    match = _SCP.fullmatch(url)
+    return (match[1], match[2]) if match else None
+
+
 def redact_url(url: str) -> str:
     """The address without what may be a secret: the user of a web address, a password of any."""
     return _PRIVATE.sub(lambda found: found[1] or found[2], url)
 
 
 def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """What git is given: a URL without user and password, and an environment with them in it."""
-    if not url.isprintable() or url.startswith("-") or "::" in url.partition("/")[0]:
-        raise InputError(f"{url!r} is not the address of a repository")
+    """What git is given: a URL without user and password, and an environment with them in it.
+
+    Raises InputError if `url` is none.
+    """
+    if not is_url(url):
+        raise InputError(f"{quoted(redact_url(url))} is not an https, ssh, git or file URL or a path")
     env = {**environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "LC_ALL": "C"}
     env.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
     env["GIT_LFS_SKIP_SMUDGE"] = "1"
     config = [("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("protocol.allow", "never")]
     config += [(f"protocol.{scheme}.allow", "always") for scheme in _SCHEMES[:3]]
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise InputError(f"{url!r} is not the address of a repository") from None
-    local = parts.scheme == "file" or url.startswith(("/", "./", "../"))
-    # a repository's submodules may be folders of this machine only where it is one itself
-    config.append(("protocol.file.allow", "always" if local else "user"))
-    if parts.scheme == "https" and parts.hostname:
+    if is_path(url):
+        url = Path(url).resolve().as_uri()
+    scheme, separator, rest = url.partition("://")
+    url = f"{scheme.lower()}{separator}{rest}" if separator else url
+    parts = urlsplit(url)
+    # a repository's submodules may be folders of this machine only if it is one itself
+    config.append(("protocol.file.allow", "always" if parts.scheme == "file" else "user"))
+    if parts.scheme == "https":
         url = _bare(parts)
         env.setdefault(USERNAME, unquote(parts.username or "") or "x-access-token")
         if parts.password:
@@ -126,10 +177,6 @@ def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, st
         if env.get(PASSWORD):
             host = urlsplit(url)
             config += [("credential.helper", ""), (f"credential.https://{host.netloc}.helper", _HELPER)]
-    elif not (local or parts.scheme in _SCHEMES or _SCP.fullmatch(url)):
-        raise InputError(f"{url!r}: only https, ssh, git and file URLs, and paths, can be checked out")
-    elif local and parts.scheme != "file":
-        url = Path(url).resolve().as_uri()
     return url, {**env, **_as_environment(config, environ)}
 
 

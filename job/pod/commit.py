@@ -6,14 +6,13 @@ pod that is made again finds the record, or the versions that its first attempt 
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from job.checkout.git import redact_url
+from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError
 from job.pod import results, volume
@@ -23,7 +22,6 @@ from job.pod.spec import INPUTS, LINEAGE, OUTPUTS, VERSIONS, told, value
 from job.pod.termination import explained
 
 STRING_LIMIT = 256 << 10  # bytes
-COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @click.command("commit")
@@ -50,7 +48,7 @@ def _pushed(event: Mapping[str, Any]) -> dict[str, Any]:
     url, ref = (value(event.get(name), os.environ) for name in ("url", "ref"))
     if not url:
         return {}
-    return {"repository": {"url": redact_url(url), "commit" if COMMIT.fullmatch(ref) else "ref": ref}}
+    return {"repository": {"url": redact_url(url), "commit" if is_commit(ref) else "ref": ref}}
 
 
 def store(

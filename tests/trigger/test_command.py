@@ -68,11 +68,11 @@ def _read(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("--upload-pack=touch x", "is not the address of a repository"),
-        ("ext::sh -c 'touch x'", "is not the address of a repository"),
-        ("http://git.example/a/b", "only https, ssh, git and file URLs"),
-        ("https://git.example/a\nb", "is not the address of a repository"),
-        ("https://[git.example/a/b", "is not the address of a repository"),
+        ("--upload-pack=touch x", "is not an https, ssh, git or file URL or a path"),
+        ("ext::sh -c 'touch x'", "is not an https, ssh, git or file URL or a path"),
+        ("http://git.example/a/b", "is not an https, ssh, git or file URL or a path"),
+        ("https://git.example/a\nb", "is not an https, ssh, git or file URL or a path"),
+        ("https://[git.example/a/b", "is not an https, ssh, git or file URL or a path"),
     ],
 )
 def test_what_is_no_address_is_one_line_and_the_others_are_polled(

@@ -8,18 +8,14 @@ from argo.language.actions.action import ActionKind, Argument, Call, target
 from argo.language.field import Field
 from argo.language.model import EventField, GitCheckout, Secret
 from argo.language.values import looks_like_expression, secret_or_text
+from job.checkout.git import is_path, is_ref, is_url
 from job.text import quoted
 
 EVENT_URL = "context.event.github.url"
 EVENT_REF = "context.event.github.ref"
-MAX_URL = 2048
-TRANSPORTS = ("https", "ssh", "file", "git")
 
-_SCP = re.compile(r"[A-Za-z0-9_][\w.-]*@[A-Za-z0-9][\w.-]*:[^:]+")
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+/[\w./~-]+")
 _CREDENTIALS = re.compile(r"[^/@]*:[^/@]+@")
-# What git check-ref-format refuses, and a leading '-', which git would take as an option.
-_NOT_A_REF = re.compile(r"^[-/.]|[/.]$|\.\.|//|@\{|\.lock$|[\x00-\x20\x7f~^:?*\[\\]")
 
 
 def url(field: Field) -> str | EventField | None:
@@ -41,14 +37,11 @@ def ref(field: Field) -> str | EventField | None:
 def clone_url(field: Field, text: str) -> str | None:
     """`text` where git can be given it as a URL; `ext::` and options are none."""
     scheme, separator, rest = text.partition("://")
-    if text.isprintable() and " " not in text and len(text) <= MAX_URL:
-        if text.startswith(("/", "./", "../")) or _SCP.fullmatch(text):
-            return text
-        if separator and scheme.lower() in TRANSPORTS and rest and not rest.startswith("-"):
-            if _CREDENTIALS.match(rest):
-                hint = "write username and password: secret:NAME"
-                field.report("plain-secret", "the URL holds a password", hint)
-            return text
+    if is_url(text):
+        if separator and not is_path(text) and _CREDENTIALS.match(rest):
+            hint = "write username and password: secret:NAME"
+            field.report("plain-secret", "the URL holds a password", hint)
+        return text
     plain = rest if scheme == "http" else text if _BARE_HOST.fullmatch(text) else ""
     hint = f"write https://{plain}" if plain else ""
     field.report("bad-url", f"{quoted(text)} is no https, ssh, file or git URL", hint)
@@ -57,7 +50,7 @@ def clone_url(field: Field, text: str) -> str | None:
 
 def commit(field: Field, text: str) -> str | None:
     """`text` where it can name a commit."""
-    if not text or _NOT_A_REF.search(text) or not text.isprintable() or len(text) > 255:
+    if not is_ref(text):
         field.report("bad-ref", f"{quoted(text)} is no commit, branch or tag")
         return None
     return text
