@@ -1,114 +1,20 @@
-import json
+"""Datasets on each kind of store, and processes that a test may kill."""
+
 import multiprocessing
 import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import cache
+from datetime import UTC, datetime
 from multiprocessing.context import ForkServerContext
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets
-from tests.datasets.proxy import Proxy, proxied
-from tests.datasets.servers import ENVIRONMENT, WHICH, running
-
-Files = dict[str, str | bytes]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def credentials() -> Iterator[None]:
-    """Those of the test's server and nobody else's, also for the processes that tests start."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        yield
+from job.datasets import Datasets, Producer, layout
+from job.datasets.history import Entry, Kind
 
 
 @pytest.fixture(autouse=True)
 def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test pulls the plug, so nothing has to reach the disk itself."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
-
-
-@pytest.fixture(scope="session")
-def endpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Starts the server of a name when it is first asked for its endpoint."""
-    with ExitStack() as servers:
-        yield cache(lambda which: servers.enter_context(running(which, tmp_path_factory.mktemp("server"))))
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest, endpoint_of: Callable[[str], str]) -> str:
-    """The endpoint of the server that `on_every_server` gives a test, or of the usual one."""
-    return endpoint_of(getattr(request, "param", WHICH))
-
-
-@pytest.fixture(scope="session")
-def client_of() -> Callable[[str], Any]:
-    import boto3
-
-    return cache(lambda endpoint: boto3.client("s3", endpoint_url=endpoint))
-
-
-@pytest.fixture
-def boto(server: str, client_of: Callable[[str], Any]) -> Any:
-    return client_of(server)
-
-
-@pytest.fixture(scope="session")
-def bucket_at(client_of: Callable[[str], Any]) -> Callable[[str], str]:
-    """Makes a bucket at an endpoint that is asked for the first time."""
-
-    @cache
-    def made(endpoint: str) -> str:
-        name = f"test-{secrets.token_hex(4)}"
-        client_of(endpoint).create_bucket(Bucket=name)
-        return name
-
-    return made
-
-
-@pytest.fixture
-def bucket(server: str, bucket_at: Callable[[str], str]) -> str:
-    return bucket_at(server)
-
-
-def note_that_it_works(boto: Any, bucket: str, root: str, *endpoints: str) -> None:
-    """Spare a test the probe, which has tests of its own."""
-    note = {"format": 1, "put_if_absent": {f"{endpoint}/{bucket}": True for endpoint in endpoints}}
-    boto.put_object(Bucket=bucket, Key=f"{root}/store.json", Body=json.dumps(note))
-
-
-@pytest.fixture
-def s3(server: str, bucket: str, boto: Any) -> str:
-    """The URL of an empty store in the bucket."""
-    root = f"{secrets.token_hex(4)}/root"
-    note_that_it_works(boto, bucket, root, server)
-    return f"s3://{bucket}/{root}?endpoint={server}"
-
-
-@pytest.fixture
-def proxy(server: str) -> Iterator[Proxy]:
-    with proxied(server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def behind(s3: str, proxy: Proxy, boto: Any, bucket: str) -> str:
-    """The URL of the same store as `s3`, with the proxy in between."""
-    note_that_it_works(
-        boto, bucket, s3.partition("?")[0].partition(f"{bucket}/")[2], proxy.upstream, proxy.url
-    )
-    return s3.replace(proxy.upstream, proxy.url)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> str:
-    """The URL of an empty store in a folder."""
-    return (tmp_path / "the store").as_uri()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -123,29 +29,15 @@ def datasets(url: str) -> Datasets:
     return Datasets.at(url)
 
 
-@pytest.fixture
-def demo() -> DatasetRef:
-    return DatasetRef("demo")
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a new folder of the files given."""
-
-    def made(files: Files | None = None) -> Path:
-        root = tmp_path / f"made-{secrets.token_hex(4)}"
-        root.mkdir()
-        for path, content in ({"a.txt": "a"} if files is None else files).items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(content.encode() if isinstance(content, str) else content)
-        return root
-
-    return made
-
-
 @pytest.fixture(scope="session")
 def processes(credentials: None) -> ForkServerContext:
     """Where processes come from that a test may kill: quick, and with no threads of this one's."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["job.storage.s3.bucket", "boto3", "obstore", "tests.datasets.writers"])
     return context
+
+
+def entry(
+    kind: Kind, version: str | None = None, tag: str | None = None, producer: Producer | None = None
+) -> Entry:
+    return Entry(layout.new_id(), kind, datetime.now(UTC), version, tag, producer=producer)

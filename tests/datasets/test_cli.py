@@ -142,17 +142,6 @@ def test_what_is_typed_wrong_is_said(run: Run, words: list[str], told: str) -> N
         run(*words)
 
 
-def test_the_store_of_a_repository_is_found_from_below(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from job.datasets import default_url
-
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "a/b").mkdir(parents=True)
-    assert default_url(tmp_path / "a/b", {}) == (tmp_path / ".textgen/datasets").as_uri()
-    assert default_url(tmp_path, {"TEXTGEN_STORE": "s3://b"}) == "s3://b"
-
-
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
     assert align_columns([["a\x1b[31m", "b"]]) == "a�[31m   b"
     assert [format_bytes(n) for n in (0, 1023, 1024, 3 << 30)] == ["0 B", "1023 B", "1.0 KiB", "3.0 GiB"]

@@ -13,7 +13,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.datasets.log import Log
-from tests.datasets.servers import EVERY
+from tests.storage.servers import EVERY
 
 Make = Callable[..., Path]
 Wrong = Callable[..., "subprocess.CompletedProcess[str]"]

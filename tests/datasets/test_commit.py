@@ -2,16 +2,14 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Semaphore
-from typing import Any
 
 import pytest
 
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError, InputError, StoreError, UnknownReferenceError
-from job.storage.directory import Directory
 from job.storage.store import Store
-from tests.datasets.proxy import Proxy
-from tests.datasets.servers import WHICH
+from tests.storage.proxy import Proxy
+from tests.storage.servers import WHICH
 
 Make = Callable[..., Path]
 
@@ -222,23 +220,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_visible(
         datasets.commit_version(demo, make({"b": "2"}), lineage={})
     monkeypatch.undo()
     assert datasets.versions(demo) == [kept]
-
-
-def test_a_folder_that_vanishes_as_another_is_made_in_it_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Directory(tmp_path / "s")
-    made = Path.mkdir
-
-    def mkdir(path: Path, *given: Any, **named: Any) -> None:
-        if path.name == "data":
-            monkeypatch.setattr(Path, "mkdir", made)
-            path.parent.rmdir()  # as a delete does to an empty one
-        made(path, *given, **named)
-
-    monkeypatch.setattr(Path, "mkdir", mkdir)
-    store.put("default/demo/data/x", b"x")
-    assert store.get("default/demo/data/x") == b"x"
 
 
 def test_put_gets_the_latest_manifest_once(

@@ -16,9 +16,9 @@ import pytest
 from job.datasets import Datasets, Producer, layout
 from job.datasets.latest_index import read_hints
 from tests.datasets import writers
-from tests.datasets.proxy import NONE, Fault, Proxy, Request
-from tests.datasets.servers import on_every_server
 from tests.datasets.writers import DEMO
+from tests.storage.proxy import NONE, Fault, Proxy, Request
+from tests.storage.servers import on_every_server
 
 Make = Callable[..., Path]
 

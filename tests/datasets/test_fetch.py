@@ -12,8 +12,8 @@ from job.datasets import DatasetRef, Datasets, Version, layout
 from job.datasets.manifest import Manifest
 from job.errors import InputError, StoreError
 from tests.datasets import writers
-from tests.datasets.proxy import NONE, Fault, Proxy
-from tests.datasets.servers import on_every_server
+from tests.storage.proxy import NONE, Fault, Proxy
+from tests.storage.servers import on_every_server
 
 Make = Callable[..., Path]
 

@@ -10,20 +10,15 @@ from hypothesis import strategies as st
 
 from job.datasets import DatasetRef, Datasets, Producer, changes, layout
 from job.datasets.garbage import collect_garbage
-from job.datasets.history import Entry, Kind, replay
+from job.datasets.history import Kind
 from job.datasets.log import Log
-from job.errors import InputError, StoreError, UnknownReferenceError
+from job.errors import StoreError
 from job.storage.directory import Directory
 from tests.datasets import writers
-from tests.datasets.servers import on_every_server
+from tests.datasets.conftest import entry
+from tests.storage.servers import on_every_server
 
 Make = Callable[..., Path]
-
-
-def entry(
-    kind: Kind, version: str | None = None, tag: str | None = None, producer: Producer | None = None
-) -> Entry:
-    return Entry(layout.new_id(), kind, datetime.now(UTC), version, tag, producer=producer)
 
 
 class Unconditional(Directory):
@@ -179,68 +174,6 @@ def test_a_damaged_record_is_said_and_nothing_is_written_after_it(
     with pytest.raises(StoreError, match=told):
         datasets.commit_version(demo, make(), lineage={})
     assert len(list(datasets.store.list_objects(layout.log_prefix(demo)))) == 2
-
-
-def test_tags_are_found_moved_and_taken_away(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    first, second = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
-    datasets.tag(first, "prod")
-    assert datasets.resolve(DatasetRef("demo", "prod")).ref == first.ref
-    datasets.tag(second, "prod")
-    assert datasets.resolve(DatasetRef("demo", "prod")).tags == ("prod",)
-    assert datasets.versions(demo)[0].tags == ("prod",)
-    datasets.untag(DatasetRef("demo", "prod"))
-    with pytest.raises(UnknownReferenceError):
-        datasets.resolve(DatasetRef("demo", "prod"))
-
-
-@pytest.mark.parametrize("name", ["latest", "a b", "", "VERSION", "DELETED"])
-def test_what_can_t_be_a_tag_is_refused(folder: str, demo: DatasetRef, make: Make, name: str) -> None:
-    datasets = Datasets.at(folder)
-    deleted, version = (datasets.commit_version(demo, make(), lineage={}) for _ in range(2))
-    datasets.delete(deleted)
-    wanted = {"VERSION": version.id, "DELETED": deleted.id}.get(name, name)
-    with pytest.raises(InputError):
-        datasets.tag(version, wanted)
-
-
-def test_latest_goes_back_only_when_it_is_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    first, second, third = (datasets.commit_version(demo, make(), lineage={}) for _ in range(3))
-    datasets.delete(second)
-    assert datasets.resolve(demo) == third
-    datasets.delete(third)
-    assert datasets.resolve(demo) == first
-    for version in (second, third):
-        with pytest.raises(UnknownReferenceError, match="was deleted"):
-            datasets.resolve(version.ref)
-
-
-def test_a_tagged_version_is_not_deleted(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
-    version = datasets.commit_version(demo, make(), lineage={})
-    datasets.tag(version, "prod")
-    with pytest.raises(InputError, match="has the tag 'prod'; run textgen dataset untag demo:prod first"):
-        datasets.delete(version)
-    datasets.drop(demo, with_versions=True)
-    assert datasets.datasets() == []
-    with pytest.raises(UnknownReferenceError):
-        datasets.resolve(version.ref)
-    again = datasets.commit_version(demo, make(), lineage={})
-    assert datasets.versions(demo) == [again]
-
-
-KINDS = st.sampled_from(list(Kind))
-NAMES = st.sampled_from("abc")
-PRODUCERS = st.none() | st.builds(Producer, NAMES, NAMES, NAMES)
-
-
-@given(st.lists(st.builds(entry, KINDS, NAMES, NAMES, PRODUCERS), max_size=30))
-def test_what_any_history_comes_to(entries: list[Entry]) -> None:
-    state = replay(entries)
-    assert state.live.keys().isdisjoint(state.tombstones)
-    assert set(state.tags.values()).isdisjoint(state.tombstones)
-    producers = [e.producer for e in state.live.values() if e.producer]
-    assert len(producers) == len(set(producers))
-    assert state.latest == (list(state.live)[-1] if state.live else None)
-    assert [Entry.from_json(e.to_json()) for e in entries] == entries
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))

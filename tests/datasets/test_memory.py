@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.datasets import writers
-from tests.datasets.servers import EVERY
+from tests.storage.servers import EVERY
 
 MIB = 1 << 20
 

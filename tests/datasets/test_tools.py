@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from job.datasets import DatasetRef, Datasets, layout
-from tests.datasets.servers import on_every_server
+from tests.storage.servers import on_every_server
 
 TOOLS: dict[str, Callable[[str, str, str], list[str]]] = {
     "aws": lambda endpoint, key, to: [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from job.datasets import DatasetRef, Datasets
-from tests.datasets.servers import on_every_server
+from tests.storage.servers import on_every_server
 
 
 @on_every_server

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.kubernetes import Namespace, namespace, this_host
-from tests.datasets.proxy import NONE, Fault, Proxy, Request, proxied
 from tests.faults.run import command, submit, whole_versions
+from tests.storage.proxy import NONE, Fault, Proxy, Request, proxied
 
 pytestmark = pytest.mark.cluster
 

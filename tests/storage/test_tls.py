@@ -10,8 +10,8 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import StoreError
-from tests.datasets.conftest import note_that_it_works
-from tests.datasets.proxy import proxied
+from tests.conftest import note_that_it_works
+from tests.storage.proxy import proxied
 
 NEW = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from job.datasets import DatasetRef, Datasets, latest_index, layout
-from tests.datasets.proxy import Proxy
+from tests.storage.proxy import Proxy
 
 Make = Callable[..., Path]
 

@@ -184,3 +184,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def first(matching: Callable[[Request], bool], fault: Fault, times: int = 1) -> Callable[[Request], Fault]:
+    """`fault` for the first requests that match."""
+    left = iter(range(times))
+    return lambda request: fault if matching(request) and next(left, None) is not None else NONE
+
+
+CONDITIONAL_FAULTS = {
+    "its answer is lost": Fault(drop=True),
+    "it is lost": Fault(answer=503, drop=True),
+    "it is sent twice": Fault(twice=True),
+    "it is stored, and answered with 500": Fault(hide=500),
+    "it is stored, and answered with 503": Fault(hide=503),
+    "it is stored, and answered with 409": Fault(hide=409),
+    "it is stored, and answered with 412": Fault(hide=412),
+    "it is refused with 409": Fault(answer=409),
+    "it is refused with 503": Fault(answer=503),
+    "it is refused with 500": Fault(answer=500),
+    "it is refused with 429": Fault(answer=429),
+}

@@ -1,0 +1,47 @@
+"""A store in a folder, while other processes change it."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.storage.directory import Directory
+
+
+def test_a_folder_that_vanishes_as_another_is_made_in_it_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Directory(tmp_path / "s")
+    made = Path.mkdir
+
+    def mkdir(path: Path, *given: Any, **named: Any) -> None:
+        if path.name == "data":
+            monkeypatch.setattr(Path, "mkdir", made)
+            path.parent.rmdir()  # as a delete does to an empty one
+        made(path, *given, **named)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    store.put("default/demo/data/x", b"x")
+    assert store.get("default/demo/data/x") == b"x"
+
+
+def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Directory(tmp_path / "s")
+    left = [tmp_path / "s" / ".tmp" / name for name in "abc"]
+    left[0].parent.mkdir(parents=True)
+    for path in left:
+        path.write_bytes(b"half")
+    status, calls = Path.stat, iter([True])
+
+    def stat(path: Path, **named: Any) -> os.stat_result:
+        if path in left and next(calls, False):
+            path.unlink()
+        return status(path, **named)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert len(store.remove_interrupted_uploads(store.now() + timedelta(days=1))) == 2
+    assert list(left[0].parent.iterdir()) == []
