@@ -50,12 +50,12 @@ def command(
             click.echo(f"warning: {problem.message}", err=True)
     raise_certain(api, problems)
     if once:
-        from argo.trigger.once import submit_once
+        from argo.trigger.push_workflow import submit_once
 
-        made = submit_once(api, submission)
+        created = submit_once(api, submission)
     else:
-        made = submit.create_run(api, submission)
-    name = made["metadata"]["name"]
+        created = submit.create_run(api, submission)
+    name = created["metadata"]["name"]
     if output == "name":
         click.echo(name)
     elif output is None:
@@ -64,5 +64,5 @@ def command(
     if output in {"json", "yaml"}:
         from argo.cli.tables import print_value
 
-        print_value(follow.get_workflow(api, name) if wait else made, output)
+        print_value(follow.get_workflow(api, name) if wait else created, output)
     return status

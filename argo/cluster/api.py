@@ -67,17 +67,19 @@ class Api:
         """The path of the namespace's `pods`, `secrets` and so on, or of one of them."""
         return self._path("/api/v1", resource, name, subresource)
 
+    # Answers are JSON: argo.cluster.objects has types for what is read of them.
+
     @retry(
         retry=retry_if_exception(is_transient),
         stop=stop_after_attempt(4),
         wait=wait_exponential(multiplier=0.2),  # 0.2 s, 0.4 s, 0.8 s
         reraise=True,
     )
-    def get(self, path: str, **query: object) -> Object:
+    def get(self, path: str, **query: object) -> Any:
         """The object, or the list of a collection. Repeated if the server is in trouble."""
         return self._send("GET", path, query)
 
-    def find(self, path: str) -> Object | None:
+    def find(self, path: str) -> Any:
         """The object; None if it does not exist."""
         try:
             return self.get(path)
@@ -95,19 +97,19 @@ class Api:
                 return False
             raise
 
-    def list_items(self, path: str, **query: object) -> list[Object]:
+    def list_items(self, path: str, **query: object) -> list[Any]:
         """The objects of a collection."""
         return list(self.get(path, **query).get("items") or ())
 
-    def create(self, path: str, body: Mapping[str, object]) -> Object:
+    def create(self, path: str, body: Mapping[str, object]) -> Any:
         """Create an object. A field that its kind does not have is an error."""
         return self._send("POST", path, {"fieldValidation": "Strict"}, body)
 
-    def replace(self, path: str, body: Mapping[str, object]) -> Object:
+    def replace(self, path: str, body: Mapping[str, object]) -> Any:
         """Write the whole object. Raises ApiError with status 409 if it has changed since it was read."""
         return self._send("PUT", path, {}, body)
 
-    def patch(self, path: str, body: Mapping[str, object]) -> Object:
+    def patch(self, path: str, body: Mapping[str, object]) -> Any:
         """Merge `body` into the object."""
         return self._send("PATCH", path, {}, body, "application/merge-patch+json")
 
@@ -135,15 +137,14 @@ class Api:
         query: Mapping[str, object],
         body: Mapping[str, object] | None = None,
         content_type: str = "application/json",
-    ) -> Object:
+    ) -> Any:
         with self._request(method, path, query, body, content_type) as answer:
             try:
-                parsed: Object = json.loads(answer.data)
+                return json.loads(answer.data)
             except ValueError:
                 raise UnreachableError(
                     f"the cluster at {self.server} does not answer as an API server: is a proxy in between?"
                 ) from None
-            return parsed
 
     @contextmanager
     def _request(

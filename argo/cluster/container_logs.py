@@ -1,4 +1,4 @@
-"""What one container of a pod has printed, and goes on printing, each line once."""
+"""The log of one container of a pod: each line once, however often the connection breaks."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from argo.cluster import pods
-from argo.cluster.api import Api, ApiError, Object, UnreachableError
+from argo.cluster.api import Api, ApiError, UnreachableError
 from argo.cluster.backoff import Backoff
+from argo.cluster.objects import Pod
 from job.errors import ClusterError
 
 _SILENCE = 120  # seconds; then a new connection, in case that one was dead
@@ -22,16 +23,16 @@ Timestamp = tuple[datetime, str]  # a second, and the digits after it, which a d
 
 @dataclass(frozen=True, slots=True, order=True)
 class LogLine:
-    """A line of a job's log."""
+    """A line of a job's log. Lines compare by their time."""
 
     at: Timestamp
     job: str = field(compare=False)
     text: str = field(compare=False)
 
 
-def parse_timestamp(stamp: str) -> Timestamp:
-    """A time as the kubelet writes it, in whatever zone its node is; with nothing lost of it."""
-    seconds, fraction, zone = stamp[:19], stamp[19:].rstrip("Z"), "+00:00"
+def parse_timestamp(text: str) -> Timestamp:
+    """A time as the kubelet writes it, in whatever zone its node is, to the nanosecond."""
+    seconds, fraction, zone = text[:19], text[19:].rstrip("Z"), "+00:00"
     for sign in "+-":
         fraction, found, offset = fraction.partition(sign)
         zone = f"{sign}{offset}" if found else zone
@@ -40,28 +41,24 @@ def parse_timestamp(stamp: str) -> Timestamp:
 
 @dataclass(slots=True)
 class ContainerLogReader:
-    """One container's log. Each call of `lines` goes on where the one before has stopped."""
+    """Reads one container's log. Each call of `read_lines` continues where the last one stopped."""
 
     api: Api
-    pod: Object
+    pod: Pod
     container: str
-    _stamp: str = ""  # of the last line that was read
+    _last_timestamp: str = ""  # of the last line that was read
     _repeated: int = 0  # how many lines so far had it
     _backoff: Backoff = field(default_factory=Backoff)
 
-    @property
-    def _name(self) -> str:
-        return str(self.pod["metadata"]["name"])
+    def read_lines(self, *, follow: bool) -> Iterator[LogLine]:
+        """The lines that were not read yet; with `follow`, until the container has ended.
 
-    def lines(self, *, follow: bool) -> Iterator[LogLine]:
-        """The lines that were not read yet; with `follow` until the container has ended.
-
-        Raises ClusterError where the cluster refuses, or nobody has answered for ten minutes.
+        Raises ClusterError if the cluster refuses, or has not answered for ten minutes.
         """
         while True:
             try:
-                ended = not follow or self._ended()
-                for line in self._read(follow=not ended):
+                ended = not follow or self._has_ended()
+                for line in self._request_lines(follow=not ended):
                     self._backoff.reset()
                     yield line
                 if ended:
@@ -70,53 +67,58 @@ class ContainerLogReader:
                 status = error.status if isinstance(error, ApiError) else None
                 if status == 404:  # the pod is gone
                     return
-                if status == 400:  # it has not started
+                if status == 400:  # the container has not started
                     if not follow:
                         return
                     error = UnreachableError(str(error))
                 self._backoff.sleep(error)
 
-    def _ended(self) -> bool:
-        """Whether the log is whole. Raises ApiError with status 404 where the pod is gone."""
-        pod = self.api.get(self.api.core_path("pods", self._name))
+    @property
+    def _pod_name(self) -> str:
+        return self.pod["metadata"]["name"]
+
+    def _has_ended(self) -> bool:
+        """Whether the log is complete. Raises ApiError with status 404 if the pod is gone."""
+        pod: Pod = self.api.get(self.api.core_path("pods", self._pod_name))
         if pod["metadata"]["uid"] != self.pod["metadata"]["uid"]:
-            raise ApiError(f"{self._name}: made again", 404, {})
+            raise ApiError(f"{self._pod_name}: another pod has the name now", 404, {})
         phase = (pod.get("status") or {}).get("phase")
         return phase in {"Succeeded", "Failed"} or "terminated" in pods.container_states(pod).get(
             self.container, {}
         )
 
-    def _read(self, *, follow: bool) -> Iterator[LogLine]:
-        """One request. What the last one has read is left out: its answer goes back whole seconds."""
+    def _request_lines(self, *, follow: bool) -> Iterator[LogLine]:
+        """One request. Lines read before are skipped: the kubelet answers from a whole second on."""
         job = pods.job_name(self.pod)
-        since = parse_timestamp(self._stamp) if self._stamp else None
-        known = self._repeated
+        since = parse_timestamp(self._last_timestamp) if self._last_timestamp else None
+        read_before = self._repeated
         query = {
             "container": self.container,
             "timestamps": "true",
             "follow": "true" if follow else None,
-            "sinceTime": self._stamp or None,
+            "sinceTime": self._last_timestamp or None,
         }
-        with self.api.stream(self.api.core_path("pods", self._name, "log"), _SILENCE, **query) as pieces:
-            self._backoff.reset()  # a job that prints nothing is no cluster that does not answer
-            for line in _whole(pieces):
-                stamp, _, text = line.partition(" ")
-                at = parse_timestamp(stamp)
+        path = self.api.core_path("pods", self._pod_name, "log")
+        with self.api.stream(path, _SILENCE, **query) as chunks:
+            self._backoff.reset()  # the cluster answers, even if the job prints nothing
+            for line in _split_lines(chunks):
+                timestamp, _, text = line.partition(" ")
+                at = parse_timestamp(timestamp)
                 if since and at < since:
                     continue
-                if since and at == since and known:
-                    known -= 1
+                if since and at == since and read_before:
+                    read_before -= 1
                     continue
-                self._repeated = self._repeated + 1 if stamp == self._stamp else 1
-                self._stamp = stamp
+                self._repeated = self._repeated + 1 if timestamp == self._last_timestamp else 1
+                self._last_timestamp = timestamp
                 if not EXECUTOR_LINE.fullmatch(text):
                     yield LogLine(at, job, text)
 
 
-def _whole(pieces: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream; not a last one that was cut, which the next request brings whole."""
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream, without an incomplete last one: the next request brings it whole."""
     rest = b""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line.decode("utf-8", "replace").rstrip("\r")

@@ -1,33 +1,37 @@
-"""A run on the cluster and its pods, from now until it ends."""
+"""A run on the cluster and its pods, from now until the run ends."""
 
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from argo import object_names
-from argo.cluster import pods, workflow_status
-from argo.cluster.api import Api, Object
+from argo.cluster import pods
+from argo.cluster.api import Api
+from argo.cluster.objects import Pod, Workflow
 from argo.cluster.watch import watch_objects
+from argo.cluster.workflow_status import build_run_record
 from argo.runs import Phase, RunRecord
 from job.errors import ClusterError, UnknownReferenceError
 from job.text import did_you_mean
 
-_TICK = 0.5  # seconds: how often somebody who waits is looked after
-_UNTAKEN = 10  # seconds after which a controller should have taken a run
+_TICK = 0.5  # seconds: a snapshot comes at least this often
+_NOT_PICKED_UP = 10  # seconds after which a controller should have started a run
 _UNEXPLAINED = 5  # seconds of waiting after which a pod's events are read
 
-_Changes = queue.SimpleQueue[tuple[str, tuple[Object, ...]] | ClusterError]
+# Which watch it comes from, and all objects of that watch; or the error that ended it.
+_Changes = queue.SimpleQueue[tuple[str, list[Any]] | ClusterError]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """What is known at one moment: the Workflow, and its pods, oldest first."""
+    """What is known at one moment: the Workflow, its pods, and why jobs wait ("": why the run waits)."""
 
-    workflow: Object
-    pods: tuple[Object, ...] = ()
-    waits: Mapping[str, str] = field(default_factory=dict)
+    workflow: Workflow
+    pods: tuple[Pod, ...] = ()
+    wait_reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -36,23 +40,40 @@ class RunSnapshot:
     @property
     def record(self) -> RunRecord:
         """The run, with what its pods say about jobs that wait or have failed."""
-        found = workflow_status.to_run_record(self.workflow)
-        memory = pods.out_of_memory_reasons(self.pods)
+        run = build_run_record(self.workflow)
+        out_of_memory = pods.out_of_memory_reasons(self.pods)
         jobs = {}
-        for name, job in found.jobs.items():
-            usual = job.message in pods.USUAL_WAITS
-            reasons = (
-                self.waits if not job.phase.ended else memory if job.phase is not Phase.SUCCEEDED else {}
-            )
-            jobs[name] = replace(job, message=reasons.get(name) or ("" if usual else job.message))
-        return replace(found, jobs=jobs, message=found.message or self.waits.get("", ""))
+        for name, job in run.jobs.items():
+            message = "" if job.message in pods.USUAL_WAITS else job.message
+            if not job.phase.ended:
+                message = self.wait_reasons.get(name) or message
+            elif job.phase is not Phase.SUCCEEDED:
+                message = out_of_memory.get(name) or message
+            jobs[name] = replace(job, message=message)
+        return replace(run, jobs=jobs, message=run.message or self.wait_reasons.get("", ""))
+
+
+def get_workflow(api: Api, name: str) -> Workflow:
+    """The run's Workflow. Raises UnknownReferenceError, naming the nearest."""
+    workflow: Workflow | None = api.find(api.workflow_path(name))
+    if workflow is None:
+        names = [each["metadata"]["name"] for each in api.list_items(api.workflow_path())]
+        hint = did_you_mean(name, names, f"textgen list -n {api.namespace} shows them")
+        raise UnknownReferenceError(f"no run {name!r} in {api}; {hint}")
+    return workflow
+
+
+def get_snapshot(api: Api, name: str) -> RunSnapshot:
+    """The run as it is now. Raises UnknownReferenceError and ClusterError."""
+    snapshot = RunSnapshot(get_workflow(api, name), tuple(pods.sort_by_age(pods.list_pods(api, name))))
+    return _WaitReasons(api).add_to(snapshot, now=True)
 
 
 def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
     """The run at first, at each change and at least every half second; the last time when it has ended.
 
-    Raises UnknownReferenceError where there is no such run, and ClusterError where it was deleted
-    meanwhile or the cluster refuses.
+    Raises UnknownReferenceError if there is no such run, and ClusterError if it is deleted meanwhile or the
+    cluster refuses.
     """
     get_workflow(api, name)
     changes: _Changes = queue.SimpleQueue()
@@ -63,89 +84,72 @@ def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
         threading.Thread(
             target=_watch, args=(changes, kind, api, path, selector), name=f"watch {kind}", daemon=True
         ).start()
-    return _sights(api, name, changes)
+    return _snapshots(api, name, changes)
 
 
-def get_workflow(api: Api, name: str) -> Object:
-    """The Workflow. Raises UnknownReferenceError, naming the nearest."""
-    found = api.find(api.workflow_path(name))
-    if found is None:
-        names = [each["metadata"]["name"] for each in api.list_items(api.workflow_path())]
-        hint = did_you_mean(name, names, f"textgen list -n {api.namespace} shows them")
-        raise UnknownReferenceError(f"no run {name!r} in {api}; {hint}")
-    return found
-
-
-def get_snapshot(api: Api, name: str) -> RunSnapshot:
-    """The run as it is now."""
-    workflow = get_workflow(api, name)
-    found = api.list_items(api.core_path("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={name}")
-    return _Waits(api).added(RunSnapshot(workflow, _ordered(found)), patient=False)
-
-
-def _sights(api: Api, name: str, changes: _Changes) -> Iterator[RunSnapshot]:
-    seen: dict[str, tuple[Object, ...]] = {}
-    waits = _Waits(api)
+def _snapshots(api: Api, name: str, changes: _Changes) -> Iterator[RunSnapshot]:
+    latest: dict[str, list[Any]] = {}
+    wait_reasons = _WaitReasons(api)
     while True:
         try:
             change = changes.get(timeout=_TICK)
             if isinstance(change, ClusterError):
                 raise change
-            seen[change[0]] = change[1]
+            kind, objects = change
+            latest[kind] = objects
         except queue.Empty:
             pass
-        if len(seen) < 2:
+        if len(latest) < 2:
             continue
-        if not seen["workflow"]:
-            raise ClusterError(f"{name}: deleted while it was followed")
-        sight = waits.added(RunSnapshot(seen["workflow"][0], seen["pods"]), patient=True)
-        yield sight
-        if sight.ended:
+        if not latest["workflow"]:
+            raise ClusterError(f"{name}: the run was deleted while it was followed")
+        snapshot = RunSnapshot(latest["workflow"][0], tuple(pods.sort_by_age(latest["pods"])))
+        yield wait_reasons.add_to(snapshot)
+        if snapshot.ended:
             return
 
 
 def _watch(changes: _Changes, kind: str, api: Api, path: str, selector: Mapping[str, str]) -> None:
     try:
-        for found in watch_objects(api, path, **selector):
-            changes.put((kind, _ordered(found.values())))
+        for objects in watch_objects(api, path, **selector):
+            changes.put((kind, list(objects.values())))
     except ClusterError as error:
         changes.put(error)
 
 
-def _ordered(found: Iterable[Object]) -> tuple[Object, ...]:
-    return tuple(sorted(found, key=lambda each: str(each["metadata"]["creationTimestamp"])))
-
-
-class _Waits:
-    """Why jobs wait. `due` says when a wait has lasted long enough to look further."""
+class _WaitReasons:
+    """Finds out why jobs wait; remembers since when, and what the events said."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._due: dict[str, float] = {}
-        self._told: dict[str, str] = {}
+        self._due: dict[str, float] = {}  # when a wait has lasted long enough to look further
+        self._explained: dict[str, str] = {}
 
-    def added(self, sight: RunSnapshot, *, patient: bool) -> RunSnapshot:
-        """The sight with reasons. A patient look reads events only for a wait of some seconds."""
-        if sight.ended:
-            return sight
-        told = {}
-        for pod in sight.pods:
+    def add_to(self, snapshot: RunSnapshot, *, now: bool = False) -> RunSnapshot:
+        """The snapshot with reasons. Events are read only for a wait of some seconds, or `now`."""
+        if snapshot.ended:
+            return snapshot
+        reasons = {}
+        for pod in snapshot.pods:
             phase = (pod.get("status") or {}).get("phase")
             if phase == "Running":
-                told[pods.job_name(pod)] = pods.node_unresponsive(pod)
+                reasons[pods.job_name(pod)] = pods.node_unresponsive(pod)
             elif phase == "Pending" and not pod["metadata"].get("deletionTimestamp"):
-                told[pods.job_name(pod)] = pods.pending_reason(pod) or self._events(pod, patient)
-        if not (sight.workflow.get("status") or {}).get("phase") and self._is_due("", _UNTAKEN, patient):
-            told[""] = "no controller has taken it: does Argo's workflow-controller run for this namespace?"
-        return replace(sight, waits={name: why for name, why in told.items() if why})
+                reasons[pods.job_name(pod)] = pods.pending_reason(pod) or self._explain(pod, now)
+        picked_up = (snapshot.workflow.get("status") or {}).get("phase")
+        if not picked_up and self._is_due("", _NOT_PICKED_UP, now):
+            reasons[""] = (
+                "no controller has picked it up: does Argo's workflow-controller run for this namespace?"
+            )
+        return replace(snapshot, wait_reasons={job: reason for job, reason in reasons.items() if reason})
 
-    def _events(self, pod: Object, patient: bool) -> str:
+    def _explain(self, pod: Pod, now: bool) -> str:
         uid = pod["metadata"]["uid"]
-        if self._is_due(uid, _UNEXPLAINED, patient):
+        if self._is_due(uid, _UNEXPLAINED, now):
             del self._due[uid]
-            self._told[uid] = pods.latest_warning(self._api, pod) or pods.running_init_container(pod)
-        return self._told.get(uid, "")
+            self._explained[uid] = pods.latest_warning(self._api, pod) or pods.running_init_container(pod)
+        return self._explained.get(uid, "")
 
-    def _is_due(self, what: str, seconds: float, patient: bool) -> bool:
-        now = time.monotonic()
-        return now >= self._due.setdefault(what, now + seconds if patient else now)
+    def _is_due(self, wait: str, seconds: float, now: bool) -> bool:
+        time_now = time.monotonic()
+        return time_now >= self._due.setdefault(wait, time_now if now else time_now + seconds)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from argo.cluster import objects
 from argo.cluster.api import Api, Object
 from argo.compile import FileOrigin, Kind, build
 from argo.compile.cluster_config import load_cluster_config
@@ -15,25 +16,26 @@ from job.datasets import DatasetRef
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to be created, what it was compiled from and where that lies, and the values of its inputs."""
+    """A Workflow that is ready to be created (`manifest`), the file that it comes from, and its inputs."""
 
     workflow: Workflow
     origin: FileOrigin
     values: Mapping[str, str | DatasetRef]
-    made: Object
+    manifest: Object
 
 
-def prepare_submission(workflow: Workflow, cluster: Path | None, given: Mapping[str, str]) -> Submission:
-    """Compile for the cluster that the file `cluster` describes. Raises InputError."""
+def prepare_submission(workflow: Workflow, cluster: Path | None, parameters: Mapping[str, str]) -> Submission:
+    """Compile the workflow with the cluster configuration file `cluster`. Raises InputError."""
     config = load_cluster_config(cluster)
-    values = config.with_parameters(workflow.inputs, given)
-    bound = bind(
-        workflow, {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
-    )
+    values = config.with_parameters(workflow.inputs, parameters)
+    inputs = {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
+    bound = bind(workflow, inputs)
     origin = find_origin(workflow, Kind.WORKFLOW)
-    return Submission(workflow, origin, bound, build(workflow, Kind.WORKFLOW, config, origin, values=values))
+    manifest = build(workflow, Kind.WORKFLOW, config, origin, values=values)
+    return Submission(workflow, origin, bound, manifest)
 
 
-def create_run(api: Api, submission: Submission) -> Object:
-    """The run as the cluster has taken it. Raises ClusterError."""
-    return api.create(api.workflow_path(), submission.made)
+def create_run(api: Api, submission: Submission) -> objects.Workflow:
+    """The Workflow that was created. Raises ClusterError."""
+    created: objects.Workflow = api.create(api.workflow_path(), submission.manifest)
+    return created

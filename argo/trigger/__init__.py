@@ -1,7 +1,8 @@
-"""A push runs a workflow file once, whoever sees the push and however often.
+"""A push runs a workflow file once, however many pollers see it and however often.
 
-branches and files of a repository (repository) → what runs (push) → a Workflow that waits (run) → the
-record that names it, for good (record) → the Workflow starts → its commit's status (status, hosts)
+remote_repository: branches and files → push: what runs → push_workflow: a Workflow that waits → push_record:
+the record that names it, for good → the Workflow starts → commit_status, git_hosts: the commit shows it.
+poll does all of this; events says which files can't run.
 """
 
 from argo.trigger.poll import Poller

@@ -1,4 +1,4 @@
-"""What a poller has to say where people look: an Event in the namespace."""
+"""The Event in the namespace that says that a pushed file can't run."""
 
 from datetime import UTC, datetime
 
@@ -8,14 +8,14 @@ from argo.trigger.push import Push
 
 REASON = "InvalidWorkflowFile"
 
-_LONGEST = 1024  # characters that an Event's message may have
-_SEEN, _FORBIDDEN = 409, 403
+_MAX_MESSAGE = 1024  # characters, Kubernetes' own limit
+_FORBIDDEN, _ALREADY_EXISTS = 403, 409
 
 
-def report_invalid_file(api: Api, push: Push, message: str) -> None:
-    """Say, once, that the file of the push can't run: at the Workflow that it would have been.
+def create_invalid_file_event(api: Api, push: Push, message: str) -> None:
+    """Create the Event, once, for the Workflow that the push would have had.
 
-    Who may not create Events says nothing. Raises ClusterError.
+    Without the right to create Events, none is created. Raises ClusterError.
     """
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     text = f"{push.url} {push}: {message}"
@@ -25,7 +25,7 @@ def report_invalid_file(api: Api, push: Push, message: str) -> None:
         "metadata": {"name": f"{push.run}.invalid", "labels": {MANAGED_BY: MANAGER}},
         "type": "Warning",
         "reason": REASON,
-        "message": text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…",
+        "message": text if len(text) <= _MAX_MESSAGE else f"{text[: _MAX_MESSAGE - 1]}…",
         "source": {"component": "textgen"},
         "involvedObject": {
             "apiVersion": "argoproj.io/v1alpha1",
@@ -40,5 +40,5 @@ def report_invalid_file(api: Api, push: Push, message: str) -> None:
     try:
         api.create(api.core_path("events"), body)
     except ApiError as error:
-        if error.status not in {_SEEN, _FORBIDDEN}:
+        if error.status not in {_FORBIDDEN, _ALREADY_EXISTS}:
             raise

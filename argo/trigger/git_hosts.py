@@ -1,4 +1,4 @@
-"""The commit status of three kinds of host: which request says it.
+"""The request that sets a commit status, for three kinds of git host.
 
 From their documentation: docs.github.com/rest/commits/statuses, docs.gitlab.com/api/commits ("Set commit
 pipeline status") and Gitea's own /api/swagger ("repoCreateStatus").
@@ -15,11 +15,11 @@ from job.errors import InputError
 
 TOKEN = "TEXTGEN_STATUS_TOKEN"  # noqa: S105
 
-_DESCRIPTION = 140  # characters; the smallest of their limits
+_MAX_DESCRIPTION = 140  # characters; the smallest of the hosts' limits
 
 
 class HostKind(StrEnum):
-    """Whose API a host has; Forgejo has Gitea's."""
+    """Whose API a host has. Forgejo has Gitea's."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
@@ -27,7 +27,7 @@ class HostKind(StrEnum):
 
 
 class CommitState(StrEnum):
-    """How a run stands. GitLab has one word for the last two."""
+    """How a run stands. GitLab calls the last two the same."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -37,7 +37,7 @@ class CommitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitStatus:
-    """What is said of a commit; a later one of the same `context` replaces it."""
+    """What a commit shows. A later status of the same `context` replaces it."""
 
     commit: str
     branch: str
@@ -48,7 +48,7 @@ class CommitStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """A POST."""
+    """A POST request."""
 
     url: str
     headers: dict[str, str]
@@ -56,7 +56,7 @@ class StatusRequest:
 
 
 def parse_host_and_path(url: str) -> tuple[str, str] | None:
-    """The host (with its port) and the path of a repository; None where its host has no https."""
+    """The host (with its port) and the path of a repository; None if its host has no https."""
     try:
         parts = urlsplit(redact_url(url)) if "://" in url else None
     except ValueError:
@@ -72,38 +72,40 @@ def parse_host_and_path(url: str) -> tuple[str, str] | None:
 
 
 def check_single_host(urls: Iterable[str], environ: Mapping[str, str]) -> None:
-    """Raise InputError where a password or a token would be shown to more than one host."""
-    found = sorted({host for url in urls for host, _ in filter(None, [parse_host_and_path(url)])})
+    """Raise InputError if a password or a token would be sent to more than one host."""
+    hosts = sorted({host for url in urls for host, _ in filter(None, [parse_host_and_path(url)])})
     for name in (PASSWORD, TOKEN):
-        if environ.get(name) and len(found) > 1:
-            raise InputError(f"{name} is for one host, not for {' and '.join(found)}: poll each by itself")
+        if environ.get(name) and len(hosts) > 1:
+            raise InputError(
+                f"{name} is for one host, not for {' and '.join(hosts)}: poll each host separately"
+            )
 
 
 def guess_host_kind(host: str) -> HostKind:
-    """Whose API a host has, by its name."""
+    """Whose API a host has, judged by its name."""
     return next((each for each in (HostKind.GITHUB, HostKind.GITLAB) if each in host), HostKind.GITEA)
 
 
 def build_status_request(
     kind: HostKind, host: str, path: str, token: str, status: CommitStatus
 ) -> StatusRequest:
-    """How that kind of host is told. The token goes to that host alone; to api.github.com for github.com."""
+    """The request to the host. The token is sent to that host only; for github.com, to api.github.com."""
     text = status.description
-    said = {
+    fields = {
         "state": str(status.state),
         "context": status.context,
-        "description": text if len(text) <= _DESCRIPTION else f"{text[: _DESCRIPTION - 1]}…",
+        "description": text if len(text) <= _MAX_DESCRIPTION else f"{text[: _MAX_DESCRIPTION - 1]}…",
     }
     headers = {"Content-Type": "application/json", "User-Agent": "textgen"}
     if kind is HostKind.GITLAB:
         failed = status.state in {CommitState.FAILURE, CommitState.ERROR}
-        said["name"] = said.pop("context")
-        said |= {"state": "failed" if failed else said["state"], "ref": status.branch}
+        fields["name"] = fields.pop("context")
+        fields |= {"state": "failed" if failed else fields["state"], "ref": status.branch}
         headers["PRIVATE-TOKEN"] = token
         base = f"https://{host}/api/v4/projects/{quote(path, safe='')}"
     else:
         folder, owner, name = ["", *path.rsplit("/", 2)][-3:]
-        below = f"repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+        repository = f"repos/{quote(owner, safe='')}/{quote(name, safe='')}"
         prefix = f"/{quote(folder)}" if folder else ""
         if kind is HostKind.GITHUB:
             api = "https://api.github.com" if host == "github.com" else f"https://{host}{prefix}/api/v3"
@@ -111,5 +113,5 @@ def build_status_request(
         else:
             api = f"https://{host}{prefix}/api/v1"
             headers["Authorization"] = f"token {token}"
-        base = f"{api}/{below}"
-    return StatusRequest(f"{base}/statuses/{status.commit}", headers, json.dumps(said).encode())
+        base = f"{api}/{repository}"
+    return StatusRequest(f"{base}/statuses/{status.commit}", headers, json.dumps(fields).encode())

@@ -1,115 +1,139 @@
 """The Workflow of a push.
 
-It is created suspended, and starts when the store's record names its id. So one that nobody recorded has
-not run, however its poller ended; and of two that one name had in turn, only one ever starts.
+A poller creates it suspended, and starts it when the store's record names its uid. So a Workflow without a
+record has not run, however its poller ended; and of two Workflows that had the same name, only one starts.
+CI (`textgen submit --once`) creates it started and without a record: the API server refuses a second Workflow
+of that name, whoever creates it, as long as the first is kept.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 
+from argo.cluster import objects
 from argo.cluster.api import Api, ApiError, Object
+from argo.cluster.submit import Submission
 from argo.compile import ClusterConfig, FileOrigin, Kind, build
 from argo.language import Workflow
 from argo.object_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.trigger.push import Push
-from job.errors import ClusterError
+from job.checkout.git import is_commit
+from job.errors import ClusterError, InputError
 
 WAITING, STARTED = "waiting", "started"
 
-_CONFLICT = 409
+_NOT_FOUND, _CONFLICT = 404, 409
 
 
-def compile_push(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
-    """The suspended Workflow. Raises InputError for what the cluster's table lacks or Argo can't hold."""
+def build_push_workflow(push: Push, workflow: Workflow, cluster: ClusterConfig) -> Object:
+    """The suspended Workflow.
+
+    Raises InputError if the cluster's configuration lacks what it needs, or Argo can't hold it.
+    """
     values = {GITHUB_URL: push.url, GITHUB_REF: push.commit}
     origin = FileOrigin(push.file, push.url, push.commit)
-    made: Object = build(workflow, Kind.WORKFLOW, cluster, origin, values=values)
-    made["spec"]["suspend"] = True
-    return name_after_push(made, push, WAITING)
+    manifest: Object = build(workflow, Kind.WORKFLOW, cluster, origin, values=values)
+    manifest["spec"]["suspend"] = True
+    return _name_after_push(manifest, push, WAITING)
 
 
-def name_after_push(made: Object, push: Push, state: str) -> Object:
-    """The Workflow as the one of a push, by whose name the API server refuses a second one."""
-    metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
-    labels = {**metadata["labels"], TRIGGER: state}
-    annotations = {**metadata["annotations"], TRIGGER: json.dumps(asdict(push), ensure_ascii=False)}
-    metadata |= {"name": push.run, "labels": labels, "annotations": annotations}
-    return {**made, "metadata": metadata}
+def submit_once(api: Api, submission: Submission) -> objects.Workflow:
+    """The Workflow of the submission's commit: created and started, or the one that existed.
 
-
-def create_workflow(api: Api, made: Object) -> Object | None:
-    """The Workflow of that name, this one or the one that was there; None where that is gone again.
-
-    Raises ClusterError, also where what has the name is no run of that push.
+    Raises InputError if the file is in no commit of a repository with a remote, and ClusterError.
     """
-    name, push = made["metadata"]["name"], get_push(made)
+    origin, trigger = submission.origin, submission.workflow.trigger
+    if not origin.url or not is_commit(origin.ref):
+        raise InputError(
+            f"{submission.workflow.path}: --once needs a file in a commit of a repository that has a remote"
+        )
+    branch = next(iter(trigger.branches), "") if trigger else ""
+    push = Push(origin.url, branch, origin.ref, origin.file)
+    workflow = create_workflow(api, _name_after_push(submission.manifest, push, STARTED))
+    if workflow is None:
+        raise disappearing_error(push)
+    return workflow
+
+
+def create_workflow(api: Api, manifest: Object) -> objects.Workflow | None:
+    """The Workflow of that name: created, or the one that existed; None if that was deleted just now.
+
+    Raises ClusterError, also if the Workflow that has the name is no run of that push.
+    """
+    name, push = manifest["metadata"]["name"], read_push(manifest["metadata"])
+    workflow: objects.Workflow | None
     try:
-        found: Object | None = api.create(api.workflow_path(), made)
+        workflow = api.create(api.workflow_path(), manifest)
     except ApiError as error:
         if error.status != _CONFLICT:
             raise
-        found = api.find(api.workflow_path(name))
-    if (
-        found
-        and (there := get_push(found)) != push
-        and (there is None or push is None or there.run != push.run)
-    ):
-        raise ClusterError(f"{api} has another Workflow {name}: delete it, or the push can't be run")
-    return found
+        workflow = api.find(api.workflow_path(name))
+    if workflow:
+        existing = read_push(workflow["metadata"])
+        if existing != push and (existing is None or push is None or existing.run != push.run):
+            raise ClusterError(f"{api} has another Workflow {name}: delete it, so that the push can run")
+    return workflow
 
 
-def start_workflow(api: Api, workflow: Object) -> None:
-    """Let it run. Does nothing to one that runs."""
+def disappearing_error(push: Push) -> ClusterError:
+    """The error for a Workflow that exists when it is created, and does not when it is read."""
+    return ClusterError(f"Workflow {push.run} keeps disappearing: is something deleting it?")
+
+
+def start_workflow(api: Api, workflow: objects.Workflow) -> None:
+    """Let it run. Does nothing to a Workflow that runs."""
     body = {"metadata": {"labels": {TRIGGER: STARTED, REPORTED: None}}, "spec": {"suspend": None}}
     api.patch(api.workflow_path(workflow["metadata"]["name"]), body)
 
 
-def discard_workflow(api: Api, workflow: Object) -> None:
-    """Delete one that has not started and never will."""
+def discard_workflow(api: Api, workflow: objects.Workflow) -> None:
+    """Delete a Workflow that never started and never will."""
     try:
         api.delete(api.workflow_path(workflow["metadata"]["name"]))
     except ApiError as error:
-        if error.status != 404:
+        if error.status != _NOT_FOUND:
             raise
 
 
-def mark_reported(api: Api, workflow: Object) -> None:
-    """Note that its end has been reported."""
+def mark_reported(api: Api, workflow: objects.Workflow) -> None:
+    """Note that its end has been reported to the git host. `textgen retry` takes the note away."""
     try:
         api.patch(
             api.workflow_path(workflow["metadata"]["name"]), {"metadata": {"labels": {REPORTED: "true"}}}
         )
     except ApiError as error:
-        if error.status != 404:
+        if error.status != _NOT_FOUND:
             raise
 
 
-def is_waiting(workflow: Object) -> bool:
+def is_waiting(workflow: objects.Workflow) -> bool:
     """Whether it was created and has not been started."""
-    return _labels(workflow).get(TRIGGER) == WAITING
+    return (workflow["metadata"].get("labels") or {}).get(TRIGGER) == WAITING
 
 
-def list_waiting(api: Api) -> list[Object]:
-    """Those that were created, and perhaps not recorded."""
+def list_waiting(api: Api) -> list[objects.Workflow]:
+    """The Workflows that were created and not started; perhaps they have no record."""
     return api.list_items(api.workflow_path(), labelSelector=f"{TRIGGER}={WAITING}")
 
 
-def list_unreported(api: Api) -> list[Object]:
-    """Those that have ended, and whose end was not reported."""
+def list_unreported(api: Api) -> list[objects.Workflow]:
+    """The Workflows that have ended, and whose end was not reported."""
     selector = f"{TRIGGER}={STARTED},!{REPORTED},{ARGO_COMPLETED}=true"
     return api.list_items(api.workflow_path(), labelSelector=selector)
 
 
-def get_push(workflow: Object) -> Push | None:
-    """The push that it runs for, if a poller made it."""
-    text = (workflow["metadata"].get("annotations") or {}).get(TRIGGER)
+def read_push(metadata: objects.Metadata) -> Push | None:
+    """The push that a Workflow runs for; None if it was made in another way."""
+    text = (metadata.get("annotations") or {}).get(TRIGGER)
     try:
         return Push(**json.loads(text)) if text else None
     except (ValueError, TypeError):
         return None
 
 
-def _labels(workflow: Object) -> Mapping[str, str]:
-    found: Mapping[str, str] = workflow["metadata"].get("labels") or {}
-    return found
+def _name_after_push(manifest: Object, push: Push, state: str) -> Object:
+    """The Workflow under the push's name, with the push in an annotation."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "generateName"}
+    labels = {**metadata["labels"], TRIGGER: state}
+    annotations = {**metadata["annotations"], TRIGGER: json.dumps(asdict(push), ensure_ascii=False)}
+    metadata |= {"name": push.run, "labels": labels, "annotations": annotations}
+    return {**manifest, "metadata": metadata}

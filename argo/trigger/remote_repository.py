@@ -1,4 +1,4 @@
-"""A repository, looked at from afar: its branches, and the workflow files of a commit."""
+"""A repository on a git host: its branches, and the workflow files of a commit."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,74 +17,74 @@ _PRIVATE = f"set {PASSWORD} (in a cluster: the Secret {GIT}) to a token that may
 
 
 def canonical_url(url: str, environ: Mapping[str, str]) -> str:
-    """The URL as runs and records have it: of a path its `file:` URL, without user and password.
+    """The URL as runs and records have it: without user and password, and a `file:` URL for a path.
 
-    Raises InputError for what is no repository's address.
+    Raises InputError if `url` is not the address of a repository.
     """
     return url_and_env(url, environ)[0]
 
 
 class RemoteRepository:
-    """git's view of the repository at `url`, with what was fetched of it in the empty folder `folder`.
+    """The repository at `url`. What is fetched of it goes to the empty folder `folder`.
 
-    Every method raises CheckoutError where git fails, or is silent for `timeout` seconds. A branch or file
-    name is never git's to interpret: branches go by their full names (`refs/heads/...`).
+    Every method raises CheckoutError if git fails, or is silent for `timeout` seconds. git never interprets
+    the name of a branch or a file as an option: branches go by their full names (`refs/heads/...`).
     """
 
     def __init__(self, url: str, folder: Path, environ: Mapping[str, str], timeout: float) -> None:
-        """Nothing is sent yet. Raises InputError for what is no repository's address."""
-        where, env = url_and_env(url, environ)
-        self.url = where
+        """Sends no request. Raises InputError if `url` is not the address of a repository."""
+        self.url, env = url_and_env(url, environ)
         self._git = Git(folder, env, timeout=timeout, private=_PRIVATE)
         self._git("init", "--quiet", "--bare", "--template=")
-        self._git("remote", "add", "--", "origin", where)
+        self._git("remote", "add", "--", "origin", self.url)
 
-    def branches(self) -> dict[str, str]:
+    def list_branches(self) -> dict[str, str]:
         """The newest commit of each branch."""
-        found = {}
+        branches = {}
         for line in self._git("ls-remote", "--heads", "origin").splitlines():
             commit, _, ref = line.partition("\t")
             branch = ref.removeprefix(_HEADS)
-            # one that is not UTF-8 is in no workflow file either
+            # no workflow file can name a branch that is not UTF-8
             if branch != ref and "\ufffd" not in branch and is_ref(f"refs/{branch}"):
-                found[branch] = commit
-        return found
+                branches[branch] = commit
+        return branches
 
-    def fetch(self, branches: Iterable[str], commits: int = 1) -> dict[str, str]:
-        """Get the newest commits of the branches; the newest of each, which may be newer than was listed.
+    def fetch_branches(self, branches: Iterable[str], depth: int = 1) -> dict[str, str]:
+        """Fetch the newest commits of the branches. Returns the newest, which may be newer than listed.
 
-        Files come when they are read, where the server can do that.
+        If the server can do that, files are fetched only when they are read.
         """
-        wanted = list(branches)
-        if not wanted:
+        names = list(branches)
+        if not names:
             return {}
-        specs = "".join(f"+{_HEADS}{branch}:{_HEADS}{branch}\n" for branch in wanted)
+        specs = "".join(f"+{_HEADS}{branch}:{_HEADS}{branch}\n" for branch in names)
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--stdin")
-        self._git("fetch", f"--depth={commits}", "--filter=blob:none", *options, "origin", given=specs)
-        return {each: self._git("rev-parse", "--verify", f"{_HEADS}{each}^{{commit}}") for each in wanted}
+        self._git("fetch", f"--depth={depth}", "--filter=blob:none", *options, "origin", given=specs)
+        return {name: self._git("rev-parse", "--verify", f"{_HEADS}{name}^{{commit}}") for name in names}
 
-    def since(self, before: str, commit: str) -> list[str] | None:
-        """The fetched commits after `before` up to `commit`, oldest first; None where `before` was not
-        fetched with them."""
-        known = self._git("rev-list", "--topo-order", commit).splitlines()
-        if before not in known:
+    def list_commits(self, before: str, commit: str) -> list[str] | None:
+        """The commits after `before` up to `commit`, oldest first; None if `before` was not fetched."""
+        fetched = self._git("rev-list", "--topo-order", commit).splitlines()
+        if before not in fetched:
             return None
         return self._git("rev-list", "--topo-order", "--reverse", commit, f"^{before}").splitlines()
 
-    def files(self, commit: str) -> Iterator[tuple[str, bytes]]:
-        """Path and content of each workflow file; of a content no more than one byte over what a workflow
-        file may have. Links are not followed."""
-        listed = self._git("ls-tree", "-z", commit, "--", f"{FOLDER}/")
-        for entry in filter(None, listed.split("\0")):
-            facts, _, path = entry.partition("\t")
-            mode, _, blob = facts.split(" ")
-            if mode in {"100644", "100755"} and PurePosixPath(path).suffix in _SUFFIXES:
-                yield path, self._content(blob)
+    def read_workflow_files(self, commit: str) -> Iterator[tuple[str, bytes]]:
+        """The path and the content of each workflow file; links are skipped.
 
-    def _content(self, blob: str) -> bytes:
+        A content that is too long for a workflow file is cut one byte after the limit.
+        """
+        entries = self._git("ls-tree", "-z", commit, "--", f"{FOLDER}/")
+        for entry in filter(None, entries.split("\0")):
+            attributes, _, path = entry.partition("\t")
+            mode, _, blob = attributes.split(" ")
+            if mode in {"100644", "100755"} and PurePosixPath(path).suffix in _SUFFIXES:
+                yield path, self._read_blob(blob)
+
+    def _read_blob(self, blob: str) -> bytes:
         with tempfile.TemporaryFile() as file:
-            found = self._git.raw("cat-file", "blob", blob, into=file)
-            if found.returncode:
+            process = self._git.raw("cat-file", "blob", blob, into=file)
+            if process.returncode:
                 raise CheckoutError(f"git can't read the blob {blob}")
             file.seek(0)
             return file.read(MAX_BYTES + 1)

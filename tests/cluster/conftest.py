@@ -3,6 +3,7 @@
 `make test-cluster` starts one. Where there is none, or no controller of Argo's, tests say so and skip.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -93,3 +94,9 @@ def served(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     finally:
         daemon.terminate()
         daemon.wait(10)
+
+
+@pytest.fixture
+def failed_workflow() -> Any:
+    """A Workflow get_ready → fails → after, as Argo 4.1.2 left it."""
+    return json.loads((Path(__file__).parent / "recorded" / "failed.json").read_text("utf-8"))

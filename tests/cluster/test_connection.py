@@ -67,7 +67,7 @@ def test_the_first_file_that_names_a_current_context_counts(files: list[Path], c
 def test_what_is_not_there_is_said(files: list[Path], connected: Connected) -> None:
     with pytest.raises(InputError, match="too: no such context; did you mean 'two'"):
         connected(files, "too")
-    with pytest.raises(InputError, match="no cluster to talk to: there is no kubeconfig"):
+    with pytest.raises(InputError, match="no cluster to connect to: there is no kubeconfig"):
         connected([files[0].with_name("none")])
 
 

@@ -7,7 +7,7 @@ import pytest
 from argo.cluster.api import Api
 from argo.cluster.preflight import nodes
 from argo.cluster.preflight.store import _parse_service
-from tests.cluster.fake import FakeApi
+from tests.cluster.fake_api import FakeApi
 
 GPU = {"nvidia.com/gpu.present": "true"}
 TAINT = {"key": "nvidia.com/gpu", "value": "yes", "effect": "NoSchedule"}
@@ -33,7 +33,7 @@ def test_containers_of_a_pod_add_up_and_init_containers_do_not() -> None:
     two = {"containerSet": {"containers": [asks("1500m", "1Gi"), asks("600m", "1Gi")]}}
     assert not found(two, node("2100m", "2Gi"))
     assert (
-        "asks for 2.1 cpu, 2.0Gi memory, and no node has more than 2 cpu" in found(two, node("2", "2Gi"))[0]
+        "asks for 2.1 cpu, 2.0Gi memory, but no node has more than 2 cpu" in found(two, node("2", "2Gi"))[0]
     )
     before = {"container": asks("1", "1Gi"), "initContainers": [asks("2", "1Gi")]}
     assert not found(before, node("2", "1Gi"))

@@ -10,7 +10,7 @@ import pytest
 
 from argo.cluster import watch
 from argo.cluster.api import Api, ApiError, UnreachableError
-from tests.cluster.fake import FakeApi
+from tests.cluster.fake_api import FakeApi
 
 
 def thing(name: str, version: int) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def test_a_password_is_shown_to_one_host_only(poll: Poll, name: str, monkeypatch
     monkeypatch.setenv(name, "hush")
     _, err = poll("https://one.example/a/b", "git@two.example:a/b", status=2)
     assert err == [
-        f"textgen: {name} is for one host, not for one.example and two.example: poll each by itself"
+        f"textgen: {name} is for one host, not for one.example and two.example: poll each host separately"
     ]
 
 

@@ -29,13 +29,13 @@ class Pushed:
     def __init__(self, url: str, *_: Any) -> None:
         self.url = url
 
-    def branches(self) -> dict[str, str]:
+    def list_branches(self) -> dict[str, str]:
         return {"main": COMMIT, "dev": COMMIT}
 
-    def fetch(self, branches: list[str], commits: int) -> dict[str, str]:
+    def fetch_branches(self, branches: list[str], depth: int) -> dict[str, str]:
         return dict.fromkeys(branches, COMMIT)
 
-    def files(self, commit: str) -> list[tuple[str, bytes]]:
+    def read_workflow_files(self, commit: str) -> list[tuple[str, bytes]]:
         return list(FILES.items())
 
 
@@ -103,7 +103,7 @@ def test_a_poller_that_slept_while_the_run_came_and_went_starts_nothing(world: W
     world.cluster.create = late  # type: ignore[method-assign]
     lines = world.poll(URL)
     once(world)
-    assert any("was a-" in line for line in lines)
+    assert any("already had the run a-" in line for line in lines)
     assert not any(each["spec"].get("suspend") for each in world.cluster.list_kind("workflows"))
 
 

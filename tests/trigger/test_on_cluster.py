@@ -15,7 +15,7 @@ from argo.compile import ClusterConfig, Security
 from argo.object_names import TRIGGER
 from argo.trigger import Poller
 from argo.trigger.push_record import read_push_record
-from argo.trigger.push_workflow import STARTED, get_push
+from argo.trigger.push_workflow import STARTED, read_push
 from job.datasets import DatasetRef
 from job.storage.open import open_store
 from tests.cluster.conftest import cluster, controller, restricted, s3, served
@@ -144,7 +144,7 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
         runs = [restricted.get(run) for run in pushed.runs(restricted)]
         done = set()
         for made in runs:
-            push = get_push(made)
+            push = read_push(made["metadata"])
             assert push
             held = read_push_record(store, push)
             assert held

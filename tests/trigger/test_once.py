@@ -7,7 +7,7 @@ import pytest
 
 from argo.cluster.submit import Submission, prepare_submission
 from argo.language import check
-from argo.trigger import once
+from argo.trigger.push_workflow import submit_once
 from job.errors import InputError
 from tests.trigger.conftest import FOLDER, Remote, World, workflow
 
@@ -21,7 +21,7 @@ def submission(remote: Remote, url: str = "") -> Submission:
 
 
 def create(world: World, given: Submission) -> Any:
-    return once.submit_once(cast(Any, world.cluster), given)
+    return submit_once(cast(Any, world.cluster), given)
 
 
 def test_a_second_submission_gets_the_first_ones_run(remote: Remote, world: World) -> None:
@@ -36,7 +36,7 @@ def test_a_second_submission_gets_the_first_ones_run(remote: Remote, world: Worl
 def test_a_poller_finds_what_ci_submitted(remote: Remote, world: World) -> None:
     remote.push({"say.yaml": workflow()})
     made = create(world, submission(remote))
-    assert f"is {made['metadata']['name']} already" in "\n".join(world.poll(remote.url))
+    assert f"already has the run {made['metadata']['name']}" in "\n".join(world.poll(remote.url))
     world.cluster.end()
     world.cluster.expire()
     world.poll(remote.url)
@@ -63,5 +63,5 @@ def test_a_file_of_no_repository_has_no_commit(world: World, tmp_path: Path) -> 
     (tmp_path / "say.yaml").write_text(workflow())
     found = check(tmp_path / "say.yaml").workflow
     assert found
-    with pytest.raises(InputError, match="--once runs a commit of a repository that has a remote"):
+    with pytest.raises(InputError, match="--once needs a file in a commit of a repository"):
         create(world, prepare_submission(found, None, {}))

@@ -58,9 +58,9 @@ def test_of_several_commits_the_newest_runs_or_all_in_order(
     remote: Remote, world: World, every: bool, runs: int
 ) -> None:
     commits = [remote.push({"a.yaml": workflow()})]
-    world.poll(remote.url, every=every)
+    world.poll(remote.url, every_commit=every)
     commits += [remote.push() for _ in range(5)]
-    world.poll(remote.url, every=every)
+    world.poll(remote.url, every_commit=every)
     found = [commit for _, commit, _ in ran(world)]
     assert len(found) == runs
     assert found == [commit for commit in commits if commit in found]
@@ -72,9 +72,9 @@ def test_of_more_commits_than_the_bound_the_newest_runs(
 ) -> None:
     monkeypatch.setattr("argo.trigger.poll.MAX_COMMITS", 3)
     remote.push({"a.yaml": workflow()})
-    world.poll(remote.url, every=True)
+    world.poll(remote.url, every_commit=True)
     commits = [remote.push() for _ in range(4)]
-    assert world.poll(remote.url, every=True)[0] == (
+    assert world.poll(remote.url, every_commit=True)[0] == (
         "main was rewritten, or has over 3 new commits: only the newest runs"
     )
     assert [commit for _, commit, _ in ran(world)][1:] == commits[-1:]
@@ -86,16 +86,16 @@ def test_a_force_push_runs_the_new_commit_and_going_back_runs_nothing(
 ) -> None:
     first = remote.push({"a.yaml": workflow()})
     remote.push()
-    world.poll(remote.url, every=every)
+    world.poll(remote.url, every_commit=every)
     remote.git("reset", "--quiet", "--hard", first)
     rewritten = remote.push({"b.txt": ""})
-    world.poll(remote.url, every=every)
+    world.poll(remote.url, every_commit=every)
     assert [commit for _, commit, _ in ran(world)][1:] == [rewritten]
     remote.git("reset", "--quiet", "--hard", "HEAD@{1}")
-    world.poll(remote.url, every=every)
+    world.poll(remote.url, every_commit=every)
     remote.git("reset", "--quiet", "--hard", rewritten)
     before = dict(world.cluster.started)
-    world.poll(remote.url, every=every)
+    world.poll(remote.url, every_commit=every)
     assert world.cluster.started == before
 
 
@@ -160,7 +160,7 @@ def test_what_runs_is_not_lost_when_the_namespace_is_emptied(remote: Remote, wor
     world.cluster.expire()
     for path in world.store.root.rglob("heads.json"):
         path.unlink()
-    assert re.fullmatch(r"main \w{7} \S+: is a-\w{12} already", world.poll(remote.url)[0])
+    assert re.fullmatch(r"main \w{7} \S+: already has the run a-\w{12}", world.poll(remote.url)[0])
     assert not world.cluster.list_kind("workflows")
 
 

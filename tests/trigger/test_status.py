@@ -18,7 +18,7 @@ from argo.cluster import stop_and_retry
 from argo.compile import ClusterConfig
 from argo.object_names import REPORTED, TRIGGER
 from argo.trigger import Poller, git_hosts, push_workflow
-from argo.trigger.commit_status import StatusClient, status_client
+from argo.trigger.commit_status import StatusClient, open_status_client
 from argo.trigger.git_hosts import CommitState, HostKind
 from argo.trigger.push import Push
 from job.errors import InputError
@@ -172,7 +172,7 @@ def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, statu
     assert len(host.asked) == 1
     assert lines == [
         f"https://{host.address}/team/texts.git main 0123456 .gradient/workflows/a.yaml: "
-        f"no commit status from {host.address}: {said}"
+        f"the commit status was not posted to {host.address}: {said}"
     ]
 
 
@@ -192,8 +192,8 @@ def test_after_a_refusal_nothing_is_asked_until_the_next_poll(host: Host) -> Non
 
 def test_a_kind_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"^TEXTGEN_STATUS_API=svn: must be github, gitlab, gitea$"):
-        status_client({"TEXTGEN_STATUS_TOKEN": "hush", "TEXTGEN_STATUS_API": "svn"}, print)
-    assert status_client({}, print) is None
+        open_status_client({"TEXTGEN_STATUS_TOKEN": "hush", "TEXTGEN_STATUS_API": "svn"}, print)
+    assert open_status_client({}, print) is None
 
 
 class Told:
@@ -233,9 +233,10 @@ def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World)
 
 def test_a_run_that_is_retried_is_reported_again() -> None:
     labels = {TRIGGER: push_workflow.STARTED, REPORTED: "true"}
-    workflow = {"metadata": {"name": "a", "labels": labels}, "spec": {}, "status": {"phase": "Failed"}}
-    made = stop_and_retry.reset_workflow(workflow, {"a": {"phase": "Failed"}})
-    assert made["metadata"]["labels"] == {TRIGGER: push_workflow.STARTED}
+    workflow: Any = {"metadata": {"name": "a", "labels": labels}, "spec": {}, "status": {"phase": "Failed"}}
+    nodes: Any = {"a": {"phase": "Failed"}}
+    reset = stop_and_retry.reset_workflow(workflow, nodes)
+    assert reset["metadata"]["labels"] == {TRIGGER: push_workflow.STARTED}
 
 
 def test_a_status_that_cannot_be_posted_keeps_no_run_from_starting(remote: Remote, world: World) -> None:

@@ -50,7 +50,7 @@ def command(
     from argo.cluster.preflight.permissions import check_argo_installed
     from argo.compile.cluster_config import load_cluster_config
     from argo.trigger import Poller
-    from argo.trigger.commit_status import status_client
+    from argo.trigger.commit_status import open_status_client
     from argo.trigger.git_hosts import check_single_host
     from job.storage.open import open_store
 
@@ -61,7 +61,7 @@ def command(
         api,
         open_store(store or _store(api)),
         load_cluster_config(cluster),
-        status_client(os.environ, _warn),
+        open_status_client(os.environ, _warn),
         os.environ,
         every_commit,
         timeout,

@@ -1,4 +1,4 @@
-"""Whether the run gets the code that its user looks at."""
+"""Whether the run checks out the code that its user is looking at."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from argo.language.model import EventField, GitCheckout, Workflow
 from argo.object_names import GITHUB_REF, GITHUB_URL
 
 
-def check_checkouts(workflow: Workflow, made: Object) -> Iterator[Problem]:
-    """What the checkouts of the linked repository will not find."""
+def check_checkouts(workflow: Workflow, manifest: Object) -> Iterator[Problem]:
+    """A missing URL of the linked repository, and files here that differ from the commit of the run."""
     linked = [
         job
         for job in workflow.jobs.values()
@@ -18,20 +18,20 @@ def check_checkouts(workflow: Workflow, made: Object) -> Iterator[Problem]:
     ]
     if not linked:
         return
-    given = {each["name"]: each.get("value", "") for each in made["spec"]["arguments"]["parameters"]}
-    if not given[GITHUB_URL]:
+    parameters = {each["name"]: each.get("value", "") for each in manifest["spec"]["arguments"]["parameters"]}
+    if not parameters[GITHUB_URL]:
         yield Problem(
             f"{workflow.path}:{linked[0].at.line}: job {linked[0].name!r} checks out "
-            "context.event.github.url, and the file is in no repository with a remote; "
+            "context.event.github.url, but the file is in no repository with a remote; "
             f"give -p {GITHUB_URL}=URL"
         )
         return
     root = repository.find_root(workflow.path.parent)
-    here = repository.describe_code(root) if root else None
-    if here and here.changed and here.commit == given[GITHUB_REF]:
-        files = "1 file has" if here.changed == 1 else f"{here.changed} files have"
+    code = repository.describe_code(root) if root else None
+    if code and code.changed and code.commit == parameters[GITHUB_REF]:
+        files = "1 file differs" if code.changed == 1 else f"{code.changed} files differ"
         yield Problem(
-            f"{files} changes that the run does not see: it takes commit {given[GITHUB_REF][:7]}; "
+            f"{files} from commit {parameters[GITHUB_REF][:7]}, which the run checks out; "
             "commit and push them",
             certain=False,
         )

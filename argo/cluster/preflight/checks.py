@@ -29,7 +29,7 @@ def find_problems(api: Api, submission: Submission) -> list[Problem]:
     """
     if problems := list(permissions.check_argo_installed(api)):
         return problems  # nothing else makes sense
-    workflow, manifest = submission.workflow, submission.made
+    workflow, manifest = submission.workflow, submission.manifest
     checks: list[Callable[[], Iterator[Problem]]] = [
         lambda: permissions.check_permissions(api),
         lambda: references.check_references(api, workflow, manifest),

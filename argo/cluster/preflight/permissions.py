@@ -1,11 +1,11 @@
-"""Whether Argo is there, and what this user may do."""
+"""Whether Argo is installed, and this user has the rights that a run needs."""
 
 from collections.abc import Iterator
 
 from argo.cluster.api import Api
 from argo.cluster.preflight import Problem
 
-# What a run is submitted, watched and read with: API group, resource and what is done to it.
+# To submit, watch and read a run: API group, resource and verb.
 _NEEDED = (
     ("argoproj.io", "workflows", "create"),
     ("argoproj.io", "workflows", "get"),
@@ -19,32 +19,34 @@ _NEEDED = (
 
 
 def check_argo_installed(api: Api) -> Iterator[Problem]:
-    """Whether the cluster knows Workflows, and the namespace."""
+    """Whether the cluster has Workflows, and the namespace."""
     group = api.find("/apis/argoproj.io/v1alpha1") or {}
     if "workflows" not in [each["name"] for each in group.get("resources") or ()]:
         yield Problem(
             f"{api.server} has no Argo Workflows (no workflows.argoproj.io): install it, or choose --context"
         )
     elif api.is_namespace_missing():
-        yield Problem(f"no namespace {api.namespace!r}: create it, or choose one with -n")
+        yield Problem(f"no namespace {api.namespace!r}: create it, or choose another with -n")
 
 
 def check_permissions(api: Api) -> Iterator[Problem]:
     """Whether this user may do all that a run needs."""
     denied: dict[str, list[str]] = {}
     for group, resource, verb in _NEEDED:
-        name, _, below = resource.partition("/")
-        wanted = {"namespace": api.namespace, "group": group, "resource": name, "verb": verb}
+        name, _, subresource = resource.partition("/")
+        attributes = {"namespace": api.namespace, "group": group, "resource": name, "verb": verb}
+        if subresource:
+            attributes["subresource"] = subresource
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {**wanted, **({"subresource": below} if below else {})}},
+            "spec": {"resourceAttributes": attributes},
         }
         answer = api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         if not answer["status"]["allowed"]:
             denied.setdefault(f"{resource}.{group}".rstrip("."), []).append(verb)
     for resource, verbs in denied.items():
         yield Problem(
-            f"you may not {' or '.join(verbs)} {resource} in namespace {api.namespace}: ask for that, "
-            "or choose another -n"
+            f"you may not {' or '.join(verbs)} {resource} in namespace {api.namespace}: ask for that right, "
+            "or choose another namespace with -n"
         )

@@ -1,7 +1,7 @@
-"""Whether what the Workflow refers to is in the namespace: accounts, secrets, configuration, claims."""
+"""Whether what the Workflow refers to exists: service accounts, Secrets, ConfigMaps, volume claims."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.preflight import Problem
@@ -9,79 +9,90 @@ from argo.language.model import Workflow
 from argo.object_names import JOB, SECRETS
 from job.text import did_you_mean
 
-_BASE = "an overlay of k8s/ makes what a namespace needs: docs/kubernetes.md"
-_KINDS = {"secrets": "Secret", "configmaps": "ConfigMap"}
+_HINT = "apply an overlay of k8s/ (docs/kubernetes.md)"
+_KINDS = {"secrets": "Secret", "configmaps": "ConfigMap", "persistentvolumeclaims": "PersistentVolumeClaim"}
 
 
-def check_references(api: Api, workflow: Workflow, made: Object) -> Iterator[Problem]:
-    """Each reference to something that is not there, once."""
-    spec = made["spec"]
+class _Reference(NamedTuple):
+    """An object that a pod can't start without, or one of its keys."""
+
+    resource: str
+    name: str
+    key: str = ""
+
+
+def check_references(api: Api, workflow: Workflow, manifest: Object) -> Iterator[Problem]:
+    """Each reference to something that does not exist, once."""
+    spec = manifest["spec"]
     accounts = (spec.get("serviceAccountName"), (spec.get("executor") or {}).get("serviceAccountName"))
     for account in filter(None, accounts):
         if api.find(api.core_path("serviceaccounts", account)) is None:
-            yield Problem(f"no service account {account!r} in namespace {api.namespace}; {_BASE}")
-    held: dict[tuple[str, str], set[str] | None] = {}
-    told: set[tuple[str, str, str]] = set()
-    for job, kind, name, key in _references(spec):
-        if (kind, name) not in held:
-            held[kind, name] = _keys(api, kind, name)
-        keys = held[kind, name]
-        if keys is None or (key in keys if key else "" in keys) or (kind, name, key) in told:
-            continue
-        told.add((kind, name, key))
-        yield Problem(_missing(api, workflow, job, kind, name, key, keys))
+            yield Problem(f"no service account {account!r} in namespace {api.namespace}; {_HINT}")
+    keys_of: dict[tuple[str, str], set[str] | None] = {}
+    reported: set[_Reference] = set()
+    for job, reference in _find_references(spec):
+        object_id = (reference.resource, reference.name)
+        if object_id not in keys_of:
+            keys_of[object_id] = _read_keys(api, *object_id)
+        keys = keys_of[object_id]
+        if keys is not None and reference.key not in keys and reference not in reported:
+            reported.add(reference)
+            yield Problem(_describe(api, workflow, job, reference, keys))
 
 
-def _missing(api: Api, workflow: Workflow, job: str, kind: str, name: str, key: str, keys: set[str]) -> str:
+def _describe(api: Api, workflow: Workflow, job: str, reference: _Reference, keys: set[str]) -> str:
+    resource, name, key = reference
     if name == SECRETS and job in workflow.jobs:
-        where = f"{workflow.path}:{workflow.jobs[job].at.line}: job {job!r}"
+        line = f"{workflow.path}:{workflow.jobs[job].at.line}"
         near = did_you_mean(key, keys - {""}, " ")
         hint = f" ({near.rstrip('?')})" if near.strip() else ""
         return (
-            f"{where} uses secret:{key}, which is not set{hint}: textgen secret set {key} -n {api.namespace}"
+            f"{line}: job {job!r} uses secret:{key}, which is not set{hint}: "
+            f"textgen secret set {key} -n {api.namespace}"
         )
-    if kind == "persistentvolumeclaims":
-        return f"no persistent volume claim {name!r} in namespace {api.namespace}"
-    what = f"key {key!r} in the" if "" in keys else ""
-    return " ".join(f"no {what} {_KINDS[kind]} {name!r} in namespace {api.namespace}; {_BASE}".split())
+    missing = f"{_KINDS[resource]} {name!r}"
+    if "" in keys:
+        missing = f"key {key!r} in the {missing}"
+    hint = "" if resource == "persistentvolumeclaims" else f"; {_HINT}"
+    return f"no {missing} in namespace {api.namespace}{hint}"
 
 
-def _references(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Job, kind, name and key of everything that a pod can't start without."""
+def _find_references(spec: Mapping[str, Any]) -> Iterator[tuple[str, _Reference]]:
+    """The references of the whole Workflow (job "") and of each job."""
     if artifacts := spec.get("artifactRepositoryRef"):
-        yield "", "configmaps", artifacts["configMap"], artifacts.get("key", "")
+        yield "", _Reference("configmaps", artifacts["configMap"], artifacts.get("key", ""))
     for secret in spec.get("imagePullSecrets") or ():
-        yield "", "secrets", secret["name"], ""
+        yield "", _Reference("secrets", secret["name"])
     for template in spec.get("templates") or ():
         job = ((template.get("metadata") or {}).get("annotations") or {}).get(JOB, template["name"])
-        for kind, name, key in _within(template):
-            yield job, kind, name, key
+        for reference in _find_references_below(template):
+            yield job, reference
 
 
-def _within(value: Any) -> Iterator[tuple[str, str, str]]:
-    """The references below one template, wherever they stand."""
+def _find_references_below(value: Any) -> Iterator[_Reference]:
+    """The references anywhere in one template."""
     if isinstance(value, list):
         for each in value:
-            yield from _within(each)
+            yield from _find_references_below(each)
     elif isinstance(value, Mapping):
         for field, each in value.items():
             selects = isinstance(each, Mapping) and not each.get("optional")
             if field == "secretKeyRef" and selects:
-                yield "secrets", each["name"], each["key"]
+                yield _Reference("secrets", each["name"], each["key"])
             elif field == "configMapKeyRef" and selects:
-                yield "configmaps", each["name"], each["key"]
+                yield _Reference("configmaps", each["name"], each["key"])
             elif field == "secret" and selects and "secretName" in each:
-                yield "secrets", each["secretName"], ""
+                yield _Reference("secrets", each["secretName"])
             elif field == "persistentVolumeClaim" and selects:
-                yield "persistentvolumeclaims", each["claimName"], ""
+                yield _Reference("persistentvolumeclaims", each["claimName"])
             else:
-                yield from _within(each)
+                yield from _find_references_below(each)
 
 
-def _keys(api: Api, kind: str, name: str) -> set[str] | None:
-    """The keys of an object, and "" for the object itself; None where this user may not look."""
+def _read_keys(api: Api, resource: str, name: str) -> set[str] | None:
+    """The keys of an object, and "" for the object itself; None if this user has no right to read it."""
     try:
-        found = api.find(api.core_path(kind, name))
+        found = api.find(api.core_path(resource, name))
     except ApiError as error:
         if error.status == 403:
             return None

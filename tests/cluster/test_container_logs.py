@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from argo.cluster.api import Api, ApiError, UnreachableError
 from argo.cluster.container_logs import ContainerLogReader, parse_timestamp
-from tests.cluster.fake import FakeApi
+from argo.cluster.objects import Pod
+from tests.cluster.fake_api import FakeApi
 
-POD = {
-    "metadata": {"name": "p", "uid": "1", "annotations": {"textgen/job": "job"}},
+POD: Pod = {
+    "metadata": {"name": "p", "uid": "1", "creationTimestamp": "", "annotations": {"textgen/job": "job"}},
     "spec": {"containers": [{"name": "main"}]},
 }
 
@@ -57,15 +58,15 @@ def test_no_line_is_lost_or_doubled(moments: list[int], cuts: list[int]) -> None
     reader = ContainerLogReader(cast(Api, FakeApi(kubelet.pod, kubelet.log)), POD, "main")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "sleep", lambda _: None)
-        found = [line.text for line in reader.lines(follow=True)]
+        found = [line.text for line in reader.read_lines(follow=True)]
     assert found == [f"line {number}" for number in range(len(stamps))]
 
 
 def test_a_log_ends_with_its_pod_and_not_with_the_one_of_the_same_name() -> None:
     api = FakeApi(lambda *_: ended("2"), lambda *_: [b"2026-11-22T18:00:00.000000000Z other\n"])
-    assert list(ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True)) == []
+    assert list(ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True)) == []
     gone = FakeApi(lambda *_: ApiError("gone", 404, {}), lambda *_: [])
-    assert list(ContainerLogReader(cast(Api, gone), POD, "main").lines(follow=True)) == []
+    assert list(ContainerLogReader(cast(Api, gone), POD, "main").read_lines(follow=True)) == []
 
 
 def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +84,9 @@ def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: 
         return [b"2026-11-22T18:00:00.000000000Z at last\n"]
 
     api = FakeApi(lambda *_: RUNNING if clock[0] < 1200 else ended(), log)
-    assert [line.text for line in ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True)] == [
-        "at last"
-    ]
+    assert [
+        line.text for line in ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True)
+    ] == ["at last"]
 
 
 def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,13 +95,13 @@ def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pyt
     monkeypatch.setattr(time, "sleep", lambda _: None)
     api = FakeApi(lambda *_: RUNNING, lambda *_: UnreachableError("down"))
     with pytest.raises(UnreachableError, match="down"):
-        list(ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True))
+        list(ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True))
 
 
 def test_who_may_not_read_logs_is_told() -> None:
     api = FakeApi(lambda *_: ended(), lambda *_: ApiError("you may not", 403, {}))
     with pytest.raises(ApiError, match="you may not"):
-        list(ContainerLogReader(cast(Api, api), POD, "main").lines(follow=True))
+        list(ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True))
 
 
 def test_the_executors_own_lines_are_left_out() -> None:
@@ -109,7 +110,7 @@ def test_the_executors_own_lines_are_left_out() -> None:
         b"2026-11-22T18:00:00.000000002Z time=mine level=INFO msg=argo\n"
     )
     api = FakeApi(lambda *_: ended(), lambda *_: [body])
-    found = ContainerLogReader(cast(Api, api), POD, "main").lines(follow=False)
+    found = ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=False)
     assert [line.text for line in found] == ["time=mine level=INFO msg=argo"]
 
 

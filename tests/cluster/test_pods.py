@@ -1,0 +1,123 @@
+"""Pods say why jobs wait or failed."""
+
+from typing import Any, cast
+
+import pytest
+
+from argo.cluster import pods
+from argo.cluster.api import Api, ApiError
+from argo.cluster.follow import RunSnapshot
+from tests.cluster.fake_api import FakeApi
+
+
+def make_pod(job: str, **status: Any) -> Any:
+    return {
+        "metadata": {
+            "uid": job,
+            "name": f"run-{job}",
+            "creationTimestamp": "2026-11-22T18:00:00Z",
+            "annotations": {"textgen/job": job},
+        },
+        "spec": {
+            "containers": [
+                {"name": "wait"},
+                {"name": "main", "image": "nowhere/x:1", "resources": {"limits": {"memory": "512Mi"}}},
+            ]
+        },
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (
+            {
+                "phase": "Pending",
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes",
+                    }
+                ],
+            },
+            "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "containerStatuses": [
+                    {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}
+                ],
+            },
+            "ImagePullBackOff: container main, image nowhere/x:1; "
+            "the image does not exist, or the cluster has no right to pull it; no",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}],
+            },
+            "",
+        ),
+        ({"phase": "Running"}, ""),
+    ],
+)
+def test_a_pod_says_why_it_waits(status: dict[str, Any], reason: str) -> None:
+    assert pods.pending_reason(make_pod("job", **status)) == reason
+
+
+def test_an_unresponsive_node_is_told_from_a_container_that_is_not_ready() -> None:
+    def check(**ready: str) -> str:
+        pod = make_pod("job", phase="Running", conditions=[{"type": "Ready", **ready}])
+        pod["spec"]["nodeName"] = "n1"
+        return pods.node_unresponsive(pod)
+
+    assert "kubectl delete node n1" in check(status="False")  # the node controller's
+    assert check(status="False", reason="ContainersNotReady") == ""  # the kubelet's
+    assert check(status="True") == ""
+
+
+def test_the_container_that_runs_before_the_job_is_named() -> None:
+    def check(**state: Any) -> str:
+        states = [{"name": "init", "state": {"terminated": {}}}, {"name": "checkout", "state": state}]
+        return pods.running_init_container(make_pod("job", phase="Pending", initContainerStatuses=states))
+
+    assert check(running={}) == "checkout is running: see textgen logs"
+    assert check(waiting={}) == ""
+
+
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [
+        (
+            {"textgen/instance-type": "C5", "textgen/larger-instance-type": "C6"},
+            "OOMKilled: asked for 512 MiB, instance type C5; try C6",
+        ),
+        (
+            {"textgen/instance-type": "C10"},
+            "OOMKilled: asked for 512 MiB, instance type C10; there is no larger instance type",
+        ),
+        ({}, "OOMKilled: container main, asked for 512 MiB; give it more memory"),
+    ],
+)
+def test_a_job_out_of_memory_says_what_it_had(
+    failed_workflow: Any, annotations: dict[str, str], message: str
+) -> None:
+    pod = make_pod(
+        "fails",
+        phase="Failed",
+        containerStatuses=[{"name": "main", "state": {"terminated": {"reason": "OOMKilled"}}}],
+    )
+    pod["metadata"]["annotations"] |= annotations
+    assert RunSnapshot(failed_workflow, (pod,)).record.jobs["fails"].message == message
+
+
+def test_no_right_to_read_events_is_no_error() -> None:
+    def events(*_: object) -> ApiError:
+        return ApiError("events is forbidden", 403, {})
+
+    api = cast(Api, FakeApi(events, events))
+    assert pods.latest_warning(api, make_pod("job", phase="Pending")) == ""
