@@ -16,24 +16,27 @@ _GPU_NODE = {"nvidia.com/gpu.present": "true"}
 _GPU_TAINT = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
 
-def _are(kind: type, value: Any) -> bool:
-    return isinstance(value, list) and all(type(each) is kind for each in value)
+def _is_list_of(type_: type, value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is type_ for item in value)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)
+def _is_string_mapping(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, str) for pair in value.items() for part in pair)
 
 
-# Each key of a row: whether a value of it is good, and what to write.
+# Each key of a row: whether a value is valid, and what to write.
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cpu": (lambda value: bool(_CPU.fullmatch(str(value))), "4, 0.5 or 500m"),
     "memory": (lambda value: bool(_MEMORY.fullmatch(str(value))), "8Gi"),
     "gpus": (lambda value: type(value) is int and value >= 0, "a number"),
-    "product": (lambda value: _are(str, value), "a list of texts"),
-    "node-selector": (_is_texts, "a map of texts"),
-    "tolerations": (lambda value: _are(dict, value) and all(map(_is_texts, value)), "a list of maps"),
-    "aliases": (lambda value: _are(str, value), "a list of texts"),
-    "multiples": (lambda value: _are(int, value), "a list of numbers"),
+    "product": (lambda value: _is_list_of(str, value), "a list of strings"),
+    "node-selector": (_is_string_mapping, "a mapping of strings"),
+    "tolerations": (
+        lambda value: _is_list_of(dict, value) and all(map(_is_string_mapping, value)),
+        "a list of mappings",
+    ),
+    "aliases": (lambda value: _is_list_of(str, value), "a list of strings"),
+    "multiples": (lambda value: _is_list_of(int, value), "a list of numbers"),
 }
 
 
@@ -56,41 +59,41 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """The whole table; `rows` by each name and alias as _plain writes it."""
+    """The whole table; `rows` by each normalized name and alias."""
 
     rows: Mapping[str, InstanceType]
 
     def find(self, name: str) -> InstanceType | None:
         """The type of that name or alias, in any case, with or without `Free-`."""
-        return self.rows.get(_plain(name))
+        return self.rows.get(_normalize(name))
 
     def names(self) -> Iterable[str]:
-        """Every type's own name, once."""
+        """The name of every type, without aliases."""
         return dict.fromkeys(row.name for row in self.rows.values())
 
 
 @cache
 def builtin_instances() -> Instances:
-    """The table of the package."""
-    return _instances(_read(_TABLE))
+    """The package's own table."""
+    return _build(_read(_TABLE))
 
 
 def load_instances(override: Path) -> Instances:
-    """The package's table with what `override` says of each type over it, key by key.
+    """The package's table, overridden key by key by the table in the file `override`.
 
-    Raises InputError, naming the row, where the file can't be read or a row is wrong.
+    Raises InputError, naming the row, if the file can't be read or a row is wrong.
     """
     table = _read(_TABLE)
-    names = {_plain(name): name for name in table}
+    names = {_normalize(name): name for name in table}
     for name, row in _read(override).items():
-        own = names.get(_plain(name), name)
-        table[own] = table.get(own, {}) | row
-        if not {"cpu", "memory"} <= table[own].keys():
+        table_name = names.get(_normalize(name), name)
+        table[table_name] = table.get(table_name, {}) | row
+        if not {"cpu", "memory"} <= table[table_name].keys():
             raise InputError(f"{override}: {name}: a new type needs cpu and memory")
-    return _instances(table)
+    return _build(table)
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     name = name.casefold().removeprefix("free-")
     return re.sub(r"gb(?=x\d+$|$)", "g", name)
 
@@ -106,24 +109,24 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         problem = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise InputError(f"{path}: the table of instance types can't be read: {problem}") from None
     if not isinstance(table, dict):
-        raise InputError(f"{path}: must be a map from instance types to what they ask for")
+        raise InputError(f"{path}: must be a mapping with a key for each instance type")
     for name, row in table.items():
         if not isinstance(row, dict):
-            raise InputError(f"{path}: {name}: must be a map with the keys {', '.join(_KEYS)}")
+            raise InputError(f"{path}: {name}: must be a mapping with the keys {', '.join(_KEYS)}")
         for key, value in row.items():
-            good, hint = _KEYS.get(key, (None, ""))
-            if good is None:
-                raise InputError(f"{path}: {name}: there is no key {key!r}; the keys are {', '.join(_KEYS)}")
-            if not good(value):
+            is_valid, hint = _KEYS.get(key, (None, ""))
+            if is_valid is None:
+                raise InputError(f"{path}: {name}: no such key: {key!r}; the keys are {', '.join(_KEYS)}")
+            if not is_valid(value):
                 raise InputError(f"{path}: {name}: {key} must be {hint}, not {value!r}")
     return {str(name): row for name, row in table.items()}
 
 
-def _instances(table: Mapping[str, Mapping[str, Any]]) -> Instances:
+def _build(table: Mapping[str, Mapping[str, Any]]) -> Instances:
     rows: dict[str, InstanceType] = {}
     for name, row in table.items():
         gpus = row.get("gpus", 0)
-        one = InstanceType(
+        instance = InstanceType(
             name=name,
             cpu=str(row["cpu"]),
             memory=row["memory"],
@@ -133,18 +136,19 @@ def _instances(table: Mapping[str, Mapping[str, Any]]) -> Instances:
             tolerations=tuple(row.get("tolerations", _GPU_TAINT if gpus else ())),
         )
         for alias in (name, *row.get("aliases", ())):
-            rows[_plain(alias)] = one
+            rows[_normalize(alias)] = instance
             for number in row.get("multiples", ()):
-                rows[_plain(f"{alias}x{number}")] = _times(one, number)
+                rows[_normalize(f"{alias}x{number}")] = _multiply(instance, number)
     return Instances(rows)
 
 
-def _times(one: InstanceType, number: int) -> InstanceType:
-    cpu, memory = re.findall(r"[\d.]+|[A-Za-z]+", one.cpu), re.findall(r"\d+|[A-Za-z]+", one.memory)
+def _multiply(instance: InstanceType, number: int) -> InstanceType:
+    cpu = re.findall(r"[\d.]+|[A-Za-z]+", instance.cpu)
+    memory = re.findall(r"\d+|[A-Za-z]+", instance.memory)
     return replace(
-        one,
-        name=f"{one.name}x{number}",
+        instance,
+        name=f"{instance.name}x{number}",
         cpu="".join([f"{float(cpu[0]) * number:g}", *cpu[1:]]),
         memory=f"{int(memory[0]) * number}{memory[1]}",
-        gpus=one.gpus * number,
+        gpus=instance.gpus * number,
     )

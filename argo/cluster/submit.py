@@ -9,7 +9,7 @@ from argo.cluster.api import Api, Object
 from argo.compile import FileOrigin, Kind, build
 from argo.compile.cluster_config import load_cluster_config
 from argo.compile.origin import find_origin
-from argo.language import Workflow, bind
+from argo.language import Workflow, bind_inputs
 from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.datasets import DatasetRef
 
@@ -29,7 +29,7 @@ def prepare_submission(workflow: Workflow, cluster: Path | None, parameters: Map
     config = load_cluster_config(cluster)
     values = config.with_parameters(workflow.inputs, parameters)
     inputs = {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
-    bound = bind(workflow, inputs)
+    bound = bind_inputs(workflow, inputs)
     origin = find_origin(workflow, Kind.WORKFLOW)
     manifest = build(workflow, Kind.WORKFLOW, config, origin, values=values)
     return Submission(workflow, origin, bound, manifest)

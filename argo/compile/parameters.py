@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hera.workflows import models as m
 
 from argo.compile import names, text
-from argo.language import bind
+from argo.language import bind_inputs
 from argo.language.model import Workflow
 from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.errors import InputError
@@ -37,7 +37,7 @@ def of(workflow: Workflow, values: Mapping[str, str], url: str, ref: str) -> Par
     }
     known = {name: value for name, value in values.items() if name not in event}
     missing = {name: "-" for name, each in workflow.inputs.items() if each.default is None}
-    bound = bind(workflow, missing | known)
+    bound = bind_inputs(workflow, missing | known)
     found = {
         names.parameter(name): None if name in missing and name not in known else str(value)
         for name, value in bound.items()

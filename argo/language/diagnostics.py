@@ -1,4 +1,4 @@
-"""What is wrong with a workflow file: where, under which code, and what to write instead."""
+"""What is wrong with a workflow file: where, under which code, and what to write."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,46 +18,46 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-# Every code, its severity, and what it says in one line. docs/lint.md has an example of each.
+# Every code, its severity and its meaning in one line. docs/lint.md has an example of each.
 CODES: dict[str, tuple[Severity, str]] = {
     # the text
     "unreadable-file": (Severity.ERROR, "The file can't be read, or is not UTF-8."),
     "too-large": (Severity.ERROR, "The file is over a limit: its size, its nesting or its aliases."),
-    "yaml-syntax": (Severity.ERROR, "The text is not YAML."),
-    "duplicate-key": (Severity.WARNING, "A key stands twice in a map; the last one counts."),
+    "yaml-syntax": (Severity.ERROR, "The file is not valid YAML."),
+    "duplicate-key": (Severity.WARNING, "A mapping has the same key twice; the last one counts."),
     # the shape
     "not-a-workflow": (Severity.ERROR, "The file has no `jobs`, or is written for another system."),
-    "wrong-type": (Severity.ERROR, "A value is not of the kind that its key takes."),
-    "missing-key": (Severity.ERROR, "A key that is required is not there."),
-    "unknown-key": (Severity.WARNING, "A key that the language does not have; it is ignored."),
-    "unquoted-value": (Severity.WARNING, "A number, boolean, date or nothing where a text belongs."),
-    "bad-name": (Severity.ERROR, "A name holds characters that it can't."),
-    "bad-trigger": (Severity.WARNING, "A trigger that is not understood; no push starts the workflow."),
+    "wrong-type": (Severity.ERROR, "A value has the wrong type, a list in place of a string for example."),
+    "missing-key": (Severity.ERROR, "A required key is missing."),
+    "unknown-key": (Severity.WARNING, "A key that is not allowed here; it is ignored."),
+    "unquoted-value": (Severity.WARNING, "A number, boolean, date or null in place of a string."),
+    "bad-name": (Severity.ERROR, "A name has characters that are not allowed."),
+    "bad-trigger": (Severity.WARNING, "A trigger that is not supported; no push starts the workflow."),
     "unset-event": (Severity.WARNING, "`context.event` in a file that has neither `on` nor `context`."),
     # names and values
-    "unknown-action": (Severity.ERROR, "`uses` names no action."),
-    "unknown-type": (Severity.ERROR, "`type` is not one that can stand there."),
+    "unknown-action": (Severity.ERROR, "`uses` names an action that does not exist."),
+    "unknown-type": (Severity.ERROR, "`type` has a value that is not allowed here."),
     "unknown-job": (Severity.ERROR, "A job that the file does not have."),
     "unknown-output": (Severity.ERROR, "An output that its job does not have."),
     "unknown-input": (Severity.ERROR, "A workflow input that the file does not have."),
     "unknown-instance": (Severity.WARNING, "An instance type that is not in the table."),
     "unknown-model-type": (Severity.WARNING, "A model type that Gradient did not have."),
-    "bad-expression": (Severity.ERROR, "An expression that does not exist, or can't stand there."),
-    "literal-expression": (Severity.WARNING, "Looks like an expression, but is taken as a text."),
-    "bad-secret": (Severity.ERROR, "`secret:` without a usable name, or a text that must be a secret."),
-    "plain-secret": (Severity.WARNING, "A password or key that stands in the file as a text."),
-    "bad-dataset": (Severity.ERROR, "A dataset reference that is malformed, or can't be written to."),
-    "bad-image": (Severity.ERROR, "A container image's name that can't be one."),
-    "bad-url": (Severity.ERROR, "A URL of a kind that the action does not fetch."),
-    "bad-ref": (Severity.ERROR, "A git ref that can't be one."),
+    "bad-expression": (Severity.ERROR, "An expression that does not exist, or is not allowed here."),
+    "literal-expression": (Severity.WARNING, "Looks like an expression, but is used as it is written."),
+    "bad-secret": (Severity.ERROR, "`secret:` without a valid name, or no secret where one is required."),
+    "plain-secret": (Severity.WARNING, "A password or key is written in the file."),
+    "bad-dataset": (Severity.ERROR, "A dataset reference that is not valid, or can't be written to."),
+    "bad-image": (Severity.ERROR, "Not a valid image name."),
+    "bad-url": (Severity.ERROR, "A URL that the action can't fetch."),
+    "bad-ref": (Severity.ERROR, "Not a valid git ref."),
     "bad-path": (Severity.ERROR, "A path outside the job's outputs."),
     "bad-target": (Severity.ERROR, "An action that has no folder to write to, or several."),
-    "command-line": (Severity.WARNING, "`command` holds a whole line; it is split into words."),
+    "command-line": (Severity.WARNING, "`command` has several words in one string; it is split."),
     # between jobs
     "needs-cycle": (Severity.ERROR, "Jobs wait for one another."),
     "missing-need": (Severity.WARNING, "A job uses another's output without naming it in `needs`."),
-    "same-run-dataset": (Severity.WARNING, "A dataset read by reference that this run writes."),
-    "parallel-writes": (Severity.WARNING, "Two jobs that may run at once write the same dataset."),
+    "same-run-dataset": (Severity.WARNING, "A dataset is read by reference, and this run writes it."),
+    "parallel-writes": (Severity.WARNING, "Two jobs that may run at the same time write the same dataset."),
     # scripts
     "undeclared-output": (Severity.WARNING, "A script writes to an output that the job does not declare."),
     "undeclared-input": (Severity.WARNING, "A script reads an input that the job does not declare."),
@@ -68,7 +68,7 @@ CODES: dict[str, tuple[Severity, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing to say about a file. `key` is its path of keys (`jobs.train.with.args[2]`)."""
+    """One problem of a file. `key` is its path of keys (`jobs.train.with.args[2]`)."""
 
     code: str
     severity: Severity
@@ -96,28 +96,30 @@ class WorkflowError(InputError):
 
 
 class TooManyErrors(Exception):  # noqa: N818
-    """Ends the check of a file that has MAX_ERRORS: the others would hardly be read."""
+    """Ends the check of a file at MAX_ERRORS: nobody would read more."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """Collects what the stages find in one file."""
+    """Collects the diagnostics of one file."""
 
     path: Path
-    found: list[Diagnostic] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
     errors: int = 0
 
     def add(self, code: str, position: Position, key: str, message: str, hint: str = "") -> None:
-        """Note one thing; its severity is the code's. Raises TooManyErrors at the last one allowed."""
+        """Add a diagnostic with the severity of its code. Raises TooManyErrors at the MAX_ERRORS-th error."""
         severity, _ = CODES[code]
-        self.found.append(Diagnostic(code, severity, self.path, position, key, message, hint))
+        self.diagnostics.append(Diagnostic(code, severity, self.path, position, key, message, hint))
         if severity is Severity.ERROR:
             self.errors += 1
             if self.errors == MAX_ERRORS:
                 raise TooManyErrors
 
     def in_order(self) -> tuple[Diagnostic, ...]:
-        """Everything found, once, from the file's top to its end."""
+        """The diagnostics without repetitions, from the file's top to its end."""
         return tuple(
-            sorted(dict.fromkeys(self.found), key=lambda d: (d.position.line, d.position.column, d.code))
+            sorted(
+                dict.fromkeys(self.diagnostics), key=lambda d: (d.position.line, d.position.column, d.code)
+            )
         )

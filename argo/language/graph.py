@@ -31,7 +31,7 @@ def complete_needs(jobs: Mapping[str, JobLinks]) -> Needs | None:
         first = jobs[cycle.chain[0]]
         need = first.needs.get(cycle.chain[1]) or first.job
         message = f"jobs wait for one another: {_join_chain(cycle.chain)}"
-        first.job.report("needs-cycle", message, "remove one of these needs", need.name_at)
+        first.job.report("needs-cycle", message, "remove one of these needs", need.key_at)
         return None
     upstream = upstream_jobs(declared)
     for name, job in jobs.items():

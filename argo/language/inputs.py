@@ -1,4 +1,4 @@
-"""`inputs` and `outputs`, of the workflow and of its jobs."""
+"""`inputs` and `outputs`, of the workflow and of its jobs; and the values of a run's inputs."""
 
 from collections.abc import Mapping
 
@@ -7,123 +7,125 @@ from argo.language.model import (
     FromJob,
     FromWorkflow,
     Input,
+    InputSource,
     Output,
     SharedVolume,
-    Source,
     Type,
+    Workflow,
     WorkflowInput,
 )
-from argo.language.values import NAME, dataset, dataset_to_write, literal
+from argo.language.values import NAME, read_dataset, read_literal, read_output_dataset
 from job.datasets.reference import DatasetRef
-from job.text import did_you_mean, quoted
+from job.errors import InputError
+from job.text import did_you_mean, listed, quoted
 
-Outputs = Mapping[str, Mapping[str, Output]]
+WorkflowInputs = Mapping[str, WorkflowInput]
+JobOutputs = Mapping[str, Mapping[str, Output]]
+
+_REF_HINTS = dict.fromkeys(("ref", "id"), "write with: {ref: ...}")
 
 
-def workflow_inputs(field: Field) -> dict[str, WorkflowInput]:
+def read_workflow_inputs(field: Field) -> dict[str, WorkflowInput]:
     """The top level's `inputs`: each a dataset or a string, with or without a default."""
-    found: dict[str, WorkflowInput] = {}
-    for name, entry in _named(field):
+    inputs: dict[str, WorkflowInput] = {}
+    for name, entry in _named_entries(field):
         fields = entry.fields(("type", "with"), {"default": "write with: {value: ...} or with: {ref: ...}"})
-        kind = _type(entry, fields, (Type.DATASET, Type.STRING))
+        type_ = _read_type(entry, fields, (Type.DATASET, Type.STRING))
         default: str | DatasetRef | None = None
-        if kind is Type.DATASET and "with" in fields:
-            default = dataset(fields["with"])
-        elif kind is Type.STRING and "with" in fields:
+        if type_ is Type.DATASET and "with" in fields:
+            default = read_dataset(fields["with"])
+        elif type_ is Type.STRING and "with" in fields:
             value = fields["with"].require(fields["with"].fields(("value",)), "value")
-            default = literal(value) if value else None
-        # one without a type stays known, so that using it is no second error
-        found[name] = WorkflowInput(name, kind or Type.STRING, default, entry.name_at)
-    return found
+            default = read_literal(value) if value else None
+        # an input without a type stays known, so that using it is no second error
+        inputs[name] = WorkflowInput(name, type_ or Type.STRING, default, entry.key_at)
+    return inputs
 
 
-def job_outputs(field: Field) -> dict[str, Output]:
-    """A job's `outputs`; a dataset's is created if it is not there."""
-    found: dict[str, Output] = {}
-    for name, entry in _named(field):
-        fields = entry.fields(
-            ("type", "with"), {"ref": "write with: {ref: ...}", "id": "write with: {ref: ...}"}
-        )
-        kind = _type(entry, fields, tuple(Type))
-        ref = None
-        if kind is Type.DATASET:
-            given = entry.require(fields, "with", "write with: {ref: NAME}")
-            ref = dataset_to_write(given) if given else None
-        elif kind and "with" in fields and not fields["with"].null:
-            message = f"a {kind} output takes no `with`"
-            fields["with"].report("unknown-key", message, "remove it", fields["with"].name_at)
-        found[name] = Output(name, kind or Type.VOLUME, ref, entry.name_at)
-    return found
+def read_job_outputs(field: Field) -> dict[str, Output]:
+    """A job's `outputs`."""
+    outputs: dict[str, Output] = {}
+    for name, entry in _named_entries(field):
+        fields = entry.fields(("type", "with"), _REF_HINTS)
+        type_ = _read_type(entry, fields, tuple(Type))
+        dataset = None
+        if type_ is Type.DATASET:
+            ref = entry.require(fields, "with", "write with: {ref: NAME}")
+            dataset = read_output_dataset(ref) if ref else None
+        elif type_ and "with" in fields and not fields["with"].null:
+            message = f"`with` is not allowed in a {type_} output"
+            fields["with"].report("unknown-key", message, "remove it", fields["with"].key_at)
+        outputs[name] = Output(name, type_ or Type.VOLUME, dataset, entry.key_at)
+    return outputs
 
 
-def job_inputs(
-    field: Field, given: Mapping[str, WorkflowInput], outputs: Outputs
+def read_job_inputs(
+    field: Field, workflow_inputs: WorkflowInputs, outputs: JobOutputs
 ) -> dict[str, tuple[Input, Field]]:
-    """A job's `inputs`, each with the field that a later check reports at."""
-    found: dict[str, tuple[Input, Field]] = {}
-    for name, entry in _named(field):
-        source = _source(entry, given, outputs)
+    """A job's `inputs`, each with its field, for later checks."""
+    inputs: dict[str, tuple[Input, Field]] = {}
+    for name, entry in _named_entries(field):
+        source = _read_source(entry, workflow_inputs, outputs)
         if source is not None:
-            kind = _kind(source, given, outputs)
-            found[name] = Input(name, kind, source, entry.name_at), entry
-    return found
+            type_ = _type_of_source(source, workflow_inputs, outputs)
+            inputs[name] = Input(name, type_, source, entry.key_at), entry
+    return inputs
 
 
-def _named(field: Field) -> list[tuple[str, Field]]:
+def _named_entries(field: Field) -> list[tuple[str, Field]]:
     """The entries whose names can be paths under /inputs or /outputs."""
     entries = field.entries()
     for name, entry in entries.items():
         if not NAME.fullmatch(name):
             hint = "use letters, digits, '.', '_' and '-', at most 63"
-            entry.report("bad-name", f"{quoted(name)} can't name an input or output", hint, entry.name_at)
+            message = f"{quoted(name)} is not a valid name of an input or output"
+            entry.report("bad-name", message, hint, entry.key_at)
     return [(name, entry) for name, entry in entries.items() if NAME.fullmatch(name)]
 
 
-def _type(entry: Field, fields: Mapping[str, Field], allowed: tuple[Type, ...]) -> Type | None:
-    given = entry.require(dict(fields), "type", f"write type: {', '.join(allowed[:-1])} or {allowed[-1]}")
-    text = given.text() if given else None
-    if given is None or text is None:
+def _read_type(entry: Field, fields: Mapping[str, Field], allowed: tuple[Type, ...]) -> Type | None:
+    field = entry.require(dict(fields), "type", f"write type: {', '.join(allowed[:-1])} or {allowed[-1]}")
+    text = field.string() if field else None
+    if field is None or text is None:
         return None
     if text not in allowed:
         hint = did_you_mean(text, allowed)
-        given.report("unknown-type", f"{quoted(text)} is no type that can stand here", hint)
+        field.report("unknown-type", f"the type {quoted(text)} is not allowed here", hint)
         return None
     return Type(text)
 
 
-def _source(entry: Field, given: Mapping[str, WorkflowInput], outputs: Outputs) -> Source | None:
-    """What one input stands for: an alias, a dataset, or the legacy dialect's shared volume."""
-    if entry.is_map:
-        fields = entry.fields(
-            ("type", "with"), {"ref": "write with: {ref: ...}", "id": "write with: {ref: ...}"}
-        )
-        kind = _type(entry, fields, (Type.DATASET, Type.VOLUME))
-        if kind is Type.VOLUME:
+def _read_source(entry: Field, workflow_inputs: WorkflowInputs, outputs: JobOutputs) -> InputSource | None:
+    """The source of one input: an expression, a dataset, or the legacy dialect's shared volume."""
+    if entry.is_mapping:
+        fields = entry.fields(("type", "with"), _REF_HINTS)
+        type_ = _read_type(entry, fields, (Type.DATASET, Type.VOLUME))
+        if type_ is Type.VOLUME:
             return SharedVolume()
-        ref = entry.require(fields, "with", "write with: {ref: NAME}") if kind else None
-        return dataset(ref) if ref else None
-    text = entry.text()
+        ref = entry.require(fields, "with", "write with: {ref: NAME}") if type_ else None
+        return read_dataset(ref) if ref else None
+    text = entry.string()
     if text is None:
         return None
     if text.startswith("workflow.inputs."):
-        return _from_workflow(entry, text.removeprefix("workflow.inputs."), given)
+        return _from_workflow(entry, text.removeprefix("workflow.inputs."), workflow_inputs)
     job, dot, output = text.partition(".outputs.")
     if dot and not text.startswith("$"):
         return _from_job(entry, job, output, outputs)
-    hint = "write JOB.outputs.NAME, workflow.inputs.NAME, or a map with type: dataset and with: {ref: ...}"
-    entry.report("bad-expression", f"{quoted(text)} is nothing that an input can stand for", hint)
+    hint = "write JOB.outputs.NAME, workflow.inputs.NAME, or {type: dataset, with: {ref: ...}}"
+    entry.report("bad-expression", f"{quoted(text)} is not a valid input", hint)
     return None
 
 
-def _from_workflow(entry: Field, name: str, given: Mapping[str, WorkflowInput]) -> Source | None:
-    if name not in given:
-        hint = did_you_mean(name, given, "the file has no `inputs` at its top level")
+def _from_workflow(entry: Field, name: str, workflow_inputs: WorkflowInputs) -> InputSource | None:
+    if name not in workflow_inputs:
+        hint = did_you_mean(name, workflow_inputs) or "the file has no `inputs` at its top level"
         entry.report("unknown-input", f"the workflow has no input {quoted(name)}", hint)
         return None
     return FromWorkflow(name)
 
 
-def _from_job(entry: Field, job: str, output: str, outputs: Outputs) -> Source | None:
+def _from_job(entry: Field, job: str, output: str, outputs: JobOutputs) -> InputSource | None:
     if job not in outputs:
         entry.report("unknown-job", f"there is no job {quoted(job)}", did_you_mean(job, outputs))
         return None
@@ -134,13 +136,39 @@ def _from_job(entry: Field, job: str, output: str, outputs: Outputs) -> Source |
     return FromJob(job, output)
 
 
-def _kind(source: Source, given: Mapping[str, WorkflowInput], outputs: Outputs) -> Type:
+def _type_of_source(source: InputSource, workflow_inputs: WorkflowInputs, outputs: JobOutputs) -> Type:
     match source:
         case FromWorkflow(name):
-            return given[name].type
+            return workflow_inputs[name].type
         case FromJob(job, output):
             return outputs[job][output].type
         case SharedVolume():
             return Type.VOLUME
         case _:
             return Type.DATASET
+
+
+def bind_inputs(workflow: Workflow, parameters: Mapping[str, str]) -> Mapping[str, str | DatasetRef]:
+    """The value of every input of `workflow` for one run: from `parameters` (`-p`), or its default.
+
+    Raises InputError for a parameter that is no input, a reference that is not valid, and an input that
+    has neither a value nor a default.
+    """
+    for name in parameters:
+        if name not in workflow.inputs:
+            hint = did_you_mean(name, workflow.inputs) or "it has no inputs"
+            raise InputError(f"{workflow.path}: the workflow has no input {quoted(name)}; {hint}")
+    values: dict[str, str | DatasetRef] = {}
+    missing: list[str] = []
+    for name, entry in workflow.inputs.items():
+        if name in parameters:
+            is_dataset = entry.type is Type.DATASET
+            values[name] = DatasetRef.parse(parameters[name]) if is_dataset else parameters[name]
+        elif entry.default is not None:
+            values[name] = entry.default
+        else:
+            missing.append(name)
+    if missing:
+        hint = f"give it with -p {missing[0]}=VALUE"
+        raise InputError(f"{workflow.path}: the workflow needs a value for {listed(missing)}; {hint}")
+    return values

@@ -1,7 +1,7 @@
 """A workflow file, read: the one model that lint, compile and every way of running share.
 
 Everything is frozen and checked. A name in `needs`, an input's source and an action's arguments
-refer to things that exist, and the jobs have no cycle. Positions point into the file, for messages.
+refer to things that exist, and the jobs have no cycle. `at` is a position in the file, for messages.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from job.datasets.reference import DatasetRef
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where something stands in its file; both count from 1."""
+    """A place in a file; both count from 1."""
 
     line: int
     column: int
 
 
 class Type(StrEnum):
-    """What an input or output holds: a dataset's files, a folder for this run only, or a text."""
+    """What an input or output holds: a dataset's files, a folder for this run only, or a string."""
 
     DATASET = "dataset"
     VOLUME = "volume"
@@ -40,7 +40,7 @@ Value = str | Secret
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The push: what `context.event.github.url` and `.ref` stand for (clone URL, commit)."""
+    """The push: the values of `context.event.github.url` and `.ref` (clone URL, commit)."""
 
     url: str | None = None
     ref: str | None = None
@@ -62,7 +62,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowInput:
-    """A parameter of the workflow. `default` is None where a run must give the value."""
+    """A parameter of the workflow. `default` is None if a run must give the value."""
 
     name: str
     type: Type
@@ -91,7 +91,7 @@ class SharedVolume:
     the whole run, mounted at `/inputs/NAME` in every job that names it."""
 
 
-Source = FromWorkflow | FromJob | DatasetRef | SharedVolume
+InputSource = FromWorkflow | FromJob | DatasetRef | SharedVolume
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,13 @@ class Input:
 
     name: str
     type: Type
-    source: Source
+    source: InputSource
     at: Position
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a job leaves at `/outputs/NAME`; `dataset` is set exactly where the type is DATASET."""
+    """What a job leaves at `/outputs/NAME`; `dataset` is set if the type is DATASET."""
 
     name: str
     type: Type
@@ -172,7 +172,7 @@ Action = Container | Script | GitCheckout | S3Download | CreateModel
 class Job:
     """One container. `needs` holds every job it waits for, the implied ones too.
 
-    `env` and `registries` have the workflow's defaults merged in; `instance_type` is None where
+    `env` and `registries` have the workflow's defaults merged in; `instance_type` is None if
     neither the job nor the defaults name one.
     """
 

@@ -1,7 +1,7 @@
-"""YAML's values with where they stand: scalars, lists and maps, before anything is checked.
+"""YAML's values with their positions: scalars, lists and mappings, before anything is checked.
 
 Scalars keep the text that was written. YAML 1.1 and 1.2 disagree on what `yes`, `0777`, `1:30` and
-`0.10` are, and the language has only texts: so nothing is resolved to another type here.
+`0.10` are, and the language has only strings: so nothing is resolved to another type here.
 """
 
 import re
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from argo.language.model import Position
 
-# What YAML 1.1 or 1.2 reads as something else than a text, when it stands without quotes.
-_NOT_TEXT = re.compile(
+# What YAML 1.1 or 1.2 reads as something other than a string when it has no quotes.
+_NOT_STRING = re.compile(
     r"""~|null|true|false|yes|no|on|off
     |[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-f_]+|\d[\d_]*(:[0-5]?\d)*(\.[\d_]*)?(e[-+]?\d+)?|\.\d[\d_]*(e[-+]?\d+)?)
     |[-+]?\.inf|\.nan
@@ -22,7 +22,7 @@ _NULL = ("", "~", "null", "Null", "NULL")
 
 @dataclass(slots=True)
 class Scalar:
-    """A text as written. `plain`: it stood without quotes and tag; `block`: under a `|`."""
+    """A text as written. `plain`: it has no quotes and no tag; `block`: it is under a `|`."""
 
     text: str
     at: Position
@@ -35,9 +35,9 @@ class Scalar:
         return self.plain and self.text in _NULL
 
     @property
-    def is_text(self) -> bool:
-        """Whether both YAML versions read it as a text."""
-        return not self.plain or not (self.text == "" or _NOT_TEXT.fullmatch(self.text))
+    def is_string(self) -> bool:
+        """Whether both YAML versions read it as a string."""
+        return not self.plain or not (self.text == "" or _NOT_STRING.fullmatch(self.text))
 
 
 @dataclass(slots=True)
@@ -51,15 +51,15 @@ class Sequence:
 
 @dataclass(slots=True)
 class Mapping:
-    """A map, in the file's order; `names` holds each key's node, `repeated` those that stood before.
+    """A mapping, in the file's order; `keys` holds each key's node, `duplicates` those that are overridden.
 
-    Of a key that stands twice the last one counts, as in the loader that Gradient used.
+    Of a duplicate key the last one counts, as in the loader that Gradient used.
     """
 
     at: Position
     values: "dict[str, Node]" = field(default_factory=dict)
-    names: dict[str, Scalar] = field(default_factory=dict)
-    repeated: list[Scalar] = field(default_factory=list)
+    keys: dict[str, Scalar] = field(default_factory=dict)
+    duplicates: list[Scalar] = field(default_factory=list)
     size: int = 1
 
 

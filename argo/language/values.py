@@ -1,4 +1,4 @@
-"""Values that are more than their text: expressions, `secret:NAME`, dataset references.
+"""Values that are more than a string: expressions, `secret:NAME`, dataset references.
 
 There is no `${{ }}` and no interpolation: each form is a whole value.
 """
@@ -16,100 +16,96 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _PREFIX = "secret:"
 
 _EXPRESSION = re.compile(r"context\.event\.[\w.]+|workflow\.inputs\.[\w.-]+|[\w-]+\.outputs\.[\w.-]+")
-_FOREIGN = re.compile(r"\$\{\{|\$\{(secrets|inputs|env|github)\.")
+_OTHER_SYSTEMS_EXPRESSION = re.compile(r"\$\{\{|\$\{(secrets|inputs|env|github)\.")
 _ENV_NAME = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
 
 
 def looks_like_expression(text: str) -> bool:
     """Whether `text` is an expression of this language or of another's."""
-    return bool(_EXPRESSION.fullmatch(text) or _FOREIGN.search(text))
+    return bool(_EXPRESSION.fullmatch(text) or _OTHER_SYSTEMS_EXPRESSION.search(text))
 
 
-def literal(field: Field) -> str | None:
-    """A text where expressions mean nothing; one that looks like it gets a warning."""
-    text = field.value()
+def read_literal(field: Field) -> str | None:
+    """A string in which expressions have no meaning; one that looks like an expression gets a warning."""
+    text = field.string_or_empty()
     if text is None or not (looks_like_expression(text) or text.startswith(_PREFIX)):
         return text
-    message = f"{quoted(text)} is taken as a text, not replaced"
-    name = re.search(r"secrets\.(\w+)", text)
-    if text.startswith(_PREFIX) or name:
-        hint = f"write env: {{NAME: {_PREFIX}{name[1] if name else 'NAME'}}}"
+    secret_name = re.search(r"secrets\.(\w+)", text)
+    if text.startswith(_PREFIX) or secret_name:
+        hint = f"write env: {{NAME: {_PREFIX}{secret_name[1] if secret_name else 'NAME'}}}"
     else:
         hint = "pass it as an input and read /inputs/NAME"
-    field.report("literal-expression", message, hint)
+    field.report("literal-expression", f"{quoted(text)} is not replaced here", hint)
     return text
 
 
-def secret_or_text(field: Field) -> Value | None:
-    """A text, or `secret:NAME`."""
-    given = field.node
-    return secret(field) if isinstance(given, Scalar) and given.text.startswith(_PREFIX) else literal(field)
+def read_secret_or_string(field: Field) -> Value | None:
+    """A string, or `secret:NAME`."""
+    is_secret = isinstance(field.node, Scalar) and field.node.text.startswith(_PREFIX)
+    return read_secret(field) if is_secret else read_literal(field)
 
 
-def secret(field: Field) -> Secret | None:
+def read_secret(field: Field) -> Secret | None:
     """`secret:NAME`, and nothing else."""
-    text = field.text()
+    text = field.string()
     if text is None:
         return None
     name = text.removeprefix(_PREFIX)
     hint = "write secret:NAME, and store the value as a secret of that name"
     if name == text:
-        field.report("bad-secret", "must be a secret, not a text in the file", hint)
+        field.report("bad-secret", "must be a secret, not a string in the file", hint)
     elif name.startswith("ephemeral:"):
         field.report("bad-secret", "ephemeral secrets were kept by Gradient's API, which is closed", hint)
     elif not name or not name.isprintable() or name != name.strip() or len(name) > 253:
-        field.report("bad-secret", f"{quoted(text)} names no secret", hint)
+        field.report("bad-secret", f"{quoted(text)} does not name a secret", hint)
     else:
         return Secret(name)
     return None
 
 
-def environment(field: Field) -> dict[str, Value]:
-    """A map of `env`, less the names and values that can't be used."""
-    found: dict[str, Value] = {}
+def read_env(field: Field) -> dict[str, Value]:
+    """The variables of an `env` mapping, without those whose name or value is not valid."""
+    env: dict[str, Value] = {}
     for name, entry in field.entries().items():
-        value = secret_or_text(entry)
+        value = read_secret_or_string(entry)
         if not _ENV_NAME.fullmatch(name):
-            hint = "use letters, digits and '_'"
-            entry.report(
-                "bad-name", f"{quoted(name)} can't name an environment variable", hint, entry.name_at
-            )
+            message = f"{quoted(name)} is not a valid name of an environment variable"
+            entry.report("bad-name", message, "use letters, digits and '_'", entry.key_at)
         elif value is not None:
-            found[name] = value
-    return found
+            env[name] = value
+    return env
 
 
-def dataset(field: Field) -> DatasetRef | None:
+def read_dataset(field: Field) -> DatasetRef | None:
     """The reference in a `with: {ref: ...}`; older files write `id`, which means the same."""
-    found = field.fields(("ref", "id"))
-    if "ref" not in found and "id" not in found:
-        field.require(found, "ref", "write ref: NAME or ref: NAME:VERSION")
+    fields = field.fields(("ref", "id"))
+    if "ref" not in fields and "id" not in fields:
+        field.require(fields, "ref", "write ref: NAME or ref: NAME:VERSION")
         return None
-    ref = found.get("ref") or found["id"]
-    text = ref.text()
+    ref = fields.get("ref") or fields["id"]
+    text = ref.string()
     if text is None:
         return None
     if _EXPRESSION.fullmatch(text):
-        ref.report(
-            "bad-expression", f"{quoted(text)} is no dataset", f"write NAME: {text} in place of the map"
-        )
+        message = f"{quoted(text)} is an expression, not a dataset"
+        ref.report("bad-expression", message, f"write NAME: {text} in place of the mapping")
         return None
     try:
         return DatasetRef.parse(text)
     except InputError:
         hint = "write [NAMESPACE/]NAME[:VERSION] with letters, digits, '.', '_' and '-'"
-        ref.report("bad-dataset", f"{quoted(text)} is no dataset", hint)
+        ref.report("bad-dataset", f"{quoted(text)} is not a valid dataset reference", hint)
         return None
 
 
-def dataset_to_write(field: Field) -> DatasetRef | None:
-    """Like dataset(), for an output: a run makes a new version, so none can be named."""
-    ref = dataset(field)
+def read_output_dataset(field: Field) -> DatasetRef | None:
+    """Like read_dataset, for an output: a run makes a new version, so the reference has none."""
+    ref = read_dataset(field)
     if ref is None:
         return None
     if ref.version != LATEST or ref.namespace != "default":
-        what = "version" if ref.version != LATEST else "namespace"
-        hint = f"write ref: {ref.name}"
-        field.report("bad-dataset", f"an output can't name a {what}: a run makes a new version here", hint)
+        part = "version" if ref.version != LATEST else "namespace"
+        message = f"the dataset of an output can't have a {part}: a run makes a new version here"
+        field.report("bad-dataset", message, f"write ref: {ref.name}")
         return None
     return ref

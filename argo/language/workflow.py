@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from argo.language.actions.git_checkout import clone_url, commit
+from argo.language.actions.git_checkout import check_ref, check_url
 from argo.language.compose import compose
-from argo.language.defaults import Defaults, defaults
+from argo.language.defaults import Defaults, read_defaults
 from argo.language.diagnostics import Diagnostic, Findings, TooManyErrors, WorkflowError
 from argo.language.field import Field
-from argo.language.foreign import is_foreign
-from argo.language.inputs import workflow_inputs
+from argo.language.inputs import read_workflow_inputs
 from argo.language.jobs import read_jobs
 from argo.language.model import Event, EventField, GitCheckout, Job, Position, Trigger, Workflow
+from argo.language.not_a_workflow import report_not_a_workflow
 from job.text import quoted
 
 MAX_BYTES = 1024 * 1024
@@ -23,9 +23,9 @@ MAX_BYTES = 1024 * 1024
 _START = Position(1, 1)
 # A loader of YAML 1.1 reads the bare key `on` as the boolean, and writes it back as `true`.
 _ON = ("on", "true", "True")
-_NOT_A_BRANCH = re.compile(r"[\s,~^:?*\[\\]")
+_INVALID_BRANCH = re.compile(r"[\s,~^:?*\[\\]")
 _INDENT = "indent it under its job"
-_INSTEAD = {
+_HINTS = {
     **dict.fromkeys(("uses", "with", "needs", "outputs", "resources"), _INDENT),
     "name": "remove it: the file's name is the workflow's",
     "env": "write defaults: {env: ...}",
@@ -33,9 +33,9 @@ _INSTEAD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Everything there is to say about a file; `workflow` is None where it has errors. `trigger` is known
-    in spite of errors in the jobs."""
+class CheckResult:
+    """A file's diagnostics; `workflow` is None if one of them is an error. `trigger` is there even if the
+    jobs have errors."""
 
     workflow: Workflow | None
     diagnostics: tuple[Diagnostic, ...]
@@ -45,25 +45,25 @@ class Checked:
 def load(path: Path) -> Workflow:
     """The workflow in the file at `path` (`-`: standard input).
 
-    Raises WorkflowError with all of the file's diagnostics where one of them is an error.
+    Raises WorkflowError with all of the file's diagnostics if one of them is an error.
     """
-    checked = check(path)
-    if checked.workflow is None:
-        raise WorkflowError(checked.diagnostics)
-    return checked.workflow
+    result = check(path)
+    if result.workflow is None:
+        raise WorkflowError(result.diagnostics)
+    return result.workflow
 
 
-def check(path: Path, data: bytes | None = None) -> Checked:
-    """Read and check the file at `path` (`-`: standard input), or `data`, which is what it holds."""
+def check(path: Path, data: bytes | None = None) -> CheckResult:
+    """Check the file at `path` (`-`: standard input); `data` is its content if it was read before."""
     findings = Findings(path)
     if data is None:
         data = _read(path, findings)
-    text = _decoded(data, findings) if data is not None else None
+    text = _decode(data, findings) if data is not None else None
     workflow = None
     with suppress(TooManyErrors):
-        workflow = _workflow(path, text, findings) if text is not None else None
+        workflow = _read_workflow(path, text, findings) if text is not None else None
     trigger = workflow.trigger if workflow else None
-    return Checked(None if findings.errors else workflow, findings.in_order(), trigger)
+    return CheckResult(None if findings.errors else workflow, findings.in_order(), trigger)
 
 
 def _read(path: Path, findings: Findings) -> bytes | None:
@@ -77,7 +77,7 @@ def _read(path: Path, findings: Findings) -> bytes | None:
         return None
 
 
-def _decoded(data: bytes, findings: Findings) -> str | None:
+def _decode(data: bytes, findings: Findings) -> str | None:
     if len(data) > MAX_BYTES:
         findings.add("too-large", _START, "", f"the file is larger than {MAX_BYTES >> 20} MiB")
         return None
@@ -86,51 +86,51 @@ def _decoded(data: bytes, findings: Findings) -> str | None:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         at = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        message = f"byte 0x{data[error.start]:02x} is not valid UTF-8"
         findings.add("unreadable-file", at, "", message, "save the file as UTF-8")
         return None
 
 
-def _workflow(path: Path, text: str, findings: Findings) -> Workflow | None:
+def _read_workflow(path: Path, text: str, findings: Findings) -> Workflow | None:
     node = compose(text, findings)
     if node is None:
         if not findings.errors:
             findings.add("not-a-workflow", _START, "", "the file is empty")
         return None
     root = Field(node, "", _START, findings)
-    if is_foreign(root):
+    if report_not_a_workflow(root):
         return None
-    fields = root.fields(("jobs", "defaults", "inputs", "context", *_ON), _INSTEAD)
+    fields = root.fields(("jobs", "defaults", "inputs", "context", *_ON), _HINTS)
     on = next((fields[name] for name in _ON if name in fields), None)
-    trigger = _trigger(on) if on else None
-    event = _event(fields["context"]) if "context" in fields else Event()
-    common = defaults(fields["defaults"]) if "defaults" in fields else Defaults()
-    inputs = workflow_inputs(fields["inputs"]) if "inputs" in fields else {}
-    jobs = read_jobs(fields["jobs"], inputs, common)
+    trigger = _read_trigger(on) if on else None
+    event = _read_event(fields["context"]) if "context" in fields else Event()
+    defaults = read_defaults(fields["defaults"]) if "defaults" in fields else Defaults()
+    inputs = read_workflow_inputs(fields["inputs"]) if "inputs" in fields else {}
+    jobs = read_jobs(fields["jobs"], inputs, defaults)
     if on is None and "context" not in fields:
         _check_event(fields["jobs"], jobs)
-    return Workflow(path, text, trigger, event, inputs, jobs, common.cluster_id)
+    return Workflow(path, text, trigger, event, inputs, jobs, defaults.cluster_id)
 
 
-def _trigger(field: Field) -> Trigger | None:
-    """`on: {github: {branches: {only: BRANCH}}}`; a list of branches is taken too."""
+def _read_trigger(field: Field) -> Trigger | None:
+    """`on: {github: {branches: {only: BRANCH}}}`; a list of branches is allowed too."""
     only = field
     for name in ("github", "branches", "only"):
-        if name not in only.names:
+        if name not in only.keys:
             hint = "write on: {github: {branches: {only: main}}}"
             only.report("bad-trigger", f"{quoted(name)} is missing; no push starts the workflow", hint)
             return None
         only = only.fields((name,))[name]
-    branches = only.texts() if only.is_list else (only.text(),)
-    good = tuple(branch for branch in branches or () if branch)
-    if any(_NOT_A_BRANCH.search(branch) for branch in good):
-        hint = "write one branch's name, or a list of them"
-        only.report("bad-trigger", "is no branch's name; no push starts the workflow", hint)
+    branches = only.strings() if only.is_list else (only.string(),)
+    names = tuple(branch for branch in branches or () if branch)
+    if any(_INVALID_BRANCH.search(name) for name in names):
+        hint = "write the name of a branch, or a list of names"
+        only.report("bad-trigger", "is not a branch name; no push starts the workflow", hint)
         return None
-    return Trigger(good) if good else None
+    return Trigger(names) if names else None
 
 
-def _event(field: Field) -> Event:
+def _read_event(field: Field) -> Event:
     """`context.event.github`, which the platform wrote into the file after a push."""
     github = field
     for name in ("event", "github"):
@@ -139,21 +139,21 @@ def _event(field: Field) -> Event:
             return Event()
         github = fields[name]
     fields = github.fields(("url", "ref"))
-    url = fields["url"].text() if "url" in fields else None
-    ref = fields["ref"].text() if "ref" in fields else None
+    url = fields["url"].string() if "url" in fields else None
+    ref = fields["ref"].string() if "ref" in fields else None
     return Event(
-        clone_url(fields["url"], url) if url is not None else None,
-        commit(fields["ref"], ref) if ref is not None else None,
+        check_url(fields["url"], url) if url is not None else None,
+        check_ref(fields["ref"], ref) if ref is not None else None,
     )
 
 
 def _check_event(field: Field, jobs: Mapping[str, Job]) -> None:
-    """Note the first job that takes the push's URL or commit in a file that no push starts."""
+    """Warn at the first job that uses the push's URL or commit in a file that no push starts."""
     for name, job in jobs.items():
         if isinstance(job.action, GitCheckout):
-            used = [each for each in (job.action.url, job.action.ref) if isinstance(each, EventField)]
-            if used:
-                message = f"context.event.github.{used[0]} is set only by a push or by a local repository"
+            fields = [value for value in (job.action.url, job.action.ref) if isinstance(value, EventField)]
+            if fields:
+                message = f"context.event.github.{fields[0]} is set only by a push or by a local repository"
                 hint = "write on: {github: {branches: {only: main}}}, or the URL in full"
                 field.findings.add("unset-event", job.at, f"jobs.{name}", message, hint)
                 return

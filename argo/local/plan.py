@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from argo import repository
-from argo.language import Workflow, bind
+from argo.language import Workflow, bind_inputs
 from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
 from argo.local.run_folder import Project, Run
 from argo.local.runtime import Runtime
@@ -66,7 +66,7 @@ def make_plan(
     secrets: Path | None,
 ) -> Plan:
     """Resolve everything that the run needs. Raises InputError for what is missing."""
-    values = bind(workflow, parameters)
+    values = bind_inputs(workflow, parameters)
     root = repository.find_root(workflow.path.parent)
     project = Project.find(workflow.path.parent if root else Path.cwd())
     if ref and not root:

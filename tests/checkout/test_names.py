@@ -76,13 +76,13 @@ class Reports:
 
 def lint_takes_url(text: str) -> bool:
     reports = Reports()
-    git_checkout.clone_url(cast(Field, reports), text)
+    git_checkout.check_url(cast(Field, reports), text)
     return "bad-url" not in reports.codes
 
 
 def lint_takes_ref(text: str) -> bool:
     reports = Reports()
-    git_checkout.commit(cast(Field, reports), text)
+    git_checkout.check_ref(cast(Field, reports), text)
     return "bad-ref" not in reports.codes
 
 

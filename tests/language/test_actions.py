@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from argo.language import Checked, Workflow
+from argo.language import CheckResult, Workflow
 from argo.language.actions import ACTIONS
 from argo.language.model import Action, Container, CreateModel, EventField, GitCheckout, S3Download, Secret
 
@@ -25,11 +25,13 @@ def action(read_text: Callable[[str], Workflow]) -> Callable[..., Action]:
 
 @pytest.mark.parametrize("uses", ACTIONS)
 def test_an_argument_that_is_required_and_missing_is_named(
-    uses: str, check_text: Callable[[str], Checked]
+    uses: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    said = check_text(_flow(uses, "")).diagnostics
+    diagnostics = check_text(_flow(uses, "")).diagnostics
     required = [f"{name!r} is missing" for name, each in ACTIONS[uses].arguments.items() if each.required]
-    assert [(each.code, each.message) for each in said] == [("missing-key", message) for message in required]
+    assert [(each.code, each.message) for each in diagnostics] == [
+        ("missing-key", message) for message in required
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,15 +51,19 @@ def test_container_takes_a_command_and_arguments(
 
 
 @pytest.mark.parametrize("given", ["args: echo", "args: [[]]", "args: [~]", "command: ''", "command: {a: b}"])
-def test_container_refuses_what_is_no_list_of_texts(given: str, check_text: Callable[[str], Checked]) -> None:
-    said = check_text(_flow("container@v1", f"image: busybox, {given}")).diagnostics
-    assert "wrong-type" in {each.code for each in said}
+def test_container_refuses_what_is_no_list_of_texts(
+    given: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    diagnostics = check_text(_flow("container@v1", f"image: busybox, {given}")).diagnostics
+    assert "wrong-type" in {each.code for each in diagnostics}
 
 
 @pytest.mark.parametrize("image", ["-v", "--privileged", "a b", "''", "'a;b'", "'$(x)'", "'x\\n'"])
-def test_an_image_can_not_be_an_option_or_a_command(image: str, check_text: Callable[[str], Checked]) -> None:
-    said = check_text(_flow("script@v1", f"script: echo, image: {image}")).diagnostics
-    assert [each.code for each in said] == ["bad-image"]
+def test_an_image_can_not_be_an_option_or_a_command(
+    image: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    diagnostics = check_text(_flow("script@v1", f"script: echo, image: {image}")).diagnostics
+    assert [each.code for each in diagnostics] == ["bad-image"]
 
 
 @pytest.mark.parametrize(
@@ -98,9 +104,11 @@ def test_git_checkout_takes_these_urls(url: str, action: Callable[..., Action]) 
         ("https://user:token@host/repo", "plain-secret"),
     ],
 )
-def test_git_checkout_answers_other_urls(url: str, code: str, check_text: Callable[[str], Checked]) -> None:
-    said = check_text(_flow("git-checkout@v1", f"url: '{url}'", _VOLUME)).diagnostics
-    assert [each.code for each in said] == [code]
+def test_git_checkout_answers_other_urls(
+    url: str, code: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    diagnostics = check_text(_flow("git-checkout@v1", f"url: '{url}'", _VOLUME)).diagnostics
+    assert [each.code for each in diagnostics] == [code]
 
 
 def test_git_checkout_takes_the_events_url_and_commit(action: Callable[..., Action]) -> None:
@@ -123,9 +131,11 @@ def test_git_checkout_takes_the_events_url_and_commit(action: Callable[..., Acti
         ("clone.outputs.commit", "bad-expression"),
     ],
 )
-def test_git_checkout_refuses_these_refs(ref: str, code: str, check_text: Callable[[str], Checked]) -> None:
-    said = check_text(_flow("git-checkout@v1", f"url: /srv/repo, ref: '{ref}'", _VOLUME)).diagnostics
-    assert [each.code for each in said] == [code]
+def test_git_checkout_refuses_these_refs(
+    ref: str, code: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    diagnostics = check_text(_flow("git-checkout@v1", f"url: /srv/repo, ref: '{ref}'", _VOLUME)).diagnostics
+    assert [each.code for each in diagnostics] == [code]
 
 
 @pytest.mark.parametrize(
@@ -159,10 +169,12 @@ def test_a_download_goes_to_the_one_folder_or_to_path(
     ],
 )
 def test_a_download_needs_a_folder_of_the_job(
-    given: str, line: str, code: str, check_text: Callable[[str], Checked]
+    given: str, line: str, code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    said = check_text(_flow("git-checkout@v1", f"url: /srv/repo, {given}".rstrip(", "), line)).diagnostics
-    assert [each.code for each in said] == [code]
+    diagnostics = check_text(
+        _flow("git-checkout@v1", f"url: /srv/repo, {given}".rstrip(", "), line)
+    ).diagnostics
+    assert [each.code for each in diagnostics] == [code]
 
 
 def test_the_older_git_password_stands_in_env(action: Callable[..., Action]) -> None:
@@ -194,7 +206,7 @@ def test_s3_download_takes_its_arguments(action: Callable[..., Action]) -> None:
     ],
 )
 def test_s3_download_answers_a_wrong_argument(
-    given: str, code: str, check_text: Callable[[str], Checked]
+    given: str, code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     assert [each.code for each in check_text(_flow("s3-download@v1", given, _VOLUME)).diagnostics] == [code]
 
@@ -218,10 +230,10 @@ def test_create_model_takes_a_dataset_and_gives_an_id(action: Callable[..., Acti
     ],
 )
 def test_create_model_needs_one_dataset_and_gives_one_string(
-    lines: tuple[str, ...], code: str, check_text: Callable[[str], Checked]
+    lines: tuple[str, ...], code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    said = check_text(_flow("create-model@v1", "name: m, type: ONNX", *lines)).diagnostics
-    assert [each.code for each in said] == [code]
+    diagnostics = check_text(_flow("create-model@v1", "name: m, type: ONNX", *lines)).diagnostics
+    assert [each.code for each in diagnostics] == [code]
 
 
 @pytest.mark.parametrize(
@@ -235,10 +247,10 @@ def test_create_model_needs_one_dataset_and_gives_one_string(
     ],
 )
 def test_an_invented_argument_is_told_the_right_one(
-    uses: str, given: str, hint: str, check_text: Callable[[str], Checked]
+    uses: str, given: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    said = check_text(_flow(uses, given)).diagnostics
-    assert hint in next(each.hint for each in said if each.code == "unknown-key")
+    diagnostics = check_text(_flow(uses, given)).diagnostics
+    assert hint in next(each.hint for each in diagnostics if each.code == "unknown-key")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +258,7 @@ def test_an_invented_argument_is_told_the_right_one(
     [("script", "script@v1"), ("model-create@v1", "create-model@v1"), ("Script@v1", "script@v1")],
 )
 def test_an_unknown_action_is_told_the_nearest(
-    uses: str, hint: str, check_text: Callable[[str], Checked]
+    uses: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    (said,) = check_text(_flow(uses, "script: echo")).diagnostics
-    assert (said.code, said.hint) == ("unknown-action", f"did you mean '{hint}'?")
+    (diagnostic,) = check_text(_flow(uses, "script: echo")).diagnostics
+    assert (diagnostic.code, diagnostic.hint) == ("unknown-action", f"did you mean '{hint}'?")

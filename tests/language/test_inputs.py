@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from argo.language import Checked, Workflow
+from argo.language import CheckResult, Workflow
 from argo.language.model import FromJob, FromWorkflow, SharedVolume, Type
 from job.datasets.reference import DatasetRef
 
@@ -67,18 +67,18 @@ def test_the_workflows_inputs_may_have_defaults(read_text: Callable[[str], Workf
         ("{type: datasets, with: {ref: x}}", "unknown-type", "did you mean 'dataset'?"),
         ("{type: dataset}", "missing-key", "'with' is missing"),
         ("{type: dataset, with: {}}", "missing-key", "'ref' is missing"),
-        ("{type: dataset, with: {ref: ../x}}", "bad-dataset", "'../x' is no dataset"),
-        ("{type: dataset, with: {ref: one.outputs.model}}", "bad-expression", "in place of the map"),
+        ("{type: dataset, with: {ref: ../x}}", "bad-dataset", "'../x' is not a valid dataset reference"),
+        ("{type: dataset, with: {ref: one.outputs.model}}", "bad-expression", "in place of the mapping"),
         ("{with: {ref: x}}", "missing-key", "write type: dataset or volume"),
         ("[one.outputs.code]", "wrong-type", "not a list"),
     ],
 )
 def test_a_source_that_does_not_exist_is_one_error(
-    entry: str, code: str, says: str, check_text: Callable[[str], Checked]
+    entry: str, code: str, says: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    (said,) = check_text(f"{_FLOW}      x: {entry}\n").diagnostics
-    assert (said.code, said.key.startswith("jobs.two.inputs.x")) == (code, True)
-    assert says in str(said)
+    (diagnostic,) = check_text(f"{_FLOW}      x: {entry}\n").diagnostics
+    assert (diagnostic.code, diagnostic.key.startswith("jobs.two.inputs.x")) == (code, True)
+    assert says in str(diagnostic)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_source_that_does_not_exist_is_one_error(
     ],
 )
 def test_an_output_that_can_not_be_written_is_one_finding(
-    output: str, code: str, check_text: Callable[[str], Checked]
+    output: str, code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     text = (
         f"jobs:\n  a:\n    uses: script@v1\n    with: {{script: s, image: i}}\n    outputs: {{x: {output}}}\n"
@@ -102,7 +102,9 @@ def test_an_output_that_can_not_be_written_is_one_finding(
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".", ".hidden", "", "a b", "x" * 64, "ä"])
 @pytest.mark.parametrize("where", ["inputs", "outputs"])
-def test_a_name_can_not_leave_its_folder(name: str, where: str, check_text: Callable[[str], Checked]) -> None:
+def test_a_name_can_not_leave_its_folder(
+    name: str, where: str, check_text: Callable[[str], CheckResult]
+) -> None:
     job = f"uses: script@v1, with: {{script: s, image: i}}, {where}: {{'{name}': {{type: volume}}}}"
     text = f"jobs: {{a: {{{job}}}}}"
     assert [each.code for each in check_text(text).diagnostics] == ["bad-name"]

@@ -34,7 +34,7 @@ def _lint(*args: str, stdin: str | None = None) -> Result:
 def test_without_arguments_it_checks_the_repositorys_workflows(repository: Path) -> None:
     result = _lint()
     assert result.stdout.splitlines() == [
-        ".gradient/workflows/b.yml:1:1: warning unknown-key: name: 'name' is not a key here; "
+        ".gradient/workflows/b.yml:1:1: warning unknown-key: name: the key 'name' is not allowed here; "
         "remove it: the file's name is the workflow's",
         ".gradient/workflows/c.yaml:1:29: error missing-key: jobs.a.with: 'image' is missing",
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.language import CODES, Checked, Severity, check
+from argo.language import CODES, CheckResult, Severity, check
 
 _PAGE = Path(__file__).parents[2] / "docs" / "lint.md"
 _SECTIONS = dict(
@@ -25,12 +25,12 @@ def test_the_page_says_what_the_table_says(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code != "unreadable-file"])
-def test_an_example_gives_its_code_and_no_other(code: str, check_text: Callable[[str], Checked]) -> None:
+def test_an_example_gives_its_code_and_no_other(code: str, check_text: Callable[[str], CheckResult]) -> None:
     example = re.search(r"```yaml\n(.*?)```", _SECTIONS[code], re.DOTALL)
     assert example is not None
-    checked = check_text(example[1])
-    assert [each.code for each in checked.diagnostics] == [code]
-    assert (checked.workflow is None) is (CODES[code][0] is Severity.ERROR)
+    result = check_text(example[1])
+    assert [each.code for each in result.diagnostics] == [code]
+    assert (result.workflow is None) is (CODES[code][0] is Severity.ERROR)
 
 
 def test_a_file_that_is_not_there_is_unreadable(tmp_path: Path) -> None:

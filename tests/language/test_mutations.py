@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.language import Checked, Severity, check
+from argo.language import CheckResult, Severity, check
 
 _ROOT = Path(__file__).parents[2]
 _EXAMPLES = re.findall(r"```yaml\n(.*?)```", (_ROOT / "docs" / "lint.md").read_text("utf-8"), re.DOTALL)
@@ -87,11 +87,11 @@ def _nest(text: str, pick: random.Random) -> bytes:
 _MUTATORS: tuple[Callable[[str, random.Random], bytes], ...] = (_bytes, _insert, _value, _lines, _nest)
 
 
-def _assert_answered(checked: Checked, data: bytes) -> None:
-    errors = [each for each in checked.diagnostics if each.severity is Severity.ERROR]
-    assert (checked.workflow is None) is bool(errors)
+def _assert_answered(result: CheckResult, data: bytes) -> None:
+    errors = [each for each in result.diagnostics if each.severity is Severity.ERROR]
+    assert (result.workflow is None) is bool(errors)
     most = data.count(b"\n") + data.count(b"\r") + data.count(b"\xc2\x85") + data.count(b"\xe2\x80") + 2
-    for each in checked.diagnostics:
+    for each in result.diagnostics:
         assert 1 <= each.position.line <= most
         assert str(each).isprintable()
         assert len(str(each)) < 2000
@@ -118,11 +118,11 @@ _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (_BOMB + "jobs: *i\n", "aliases written out"),
+        (_BOMB + "jobs: *i\n", "aliases expanded"),
         ("jobs: " + "[" * 500_000, "levels deep"),
         ("jobs:\n" + "\n".join(" " * depth + "a:" for depth in range(1, 900)), "levels deep"),
         ("- " * 200_000, "levels deep"),
-        ("jobs: &a [*a]", "stands inside what it names"),
+        ("jobs: &a [*a]", "refers to a value that contains it"),
         ("jobs: [" + "x," * 21_000 + "]", "values"),
         ("x" * 10_000_000, "larger than 1 MiB"),
         ("#" * 200_000, "empty"),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from argo.language import Checked
+from argo.language import CheckResult
 
 _JOB = """jobs:
   a:
@@ -21,25 +21,25 @@ _JOB = """jobs:
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
-        ("mv out.txt /outputs/result", "undeclared-output", "/outputs/result is no output"),
+        ("mv out.txt /outputs/result", "undeclared-output", "/outputs/result is not an output"),
         ("python run.py --out=/outputs/result/x.pkl", "undeclared-output", "/outputs/result is"),
-        ("cat '/inputs/data/x'", "undeclared-input", "/inputs/data is no input"),
+        ("cat '/inputs/data/x'", "undeclared-input", "/inputs/data is not an input"),
         ("ls /input/repo", "undeclared-input", "write /inputs/repo"),
         ("echo x > /output/text", "undeclared-output", "write /outputs/text"),
-        ("gradient deployments create --name x", "closed-service", "nothing answers"),
-        ("cd /x; gradient models list", "closed-service", "nothing answers"),
+        ("gradient deployments create --name x", "closed-service", "does not answer"),
+        ("cd /x; gradient models list", "closed-service", "does not answer"),
         ("uvicorn app:app --port 80", "endless-job", "starts a server"),
         ("exec true && python -m http.server", "endless-job", "starts a server"),
     ],
 )
 def test_a_suspect_line_is_warned_of_where_it_stands(
-    line: str, code: str, says: str, check_text: Callable[[str], Checked]
+    line: str, code: str, says: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    checked = check_text(f"{_JOB}        {line}\n")
-    assert checked.workflow is not None
-    (said,) = checked.diagnostics
-    assert (said.code, said.position.line) == (code, 10)
-    assert says in str(said)
+    result = check_text(f"{_JOB}        {line}\n")
+    assert result.workflow is not None
+    (diagnostic,) = result.diagnostics
+    assert (diagnostic.code, diagnostic.position.line) == (code, 10)
+    assert says in str(diagnostic)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_a_suspect_line_is_warned_of_where_it_stands(
         "echo text-generation-launcher",
     ],
 )
-def test_an_innocent_line_is_not(line: str, check_text: Callable[[str], Checked]) -> None:
+def test_an_innocent_line_is_not(line: str, check_text: Callable[[str], CheckResult]) -> None:
     assert check_text(f"{_JOB}        {line}\n").diagnostics == ()
 
 
-def test_the_arguments_of_a_container_are_looked_at_too(check_text: Callable[[str], Checked]) -> None:
+def test_the_arguments_of_a_container_are_looked_at_too(check_text: Callable[[str], CheckResult]) -> None:
     job = "uses: container@v1, with: {image: bash:5, args: [bash, -c, 'date > /outputs/x']}"
-    (said,) = check_text(f"jobs: {{a: {{{job}}}}}").diagnostics
-    assert (said.code, said.key) == ("undeclared-output", "jobs.a.with.args[2]")
+    (diagnostic,) = check_text(f"jobs: {{a: {{{job}}}}}").diagnostics
+    assert (diagnostic.code, diagnostic.key) == ("undeclared-output", "jobs.a.with.args[2]")

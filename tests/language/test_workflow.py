@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from argo.language import Checked, Severity, Workflow, WorkflowError, load
+from argo.language import CheckResult, Severity, Workflow, WorkflowError, load
 from argo.language.model import Event, Secret
 
 _JOBS = "jobs:\n  a:\n    uses: script@v1\n    with: {script: s, image: i}\n"
@@ -37,11 +37,13 @@ def test_a_push_to_these_branches_starts_it(
         "{github: {branches: {only: 'release/*'}}}",
     ],
 )
-def test_a_trigger_that_is_not_understood_is_warned_of(on: str, check_text: Callable[[str], Checked]) -> None:
-    checked = check_text(f"on: {on}\n{_JOBS}")
-    assert checked.workflow is not None
-    assert checked.workflow.trigger is None
-    assert "bad-trigger" in {each.code for each in checked.diagnostics}
+def test_a_trigger_that_is_not_understood_is_warned_of(
+    on: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    result = check_text(f"on: {on}\n{_JOBS}")
+    assert result.workflow is not None
+    assert result.workflow.trigger is None
+    assert "bad-trigger" in {each.code for each in result.diagnostics}
 
 
 def test_a_jobs_own_env_and_resources_win_key_by_key(read_text: Callable[[str], Workflow]) -> None:
@@ -83,7 +85,7 @@ def test_the_event_that_the_platform_wrote_is_kept(read_text: Callable[[str], Wo
     ],
 )
 def test_an_environment_that_can_not_be_meant_is_one_finding(
-    env: str, code: str, check_text: Callable[[str], Checked]
+    env: str, code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     assert [each.code for each in check_text(f"{_JOBS}    env: {env}\n").diagnostics] == [code]
 
@@ -93,12 +95,12 @@ def test_an_environment_that_can_not_be_meant_is_one_finding(
     [
         ("", "the file is empty"),
         ("# only a comment\n", "the file is empty"),
-        ("hello", "a map with the key 'jobs'"),
-        ("- a\n- b\n", "a map with the key 'jobs'"),
-        ("jobs:\n", "has no jobs in it"),
-        ("jobs: []\n", "must be a map from each job's name"),
-        ("Jobs: {}\n", "write jobs for 'Jobs'"),
-        ("job: {a: b}\n", "write jobs for 'job'"),
+        ("hello", "a mapping with the key 'jobs'"),
+        ("- a\n- b\n", "a mapping with the key 'jobs'"),
+        ("jobs:\n", "has no jobs"),
+        ("jobs: []\n", "must be a mapping from job names"),
+        ("Jobs: {}\n", "write jobs, not 'Jobs'"),
+        ("job: {a: b}\n", "write jobs, not 'job'"),
         ("uses: script@v1\nwith: {}\n", "indent it under jobs: NAME:"),
         ("train: {uses: script@v1}\n", "indent them under jobs:"),
         ("jobs:\n  a: {env: {}}\n  uses: script@v1\n", "indent it under its job"),
@@ -108,11 +110,11 @@ def test_an_environment_that_can_not_be_meant_is_one_finding(
     ],
 )
 def test_a_file_of_another_kind_gets_one_answer(
-    text: str, says: str, check_text: Callable[[str], Checked]
+    text: str, says: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    (said,) = check_text(text).diagnostics
-    assert said.code == "not-a-workflow"
-    assert says in str(said)
+    (diagnostic,) = check_text(text).diagnostics
+    assert diagnostic.code == "not-a-workflow"
+    assert says in str(diagnostic)
 
 
 @pytest.mark.parametrize(
@@ -124,22 +126,22 @@ def test_a_file_of_another_kind_gets_one_answer(
     ],
 )
 def test_an_unknown_key_is_told_what_to_write_instead(
-    line: str, hint: str, check_text: Callable[[str], Checked]
+    line: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    checked = check_text(f"{line}\n{_JOBS}")
-    (said,) = checked.diagnostics
-    assert checked.workflow is not None
-    assert (said.code, hint in said.hint) == ("unknown-key", True)
+    result = check_text(f"{line}\n{_JOBS}")
+    (diagnostic,) = result.diagnostics
+    assert result.workflow is not None
+    assert (diagnostic.code, hint in diagnostic.hint) == ("unknown-key", True)
 
 
-def test_all_errors_come_at_once_in_the_files_order(check_text: Callable[[str], Checked]) -> None:
-    checked = check_text(
+def test_all_errors_come_at_once_in_the_files_order(check_text: Callable[[str], CheckResult]) -> None:
+    result = check_text(
         "inputs: {x: {type: integer}}\n"
         "jobs:\n"
         "  a b: {uses: script@v2, needs: [zzz]}\n"
         "  c: {uses: container@v1, with: {args: ls}, inputs: {y: workflow.inputs.z}}\n"
     )
-    assert [(each.code, each.position.line) for each in checked.diagnostics] == [
+    assert [(each.code, each.position.line) for each in result.diagnostics] == [
         ("unknown-type", 1),
         ("bad-name", 3),
         ("unknown-action", 3),
@@ -151,18 +153,18 @@ def test_all_errors_come_at_once_in_the_files_order(check_text: Callable[[str], 
 
 
 def test_load_raises_one_line_and_keeps_every_diagnostic(
-    check_text: Callable[[str], Checked],
+    check_text: Callable[[str], CheckResult],
 ) -> None:
-    checked = check_text("jobs: {a: {uses: x, timeout: 5}, b: {}}")
+    result = check_text("jobs: {a: {uses: x, timeout: 5}, b: {}}")
     with pytest.raises(WorkflowError) as caught:
-        load(checked.diagnostics[0].path)
+        load(result.diagnostics[0].path)
     assert caught.value.exit_status == 2
-    assert caught.value.diagnostics == checked.diagnostics
+    assert caught.value.diagnostics == result.diagnostics
     assert str(caught.value).endswith("(and 1 more: textgen lint shows all)")
     assert "\n" not in str(caught.value)
 
 
-def test_the_check_ends_with_the_hundredth_error(check_text: Callable[[str], Checked]) -> None:
+def test_the_check_ends_with_the_hundredth_error(check_text: Callable[[str], CheckResult]) -> None:
     jobs = "".join(f"  j{n}: {{uses: nothing}}\n" for n in range(500))
     errors = [each for each in check_text(f"jobs:\n{jobs}").diagnostics if each.severity is Severity.ERROR]
     assert len(errors) == 100

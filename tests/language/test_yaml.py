@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argo.language import Checked, Workflow, check, load
+from argo.language import CheckResult, Workflow, check, load
 from argo.language.compose import compose
 from argo.language.diagnostics import Findings
 from argo.language.field import Field
@@ -46,39 +46,37 @@ def test_on_is_read_however_it_is_written(key: str, read_text: Callable[[str], W
     ],
 )
 def test_a_value_without_quotes_stays_as_it_was_written(
-    written: str, check_text: Callable[[str], Checked]
+    written: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    checked = check_text(f"{_JOB}    env: {{X: {written}}}\n")
-    assert checked.workflow is not None
-    assert checked.workflow.jobs["a"].env == {"X": written}
-    (said,) = checked.diagnostics
-    assert (said.code, said.hint) == ("unquoted-value", f'write "{written}"')
+    result = check_text(f"{_JOB}    env: {{X: {written}}}\n")
+    assert result.workflow is not None
+    assert result.workflow.jobs["a"].env == {"X": written}
+    (diagnostic,) = result.diagnostics
+    assert (diagnostic.code, diagnostic.hint) == ("unquoted-value", f'write "{written}"')
 
 
 @pytest.mark.parametrize("written", ["", "~", "null"])
-def test_nothing_in_env_is_the_empty_text(written: str, check_text: Callable[[str], Checked]) -> None:
-    checked = check_text(f"{_JOB}    env: {{X: {written}}}\n")
-    assert checked.workflow is not None
-    assert checked.workflow.jobs["a"].env == {"X": ""}
-    assert [each.code for each in checked.diagnostics] == ["unquoted-value"]
+def test_nothing_in_env_is_the_empty_text(written: str, check_text: Callable[[str], CheckResult]) -> None:
+    result = check_text(f"{_JOB}    env: {{X: {written}}}\n")
+    assert result.workflow is not None
+    assert result.workflow.jobs["a"].env == {"X": ""}
+    assert [each.code for each in result.diagnostics] == ["unquoted-value"]
 
 
 @pytest.mark.parametrize(
     "written", ["'yes'", '"0.10"', "!!str 010", "v1.10", "10GB", "1.2.3", "nulls", "12:ab"]
 )
-def test_a_text_gets_no_warning(written: str, check_text: Callable[[str], Checked]) -> None:
+def test_a_text_gets_no_warning(written: str, check_text: Callable[[str], CheckResult]) -> None:
     assert check_text(f"{_JOB}    env: {{X: {written}}}\n").diagnostics == ()
 
 
-def test_of_a_key_that_stands_twice_the_last_counts(check_text: Callable[[str], Checked]) -> None:
-    checked = check_text(_JOB.replace("script: echo", "script: one, script: two"))
-    assert checked.workflow is not None
-    action = checked.workflow.jobs["a"].action
+def test_of_a_key_that_stands_twice_the_last_counts(check_text: Callable[[str], CheckResult]) -> None:
+    result = check_text(_JOB.replace("script: echo", "script: one, script: two"))
+    assert result.workflow is not None
+    action = result.workflow.jobs["a"].action
     assert isinstance(action, Script)
     assert action.script == "two"
-    assert [(each.code, each.key) for each in checked.diagnostics] == [
-        ("duplicate-key", "jobs.a.with.script")
-    ]
+    assert [(each.code, each.key) for each in result.diagnostics] == [("duplicate-key", "jobs.a.with.script")]
 
 
 def test_anchors_and_merges_are_written_out(read_text: Callable[[str], Workflow]) -> None:
@@ -96,30 +94,36 @@ def test_positions_count_from_one_and_point_at_keys(read_text: Callable[[str], W
     assert workflow.jobs["a"].outputs["o"].at == Position(8, 7)
 
 
+def test_a_key_without_a_value_is_reported_where_the_key_is(check_text: Callable[[str], CheckResult]) -> None:
+    (diagnostic,) = check_text("jobs:\n  a:\n    uses:\n    with: {script: s, image: i}\n").diagnostics
+    assert (diagnostic.code, diagnostic.position) == ("wrong-type", Position(3, 5))
+    assert diagnostic.message == "must be a string, not null"
+
+
 @pytest.mark.parametrize(
     ("text", "line", "column", "says"),
     [
         ("a: 1\nb:\tc: 2\n", 2, 3, "with spaces, not tabs"),
         ("jobs:\n  a:\n\tb: c\n", 3, 1, "with spaces, not tabs"),
-        ("a: 1\nb: x\0y\n", 2, 5, "can't stand in YAML"),
-        ("a: 1\nb: \x1b[2J\n", 2, 4, "can't stand in YAML"),
-        ("a: b: c\n", 1, 5, "quote a text that holds ': '"),
-        ("a: @b\n", 1, 4, "quote a text that starts with '%'"),
+        ("a: 1\nb: x\0y\n", 2, 5, "not allowed in YAML"),
+        ("a: 1\nb: \x1b[2J\n", 2, 4, 'in double quotes as "\\u001b"'),
+        ("a: b: c\n", 1, 5, "quote a string that contains ': '"),
+        ("a: @b\n", 1, 4, "quote a string that starts with '%'"),
         ("a: 1\n---\nb: 2\n", 2, 1, "one workflow a file"),
-        ("a: *b\n", 1, 4, "'*b' names no anchor"),
+        ("a: *b\n", 1, 4, "'*b' has no anchor before it"),
         ("a: !python/object b\n", 1, 4, "unknown tag '!python/object'"),
         ("? [a]\n: b\n", 1, 3, "can't be a key"),
         ("a: {{b}}\n", 1, 5, "can't be a key"),
-        ('a: "\\UFFFFFFFF"\n', 1, 1, "not YAML"),
+        ('a: "\\UFFFFFFFF"\n', 1, 1, "not valid YAML"),
         ('a: "\\ud800"\n', 1, 4, "half a character"),
-        ("jobs:\n  a: |\n    text\n# comment\n    more\n", 5, 5, "indent it like the text"),
+        ("jobs:\n  a: |\n    text\n# comment\n    more\n", 5, 5, "indent it like the block"),
     ],
 )
 def test_broken_yaml_is_one_located_error(
-    text: str, line: int, column: int, says: str, check_text: Callable[[str], Checked]
+    text: str, line: int, column: int, says: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    checked = check_text(text)
-    (error,) = checked.diagnostics
+    result = check_text(text)
+    (error,) = result.diagnostics
     assert error.code == "yaml-syntax"
     assert says in str(error)
     assert error.position == Position(line, column)
@@ -159,4 +163,4 @@ def test_every_text_arrives_as_it_was_written(text: str) -> None:
     node = compose(f"[{json.dumps(text)}]", findings)
     assert node is not None
     (item,) = Field(node, "", Position(1, 1), findings).items()
-    assert item.text() == (None if "\0" in text else text)
+    assert item.string() == (None if "\0" in text else text)

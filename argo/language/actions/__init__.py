@@ -1,4 +1,4 @@
-"""The five actions: a row here and a module beside it make one."""
+"""The five actions: each has a module here and a row in ACTIONS."""
 
 from argo.language.actions.action import ActionKind, Call
 from argo.language.actions.container import CONTAINER

@@ -1,4 +1,4 @@
-"""What every action's module gives: a table of its arguments, and how they make the action."""
+"""What every action's module defines: a table of its arguments, and how to build the action of them."""
 
 import posixpath
 from collections.abc import Callable, Mapping
@@ -9,13 +9,13 @@ from argo.language.field import Field
 from argo.language.model import Action, Input, Output, SharedVolume, Type, Value
 
 # Keys of a job that people write under `with`, one level too deep.
-_ONE_LEVEL_UP = ("needs", "inputs", "outputs", "env", "resources", "uses")
-_INSTEAD = {name: f"move `{name}` out of `with`, to the job" for name in _ONE_LEVEL_UP}
+_JOB_KEYS = ("needs", "inputs", "outputs", "env", "resources", "uses")
+_HINTS = {key: f"move `{key}` out of `with`, to the job" for key in _JOB_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One key of `with`. `read` gives its value, or None after noting what is wrong."""
+    """One key of `with`. `read` returns its value, or None after it has reported an error."""
 
     read: Callable[[Field], object | None]
     required: bool = False
@@ -23,9 +23,9 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A job as its action sees it: the field of the job, and what else it declares.
+    """What an action is built from: the field of its job, its arguments, and what else the job declares.
 
-    `inputs` lacks those that have an error; `input_names` has them too.
+    `inputs` has those without an error only; `input_names` has all.
     """
 
     job: Field
@@ -38,57 +38,59 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ActionKind:
-    """An action of the language. `instead` holds hints for arguments that it does not have.
+    """An action of the language. `hints` are for arguments that it does not have.
 
-    `build` gets the arguments' values by name, only those given and good; it returns None after
-    noting what does not fit together.
+    `build` gets the values of the arguments that are present and valid, by name; it returns None after it
+    has reported values that contradict one another.
     """
 
     arguments: Mapping[str, Argument]
     build: Callable[[Mapping[str, Any], Call], Action | None]
-    instead: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, given: Field) -> dict[str, Field]:
-        """The arguments under `with`; those that are required and missing are noted."""
-        found = given.fields(self.arguments, {**_INSTEAD, **self.instead})
+    def read_arguments(self, field: Field) -> dict[str, Field]:
+        """The arguments under `with`; those that are required and missing are reported."""
+        fields = field.fields(self.arguments, {**_HINTS, **self.hints})
         for name, argument in self.arguments.items():
             if argument.required:
-                given.require(found, name)
-        return found
+                field.require(fields, name)
+        return fields
 
-    def make(self, call: Call) -> Action | None:
-        """The action, or None where an argument is missing or wrong."""
-        values = {name: self.arguments[name].read(given) for name, given in call.arguments.items()}
-        missing = [name for name, each in self.arguments.items() if each.required and name not in values]
+    def build_action(self, call: Call) -> Action | None:
+        """The action, or None if an argument is missing or wrong."""
+        values = {name: self.arguments[name].read(field) for name, field in call.arguments.items()}
+        missing = [
+            name for name, argument in self.arguments.items() if argument.required and name not in values
+        ]
         if missing or any(value is None for value in values.values()):
             return None
         return self.build(values, call)
 
 
-def target(call: Call, what: str) -> str | None:
-    """The folder that a download fills: `with.path`, or else the job's only folder to write to.
+def read_target(call: Call, action: str) -> str | None:
+    """The folder that a download writes to: `with.path`, or else the job's only folder to write to.
 
     That is its one output that is a volume or dataset; in the legacy dialect its one shared volume.
     """
-    outputs = [f"/outputs/{each.name}" for each in call.outputs.values() if each.type is not Type.STRING]
+    outputs = [f"/outputs/{name}" for name, entry in call.outputs.items() if entry.type is not Type.STRING]
     shared = [
-        f"/inputs/{each.name}" for each in call.inputs.values() if isinstance(each.source, SharedVolume)
+        f"/inputs/{name}" for name, entry in call.inputs.items() if isinstance(entry.source, SharedVolume)
     ]
     if "path" in call.arguments:
-        return _path(call.arguments["path"], outputs + shared)
+        return _read_path(call.arguments["path"], outputs + shared)
     folders = outputs or shared
     if len(folders) != 1:
-        found = f"{len(folders)} folders" if folders else "no folder"
+        number = f"{len(folders)} folders" if folders else "no folder"
         hint = (
             f"write path: {folders[0]}" if folders else "declare an output: outputs: {repo: {type: volume}}"
         )
-        call.job.report("bad-target", f"{what} has {found} to write to", hint, call.job.name_at)
+        call.job.report("bad-target", f"{action} has {number} to write to", hint, call.job.key_at)
         return None
     return folders[0]
 
 
-def _path(given: Field, folders: list[str]) -> str | None:
-    text = given.text()
+def _read_path(field: Field, folders: list[str]) -> str | None:
+    text = field.string()
     if text is None:
         return None
     path = posixpath.normpath(text)
@@ -96,6 +98,6 @@ def _path(given: Field, folders: list[str]) -> str | None:
         hint = (
             f"write a path under {' or '.join(folders)}" if folders else "declare an output that is a volume"
         )
-        given.report("bad-path", "does not lie in an output of the job", hint)
+        field.report("bad-path", "is not in an output of the job", hint)
         return None
     return path

@@ -11,12 +11,12 @@ from job.text import did_you_mean, quoted
 MODEL_TYPES = ("Tensorflow", "ONNX", "Custom")
 
 
-def model_type(field: Field) -> str | None:
+def read_model_type(field: Field) -> str | None:
     """One of Gradient's types; another is kept, with a warning."""
-    text = field.text()
+    text = field.string()
     if text is not None and text not in MODEL_TYPES:
         hint = did_you_mean(text, MODEL_TYPES)
-        field.report("unknown-model-type", f"{quoted(text)} is no type that Gradient had", hint)
+        field.report("unknown-model-type", f"Gradient had no model type {quoted(text)}", hint)
     return text
 
 
@@ -27,19 +27,19 @@ def _build(values: Mapping[str, Any], call: Call) -> CreateModel | None:
         return None
     if model is None or model.type is not Type.DATASET:
         hint = "write inputs: {model: {type: dataset, with: {ref: NAME}}}"
-        job.report("missing-key", "create-model needs an input `model` that is a dataset", hint, job.name_at)
+        job.report("missing-key", "create-model needs an input `model` that is a dataset", hint, job.key_at)
         return None
-    if len(call.outputs) > 1 or any(each.type is not Type.STRING for each in call.outputs.values()):
+    if len(call.outputs) > 1 or any(output.type is not Type.STRING for output in call.outputs.values()):
         hint = "write outputs: {model-id: {type: string}}"
-        job.report("bad-target", "create-model has one output, a string for the id", hint, job.name_at)
+        job.report("bad-target", "create-model has one output, a string with the id", hint, job.key_at)
         return None
     return CreateModel(values["name"], values["type"])
 
 
 CREATE_MODEL = ActionKind(
     {
-        "name": Argument(Field.text, required=True),
-        "type": Argument(model_type, required=True),
+        "name": Argument(Field.string, required=True),
+        "type": Argument(read_model_type, required=True),
     },
     _build,
     {

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from argo.language.actions.action import ActionKind, Argument, Call, target
+from argo.language.actions.action import ActionKind, Argument, Call, read_target
 from argo.language.field import Field
 from argo.language.model import EventField, GitCheckout, Secret
-from argo.language.values import looks_like_expression, secret_or_text
+from argo.language.values import looks_like_expression, read_secret_or_string
 from job.checkout.git import is_path, is_ref, is_url
 from job.text import quoted
 
@@ -18,57 +18,59 @@ _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+/[\w./~-]+")
 _CREDENTIALS = re.compile(r"[^/@]*:[^/@]+@")
 
 
-def url(field: Field) -> str | EventField | None:
+def read_url(field: Field) -> str | EventField | None:
     """A clone URL, a path on this machine, or `context.event.github.url`."""
-    text = field.text()
+    text = field.string()
     if text == EVENT_URL:
         return EventField.URL
-    return clone_url(field, text) if text is not None and _is_literal(field, text, EVENT_URL) else None
+    return check_url(field, text) if text is not None and _is_literal(field, text, EVENT_URL) else None
 
 
-def ref(field: Field) -> str | EventField | None:
+def read_ref(field: Field) -> str | EventField | None:
     """A commit, a branch, a tag, or `context.event.github.ref`."""
-    text = field.text()
+    text = field.string()
     if text == EVENT_REF:
         return EventField.REF
-    return commit(field, text) if text is not None and _is_literal(field, text, EVENT_REF) else None
+    return check_ref(field, text) if text is not None and _is_literal(field, text, EVENT_REF) else None
 
 
-def clone_url(field: Field, text: str) -> str | None:
-    """`text` where git can be given it as a URL; `ext::` and options are none."""
+def check_url(field: Field, text: str) -> str | None:
+    """`text` if it is a URL that git may get; `ext::` and options are not."""
     scheme, separator, rest = text.partition("://")
     if is_url(text):
         if separator and not is_path(text) and _CREDENTIALS.match(rest):
             hint = "write username and password: secret:NAME"
             field.report("plain-secret", "the URL holds a password", hint)
         return text
-    plain = rest if scheme == "http" else text if _BARE_HOST.fullmatch(text) else ""
-    hint = f"write https://{plain}" if plain else ""
-    field.report("bad-url", f"{quoted(text)} is no https, ssh, file or git URL", hint)
+    address = rest if scheme == "http" else text if _BARE_HOST.fullmatch(text) else ""
+    hint = f"write https://{address}" if address else ""
+    field.report("bad-url", f"{quoted(text)} is not an https, ssh, file or git URL", hint)
     return None
 
 
-def commit(field: Field, text: str) -> str | None:
-    """`text` where it can name a commit."""
+def check_ref(field: Field, text: str) -> str | None:
+    """`text` if it can name a commit, a branch or a tag."""
     if not is_ref(text):
-        field.report("bad-ref", f"{quoted(text)} is no commit, branch or tag")
+        field.report("bad-ref", f"{quoted(text)} is not a valid commit, branch or tag")
         return None
     return text
 
 
 def _is_literal(field: Field, text: str, event: str) -> bool:
     if looks_like_expression(text) or text.startswith("$"):
-        field.report("bad-expression", f"{quoted(text)} can't stand here", f"write it out, or {event}")
+        field.report(
+            "bad-expression", f"{quoted(text)} is not allowed here", f"write the value itself, or {event}"
+        )
         return False
     return True
 
 
 def _build(values: Mapping[str, Any], call: Call) -> GitCheckout | None:
-    path = target(call, "git-checkout")
+    path = read_target(call, "git-checkout")
     password = values.get("password", call.env.get("GIT_PASSWORD"))
     if "password" in values and not isinstance(password, Secret):
         hint = "write password: secret:NAME"
-        call.arguments["password"].report("plain-secret", "stands in the file as a text", hint)
+        call.arguments["password"].report("plain-secret", "is written in the file", hint)
     if path is None:
         return None
     return GitCheckout(values["url"], values.get("ref"), path, values.get("username"), password)
@@ -76,11 +78,11 @@ def _build(values: Mapping[str, Any], call: Call) -> GitCheckout | None:
 
 GIT_CHECKOUT = ActionKind(
     {
-        "url": Argument(url, required=True),
-        "ref": Argument(ref),
-        "path": Argument(Field.text),
-        "username": Argument(secret_or_text),
-        "password": Argument(secret_or_text),
+        "url": Argument(read_url, required=True),
+        "ref": Argument(read_ref),
+        "path": Argument(Field.string),
+        "username": Argument(read_secret_or_string),
+        "password": Argument(read_secret_or_string),
     },
     _build,
     {

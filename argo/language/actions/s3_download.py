@@ -4,36 +4,36 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from argo.language.actions.action import ActionKind, Argument, Call, target
+from argo.language.actions.action import ActionKind, Argument, Call, read_target
 from argo.language.field import Field
 from argo.language.model import S3Download
-from argo.language.values import secret, secret_or_text
+from argo.language.values import read_secret, read_secret_or_string
 from job.text import quoted
 
 _URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/.*)?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9\[][^\s@]*")
 
 
-def url(field: Field) -> str | None:
+def read_url(field: Field) -> str | None:
     """`s3://bucket/prefix`."""
-    return _matching(field, _URL, "write s3://BUCKET/PREFIX")
+    return _read_matching(field, _URL, "write s3://BUCKET/PREFIX")
 
 
-def endpoint(field: Field) -> str | None:
-    """The address of an S3 that is not Amazon's."""
-    return _matching(field, _ENDPOINT, "write https://HOST")
+def read_endpoint(field: Field) -> str | None:
+    """The URL of an S3 that is not Amazon's."""
+    return _read_matching(field, _ENDPOINT, "write https://HOST")
 
 
-def _matching(field: Field, pattern: re.Pattern[str], hint: str) -> str | None:
-    text = field.text()
+def _read_matching(field: Field, pattern: re.Pattern[str], hint: str) -> str | None:
+    text = field.string()
     if text is not None and not (pattern.fullmatch(text) and text.isprintable()):
-        field.report("bad-url", f"{quoted(text)} can't be fetched from", hint)
+        field.report("bad-url", f"{quoted(text)} is not a valid URL here", hint)
         return None
     return text
 
 
 def _build(values: Mapping[str, Any], call: Call) -> S3Download | None:
-    path = target(call, "s3-download")
+    path = read_target(call, "s3-download")
     if path is None:
         return None
     return S3Download(
@@ -48,12 +48,12 @@ def _build(values: Mapping[str, Any], call: Call) -> S3Download | None:
 
 S3_DOWNLOAD = ActionKind(
     {
-        "url": Argument(url, required=True),
-        "access-key": Argument(secret_or_text),
-        "secret-access-key": Argument(secret),
-        "region": Argument(Field.text),
-        "endpoint": Argument(endpoint),
-        "path": Argument(Field.text),
+        "url": Argument(read_url, required=True),
+        "access-key": Argument(read_secret_or_string),
+        "secret-access-key": Argument(read_secret),
+        "region": Argument(Field.string),
+        "endpoint": Argument(read_endpoint),
+        "path": Argument(Field.string),
     },
     _build,
 )

@@ -1,10 +1,10 @@
-"""script@v1: a text that the image's bash runs."""
+"""script@v1: a script that the image's bash runs."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from argo.language.actions.action import ActionKind, Argument, Call
-from argo.language.actions.container import PRIVATE_IMAGE, image
+from argo.language.actions.container import PRIVATE_IMAGE, read_image
 from argo.language.field import Field
 from argo.language.model import Script
 
@@ -15,9 +15,9 @@ def _build(values: Mapping[str, Any], _: Call) -> Script:
 
 SCRIPT = ActionKind(
     {
-        "script": Argument(Field.text, required=True),
-        "image": Argument(image, required=True),
-        "containerRegistry": Argument(Field.text),
+        "script": Argument(Field.string, required=True),
+        "image": Argument(read_image, required=True),
+        "containerRegistry": Argument(Field.string),
     },
     _build,
     {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from argo.language import Workflow, bind
+from argo.language import Workflow, bind_inputs
 from job.datasets.reference import DatasetRef
 from job.errors import InputError
 
@@ -19,14 +19,18 @@ jobs: {a: {uses: script@v1, with: {script: s, image: i}}}
 
 def test_an_empty_default_is_a_default(read_text: Callable[[str], Workflow]) -> None:
     workflow = read_text(_FLOW.replace("{value: hello}", "{value: ''}"))
-    assert bind(workflow, {"params": "x"})["echo"] == ""
+    assert bind_inputs(workflow, {"params": "x"})["echo"] == ""
 
 
 def test_a_given_value_wins_over_the_default(read_text: Callable[[str], Workflow]) -> None:
     workflow = read_text(_FLOW)
-    assert bind(workflow, {"params": ""}) == {"data": DatasetRef("test-one"), "echo": "hello", "params": ""}
+    assert bind_inputs(workflow, {"params": ""}) == {
+        "data": DatasetRef("test-one"),
+        "echo": "hello",
+        "params": "",
+    }
     given = {"params": "{{x}}\n", "data": "team/two:v1", "echo": "secret:x"}
-    assert bind(workflow, given) == {**given, "data": DatasetRef("two", "v1", "team")}
+    assert bind_inputs(workflow, given) == {**given, "data": DatasetRef("two", "v1", "team")}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,6 @@ def test_values_that_do_not_fit_are_one_line(
     values: dict[str, str], says: str, read_text: Callable[[str], Workflow]
 ) -> None:
     with pytest.raises(InputError) as caught:
-        bind(read_text(_FLOW), values)
+        bind_inputs(read_text(_FLOW), values)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
