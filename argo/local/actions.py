@@ -1,5 +1,6 @@
 """What a job does: a container or script in the runtime, a git checkout, or an S3 download."""
 
+import json
 import os
 import shutil
 import sys
@@ -12,7 +13,6 @@ from argo.local.job_folders import inputs_folder, outputs_folder, path_on_machin
 from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
 from argo.local.runtime import Access, Mount, Task
-from job.checkout.git import redact_url
 from job.errors import JobError
 
 SCRIPT = "/run/textgen/script"
@@ -64,7 +64,6 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
         code = state.run.folder / "source"
         await run_in_thread(lambda _: shutil.copytree(code, target, symlinks=True, dirs_exist_ok=True))
         return
-    url = checkout.url
     env = _environment(
         state,
         TEXTGEN_GIT_USERNAME=action.username,
@@ -72,13 +71,13 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
     )
 
     def write_checkout_line(text: str) -> None:
-        before, head, commit = text.partition("HEAD is now at ")
-        if head and not before:
-            state.checkouts[job.name] = {"repository": redact_url(url), "commit": commit}
         write_line(text.replace(str(target), action.path).removeprefix("textgen: "))
 
-    words = [f"--url={url}", f"--ref={checkout.ref or ''}", f"--path={target}"]
+    result = state.run.job_folder(job.name) / "checkout.json"
+    words = [f"--url={checkout.url}", f"--ref={checkout.ref or ''}", f"--path={target}", f"--result={result}"]
     await _run(_job_command("checkout", *words), env, write_checkout_line)
+    checked_out = json.loads(result.read_bytes())
+    state.checkouts[job.name] = {"repository": checked_out["url"], "commit": checked_out["commit"]}
 
 
 async def run_download(state: RunState, job: Job, action: S3Download, write_line: WriteLine) -> None:

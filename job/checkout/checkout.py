@@ -5,6 +5,7 @@ LFS files where git-lfs is installed. The user's own git configuration holds (`u
 certificates, ssh), but nothing that a repository or a URL brings is ever run.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from job.checkout.git import Git, is_commit, is_ref, url_and_env
+from job.checkout.git import Git, is_commit, is_ref, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
 
 _LARGE = "git lfs install --local --skip-repo && git lfs pull"
@@ -21,12 +22,15 @@ _LARGE = "git lfs install --local --skip-repo && git lfs pull"
 @click.command("checkout")
 @click.option("--url", required=True, help="https, ssh, git or file URL, or a path.")
 @click.option("--ref", default="", help="Commit, branch or tag; the default branch if empty.")
-@click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="The folder to fill.")
-def command(url: str, ref: str, target: Path) -> None:
-    """Check a repository out. TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD are for a private one."""
+@click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
+@click.option("--result", type=click.Path(path_type=Path), help="File for what was checked out, as JSON.")
+def command(url: str, ref: str, target: Path, result: Path | None) -> None:
+    """Check out a repository. TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD are for a private one."""
     click.echo(f"Cloning into '{target}'...")
     commit = checkout(url, ref or None, target, os.environ)
     click.echo(f"HEAD is now at {commit}")
+    if result:
+        result.write_text(json.dumps({"url": redact_url(url), "commit": commit}) + "\n", "utf-8")
 
 
 def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]) -> str:

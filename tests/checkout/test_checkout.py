@@ -1,5 +1,6 @@
 """`python -m job checkout`: real git, on repositories of the test's own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -187,9 +188,11 @@ def test_a_password_is_given_to_its_own_host_only(
 
 def test_the_command_says_where_it_is_and_errors_are_one_line(origin: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-P", "-m", "job", "checkout", f"--path={tmp_path}/new"]
-    done = subprocess.run([*words, f"--url={origin}"], capture_output=True, text=True, check=True)
+    url, result = f"--url={origin}", tmp_path / "result"
+    done = subprocess.run([*words, url, f"--result={result}"], capture_output=True, text=True, check=True)
     commit = git(origin, "rev-parse", "main")
     assert done.stdout == f"Cloning into '{tmp_path}/new'...\nHEAD is now at {commit}\n"
+    assert json.loads(result.read_text()) == {"url": str(origin), "commit": commit}
     missing = [*words[:-1], f"--path={tmp_path}/x", f"--url={tmp_path}/nothing"]
     failed = subprocess.run(missing, capture_output=True, text=True, check=False)
     assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1)
