@@ -17,7 +17,8 @@ ROUNDS = 20
 def main(paths: list[Path]) -> None:
     """Print the median and the slowest file."""
     start = time.perf_counter()
-    from argo.compile import ClusterConfig, FileOrigin, Kind, build, render
+    from argo.compile import ClusterConfig, FileOrigin, Kind, render
+    from argo.compile.workflow import build
     from argo.language import check
 
     imports = time.perf_counter() - start

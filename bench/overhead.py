@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from argo import object_names
-from argo.compile import ClusterConfig, FileOrigin, Kind, build, render
+from argo.compile import ClusterConfig, FileOrigin, Kind, render
+from argo.compile.workflow import build
 from argo.language import load
 
 IMAGE = "debian:12"

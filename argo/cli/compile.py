@@ -70,9 +70,10 @@ def command(  # noqa: PLR0917
     checking: bool,
 ) -> None:
     """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
-    from argo.compile import Kind, Security, build, render
+    from argo.compile import Kind, Security, render
     from argo.compile.cluster_config import load_cluster_config, parse_scale
     from argo.compile.origin import checkout_warnings, find_origin
+    from argo.compile.workflow import build
     from argo.instances import load_instances
     from argo.language import WorkflowError, check
 

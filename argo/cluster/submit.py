@@ -6,9 +6,10 @@ from pathlib import Path
 
 from argo.cluster import objects
 from argo.cluster.api import Api, Object
-from argo.compile import FileOrigin, Kind, build
+from argo.compile import FileOrigin, Kind
 from argo.compile.cluster_config import load_cluster_config
 from argo.compile.origin import find_origin
+from argo.compile.workflow import build
 from argo.language import Workflow, bind_inputs
 from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.datasets import DatasetRef

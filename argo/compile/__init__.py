@@ -1,12 +1,14 @@
 """A workflow as plain Argo YAML, built with Hera.
 
-checkouts that need no pod (fold) → what each pod's containers do (steps, container) → one template a job
-(pod) → the object (workflow) → its YAML (rendering). What a person typed stays data on the whole way (text).
+checkouts that need no pod (inline_checkouts) → what each pod's containers do (specs, main_container) → one
+template a job (pod) → the object (workflow) → its YAML (rendering). What a person typed stays data on the
+whole way (escaping).
+
+argo.compile.workflow has `build`. It is not handed on here: it imports Hera, which takes a second.
 """
 
 from argo.compile.cluster_config import ClusterConfig, Security
 from argo.compile.origin import FileOrigin, Kind
 from argo.compile.rendering import render
-from argo.compile.workflow import build
 
-__all__ = ["ClusterConfig", "FileOrigin", "Kind", "Security", "build", "render"]
+__all__ = ["ClusterConfig", "FileOrigin", "Kind", "Security", "render"]

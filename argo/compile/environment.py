@@ -1,45 +1,49 @@
-"""Variables of textgen's containers: keys of Secrets, the workflow's parameters, the store and the run."""
+"""Variables of a container's environment, and those that each of textgen's containers has."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from hera.workflows import models as m
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from argo.object_names import STORE
+from job.pod import spec
+from job.storage.open import VARIABLE as STORE_VARIABLE
 
 
-def secret(variable: str, name: str, key: str, *, optional: bool = False) -> m.EnvVar:
-    """A variable with a key of a Secret."""
-    selector = m.SecretKeySelector(name=name, key=key, optional=optional or None)
-    return m.EnvVar(name=variable, value_from=m.EnvVarSource(secret_key_ref=selector))
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """The value of a key of a Secret; no variable if that is optional and absent."""
+
+    secret: str
+    key: str
+    optional: bool = False
 
 
-def store() -> list[m.EnvVar]:
-    """Where the store is, and which run this is. Without credentials, the pod's own identity counts."""
-    url = m.ConfigMapKeySelector(name=STORE, key="url")
-    return [
-        m.EnvVar(name="TEXTGEN_STORE", value_from=m.EnvVarSource(config_map_key_ref=url)),
-        m.EnvVar(name="TEXTGEN_RUN", value="{{workflow.uid}}"),  # the same for a run that is retried
-        m.EnvVar(name="TEXTGEN_RUN_NAME", value="{{workflow.name}}"),
-        *(secret(key, STORE, key, optional=True) for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
-    ]
+@dataclass(frozen=True, slots=True)
+class ConfigMapKey:
+    """The value of a key of a ConfigMap."""
+
+    config_map: str
+    key: str
 
 
-def parameters(value: Any) -> dict[str, m.EnvVar]:
-    """The variables with the parameters that a value refers to, which Argo fills in as base64."""
-    return {
-        name: m.EnvVar(name=f"PARAMETER_{name}", value="{{=toBase64(workflow.parameters['" + name + "'])}}")
-        for name in _parameter_names(value)
-    }
+@dataclass(frozen=True, slots=True)
+class PodField:
+    """A field of the pod itself, such as metadata.namespace."""
+
+    path: str
 
 
-def _parameter_names(value: Any) -> Iterator[str]:
-    """The names in every {"parameter": NAME} of a value."""
-    if isinstance(value, Mapping):
-        if "parameter" in value:
-            yield value["parameter"]
-        for each in value.values():
-            yield from _parameter_names(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _parameter_names(each)
+Environment = Mapping[str, str | SecretKey | ConfigMapKey | PodField]
+
+# Without credentials in the Secret, the pod's own identity counts.
+STORE_ENVIRONMENT: Environment = {
+    STORE_VARIABLE: ConfigMapKey(STORE, "url"),
+    spec.RUN: "{{workflow.uid}}",  # the same for a run that is retried
+    spec.RUN_NAME: "{{workflow.name}}",
+    "AWS_ACCESS_KEY_ID": SecretKey(STORE, "AWS_ACCESS_KEY_ID", optional=True),
+    "AWS_SECRET_ACCESS_KEY": SecretKey(STORE, "AWS_SECRET_ACCESS_KEY", optional=True),
+}
+
+
+def parameter_environment(name: str) -> Environment:
+    """The variable with a parameter of the workflow, which Argo fills in as base64."""
+    return {spec.parameter_variable(name): "{{=toBase64(workflow.parameters['" + name + "'])}}"}

@@ -11,32 +11,32 @@ from argo.language.model import FromJob, GitCheckout, Job, Type, Workflow
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class InlinedWorkflow:
     """`jobs` get a pod each, in the file's order; `checkouts` are done by the jobs that take them."""
 
     jobs: Mapping[str, Job]
     checkouts: Mapping[str, GitCheckout]
 
 
-def fold(workflow: Workflow) -> Folded:
-    """Part the workflow's jobs. A job that waits for a folded checkout waits for what that waits for."""
-    taken = {
-        given.source.job
+def inline_checkouts(workflow: Workflow) -> InlinedWorkflow:
+    """Part the workflow's jobs. A job that waits for an inlined checkout waits for what that waits for."""
+    producers = {
+        job_input.source.job
         for job in workflow.jobs.values()
-        for given in job.inputs.values()
-        if isinstance(given.source, FromJob)
+        for job_input in job.inputs.values()
+        if isinstance(job_input.source, FromJob)
     }
     checkouts = {
         name: job.action
         for name, job in workflow.jobs.items()
-        if isinstance(job.action, GitCheckout) and name in taken and _fills_one_volume(job)
+        if isinstance(job.action, GitCheckout) and name in producers and _fills_one_volume(job)
     }
     jobs = {
         name: replace(job, needs=_needs(workflow, job, checkouts))
         for name, job in workflow.jobs.items()
         if name not in checkouts
     }
-    return Folded(jobs, checkouts)
+    return InlinedWorkflow(jobs, checkouts)
 
 
 def _fills_one_volume(job: Job) -> bool:

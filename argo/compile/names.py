@@ -9,22 +9,22 @@ from job.errors import InputError
 _LONGEST_NAME = 52  # of a CronWorkflow; Argo adds 11 to make a run's name
 
 
-def task(name: str) -> str:
+def task_name(job: str) -> str:
     """A job's name in Argo's alphabet: letters, digits and dashes."""
-    return name.replace("_", "-").lstrip("-") or "job"
+    return job.replace("_", "-").lstrip("-") or "job"
 
 
-def template(name: str) -> str:
-    """The template of a job: part of its pods' names, so in lower case."""
-    return task(name).lower()
+def template_name(job: str) -> str:
+    """The name of a job's template: part of its pods' names, so in lower case."""
+    return task_name(job).lower()
 
 
-def parameter(name: str) -> str:
-    """A workflow input's name as a parameter."""
+def parameter_name(name: str) -> str:
+    """The name of the parameter for an input of the workflow or for a version that a job makes."""
     return name.replace(".", "-")
 
 
-def resource(stem: str) -> str:
+def resource_name(stem: str) -> str:
     """A name for the workflow, from its file's; a digest keeps long ones apart."""
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
     if len(name) > _LONGEST_NAME:
@@ -32,10 +32,10 @@ def resource(stem: str) -> str:
     return name or "workflow"
 
 
-def label(text: str) -> str:
+def label_value(text: str) -> str:
     """A text as a label's value, or the name of its key: at most 63 letters, digits, `-`, `_` and `.`.
 
-    Where something is lost, a digest keeps two such texts apart.
+    If something is lost, a digest keeps two such texts apart.
     """
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
     if safe == text and len(safe) <= 63:
@@ -47,15 +47,16 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def unique(names: Iterable[tuple[str, str, str]], what: str) -> None:
-    """Check (name, mapped name, where) for two that have become one.
+def check_unique(names: Iterable[tuple[str, str, str]], what: str) -> None:
+    """Check (name, name for Argo, position in the file) for two that have one name for Argo.
 
     Raises InputError at the second.
     """
     seen: dict[str, str] = {}
-    for name, mapped, where in names:
-        if mapped in seen:
+    for name, argo_name, position in names:
+        if argo_name in seen:
             raise InputError(
-                f"{where}: {what} {name!r} and {seen[mapped]!r} are both {mapped!r} for Argo; rename one"
+                f"{position}: {what} {name!r} and {seen[argo_name]!r} are both {argo_name!r} for Argo; "
+                "rename one"
             )
-        seen[mapped] = name
+        seen[argo_name] = name

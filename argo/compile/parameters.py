@@ -3,65 +3,57 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hera.workflows import models as m
-
-from argo.compile import names, text
+from argo.compile.escaping import is_plain
+from argo.compile.names import check_unique, parameter_name
 from argo.language import bind_inputs
 from argo.language.model import Workflow
 from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.errors import InputError
+from job.pod.spec import Parameter
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """`arguments` as the object lists them; `defaults` are values that Argo would have read in, and so
-    stay away from it: an empty parameter stands for them."""
+    """`arguments` are the object's; None has no value yet. `defaults` are values that Argo would expand,
+    and so stay away from it: an empty parameter stands for them."""
 
-    arguments: list[m.Parameter]
+    arguments: Mapping[str, str | None]
     defaults: Mapping[str, str]
 
-    def value(self, name: str) -> dict[str, str]:
-        """A VALUE of job.pod.spec."""
-        found = {"parameter": name}
-        return found | ({"default": self.defaults[name]} if name in self.defaults else {})
+    def parameter(self, name: str) -> Parameter:
+        """The parameter as a pod's own container reads it."""
+        return Parameter(name, self.defaults.get(name))
 
 
-def of(workflow: Workflow, values: Mapping[str, str], url: str, ref: str) -> Parameters:
+def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, ref: str) -> Parameters:
     """The parameters with the file's defaults, `values` over them; `url` and `ref` of the push.
 
     An input without a value stays without one: Argo asks for it. Raises InputError for a name that is
-    no input, and for two inputs that are one to Argo.
+    no input, and for two inputs that have one name in Argo.
     """
-    event = {GITHUB_URL: url, GITHUB_REF: ref} | {
-        name: values[name] for name in (GITHUB_URL, GITHUB_REF) if name in values
-    }
+    event = {GITHUB_URL: values.get(GITHUB_URL, url), GITHUB_REF: values.get(GITHUB_REF, ref)}
     known = {name: value for name, value in values.items() if name not in event}
     missing = {name: "-" for name, each in workflow.inputs.items() if each.default is None}
-    bound = bind_inputs(workflow, missing | known)
-    found = {
-        names.parameter(name): None if name in missing and name not in known else str(value)
-        for name, value in bound.items()
+    texts: dict[str, str | None] = {
+        parameter_name(name): None if name in missing and name not in known else str(value)
+        for name, value in bind_inputs(workflow, missing | known).items()
     }
-    where = [
-        (name, names.parameter(name), f"{workflow.path}:{each.at.line}")
+    places = [
+        (name, parameter_name(name), f"{workflow.path}:{each.at.line}")
         for name, each in workflow.inputs.items()
     ]
-    names.unique([*((name, name, "") for name in event), *where], "the inputs")
-    texts = {**found, **event}
-    hidden = {name: value for name, value in texts.items() if value is not None and not text.is_plain(value)}
-    arguments = [
-        m.Parameter.model_validate({"name": name, "value": "" if name in hidden else value})
-        for name, value in texts.items()
-    ]
-    return Parameters(arguments, hidden)
+    check_unique([*((name, name, "") for name in event), *places], "the inputs")
+    texts |= event
+    hidden = {name: text for name, text in texts.items() if text is not None and not is_plain(text)}
+    return Parameters({name: "" if name in hidden else text for name, text in texts.items()}, hidden)
 
 
-def given(values: Mapping[str, str]) -> list[m.Parameter]:
-    """Only `values`, for an object that refers to a template. Raises InputError."""
+def template_arguments(values: Mapping[str, str]) -> dict[str, str]:
+    """`values` alone, for an object that refers to a template.
+
+    Raises InputError for a text that Argo would expand.
+    """
     for name, value in values.items():
-        if not text.is_plain(value):
-            raise InputError(f"-p {name}: Argo would read in this text; give it to the template instead")
-    return [
-        m.Parameter.model_validate({"name": names.parameter(n), "value": value})
-        for n, value in values.items()
-    ]
+        if not is_plain(value):
+            raise InputError(f"-p {name}: Argo would expand this text; give it to the template instead")
+    return {parameter_name(name): value for name, value in values.items()}

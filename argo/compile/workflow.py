@@ -13,10 +13,13 @@ from hera.workflows import Workflow as HeraWorkflow
 from hera.workflows import models as m
 
 from argo import object_names
-from argo.compile import names, parameters, pod, security
 from argo.compile.cluster_config import ClusterConfig
-from argo.compile.inline_checkouts import fold
+from argo.compile.inline_checkouts import inline_checkouts
+from argo.compile.names import check_unique, label_value, resource_name, task_name, template_name
 from argo.compile.origin import FileOrigin, Kind
+from argo.compile.parameters import build_parameters, template_arguments
+from argo.compile.pod import SHARED, WorkflowContext, build_template
+from argo.compile.security import executor_patch, pod_security_context
 from argo.language.model import Job, SharedVolume, Workflow
 from job.errors import InputError
 
@@ -40,12 +43,12 @@ def build(
     Raises InputError, located, if the cluster lacks an instance type or Argo can't hold the workflow.
     """
     values = cluster.with_parameters(workflow.inputs, values)
-    made = (
-        _cron(workflow, values, schedule)
+    hera_object = (
+        _build_cron(workflow, values, schedule)
         if kind is Kind.CRON
-        else _workflow(workflow, kind, cluster, origin, values)
+        else _build_workflow(workflow, kind, cluster, origin, values)
     )
-    document: dict[str, Any] = made.to_dict()
+    document: dict[str, Any] = hera_object.to_dict()
     size = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
     if size > OBJECT_LIMIT:
         raise InputError(
@@ -55,42 +58,36 @@ def build(
     return document
 
 
-def _workflow(
+def _build_workflow(
     workflow: Workflow, kind: Kind, cluster: ClusterConfig, origin: FileOrigin, values: Mapping[str, str]
 ) -> HeraWorkflow:
-    folded = fold(workflow)
-    jobs = list(folded.jobs.values())
-    _check(workflow, jobs)
-    given = parameters.of(
-        workflow, values, workflow.event.url or origin.url, workflow.event.ref or origin.ref
-    )
-    context = pod.Context(
-        workflow,
-        folded,
-        cluster,
-        given,
-        cluster.image(pod.IMAGE.format(version=version("argo-textgen"))),
-        _lineage(workflow, origin),
-    )
+    inlined = inline_checkouts(workflow)
+    jobs = list(inlined.jobs.values())
+    _check_jobs(workflow, jobs)
+    url, ref = workflow.event.url or origin.url, workflow.event.ref or origin.ref
+    parameters = build_parameters(workflow, values, url, ref)
+    textgen = version("argo-textgen")
+    lineage = _lineage(workflow, origin, textgen)
+    context = WorkflowContext(workflow, inlined, cluster, parameters, textgen, lineage)
     tasks = [
         m.DAGTask(
-            name=names.task(job.name),
-            template=names.template(job.name),
-            depends=" && ".join(names.task(need) for need in job.needs) or None,
+            name=task_name(job.name),
+            template=template_name(job.name),
+            depends=" && ".join(task_name(need) for need in job.needs) or None,
         )
         for job in jobs
     ]
-    name = names.resource(workflow.name)
+    name = resource_name(workflow.name)
     is_template = kind is Kind.TEMPLATE
-    make = WorkflowTemplate if is_template else HeraWorkflow
+    hera_class = WorkflowTemplate if is_template else HeraWorkflow
     labels = _labels(workflow, origin)
     annotations = {object_names.FILE: origin.file}
     if origin.url:
         annotations[object_names.REPOSITORY] = origin.url
     shared = any(isinstance(each.source, SharedVolume) for job in jobs for each in job.inputs.values())
     registries = dict.fromkeys(registry for job in jobs for registry in job.registries)
-    ref = f"workflow.parameters['{object_names.GITHUB_REF}']"
-    return make(
+    ref_parameter = f"workflow.parameters['{object_names.GITHUB_REF}']"
+    return hera_class(
         name=name if is_template else None,
         generate_name=None if is_template else f"{name}-",
         labels=labels,
@@ -100,27 +97,29 @@ def _workflow(
                 **({"labels": labels, "annotations": annotations} if is_template else {}),
                 # a branch may hold what a label can't, and 64 digits are more than its 63 characters
                 "labelsFrom": {
-                    object_names.COMMIT: {"expression": f"{ref} matches '^[0-9a-f]{{40}}$' ? {ref} : ''"}
+                    object_names.COMMIT: {
+                        "expression": f"{ref_parameter} matches '^[0-9a-f]{{40}}$' ? {ref_parameter} : ''"
+                    }
                 },
             }
         ),
         entrypoint=_ENTRYPOINT,
-        arguments=given.arguments,
+        arguments=_hera_parameters(parameters.arguments),
         templates=[
             m.Template(name=_ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
-            *(pod.template(context, j) for j in jobs),
+            *(build_template(context, job) for job in jobs),
         ],
         service_account_name=object_names.SERVICE_ACCOUNT,
         automount_service_account_token=False,
         executor=m.ExecutorConfig(service_account_name=object_names.EXECUTOR_ACCOUNT),
-        security_context=security.pod(cluster.security),
-        pod_spec_patch=security.executor(),
+        security_context=m.PodSecurityContext.model_validate(pod_security_context(cluster.security)),
+        pod_spec_patch=executor_patch(),
         archive_logs=True,
         artifact_repository_ref=m.ArtifactRepositoryRef(
             config_map=object_names.ARTIFACT_REPOSITORIES, key=object_names.ARTIFACT_REPOSITORY
         ),
         image_pull_secrets=[
-            m.LocalObjectReference(name=cluster.pull_secrets.get(each, names.resource(each)))
+            m.LocalObjectReference(name=cluster.pull_secrets.get(each, resource_name(each)))
             for each in registries
         ]
         or None,
@@ -133,23 +132,28 @@ def _workflow(
     )
 
 
-def _cron(workflow: Workflow, values: Mapping[str, str], schedule: str | None) -> CronWorkflow:
+def _build_cron(workflow: Workflow, values: Mapping[str, str], schedule: str | None) -> CronWorkflow:
     if not schedule:
         raise InputError("--kind cron needs --schedule, for example --schedule '0 3 * * *'")
-    name = names.resource(workflow.name)
+    name = resource_name(workflow.name)
     return CronWorkflow(
         name=name,
-        labels={object_names.WORKFLOW: names.label(workflow.name)},
+        labels={object_names.WORKFLOW: label_value(workflow.name)},
         schedules=[schedule],
         concurrency_policy="Forbid",
         workflow_template_ref=m.WorkflowTemplateRef(name=name),
-        arguments=parameters.given(values) or None,
+        arguments=_hera_parameters(template_arguments(values)) or None,
     )
 
 
-def _check(workflow: Workflow, jobs: list[Job]) -> None:
-    where = [(job.name, names.template(job.name), f"{workflow.path}:{job.at.line}") for job in jobs]
-    names.unique([(_ENTRYPOINT, _ENTRYPOINT, ""), *where], "the jobs")
+def _hera_parameters(values: Mapping[str, str | None]) -> list[m.Parameter]:
+    return [m.Parameter.model_validate({"name": name, "value": value}) for name, value in values.items()]
+
+
+def _check_jobs(workflow: Workflow, jobs: list[Job]) -> None:
+    """Raise InputError if two jobs have one name for Argo, or if there are too many."""
+    places = [(job.name, template_name(job.name), f"{workflow.path}:{job.at.line}") for job in jobs]
+    check_unique([(_ENTRYPOINT, _ENTRYPOINT, ""), *places], "the jobs")
     if len(jobs) >= TEMPLATES:
         raise InputError(
             f"{workflow.path}:{jobs[TEMPLATES - 1].at.line}: {len(jobs)} jobs, and Argo takes "
@@ -157,12 +161,12 @@ def _check(workflow: Workflow, jobs: list[Job]) -> None:
         )
 
 
-def _lineage(workflow: Workflow, origin: FileOrigin) -> dict[str, Any]:
+def _lineage(workflow: Workflow, origin: FileOrigin, textgen: str) -> dict[str, Any]:
     digest = sha256(workflow.text.encode("utf-8", "surrogateescape")).hexdigest()
     return {
         "workflow": {"name": workflow.name, "file": origin.file, "sha256": digest},
         "runtime": "argo",
-        "textgen": version("argo-textgen"),
+        "textgen": textgen,
     }
 
 
@@ -171,10 +175,10 @@ def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:
     repository = PurePosixPath(origin.url).stem
     return {
         object_names.MANAGED_BY: object_names.MANAGER,
-        object_names.WORKFLOW: names.label(workflow.name),
-        **({object_names.REPOSITORY: names.label(repository)} if repository else {}),
+        object_names.WORKFLOW: label_value(workflow.name),
+        **({object_names.REPOSITORY: label_value(repository)} if repository else {}),
         **{
-            f"{object_names.DATASET_PREFIX}{names.label(output.dataset.name)}": names.label(
+            f"{object_names.DATASET_PREFIX}{label_value(output.dataset.name)}": label_value(
                 output.dataset.namespace
             )
             for job in workflow.jobs.values()
@@ -188,7 +192,7 @@ def _claim(cluster: ClusterConfig) -> m.PersistentVolumeClaim:
     shared = cluster.shared
     return m.PersistentVolumeClaim.model_validate(
         {
-            "metadata": {"name": pod.SHARED},
+            "metadata": {"name": SHARED},
             "spec": {
                 "accessModes": [shared.access_mode],
                 "storageClassName": shared.storage_class,

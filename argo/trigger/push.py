@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from argo.compile import names
+from argo.compile.names import resource_name
 from argo.repository import repository_key
 from job.datasets.reference import TRIGGERS
 from job.text import one_line
@@ -32,7 +32,7 @@ class Push:
     def run(self) -> str:
         """The name of its Workflow; the same for every spelling of the repository's URL."""
         digest = _digest("\n".join((repository_key(self.url), self.commit, self.file)))
-        stem = names.resource(PurePosixPath(self.file).stem)[: _MAX_NAME - _DIGEST_LENGTH - 1].rstrip("-")
+        stem = resource_name(PurePosixPath(self.file).stem)[: _MAX_NAME - _DIGEST_LENGTH - 1].rstrip("-")
         return f"{stem}-{digest}"
 
     def __str__(self) -> str:

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from argo.cluster import objects
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.submit import Submission
-from argo.compile import ClusterConfig, FileOrigin, Kind, build
+from argo.compile import ClusterConfig, FileOrigin, Kind
+from argo.compile.workflow import build
 from argo.language import Workflow
 from argo.object_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.trigger.push import Push

@@ -1,5 +1,5 @@
 """What runs in a job's pod before and after the job's own container: `inputs` and `commit`.
 
-Both take what they have to do as JSON in one variable of their environment (steps.py). What a job hands
-to the others of its run goes through the store: see record.py.
+Both are told what to do as JSON in one variable of their environment (spec.py). What a job leaves for the
+others of its run goes through the store (results.py).
 """

@@ -1,7 +1,7 @@
 """`python -m job commit`: what a job made, stored; the last container of its pod, after a success only.
 
-Volumes and strings are stored before the datasets are committed, and the job's record after both. A
-pod that is made again finds the record, or the versions that its first attempt committed.
+Volumes and strings are stored before the datasets are committed, and the job's results after both. A
+pod that is made again finds the results, or the versions that its first attempt committed.
 """
 
 import json
@@ -15,85 +15,100 @@ import click
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError
-from job.pod import results, volume
-from job.pod.results import JobResults
-from job.pod.retry import patiently
-from job.pod.spec import INPUTS, LINEAGE, OUTPUTS, VERSIONS, told, value
-from job.pod.termination import explained
+from job.pod.results import JobResults, read_results, write_results
+from job.pod.retry import retry_while_unavailable
+from job.pod.spec import (
+    INPUTS,
+    LINEAGE,
+    OUTPUTS,
+    RUN,
+    RUN_NAME,
+    VERSIONS,
+    CommitSpec,
+    DatasetOutput,
+    ModelOutput,
+    Output,
+    StringOutput,
+    VolumeOutput,
+    load_spec,
+    resolve_value,
+)
+from job.pod.termination import report_termination
+from job.pod.volume import save_volume
+from job.storage.open import VARIABLE as STORE
 
 STRING_LIMIT = 256 << 10  # bytes
 
 
 @click.command("commit")
-@explained
+@report_termination
 def command() -> None:
     """Store a job's outputs, as TEXTGEN_STEPS says."""
-    steps = told()
-    datasets = Datasets.at(os.environ["TEXTGEN_STORE"])
+    spec = load_spec(CommitSpec)
+    datasets, run = Datasets.at(os.environ[STORE]), os.environ[RUN]
     lineage = {
-        "run": os.environ["TEXTGEN_RUN_NAME"],
-        "job": steps["job"],
-        **steps.get("lineage", {}),
-        **_pushed(steps.get("event", {})),
+        "run": os.environ[RUN_NAME],
+        "job": spec.job,
+        **spec.lineage,
+        **_repository_lineage(resolve_value(spec.url, os.environ), resolve_value(spec.ref, os.environ)),
         **json.loads(LINEAGE.read_text("utf-8")),
     }
-    run, job, outputs = os.environ["TEXTGEN_RUN"], steps["job"], steps["outputs"]
-    done = patiently(lambda: store(datasets, run, job, outputs, lineage))
-    for name, version in done.datasets.items():
+    results = retry_while_unavailable(lambda: store_outputs(datasets, run, spec.job, spec.outputs, lineage))
+    for name, version in results.datasets.items():
         (VERSIONS / name).write_text(version, "utf-8")
 
 
-def _pushed(event: Mapping[str, Any]) -> dict[str, Any]:
+def _repository_lineage(url: str, ref: str) -> dict[str, Any]:
     """The repository that the run is for. A branch's commit is with the checkouts."""
-    url, ref = (value(event.get(name), os.environ) for name in ("url", "ref"))
     if not url:
         return {}
     return {"repository": {"url": redact_url(url), "commit" if is_commit(ref) else "ref": ref}}
 
 
-def store(
+def store_outputs(
     datasets: Datasets,
     run: str,
     job: str,
-    outputs: Mapping[str, Mapping[str, Any]],
+    outputs: Mapping[str, Output],
     lineage: Mapping[str, object],
     *,
     inputs: Path = INPUTS,
     root: Path = OUTPUTS,
 ) -> JobResults:
-    """Store every output of a job, once.
+    """Store every output of a job, once; the job's results, as the first attempt stored them.
 
     Raises CommitError for a string that was not written, an empty dataset, and what can't be read.
     """
-    if done := results.read(datasets.store, run, job):
+    if stored := read_results(datasets.store, run, job):
         click.echo(f"{job}: was stored before")
-        return done
-    strings = {name: _text(root / name) for name, kind in outputs.items() if "string" in kind}
+        return stored
+    strings = {n: _read_string(root / n) for n, output in outputs.items() if isinstance(output, StringOutput)}
     volumes = {
-        name: volume.save(datasets.store, run, job, name, root / name)
-        for name, kind in outputs.items()
-        if "volume" in kind
+        name: save_volume(datasets.store, run, job, name, root / name)
+        for name, output in outputs.items()
+        if isinstance(output, VolumeOutput)
     }
     versions: dict[str, str] = {}
-    for name, kind in outputs.items():
-        if "dataset" in kind:
-            ref, folder, made = kind["dataset"], root / name, lineage
-        elif "model" in kind:
-            ref, folder, made = kind["model"]["name"], inputs / "model", {**lineage, "model": kind["model"]}
-        else:
-            continue
+    for name, output in outputs.items():
+        match output:
+            case DatasetOutput(dataset):
+                folder, entries = root / name, lineage
+            case ModelOutput(dataset, kind):
+                folder, entries = inputs / "model", {**lineage, "model": {"name": dataset, "type": kind}}
+            case _:
+                continue
         version = datasets.commit_version(
-            DatasetRef.parse(ref), folder, lineage=made, producer=Producer(run, job, name)
+            DatasetRef.parse(dataset), folder, lineage=entries, producer=Producer(run, job, name)
         )
         versions[name] = str(version)
         click.echo(f"committed {version}")
-    strings |= {name: versions[name] for name, kind in outputs.items() if "model" in kind}
-    result = JobResults(strings, volumes, versions)
-    results.write(datasets.store, run, job, result)
-    return result
+    strings |= {n: versions[n] for n, output in outputs.items() if isinstance(output, ModelOutput)}
+    results = JobResults(strings, volumes, versions)
+    write_results(datasets.store, run, job, results)
+    return results
 
 
-def _text(path: Path) -> str:
+def _read_string(path: Path) -> str:
     try:
         body = path.read_bytes()
     except OSError as error:

@@ -5,12 +5,12 @@
     runs/<run>/jobs/<job>.json           a finished job: its strings, volumes and dataset versions
     runs/<run>/volumes/<job>/<random>/…  the volumes' files
 
-The first two are put if absent: whoever comes first decides for the run. A job's record is put last,
-when all it names is stored, so a job that has one is done, however its pod ended.
+The first two are put if absent: the first job decides for the run. A job's results are put last, when all
+they name is stored, so a job that has results is done, however its pod ended.
 
-If the store does not support conditional writes, time decides, as in Fischer's mutual exclusion: who finds
-nothing puts, waits, and takes what is there then, and whoever finds something waits and reads it again.
-Nobody who found nothing puts later than within that wait, or says that the run can't go on.
+If the store does not support conditional writes, time decides, as in Fischer's mutual exclusion: a job that
+finds nothing puts its own, waits, and takes what is there then; a job that finds something waits and reads it
+again. A job that put later than within that wait says that the run can't go on.
 """
 
 import json
@@ -45,82 +45,82 @@ class JobResults:
     datasets: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(store: Store, run: str, job: str) -> JobResults | None:
-    """The job's record; None where it has not finished."""
-    found = _get(store, _key(run, "jobs", job))
-    if found is None:
+def read_results(store: Store, run: str, job: str) -> JobResults | None:
+    """The job's results; None if it has not finished."""
+    document = _get_json(store, _key(run, "jobs", job))
+    if document is None:
         return None
-    volumes = {name: Volume(**volume) for name, volume in found["volumes"].items()}
-    return JobResults(found["strings"], volumes, found["datasets"])
+    volumes = {name: Volume(**volume) for name, volume in document["volumes"].items()}
+    return JobResults(document["strings"], volumes, document["datasets"])
 
 
-def write(store: Store, run: str, job: str, record: JobResults) -> None:
-    """Say that the job is done."""
-    store.put(_key(run, "jobs", job), _encoded(asdict(record)))
+def write_results(store: Store, run: str, job: str, results: JobResults) -> None:
+    """Store the results, by which the job is done."""
+    store.put(_key(run, "jobs", job), _encode(asdict(results)))
 
 
-def resolved(datasets: Datasets, run: str, refs: Iterable[str]) -> Mapping[str, str]:
+def resolve_datasets(datasets: Datasets, run: str, refs: Iterable[str]) -> Mapping[str, str]:
     """The version of each of `refs`, the same for every job of the run.
 
-    Raises UnknownReferenceError, naming the nearest, for one that is not there.
+    Raises UnknownReferenceError, naming the nearest, for one that does not exist.
     """
-
     key = f"{RUNS}/{run}/resolved.json"
-    found = _decided(datasets.store, key)
-    if found is None:
-        made = {ref: str(datasets.resolve(DatasetRef.parse(ref))) for ref in refs}
-        found = _first(datasets.store, key, made)
-    return found
+    decided = _get_decided(datasets.store, key)
+    if decided is None:
+        versions = {ref: str(datasets.resolve(DatasetRef.parse(ref))) for ref in refs}
+        decided = _decide(datasets.store, key, versions)
+    return decided
 
 
-def commit(store: Store, run: str, job: str) -> str | None:
-    """The commit that the run uses for the checkout of `job`; None where that is not decided."""
-    found = _decided(store, _key(run, "commits", job))
-    return found["commit"] if found else None
+def read_commit(store: Store, run: str, job: str) -> str | None:
+    """The commit that the run uses for the checkout of `job`; None if that is not decided."""
+    decided = _get_decided(store, _key(run, "commits", job))
+    return decided["commit"] if decided else None
 
 
-def decide(store: Store, run: str, job: str, commit: str) -> str:
+def decide_commit(store: Store, run: str, job: str, commit: str) -> str:
     """Propose a commit; the one that the run uses, which another job may have decided first."""
-    return _first(store, _key(run, "commits", job), {"commit": commit})["commit"]
+    return _decide(store, _key(run, "commits", job), {"commit": commit})["commit"]
 
 
-def _get(store: Store, key: str) -> dict[str, Any] | None:
+def _get_json(store: Store, key: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(store.get(key))
+        document = json.loads(store.get(key))
     except KeyAbsentError:
         return None
     except ValueError as error:
         raise StoreError(f"{key}: damaged in the store: not JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise StoreError(f"{key}: damaged in the store: not a JSON object")
-    return found
+    return document
 
 
-def _decided(store: Store, key: str) -> dict[str, Any] | None:
-    """What is under `key` and stays there."""
-    found = _get(store, key)
-    if found is None or store.supports_conditional_writes():
-        return found
+def _get_decided(store: Store, key: str) -> dict[str, Any] | None:
+    """The decision under `key`, which stays as it is; None if there is none yet."""
+    decision = _get_json(store, key)
+    if decision is None or store.supports_conditional_writes():
+        return decision
     time.sleep(SETTLED)
-    return _get(store, key)
+    return _get_json(store, key)
 
 
-def _first(store: Store, key: str, made: dict[str, str]) -> dict[str, str]:
-    """`made`, or what somebody else has put there before.
+def _decide(store: Store, key: str, proposal: dict[str, str]) -> dict[str, str]:
+    """`proposal`, or what another job has put under `key` before.
 
     Raises StoreError if the store is too slow for jobs to agree without conditional writes.
     """
     if store.supports_conditional_writes():
-        return made if store.put_if_absent(key, _encoded(made)) else _get(store, key) or made
-    looked = time.monotonic()
-    if _get(store, key) is None:
-        store.put(key, _encoded(made))
-        if time.monotonic() - looked > SETTLED:
+        is_first = store.put_if_absent(key, _encode(proposal))
+        return proposal if is_first else _get_json(store, key) or proposal
+    start = time.monotonic()
+    if _get_json(store, key) is None:
+        store.put(key, _encode(proposal))
+        if time.monotonic() - start > SETTLED:
             raise StoreError(
                 f"{key}: took over {SETTLED:.0f} s to store, and jobs may have decided differently; "
                 "start the run again"
             )
-    return _decided(store, key) or made
+    return _get_decided(store, key) or proposal
 
 
 def _key(run: str, kind: str, job: str) -> str:
@@ -130,5 +130,5 @@ def _key(run: str, kind: str, job: str) -> str:
     return f"{RUNS}/{run}/{kind}/{job}.json"
 
 
-def _encoded(value: Any) -> bytes:
+def _encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()

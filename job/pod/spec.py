@@ -1,63 +1,393 @@
-"""What a pod's own containers are told, as JSON in one environment variable.
+"""The pod protocol: what `textgen compile` tells a pod's own containers, and where they find it.
 
-    inputs   {"job", "into": {PATH: STEP, ...}, "folders": [PATH, ...], "resolve": [VALUE, ...],
-              "files": {NAME: VALUE}, "main": {"env": {...}, "argv": [...], "share": BOOL}}
-    commit   {"job", "outputs": {NAME: OUTPUT}, "event": {"url": VALUE, "ref": VALUE}, "lineage": {...}}
+A container is told one spec as JSON in the variable TEXTGEN_STEPS: `inputs` an InputsSpec, `commit` a
+CommitSpec. Both sides use these classes, so this module imports nothing that takes time.
 
-A STEP is one of
-    {"checkout": {"job", "url": VALUE, "ref": VALUE, "username": VALUE, "password": VALUE}}
-    {"dataset": VALUE}                      resolved once for the run
-    {"parameter": NAME, "default": TEXT}    a text for a file
-    {"output": [JOB, NAME]}                 what an earlier job left, whatever it is
-    {"s3": {"url", "region", "endpoint", "access-key": VALUE, "secret-access-key": VALUE}}
-An OUTPUT is one of {"dataset": REF}, {"volume": true}, {"string": true} and
-{"model": {"name", "type"}}, which makes a version of the input `model`, and a string of its id.
-A VALUE is a text; null; {"parameter": NAME, "default": TEXT}, a parameter of the workflow, which stands
-for the default where it is empty; or {"variable": NAME}, a variable of the environment (a secret).
+The JSON has VERSION. Without one it is that of releases before it had any, which reads the same.
 """
 
 import base64
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from job.errors import InputError
+from job.pod.json_reader import JsonReader
 
+VERSION = 1
+
+# Folders of a pod
 INPUTS = Path("/inputs")
 OUTPUTS = Path("/outputs")
-# Written by the first container, read by the others; the job's own can't write there.
-NOTES = Path("/var/run/textgen")
+NOTES = Path("/var/run/textgen")  # written by the first container; the job's own can only read it
 LINEAGE = NOTES / "lineage.json"
-# One file an output, for Argo to show.
-VERSIONS = Path("/var/run/versions")
+VERSIONS = Path("/var/run/versions")  # one file for each version that the job made, for Argo to show
+
+# Variables of its containers; job.storage.open has the store's
+SPEC = "TEXTGEN_STEPS"
+RUN = "TEXTGEN_RUN"  # an id, the same for a run that is retried
+RUN_NAME = "TEXTGEN_RUN_NAME"
+
+# A volume's files belong to the user that fetched them, and git refuses repositories of other users.
+GIT_TRUSTS_EVERY_OWNER = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
 
 
-def told(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The steps. Raises InputError where there are none."""
-    try:
-        steps = json.loads(environ["TEXTGEN_STEPS"])
-    except (KeyError, ValueError):
-        steps = None
-    if not isinstance(steps, dict):
-        raise InputError("TEXTGEN_STEPS holds no steps; this runs in a pod that `textgen compile` made")
-    return steps
+def parameter_variable(name: str) -> str:
+    """The variable that holds a parameter of the workflow, as base64 of UTF-8."""
+    return f"PARAMETER_{name}"
 
 
-def value(given: Any, environ: Mapping[str, str]) -> str:
-    """The text of a VALUE; empty for null.
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the workflow; as a step, it becomes a file. `default` stands for an empty one."""
 
-    A parameter comes as base64, so that nothing on its way reads what is in it.
+    name: str
+    default: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return _without_none({"parameter": self.name, "default": self.default})
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of the container's environment, which holds a secret or a long text."""
+
+    name: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"variable": self.name}
+
+
+Value = str | Parameter | Variable
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutStep:
+    """A repository, at the commit that the run uses for the checkout of `job`."""
+
+    job: str
+    url: Value
+    ref: Value | None = None
+    username: Value | None = None
+    password: Value | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        values = {name: _to_json(getattr(self, name)) for name in ("url", "ref", "username", "password")}
+        return {"checkout": _without_none({"job": self.job, **values})}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStep:
+    """A dataset's files, at the version that the run uses for the reference."""
+
+    ref: Value
+
+    def to_json(self) -> dict[str, Any]:
+        return {"dataset": _to_json(self.ref)}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputStep:
+    """An output of an earlier job of the run: a string, a volume or a dataset."""
+
+    job: str
+    output: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"output": [self.job, self.output]}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Step:
+    """Objects of a bucket."""
+
+    url: str
+    region: str | None = None
+    endpoint: str | None = None
+    access_key: Value | None = None
+    secret_access_key: Value | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        keys = {
+            "access-key": _to_json(self.access_key),
+            "secret-access-key": _to_json(self.secret_access_key),
+        }
+        place = {"url": self.url, "region": self.region, "endpoint": self.endpoint}
+        return {"s3": _without_none(place | keys)}
+
+
+Step = CheckoutStep | DatasetStep | Parameter | OutputStep | S3Step
+
+
+@dataclass(frozen=True, slots=True)
+class MainCommand:
+    """The job's own command when it can't stand in a template: the image's `sh` reads it from a file.
+
+    `share` makes what the command leaves in /outputs readable by every user.
     """
-    if isinstance(given, str):
-        return given
-    if not given:
-        return ""
-    if name := given.get("variable"):
-        return environ.get(name, "")
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    share: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"env": dict(self.env), "argv": list(self.argv), "share": self.share}
+
+
+@dataclass(frozen=True, slots=True)
+class InputsSpec:
+    """What `inputs` does before the job starts. `textgen` is the version that compiled it.
+
+    `steps` are by the path that each fills; `references` are all datasets that the run's jobs read, which
+    the first job resolves for the others; `files` are texts for the job's own container.
+    """
+
+    textgen: str
+    job: str
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
+    references: tuple[Value, ...] = ()
+    files: Mapping[str, Value] = field(default_factory=dict)
+    main: MainCommand | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object; from_json reads it."""
+        return _head(self.textgen, self.job) | {
+            "into": {path: step.to_json() for path, step in self.steps.items()},
+            "folders": list(self.folders),
+            **({"resolve": [_to_json(ref) for ref in self.references]} if self.references else {}),
+            **({"files": {name: _to_json(text) for name, text in self.files.items()}} if self.files else {}),
+            **({"main": self.main.to_json()} if self.main else {}),
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """Raises InputError if it is no such spec, or one of another version."""
+        spec = _read_version(document)
+        main = spec.get("main")
+        return cls(
+            spec.get("textgen").optional_string() or "",
+            spec.get("job").string(),
+            {path: _read_step(step) for path, step in spec.get("into").items()},
+            tuple(folder.string() for folder in spec.get("folders").elements()),
+            tuple(_read_value(ref) for ref in spec.get("resolve").elements()),
+            {name: _read_value(text) for name, text in spec.get("files").items()},
+            None if main.value is None else _read_main(main),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetOutput:
+    """A version of `dataset`."""
+
+    dataset: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"dataset": self.dataset}
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOutput:
+    """A folder for the run's later jobs."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"volume": True}
+
+
+@dataclass(frozen=True, slots=True)
+class StringOutput:
+    """A text for the run's later jobs."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"string": True}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """A version of `name` with the input `model`, and a string with the version's reference."""
+
+    name: str
+    type: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"model": {"name": self.name, "type": self.type}}
+
+
+Output = DatasetOutput | VolumeOutput | StringOutput | ModelOutput
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSpec:
+    """What `commit` stores after the job's success. `textgen` is the version that compiled it.
+
+    `url` and `ref` are the repository that the run is for; `lineage` goes into every version.
+    """
+
+    textgen: str
+    job: str
+    outputs: Mapping[str, Output]
+    url: Value | None = None
+    ref: Value | None = None
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object; from_json reads it."""
+        return _head(self.textgen, self.job) | {
+            "outputs": {name: output.to_json() for name, output in self.outputs.items()},
+            "event": _without_none({"url": _to_json(self.url), "ref": _to_json(self.ref)}),
+            "lineage": dict(self.lineage),
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """Raises InputError if it is no such spec, or one of another version."""
+        spec = _read_version(document)
+        event = spec.get("event")
+        return cls(
+            spec.get("textgen").optional_string() or "",
+            spec.get("job").string(),
+            {name: _read_output(output) for name, output in spec.get("outputs").items()},
+            _read_optional_value(event.get("url")),
+            _read_optional_value(event.get("ref")),
+            {name: entry.value for name, entry in spec.get("lineage").items()},
+        )
+
+
+class _Spec(Protocol):
+    @classmethod
+    def from_json(cls, document: Any) -> Self: ...
+
+
+S = TypeVar("S", bound=_Spec)
+
+
+def load_spec(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
+    """The spec of this container. Raises InputError if there is none that this version reads."""
     try:
-        text = base64.b64decode(environ[f"PARAMETER_{given['parameter']}"], validate=True).decode("utf-8")
-    except ValueError as error:
-        raise InputError(f"the parameter {given['parameter']} is not UTF-8") from error
-    return text or str(given.get("default", ""))
+        document = json.loads(environ[SPEC])
+    except KeyError:
+        raise InputError(
+            f"{SPEC} is not set: this command runs in a pod that `textgen compile` made"
+        ) from None
+    except ValueError:
+        raise InputError(f"{SPEC} is not JSON: compile the workflow again with `textgen compile`") from None
+    return kind.from_json(document)
+
+
+def resolve_value(value: Value | None, environ: Mapping[str, str]) -> str:
+    """The text that a value stands for; empty for None.
+
+    A parameter comes as base64, so that nothing on its way expands what is in it. Raises InputError if it
+    is missing or not UTF-8.
+    """
+    match value:
+        case None:
+            return ""
+        case Variable(name):
+            return environ.get(name, "")
+        case Parameter(name, default):
+            variable = parameter_variable(name)
+            if variable not in environ:
+                raise InputError(f"{variable} is not set: compile the workflow again with `textgen compile`")
+            try:
+                text = base64.b64decode(environ[variable], validate=True).decode("utf-8")
+            except ValueError as error:
+                raise InputError(f"the parameter {name} is not UTF-8") from error
+            return text or default or ""
+    return value
+
+
+def _read_version(document: Any) -> JsonReader:
+    """The document, if it has this version. Raises InputError, which names the image that it needs."""
+    spec = JsonReader(document, SPEC)
+    version = spec.get("version").value
+    if version is not None and (type(version) is not int or version != VERSION):
+        textgen = spec.get("textgen").value
+        image = f"the image textgen:{textgen}" if isinstance(textgen, str) else "the image of that `textgen`"
+        raise InputError(
+            f"{SPEC} has version {version!r}, and this image reads version {VERSION}: run the workflow with "
+            f"{image}, or compile it again with the `textgen` of this image"
+        )
+    return spec
+
+
+def _read_step(step: JsonReader) -> Step:
+    if step.has("checkout"):
+        checkout = step.get("checkout")
+        return CheckoutStep(
+            checkout.get("job").string(),
+            _read_value(checkout.get("url")),
+            *(_read_optional_value(checkout.get(name)) for name in ("ref", "username", "password")),
+        )
+    if step.has("dataset"):
+        return DatasetStep(_read_value(step.get("dataset")))
+    if step.has("parameter"):
+        return _read_parameter(step)
+    if step.has("output"):
+        names = [name.string() for name in step.get("output").elements()]
+        return OutputStep(*names) if len(names) == 2 else step.get("output").refuse("a job and an output")
+    if step.has("s3"):
+        s3 = step.get("s3")
+        return S3Step(
+            s3.get("url").string(),
+            s3.get("region").optional_string(),
+            s3.get("endpoint").optional_string(),
+            *(_read_optional_value(s3.get(name)) for name in ("access-key", "secret-access-key")),
+        )
+    return step.refuse("a step")
+
+
+def _read_main(main: JsonReader) -> MainCommand:
+    env = {name: text.string() for name, text in main.get("env").items()}
+    argv = tuple(word.string() for word in main.get("argv").elements())
+    return MainCommand(argv, env, main.get("share").boolean())
+
+
+def _read_output(output: JsonReader) -> Output:
+    if output.has("dataset"):
+        return DatasetOutput(output.get("dataset").string())
+    if output.has("volume"):
+        return VolumeOutput()
+    if output.has("string"):
+        return StringOutput()
+    if output.has("model"):
+        model = output.get("model")
+        return ModelOutput(model.get("name").string(), model.get("type").string())
+    return output.refuse("an output")
+
+
+def _read_value(value: JsonReader) -> Value:
+    if isinstance(value.value, str):
+        return value.value
+    if value.has("variable"):
+        return Variable(value.get("variable").string())
+    if value.has("parameter"):
+        return _read_parameter(value)
+    return value.refuse("a value")
+
+
+def _read_optional_value(value: JsonReader) -> Value | None:
+    return None if value.value is None else _read_value(value)
+
+
+def _read_parameter(value: JsonReader) -> Parameter:
+    return Parameter(value.get("parameter").string(), value.get("default").optional_string())
+
+
+def _head(textgen: str, job: str) -> dict[str, Any]:
+    return {"version": VERSION, "textgen": textgen, "job": job}
+
+
+def _to_json(value: Value | None) -> Any:
+    return value.to_json() if isinstance(value, Parameter | Variable) else value
+
+
+def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Why a container of ours failed, where Kubernetes looks for it: it becomes the message of its node."""
+"""Why a textgen container failed, in the file from which Kubernetes takes the message of its node."""
 
 import functools
 from collections.abc import Callable
@@ -13,8 +13,8 @@ _MESSAGE = Path("/dev/termination-log")
 P = ParamSpec("P")
 
 
-def explained(command: Callable[P, None]) -> Callable[P, None]:
-    """Leave the one line of an error for `kubectl get` and `argo get` too."""
+def report_termination(command: Callable[P, None]) -> Callable[P, None]:
+    """Decorator of a command: writes the one line of its error for `kubectl get` and `argo get`, too."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, render
+from argo.compile.workflow import build
 from argo.language import check
 from tests.cluster.kubernetes import kubectl
 

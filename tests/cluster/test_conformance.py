@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, render
 from argo.compile.cluster_config import SharedClaim
+from argo.compile.workflow import build
 from argo.language import Workflow, load
 from argo.language.model import Container, CreateModel
 from job.datasets import DatasetRef, Datasets

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, build
+from argo.compile import ClusterConfig, FileOrigin, Kind
+from argo.compile.workflow import build
 from argo.language import load
 
 Made = Mapping[str, Any]

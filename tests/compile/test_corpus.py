@@ -6,7 +6,8 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, build, render
+from argo.compile import ClusterConfig, FileOrigin, Kind, render
+from argo.compile.workflow import build
 from argo.language import check
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

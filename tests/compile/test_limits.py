@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from argo.compile import FileOrigin, Kind, build
+from argo.compile import FileOrigin, Kind
 from argo.compile.cluster_config import ClusterConfig, load_cluster_config
-from argo.compile.names import label, resource
+from argo.compile.names import label_value, resource_name
+from argo.compile.workflow import build
 from argo.language import load
 from job.errors import InputError
 from tests.compile.conftest import Made
@@ -102,13 +103,13 @@ def test_a_schedule_is_needed_for_cron(tmp_path: Path) -> None:
 
 
 def test_names_are_valid_and_stay_apart() -> None:
-    assert resource("NLP Text_Generation.v2") == "nlp-text-generation-v2"
-    assert resource("ß") == "workflow"
-    assert len(resource("long" * 30 + "a")) == 52
-    assert resource("long" * 30 + "a") != resource("long" * 30 + "b")
-    assert label("a" * 63) == "a" * 63
-    assert len({label("a" * 64 + "x"), label("a" * 64 + "y"), label("a b"), label("a/b")}) == 4
-    assert len(label("é" * 80)) <= 63
+    assert resource_name("NLP Text_Generation.v2") == "nlp-text-generation-v2"
+    assert resource_name("ß") == "workflow"
+    assert len(resource_name("long" * 30 + "a")) == 52
+    assert resource_name("long" * 30 + "a") != resource_name("long" * 30 + "b")
+    assert label_value("a" * 63) == "a" * 63
+    assert len(set(map(label_value, ("a" * 64 + "x", "a" * 64 + "y", "a b", "a/b")))) == 4
+    assert len(label_value("é" * 80)) <= 63
 
 
 def test_the_example_of_a_cluster_configuration_is_one() -> None:

@@ -11,7 +11,7 @@ import pytest
 from argo.compile import ClusterConfig, Security
 from argo.instances import builtin_instances
 from job.errors import InputError
-from job.pod import spec as steps
+from job.pod.spec import INPUTS, NOTES, OUTPUTS, VERSIONS, CheckoutStep, InputsSpec, Parameter, load_spec
 from tests.compile.conftest import Made
 
 Compile = Callable[..., Made]
@@ -54,7 +54,7 @@ def is_restricted(context: dict[str, Any]) -> bool:
     )
 
 
-def test_every_container_of_ours_and_argos_is_restricted_under_baseline(compiled: Compile) -> None:
+def test_every_container_of_textgens_and_argos_is_restricted_under_baseline(compiled: Compile) -> None:
     spec = compiled(JOB.replace("TYPE", "C4"))
     found = containers(spec)
     assert "securityContext" not in found["main"]
@@ -145,7 +145,7 @@ def test_a_lost_node_is_retried_and_a_failed_script_is_not(compiled: Compile) ->
         assert bool(re.search(lost[1], message)) is again, message
 
 
-def test_a_checkout_costs_no_pod_where_its_volume_is_taken(compiled: Compile) -> None:
+def test_a_checkout_costs_no_pod_if_jobs_take_its_volume(compiled: Compile) -> None:
     spec = compiled("""\
 jobs:
   before: {uses: script@v1, with: {image: a, script: "true"}}
@@ -168,8 +168,10 @@ jobs:
     assert tasks == {"before": None, "unused": None, "use": "before"}
     init = template(spec, "use")["initContainers"][0]
     assert init["name"] == "checkout"
-    told = steps.told({each["name"]: each.get("value", "") for each in init["env"]})
-    assert told["into"]["/inputs/code"]["checkout"]["ref"] == {"parameter": "github-ref"}
+    inputs = load_spec(InputsSpec, {each["name"]: each.get("value", "") for each in init["env"]})
+    step = inputs.steps["/inputs/code"]
+    assert isinstance(step, CheckoutStep)
+    assert step.ref == Parameter("github-ref")
 
 
 def test_paths_are_those_of_the_image(compiled: Compile) -> None:
@@ -177,10 +179,10 @@ def test_paths_are_those_of_the_image(compiled: Compile) -> None:
         each["mountPath"]
         for each in containers(compiled(JOB.replace("TYPE", "C4")))["commit"]["volumeMounts"]
     }
-    assert mounts == {str(steps.INPUTS), str(steps.OUTPUTS), str(steps.NOTES)}
+    assert mounts == {str(INPUTS), str(OUTPUTS), str(NOTES)}
     assert template(compiled(JOB.replace("TYPE", "C4")))["containerSet"]["volumeMounts"][0][
         "mountPath"
-    ] == str(steps.VERSIONS)
+    ] == str(VERSIONS)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +200,7 @@ def test_paths_are_those_of_the_image(compiled: Compile) -> None:
         ("main: OOMKilled (exit code 137)", False),
     ],
 )
-def test_what_argo_says_of_a_lost_pod_is_told_from_a_failure(
-    message: str, again: bool, compiled: Compile
-) -> None:
+def test_a_lost_pod_is_distinguished_from_a_failure(message: str, again: bool, compiled: Compile) -> None:
     strategy = compiled(JOB.replace("TYPE", "C4"))["templates"][1]["retryStrategy"]
     pattern = strategy["expression"].removeprefix("lastRetry.message matches '").removesuffix("'")
     assert bool(re.search(pattern, message)) is again

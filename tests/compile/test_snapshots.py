@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 import pytest
 
-from argo.compile import ClusterConfig, FileOrigin, Kind, Security, build, render
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, render
 from argo.compile.cluster_config import SharedClaim
+from argo.compile.workflow import build
 from argo.language import Workflow, load
 
 ROOT = Path(__file__).parents[2]

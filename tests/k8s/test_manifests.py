@@ -12,8 +12,9 @@ import yaml
 from argo import object_names
 from argo.cli.compile import command as compiling
 from argo.cluster.preflight import permissions
-from argo.compile import ClusterConfig, FileOrigin, Kind, build
+from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.cluster_config import load_cluster_config
+from argo.compile.workflow import build
 from argo.language import load
 
 ROOT = Path(__file__).parents[2]

@@ -1,20 +1,19 @@
 """What a job made is stored once, and strings and volumes before any dataset shows a version."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, UnknownReferenceError
-from job.pod import commit, results, volume
-from job.pod.results import JobResults
+from job.pod import commit
+from job.pod.results import JobResults, read_results
+from job.pod.spec import DatasetOutput, Output, StringOutput, VolumeOutput
 
-OUTPUTS: Mapping[str, Mapping[str, Any]] = {
-    "data": {"dataset": "numbers"},
-    "text": {"string": True},
-    "tree": {"volume": True},
+OUTPUTS: dict[str, Output] = {
+    "data": DatasetOutput("numbers"),
+    "text": StringOutput(),
+    "tree": VolumeOutput(),
 }
 
 
@@ -34,14 +33,14 @@ def outputs(tmp_path: Path) -> Path:
 
 
 def store(datasets: Datasets, outputs: Path) -> JobResults:
-    return commit.store(datasets, "run", "job", OUTPUTS, {"run": "run"}, root=outputs)
+    return commit.store_outputs(datasets, "run", "job", OUTPUTS, {"run": "run"}, root=outputs)
 
 
-def test_a_job_is_recorded_when_all_is_stored(datasets: Datasets, outputs: Path) -> None:
-    made = store(datasets, outputs)
-    assert results.read(datasets.store, "run", "job") == made
-    assert made.strings == {"text": "é\n"}
-    assert made.datasets == {"data": str(datasets.resolve(DatasetRef("numbers")))}
+def test_a_job_has_results_when_all_is_stored(datasets: Datasets, outputs: Path) -> None:
+    results = store(datasets, outputs)
+    assert read_results(datasets.store, "run", "job") == results
+    assert results.strings == {"text": "é\n"}
+    assert results.datasets == {"data": str(datasets.resolve(DatasetRef("numbers")))}
 
 
 def test_a_second_attempt_gives_what_the_first_stored(datasets: Datasets, outputs: Path) -> None:
@@ -58,10 +57,10 @@ def test_an_attempt_after_a_torn_one_keeps_its_version(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(results, "write", lost)
+        patch.setattr(commit, "write_results", lost)
         store(datasets, outputs)
-    made = store(datasets, outputs)
-    assert [str(each) for each in datasets.versions(DatasetRef("numbers"))] == [made.datasets["data"]]
+    results = store(datasets, outputs)
+    assert [str(each) for each in datasets.versions(DatasetRef("numbers"))] == [results.datasets["data"]]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_volumes_are_stored_before_datasets(
     def refuse(*_: object) -> None:
         raise CommitError("the volume can't be stored")
 
-    monkeypatch.setattr(volume, "save", refuse)
+    monkeypatch.setattr(commit, "save_volume", refuse)
     with pytest.raises(CommitError):
         store(datasets, outputs)
     with pytest.raises(UnknownReferenceError):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from job.datasets import Datasets
 from job.errors import StoreError
-from job.pod import volume
+from job.pod.volume import load_volume, save_volume
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=40
@@ -32,7 +32,7 @@ def test_links_empty_folders_and_modes_arrive(datasets: Datasets, tmp_path: Path
     os.link(tool, folder / "same")
     os.mkfifo(folder / "pipe")
     target = tmp_path / "to"
-    volume.load(datasets.store, volume.save(datasets.store, "run", "job", "v", folder), target)
+    load_volume(datasets.store, save_volume(datasets.store, "run", "job", "v", folder), target)
     assert (target / "bin" / "tool").stat().st_mode & 0o777 == 0o777
     assert (target / "bin" / "nothing").is_dir()
     assert (target / "python").readlink() == Path("/usr/bin/python3")
@@ -51,23 +51,23 @@ def test_any_names_and_bytes_arrive(
     (base / "from").mkdir()
     for name, body in files.items():
         (base / "from" / name).write_bytes(body)
-    volume.load(store, volume.save(store, "run", "job", "v", base / "from"), base / "to")
+    load_volume(store, save_volume(store, "run", "job", "v", base / "from"), base / "to")
     assert {path.name: path.read_bytes() for path in (base / "to").iterdir()} == files
 
 
 def test_an_empty_volume_arrives_empty(datasets: Datasets, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
-    saved = volume.save(datasets.store, "run", "job", "v", tmp_path / "from")
-    volume.load(datasets.store, saved, tmp_path / "to")
+    saved = save_volume(datasets.store, "run", "job", "v", tmp_path / "from")
+    load_volume(datasets.store, saved, tmp_path / "to")
     assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_a_flipped_byte_is_found(datasets: Datasets, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
     (tmp_path / "from" / "file").write_bytes(b"x" * 5000)
-    saved = volume.save(datasets.store, "run", "job", "v", tmp_path / "from")
+    saved = save_volume(datasets.store, "run", "job", "v", tmp_path / "from")
     body = bytearray(datasets.store.get(saved.key))
     body[body.index(b"xxx") + 100] ^= 1
     datasets.store.put(saved.key, bytes(body))
     with pytest.raises(StoreError, match="damaged"):
-        volume.load(datasets.store, saved, tmp_path / "to")
+        load_volume(datasets.store, saved, tmp_path / "to")

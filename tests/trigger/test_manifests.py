@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from argo.cli.trigger.poll import command
-from argo.compile import pod
+from argo.compile.pod import GIT_FOLDER, GIT_SSH_COMMAND
 from argo.object_names import GIT, STORE
 from argo.trigger.commit_status import API
 from argo.trigger.git_hosts import TOKEN
@@ -46,8 +46,8 @@ def test_the_poll_is_a_command_with_the_variables_that_it_reads(objects: dict[st
     own = {str(each.envvar) for each in command.params if each.envvar}
     assert {USERNAME, PASSWORD, TOKEN, API, *own} <= {each["name"] for each in container["env"]}
     ssh = next(each["value"] for each in container["env"] if each["name"] == "GIT_SSH_COMMAND")
-    assert ssh == pod._SSH
-    assert pod._GIT in [each["mountPath"] for each in container["volumeMounts"]]
+    assert ssh == GIT_SSH_COMMAND
+    assert GIT_FOLDER in [each["mountPath"] for each in container["volumeMounts"]]
 
 
 def test_it_needs_no_secret_and_may_read_none(objects: dict[str, dict[str, Any]]) -> None:

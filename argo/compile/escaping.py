@@ -22,23 +22,19 @@ def is_plain(text: str) -> bool:
     return "{{" not in text and all(c.isprintable() or c in "\n\t" for c in text)
 
 
-def kept(text: str) -> str:
-    """A plain text as command, args or environment must write it for Kubernetes to give it back."""
+def escape_kubernetes_vars(text: str) -> str:
+    """A plain text so written that command, args and environment give it to the container unchanged."""
     return _DOLLAR.sub("$$", text)
 
 
-def carried(document: Mapping[str, Any]) -> str:
-    """JSON, a line for each entry of two levels, in which neither Argo nor Kubernetes finds anything."""
-    lines = ",\n".join(f"  {_json(key)}: {_entries(value)}" for key, value in document.items())
+def template_safe_json(document: Mapping[str, Any]) -> str:
+    """JSON in which neither Argo nor Kubernetes replaces anything; a line for each entry of two levels."""
+    lines = ",\n".join(f"  {json.dumps(key)}: {_entries(value)}" for key, value in document.items())
     return f"{{\n{lines}\n}}".replace("{{", r"{\u007b").replace("$", r"\u0024")
 
 
 def _entries(value: Any) -> str:
     if not isinstance(value, Mapping) or not all(isinstance(each, Mapping) for each in value.values()):
-        return _json(value)
-    lines = ",\n".join(f"    {_json(key)}: {_json(each)}" for key, each in value.items())
+        return json.dumps(value)
+    lines = ",\n".join(f"    {json.dumps(key)}: {json.dumps(each)}" for key, each in value.items())
     return f"{{\n{lines}\n  }}" if lines else "{}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value)

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo.compile import text
+from argo.compile.escaping import escape_kubernetes_vars, is_plain, template_safe_json
 
 # Any text that a YAML file can hold, thick with what Argo and Kubernetes look for.
 TEXTS = st.lists(
@@ -14,10 +14,10 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-def expanded(given: str) -> str:
-    """What Kubernetes makes of a value where no variable is defined (third_party/forked/golang/expansion),
+def expand(text: str) -> str:
+    """What Kubernetes makes of a value if no variable is defined (third_party/forked/golang/expansion),
     byte by byte as it does."""
-    body, out, at = given.encode(), b"", 0
+    body, out, at = text.encode(), b"", 0
     while at < len(body):
         if body[at : at + 1] != b"$" or at + 1 == len(body):
             out, at = out + body[at : at + 1], at + 1
@@ -35,26 +35,27 @@ def expanded(given: str) -> str:
 
 
 @given(TEXTS)
-def test_kubernetes_gives_a_kept_text_back(typed: str) -> None:
-    assert expanded(text.kept(typed)) == typed
+def test_kubernetes_gives_an_escaped_text_back(text: str) -> None:
+    assert expand(escape_kubernetes_vars(text)) == text
 
 
 @given(TEXTS)
-def test_nothing_in_carried_json_is_a_template_or_a_reference(typed: str) -> None:
-    carried = text.carried({"files": {"script": typed}, "into": {typed: {"dataset": typed}}})
-    assert "{{" not in carried
-    assert "$" not in carried
-    assert json.loads(carried) == {"files": {"script": typed}, "into": {typed: {"dataset": typed}}}
+def test_template_safe_json_has_no_template_and_no_reference(text: str) -> None:
+    document = {"files": {"script": text}, "into": {text: {"dataset": text}}}
+    safe = template_safe_json(document)
+    assert "{{" not in safe
+    assert "$" not in safe
+    assert json.loads(safe) == document
 
 
 @given(TEXTS)
-def test_a_plain_text_has_no_template_and_no_control_character(typed: str) -> None:
-    if text.is_plain(typed):
-        assert "{{" not in typed
-        assert not any(ord(c) < 32 and c not in "\n\t" for c in typed)
+def test_a_plain_text_has_no_template_and_no_control_character(text: str) -> None:
+    if is_plain(text):
+        assert "{{" not in text
+        assert not any(ord(c) < 32 and c not in "\n\t" for c in text)
 
 
 def test_a_readable_script_stays_readable() -> None:
     script = 'for i in $(seq 3); do\n\techo "$i ${HOME} é"\ndone\n'
-    assert text.is_plain(script)
-    assert text.kept(script) == script.replace("$(", "$$(")
+    assert is_plain(script)
+    assert escape_kubernetes_vars(script) == script.replace("$(", "$$(")

@@ -9,6 +9,7 @@ import pytest
 
 from job.errors import StoreError
 from job.pod import results
+from job.pod.results import decide_commit, read_commit
 from job.storage.directory import Directory
 from job.storage.store import KeyAbsentError
 
@@ -22,7 +23,7 @@ class Unconditional(Directory):
         return False
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        raise AssertionError("this store must not be trusted with put-if-absent")
+        raise AssertionError("a conditional write on a store that does not support it")
 
     def get(self, key: str) -> bytes:
         try:
@@ -37,12 +38,12 @@ def store(tmp_path: Path) -> Unconditional:
     return Unconditional(tmp_path)
 
 
-def test_jobs_agree_without_put_if_absent(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_agree_without_conditional_writes(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "SETTLED", 1.0)
     with ThreadPoolExecutor(3) as pool:
-        decided = set(pool.map(lambda job: results.decide(store, "run", "job", job), "abc"))
+        decided = set(pool.map(lambda job: decide_commit(store, "run", "job", job), "abc"))
     assert len(decided) == 1
-    assert results.commit(store, "run", "job") in decided
+    assert read_commit(store, "run", "job") in decided
 
 
 def test_a_decision_that_may_yet_change_is_read_again(
@@ -51,11 +52,13 @@ def test_a_decision_that_may_yet_change_is_read_again(
     key = "runs/run/commits/job.json"
     store.put(key, b'{"commit": "a"}')
     monkeypatch.setattr(time, "sleep", lambda _: store.put(key, b'{"commit": "b"}'))
-    assert results.commit(store, "run", "job") == "b"
+    assert read_commit(store, "run", "job") == "b"
 
 
-def test_a_store_too_slow_to_agree_on_is_said(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_too_slow_to_agree_on_is_an_error(
+    store: Unconditional, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "looking", Barrier(1))
     monkeypatch.setattr(results, "SETTLED", -1.0)
     with pytest.raises(StoreError, match=r"commits/job.json: took over .* start the run again"):
-        results.decide(store, "run", "job", "a")
+        decide_commit(store, "run", "job", "a")

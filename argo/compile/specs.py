@@ -1,0 +1,152 @@
+"""The specs of a pod's own containers (job.pod.spec), and the variables that the specs refer to."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from argo import object_names
+from argo.compile.environment import Environment, SecretKey, parameter_environment
+from argo.compile.inline_checkouts import InlinedWorkflow
+from argo.compile.names import parameter_name
+from argo.compile.parameters import Parameters
+from argo.language.model import (
+    CreateModel,
+    EventField,
+    FromJob,
+    FromWorkflow,
+    GitCheckout,
+    Input,
+    Job,
+    S3Download,
+    Secret,
+    SharedVolume,
+    Type,
+    Value,
+)
+from job.datasets.reference import DatasetRef
+from job.pod import spec
+
+
+def build_inputs_spec(
+    inlined: InlinedWorkflow, parameters: Parameters, job: Job, textgen: str
+) -> tuple[spec.InputsSpec, Environment]:
+    """How the job's inputs and folders are made, and for an action of textgen's own what it does."""
+    builder = _StepBuilder(inlined, parameters)
+    steps = dict(
+        builder.input_step(job_input)
+        for job_input in job.inputs.values()
+        if not isinstance(job_input.source, SharedVolume)
+    )
+    match job.action:
+        case GitCheckout() as action:
+            steps[action.path] = builder.checkout_step(job.name, action)
+        case S3Download() as action:
+            steps[action.path] = builder.s3_step(action)
+    folders = tuple(f"{spec.OUTPUTS}/{o.name}" for o in job.outputs.values() if o.type is not Type.STRING)
+    reads_datasets = any(isinstance(step, spec.DatasetStep) for step in steps.values())
+    references = tuple(builder.references()) if reads_datasets else ()
+    return spec.InputsSpec(textgen, job.name, steps, folders, references), builder.environment()
+
+
+def build_commit_spec(
+    parameters: Parameters, job: Job, textgen: str, lineage: Mapping[str, Any]
+) -> tuple[spec.CommitSpec, Environment]:
+    """What of the job is stored; `lineage` goes into every version."""
+    url, ref = (parameters.parameter(name) for name in (object_names.GITHUB_URL, object_names.GITHUB_REF))
+    environment = {**parameter_environment(url.name), **parameter_environment(ref.name)}
+    return spec.CommitSpec(textgen, job.name, dict(_outputs(job)), url, ref, lineage), environment
+
+
+def _outputs(job: Job) -> Iterator[tuple[str, spec.Output]]:
+    model = None
+    if isinstance(job.action, CreateModel):
+        model = spec.ModelOutput(job.action.name, job.action.type)
+        if not job.outputs:
+            yield "model", model
+    for name, output in job.outputs.items():
+        if output.dataset:
+            yield name, spec.DatasetOutput(output.dataset.dataset)
+        elif model:
+            yield name, model
+        else:
+            yield name, spec.VolumeOutput() if output.type is Type.VOLUME else spec.StringOutput()
+
+
+@dataclass(frozen=True, slots=True)
+class _StepBuilder:
+    """Builds the steps of one job. Collects what they refer to: secrets, and the names of parameters."""
+
+    inlined: InlinedWorkflow
+    parameters: Parameters
+    secrets: dict[str, SecretKey] = field(default_factory=dict)
+    names: dict[str, None] = field(default_factory=dict)
+
+    def environment(self) -> Environment:
+        """The variables that the steps refer to."""
+        environment = dict[str, Any](self.secrets)
+        for name in self.names:
+            environment |= parameter_environment(name)
+        return environment
+
+    def input_step(self, job_input: Input) -> tuple[str, spec.Step]:
+        """The path of an input, and how it is made."""
+        path = f"{spec.INPUTS}/{job_input.name}"
+        match job_input.source:
+            case FromJob(job=producer) if producer in self.inlined.checkouts:
+                action = self.inlined.checkouts[producer]
+                below = action.path.removeprefix("/outputs/").partition("/")[2]
+                return f"{path}/{below}".rstrip("/"), self.checkout_step(producer, action)
+            case FromJob(job=producer, output=output):
+                return path, spec.OutputStep(producer, output)
+            case FromWorkflow(input=name) if job_input.type is Type.DATASET:
+                return path, spec.DatasetStep(self._parameter(parameter_name(name)))
+            case FromWorkflow(input=name):
+                return path, self._parameter(parameter_name(name))
+            case DatasetRef() as ref:
+                return path, spec.DatasetStep(str(ref))
+        raise AssertionError(job_input.source)
+
+    def checkout_step(self, name: str, action: GitCheckout) -> spec.CheckoutStep:
+        """The repository; the linked one at the push's commit, unless the file says otherwise."""
+        linked = action.url is EventField.URL
+        url = self._parameter(object_names.GITHUB_URL) if linked else str(action.url)
+        if action.ref is EventField.REF or (linked and action.ref is None):
+            ref: spec.Value | None = self._parameter(object_names.GITHUB_REF)
+        else:
+            ref = action.ref
+        if linked and action.password is None:
+            keys = (
+                self._secret(f"GIT_{key.upper()}", SecretKey(object_names.GIT, key, optional=True))
+                for key in ("username", "password")
+            )
+            return spec.CheckoutStep(name, url, ref, *keys)
+        return spec.CheckoutStep(name, url, ref, self._value(action.username), self._value(action.password))
+
+    def s3_step(self, action: S3Download) -> spec.S3Step:
+        """Objects of a bucket."""
+        access_key, secret_access_key = self._value(action.access_key), self._value(action.secret_access_key)
+        return spec.S3Step(action.url, action.region, action.endpoint, access_key, secret_access_key)
+
+    def references(self) -> Iterator[spec.Value]:
+        """Every dataset reference of the run, the same for all its jobs: the first one resolves all."""
+        references: dict[spec.Value, None] = {}
+        for job in self.inlined.jobs.values():
+            for job_input in job.inputs.values():
+                if isinstance(job_input.source, DatasetRef):
+                    references[str(job_input.source)] = None
+                elif isinstance(job_input.source, FromWorkflow) and job_input.type is Type.DATASET:
+                    references[self._parameter(parameter_name(job_input.source.input))] = None
+        yield from references
+
+    def _parameter(self, name: str) -> spec.Parameter:
+        self.names[name] = None
+        return self.parameters.parameter(name)
+
+    def _value(self, value: Value | None) -> spec.Value | None:
+        if not isinstance(value, Secret):
+            return value
+        return self._secret(f"SECRET_{value.name}", SecretKey(object_names.SECRETS, value.name))
+
+    def _secret(self, variable: str, key: SecretKey) -> spec.Variable:
+        self.secrets[variable] = key
+        return spec.Variable(variable)
