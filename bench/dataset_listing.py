@@ -2,8 +2,8 @@
 
     python bench/dataset_listing.py STORE-URL [--datasets 1000] [--versions 10]
 
-Fills the store with log records (no files) where they are not there yet; each command runs as a process
-of its own. Anchor: under a second.
+Fills the store with log records (no files) unless it has them; each command runs in another process.
+The target is less than a second.
 """
 
 import statistics

@@ -2,7 +2,7 @@
 
     python bench/datasets.py --endpoint http://127.0.0.1:9000 --bucket bench [--rounds 3] [--large 1024]
 
-Every tool runs as a process of its own, one after the other in each round, with the same files and the
+Every tool runs in another process, one after the other in each round, with the same files and the
 same server; the table gives the median of the rounds, start-up included, the CPU time of the tool itself,
 and the peak memory. What was stored is deleted in between. Tools that are not on PATH are left out.
 Credentials come from the environment. What is verified: datasets
@@ -30,7 +30,7 @@ Command = Callable[[str, Path], Sequence[str]]
 
 @dataclass(frozen=True)
 class Tool:
-    """Its command lines: a folder to a prefix of the bucket, and back to a folder that is not there."""
+    """Its command lines: a folder to a prefix of the bucket, and back to a new folder."""
 
     upload: Command
     download: Command
@@ -66,9 +66,9 @@ def tools(endpoint: str, bucket: str) -> dict[str, Tool]:
 def timed(command: Sequence[str]) -> tuple[float, float, int]:
     """Seconds, seconds of CPU, and peak memory (MiB) of a process, whose output is dropped."""
     started = time.perf_counter()
-    found = shutil.which(command[0]) or command[0]
+    program = shutil.which(command[0]) or command[0]
     silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    pid = os.posix_spawn(found, list(command), dict(os.environ), file_actions=silent)
+    pid = os.posix_spawn(program, list(command), dict(os.environ), file_actions=silent)
     _, status, usage = os.wait4(pid, 0)
     if status:
         raise SystemExit(f"{command} failed")
@@ -78,7 +78,7 @@ def timed(command: Sequence[str]) -> tuple[float, float, int]:
 def clean(endpoint: str, bucket: str, key: str) -> None:
     store = open_store(f"s3://{bucket}?endpoint={endpoint}")
     for prefix in (f"{key}/", f"datasets/default/{key}/"):
-        store.delete([found.key for found in store.list_objects(prefix)])
+        store.delete([item.key for item in store.list_objects(prefix)])
 
 
 def sources(root: Path, large: int) -> dict[str, Path]:
@@ -99,10 +99,10 @@ def sources(root: Path, large: int) -> dict[str, Path]:
 @click.option("--bucket", required=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--large", default=1024, show_default=True, help="MiB of the large file.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where files go.")
+@click.option("--folder", type=click.Path(path_type=Path), help="The folder for temporary files.")
 def main(endpoint: str, bucket: str, rounds: int, large: int, folder: Path | None) -> None:
     """Print a table of seconds, of their ratio to s5cmd's, of CPU, and of peak memory."""
-    found = {
+    installed = {
         name: tool
         for name, tool in tools(endpoint, bucket).items()
         if name == "textgen" or shutil.which(name)
@@ -111,7 +111,7 @@ def main(endpoint: str, bucket: str, rounds: int, large: int, folder: Path | Non
     with tempfile.TemporaryDirectory(dir=folder) as root:
         for what, source in sources(Path(root), large).items():
             for _ in range(rounds):
-                for name, tool in found.items():
+                for name, tool in installed.items():
                     key = f"{name}-{secrets.token_hex(4)}"
                     target = Path(root) / key
                     results.setdefault((what, "up", name), []).append(timed(tool.upload(key, source)))

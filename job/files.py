@@ -26,7 +26,7 @@ def locked(path: Path, *, shared: bool = False, blocking: bool = True) -> Iterat
 
 
 def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file, in place of the old one; if this process or the machine dies, the old one stays.
+    """Write a file that replaces the old one; if this process or the machine dies, the old one stays.
 
     Only one process at a time may write to a path. Raises OSError.
     """

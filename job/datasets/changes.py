@@ -6,6 +6,7 @@ from job.datasets.log import Log
 from job.datasets.reference import LATEST, DatasetRef
 from job.errors import InputError, UnknownReferenceError
 from job.storage.store import Store
+from job.text import did_you_mean
 
 
 def create(store: Store, ref: DatasetRef, message: str = "") -> None:
@@ -42,8 +43,8 @@ def untag(store: Store, ref: DatasetRef) -> None:
 
     def decide(state: State) -> Entry:
         if ref.version not in state.tags:
-            known = ", ".join(sorted(state.tags)) or "none"
-            raise UnknownReferenceError(f"{ref}: no such tag; there are: {known}")
+            hint = did_you_mean(ref.version, sorted(state.tags)) or "the dataset has no tags"
+            raise UnknownReferenceError(f"{ref}: no such tag; {hint}")
         return _entry(store, Kind.UNTAG, tag=ref.version)
 
     Log(store, ref).append(decide)

@@ -124,7 +124,9 @@ def _find_stored(
 
 def _check_paths(paths: Sequence[str]) -> None:
     for path in find_overlapping(paths):
-        raise CommitError(f"{path!r} can't be stored: it would be both a file and a folder, or there twice")
+        raise CommitError(
+            f"{path!r} can't be stored: it would be both a file and a folder, or in the version twice"
+        )
     for group in find_collisions(paths):
         _log.warning("%s: one file where case does not count (macOS, Windows)", ", ".join(group))
 

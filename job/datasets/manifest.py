@@ -98,7 +98,7 @@ class Manifest:
         """Read what `encode` wrote.
 
         Raises StoreError if it is damaged, or holds a path that could leave the version's folder:
-        a manifest may have been written by anybody.
+        anybody may have written a manifest.
         """
         value = json.decode(body, key)
         try:

@@ -10,7 +10,7 @@ LATEST = "latest"
 
 RUNS = "runs"
 TRIGGERS = "triggers"
-RESERVED = (RUNS, TRIGGERS)  # first parts of the store's own keys, so no namespaces of datasets
+RESERVED = (RUNS, TRIGGERS)  # first parts of the store's own keys, so they can't be namespaces of datasets
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -19,8 +19,8 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 class DatasetRef:
     """A dataset and one version of it: a version's id, a tag, or `latest`.
 
-    Gradient wrote `demo-dataset`, `dsr8k5qzn401lb5:klfoyy9`, `gradient/mnist:latest`; an id is a
-    name like any other here.
+    Gradient wrote `demo-dataset`, `dsr8k5qzn401lb5:klfoyy9`, `gradient/mnist:latest`; for
+    textgen an id is a name like any other.
     """
 
     name: str

@@ -8,7 +8,7 @@ _THREAD_FROM = 1 << 18  # bytes; a smaller chunk is hashed at once
 
 
 class Digest:
-    """A context manager that hashes each chunk in a thread of its own while the next one comes."""
+    """A context manager that hashes each chunk in another thread while the next one is read."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

@@ -38,7 +38,7 @@ class Store(Protocol):
         """The bytes under `key`. Raises KeyAbsentError."""
 
     def put(self, key: str, body: bytes) -> None:
-        """Store `body` durably, in place of what was there."""
+        """Store `body` durably; it replaces what was under `key`."""
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Store `body` unless the key exists; True if exactly these bytes are under it now.

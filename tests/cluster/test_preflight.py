@@ -1,13 +1,18 @@
 """What can't work is found before it is tried, from what the cluster holds."""
 
+import base64
+import os
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from argo.cluster.api import Api
 from argo.cluster.preflight import nodes
-from argo.cluster.preflight.store import _parse_service
+from argo.cluster.preflight.store import _parse_service, check_store
+from argo.language.model import Workflow
 from tests.cluster.fake_api import FakeApi
+from tests.storage.proxy import Proxy
 
 GPU = {"nvidia.com/gpu.present": "true"}
 TAINT = {"key": "nvidia.com/gpu", "value": "yes", "effect": "NoSchedule"}
@@ -80,3 +85,20 @@ def test_an_endpoint_is_a_service_of_the_cluster_or_not(
 ) -> None:
     api = FakeApi(lambda *_: {}, lambda *_: [])
     assert _parse_service(cast(Api, api), endpoint) == service
+
+
+def test_the_store_is_asked_with_the_runs_credentials_not_this_machines(
+    behind: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    secret = {name: base64.b64encode(os.environ[name].encode()).decode() for name in names}
+    key = os.environ["AWS_ACCESS_KEY_ID"]
+    for name in (*names, "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "of this machine")
+    before = dict(os.environ)
+    objects = {"configmaps": {"data": {"url": behind}}, "secrets": {"data": secret}}
+    api = SimpleNamespace(core_path=lambda kind, _: kind, find=objects.get, namespace="default")
+    assert list(check_store(cast(Api, api), cast(Workflow, SimpleNamespace(jobs={})), {})) == []
+    assert os.environ == before
+    assert proxy.seen
+    assert all(key in request.authorization and not request.session_token for request in proxy.seen)

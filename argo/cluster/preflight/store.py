@@ -60,11 +60,11 @@ def _read_refs(
     """Each dataset reference once, with the name of a job that reads it."""
     seen = set()
     for job in workflow.jobs.values():
-        for given in job.inputs.values():
-            source = values[given.source.input] if isinstance(given.source, FromWorkflow) else given.source
-            if isinstance(source, DatasetRef) and source not in seen:
-                seen.add(source)
-                yield job.name, source
+        for source in (job_input.source for job_input in job.inputs.values()):
+            ref = values[source.input] if isinstance(source, FromWorkflow) else source
+            if isinstance(ref, DatasetRef) and ref not in seen:
+                seen.add(ref)
+                yield job.name, ref
 
 
 def _parse_service(api: Api, endpoint: str) -> tuple[str, str] | None:
@@ -99,6 +99,7 @@ def _check_service(api: Api, name: str, namespace: str, url: str) -> Iterator[Pr
 
 
 def _try_to_connect(endpoint: str) -> str:
+    """Why a connection to the endpoint fails; empty if it does not."""
     parts = urlsplit(endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:

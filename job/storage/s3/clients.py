@@ -100,7 +100,7 @@ class Clients:
 
     @cached_property
     def _needs_session(self) -> bool:
-        """Whether boto3 must look something up, because the URL and the environment do not say all."""
+        """Whether boto3 must look something up, because the URL and the environment do not say everything."""
         environment = os.environ
         files = (
             environment.get("AWS_CONFIG_FILE") or "~/.aws/config",
@@ -149,14 +149,14 @@ class Clients:
         from botocore.exceptions import BotoCoreError
 
         name = f"s3://{self._location.bucket}"
-        given = self._credentials
-        key, secret = (given.access_key_id, given.secret_access_key) if given else (None, None)
+        pair = self._credentials
+        key, secret = (pair.access_key_id, pair.secret_access_key) if pair else (None, None)
         try:
             session = boto3.Session(key, secret, region_name=self._location.region)
-            found = session.get_credentials()
+            has_credentials = session.get_credentials() is not None
         except BotoCoreError as error:
             raise StoreError(f"{name}: {error}") from error
-        if found is None:
+        if not has_credentials:
             raise StoreError(
                 f"no credentials for {name}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             )
