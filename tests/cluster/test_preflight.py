@@ -11,8 +11,8 @@ from argo.cluster.api import Api
 from argo.cluster.preflight import nodes
 from argo.cluster.preflight.store import _parse_service, check_store
 from argo.language.model import Workflow
+from job.datasets import Credentials, Datasets
 from tests.cluster.fake_api import FakeApi
-from tests.storage.proxy import Proxy
 
 GPU = {"nvidia.com/gpu.present": "true"}
 TAINT = {"key": "nvidia.com/gpu", "value": "yes", "effect": "NoSchedule"}
@@ -87,18 +87,22 @@ def test_an_endpoint_is_a_service_of_the_cluster_or_not(
     assert _parse_service(cast(Api, api), endpoint) == service
 
 
-def test_the_store_is_asked_with_the_runs_credentials_not_this_machines(
-    behind: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+def test_the_store_is_asked_with_the_runs_credentials_and_the_environment_stays(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    secret = {name: base64.b64encode(os.environ[name].encode()).decode() for name in names}
-    key = os.environ["AWS_ACCESS_KEY_ID"]
-    for name in (*names, "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "of this machine")
+    opened: list[tuple[str, Credentials | None]] = []
+
+    def open_datasets(url: str, credentials: Credentials | None) -> Datasets:
+        opened.append((url, credentials))
+        return cast(Datasets, SimpleNamespace(supports_conditional_writes=lambda: True))
+
+    monkeypatch.setattr(Datasets, "at", open_datasets)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of this machine's key")
     before = dict(os.environ)
-    objects = {"configmaps": {"data": {"url": behind}}, "secrets": {"data": secret}}
+    secret = {"AWS_ACCESS_KEY_ID": "a key", "AWS_SECRET_ACCESS_KEY": "its secret"}
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in secret.items()}
+    objects = {"configmaps": {"data": {"url": "s3://bucket"}}, "secrets": {"data": encoded}}
     api = SimpleNamespace(core_path=lambda kind, _: kind, find=objects.get, namespace="default")
     assert list(check_store(cast(Api, api), cast(Workflow, SimpleNamespace(jobs={})), {})) == []
+    assert opened == [("s3://bucket", Credentials(*secret.values()))]
     assert os.environ == before
-    assert proxy.seen
-    assert all(key in request.authorization and not request.session_token for request in proxy.seen)
