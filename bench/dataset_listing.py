@@ -40,7 +40,7 @@ def main(url: str, count: int, versions: int, rounds: int) -> None:
 
     parallel_map(fill, range(count))
     click.echo("| command | seconds |\n|---|---|")
-    for words in (["list"], ["versions", "dataset-0500"], ["list", "-o", "json"]):
+    for words in (["list"], ["versions", f"dataset-{count // 2:04d}"], ["list", "-o", "json"]):
         command = [sys.executable, "-m", "argo", "dataset", *words, "--store", url]
         took = []
         for _ in range(rounds):

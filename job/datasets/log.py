@@ -34,7 +34,7 @@ _LONGEST_WAIT = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """A log record: its number, the dataset's state after it, and its latest entries, newest first."""
 
     number: int
@@ -45,7 +45,7 @@ class Record:
     entries: tuple[Entry, ...]
 
 
-EMPTY = Record(0, False, None, {}, 0, ())
+EMPTY = LogRecord(0, False, None, {}, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Log:
     store: Store
     ref: DatasetRef
 
-    def read_newest(self, hint: int | None = None) -> Record:
+    def read_newest(self, hint: int | None = None) -> LogRecord:
         """The newest record; EMPTY if there is none. One listing of one key, and one get.
 
         Only the get if a record has the number `hint` (see job.datasets.latest_index); `entries` then holds
@@ -73,7 +73,7 @@ class Log:
         entries = self._read_timed()  # writers may have missed each other, so one record does not say all
         state = replay(entries)
         newest_first = tuple(reversed(entries))
-        return Record(len(entries), state.exists, state.latest, state.tags, len(state.live), newest_first)
+        return LogRecord(len(entries), state.exists, state.latest, state.tags, len(state.live), newest_first)
 
     def read(self, known: Sequence[Entry] = ()) -> list[Entry]:
         """Every entry, oldest first; `known` are the oldest ones, if they have been read before."""
@@ -142,17 +142,17 @@ class Log:
         numbered = self._read_numbered(keys[len(timed)] if len(timed) < len(keys) else None, ())
         return numbered + [record.entries[0] for record in parallel_map(self._get, reversed(timed))]
 
-    def _get(self, key: str) -> Record:
+    def _get(self, key: str) -> LogRecord:
         try:
             return _decode(self.store.get(key), key)
         except KeyAbsentError as error:
             raise StoreError(f"{key}: this record of the log is missing; was it deleted by hand?") from error
 
 
-def _decode(body: bytes, key: str, entries: int = _ENTRIES) -> Record:
+def _decode(body: bytes, key: str, entries: int = _ENTRIES) -> LogRecord:
     value = json.decode(body, key)
     try:
-        return Record(
+        return LogRecord(
             int(value["sequence"]),
             value["exists"],
             value["latest"],

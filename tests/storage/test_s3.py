@@ -121,6 +121,7 @@ def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: py
         Datasets.at(s3).resolve(demo)
 
 
+@pytest.mark.parametrize("profile", [False, True])
 def test_credentials_that_are_given_are_used_alone(
     behind: str,
     proxy: Proxy,
@@ -128,11 +129,17 @@ def test_credentials_that_are_given_are_used_alone(
     make: Make,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    profile: bool,
 ) -> None:
     given = Credentials(*(os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "another-token")
+    if profile:
+        text = "[mine]\naws_access_key_id=third-key\naws_secret_access_key=third-secret\n"
+        (tmp_path / "credentials").write_text(text)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        monkeypatch.setenv("AWS_PROFILE", "mine")
     before = dict(os.environ)
     datasets = Datasets.at(behind, given)
     large = make({"large": b"x" * ((8 << 20) + 1)})

@@ -16,7 +16,7 @@ _ATTEMPTS = 5
 _CONNECT, _READ = 10, 60  # seconds
 _KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 # each means that boto3 has more to look up than a key
-_PROFILE = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"}
+_NEEDS_SESSION = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"}
 
 
 class Clients:
@@ -109,7 +109,7 @@ class Clients:
         credentials = self._credentials or all(environment.get(name) for name in _KEY)
         return (
             not (credentials and self._location.endpoint)
-            or bool(_PROFILE & environment.keys())
+            or bool(_NEEDS_SESSION & environment.keys())
             or any(Path(file).expanduser().is_file() for file in files)
         )
 
