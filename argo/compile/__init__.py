@@ -4,7 +4,7 @@ checkouts that need no pod (inline_checkouts) → what each pod's containers do 
 template a job (pod) → the object (workflow) → its YAML (rendering). What a person typed stays data on the
 whole way (escaping).
 
-argo.compile.workflow has `build`. It is not handed on here: it imports Hera, which takes a second.
+argo.compile.workflow has `build`. This package does not import it: it imports Hera, which takes a second.
 """
 
 from argo.compile.cluster_config import ClusterConfig, Security

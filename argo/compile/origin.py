@@ -1,4 +1,4 @@
-"""Where a workflow file comes from: what the run's lineage and checkouts take it to be."""
+"""Where a workflow file comes from: the repository that its run's lineage and checkouts name."""
 
 import subprocess
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ class FileOrigin:
 def find_origin(workflow: Workflow, kind: Kind, url: str | None = None) -> FileOrigin:
     """The repository of the file, at its commit; for a template, which is for many pushes, at its branch.
 
-    `url` in place of the remote's, which clones write in several ways; empty, for any repository.
-    Without a repository that has a remote, the event that the file itself carries.
+    `url` replaces the remote's, which clones write in several ways; an empty one is for any repository.
+    Without a repository that has a remote, it is the event in the file itself.
     """
     path = workflow.path
     root = repository.find_root(path.parent) if path.is_file() else None
@@ -70,5 +70,5 @@ def _head(root: Path) -> str:
 def _is_pushed(folder: Path, commit: str) -> bool:
     """Whether a branch that the remote is known to have holds the commit."""
     words = ["git", "-C", str(folder), "branch", "--remotes", "--contains", commit]
-    found = subprocess.run(words, capture_output=True, check=False)
-    return found.returncode != 0 or bool(found.stdout.strip())
+    result = subprocess.run(words, capture_output=True, check=False)
+    return result.returncode != 0 or bool(result.stdout.strip())

@@ -1,4 +1,4 @@
-"""A job as a template: one pod, with textgen's own containers before and after the job's.
+"""A job as a template: one pod, with textgen's containers before and after the job's own.
 
 inputs | checkout    init container: folders, inputs, the script
 main                 the file's image; for git-checkout, s3-download and create-model, textgen's
@@ -37,7 +37,7 @@ from job.pod.spec import (
     Output,
 )
 
-IMAGE = "textgen:{version}"  # of textgen's own containers: job/ without torch
+IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
 SHARED = "shared"  # the volume for the legacy dialect's shared volumes
 
 # Where the Secret of the linked repository is, as files
@@ -47,8 +47,8 @@ GIT_SSH_COMMAND = (
 )
 _CLAIMS = {"storage": "/storage", "cache": "/cache"}
 
-# Of textgen's own containers
-_OWN_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi"})
+# Of textgen's containers
+_TEXTGEN_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi"})
 
 # What says that the node was lost, and not that the job failed. Of a pod that is deleted, Argo may see
 # first that its containers were told to end (SIGTERM); a job that ends so by itself has 64 from `commit`.
@@ -73,6 +73,8 @@ class WorkflowContext:
 
 @dataclass(frozen=True, slots=True)
 class _PodContainer:
+    """A container, before Hera has it as one of its kinds."""
+
     name: str
     image: str
     command: list[str] | None
@@ -84,7 +86,7 @@ class _PodContainer:
     termination_message_policy: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """The fields that Hera's kinds of containers share."""
+        """The fields that all those kinds have."""
         return {
             "name": self.name,
             "image": self.image,
@@ -104,21 +106,22 @@ def build_template(context: WorkflowContext, job: Job) -> m.Template:
     spec, variables = build_inputs_spec(context.inlined, context.parameters, job, context.textgen)
     clones = any(isinstance(step, CheckoutStep) for step in spec.steps.values())
     init: _PodContainer | None = None
-    scheduling = Scheduling(_OWN_RESOURCES)
+    scheduling = Scheduling(_TEXTGEN_RESOURCES)
     if isinstance(job.action, Container | Script):
-        own = build_main_container(job, job.action, context.cluster, position)
+        container = build_main_container(job, job.action, context.cluster, position)
         scheduling = schedule_job(context.workflow, job, context.cluster)
-        spec = replace(spec, files=own.files, main=own.stored_command)
+        spec = replace(spec, files=container.files, main=container.stored_command)
         if spec.steps or spec.folders or spec.files or spec.main:
             name = "checkout" if clones else "inputs"
-            init = _inputs_container(context, name, spec, {**variables, **own.variables}, clones=clones)
-        main = _main_container(context, job, own, scheduling)
+            variables = {**variables, **container.variables}
+            init = _inputs_container(context, name, spec, variables, clones=clones)
+        main = _main_container(context, job, container, scheduling)
     else:
         main = _inputs_container(context, "main", spec, variables, clones=clones)
     commit_spec, variables = _commit_spec(context, job)
     commit = _commit_container(context, commit_spec, variables) if commit_spec.outputs else None
-    for container in filter(None, (init, main, commit)):
-        _check_sizes(container, f"{position}: job {job.name!r}")
+    for pod_container in filter(None, (init, main, commit)):
+        _check_sizes(pod_container, f"{position}: job {job.name!r}")
     if not commit:
         main.mounts.extend(_shared_mounts(job))
     return m.Template(
@@ -177,11 +180,11 @@ def _inputs_container(
     if clones:
         variables = {**variables, "GIT_SSH_COMMAND": GIT_SSH_COMMAND}
         mounts.append(m.VolumeMount(name="git", mount_path=GIT_FOLDER, read_only=True))
-    return _own_container(context, name, "inputs", spec, variables, mounts)
+    return _textgen_container(context, name, "inputs", spec, variables, mounts)
 
 
 def _main_container(
-    context: WorkflowContext, job: Job, own: MainContainer, scheduling: Scheduling
+    context: WorkflowContext, job: Job, container: MainContainer, scheduling: Scheduling
 ) -> _PodContainer:
     dataset_mounts = [
         m.VolumeMount(name="inputs", mount_path=f"{INPUTS}/{each.name}", sub_path=each.name, read_only=True)
@@ -196,9 +199,15 @@ def _main_container(
         m.VolumeMount(name="shm", mount_path="/dev/shm"),  # noqa: S108
         *(m.VolumeMount(name=name, mount_path=_CLAIMS[name]) for name in context.cluster.claims),
     ]
-    security_context = main_security_context(context.cluster.security)
     return _PodContainer(
-        "main", own.image, own.command, own.args, own.env, scheduling.resources, security_context, mounts
+        "main",
+        container.image,
+        container.command,
+        container.args,
+        container.env,
+        scheduling.resources,
+        main_security_context(context.cluster.security),
+        mounts,
     )
 
 
@@ -215,10 +224,10 @@ def _commit_container(context: WorkflowContext, spec: CommitSpec, variables: Env
         _mount("outputs", read_only=True),
         m.VolumeMount(name="notes", mount_path=str(NOTES), read_only=True),
     ]
-    return _own_container(context, "commit", "commit", spec, variables, mounts)
+    return _textgen_container(context, "commit", "commit", spec, variables, mounts)
 
 
-def _own_container(
+def _textgen_container(
     context: WorkflowContext,
     name: str,
     command: str,
@@ -233,7 +242,7 @@ def _own_container(
         ["python3", "-m", "job", command],
         None,
         {SPEC: template_safe_json(spec.to_json()), **variables, **STORE_ENVIRONMENT},
-        _OWN_RESOURCES,
+        _TEXTGEN_RESOURCES,
         RESTRICTED_CONTEXT,
         mounts,
         "FallbackToLogsOnError",  # the node's message says what was wrong

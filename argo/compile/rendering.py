@@ -7,41 +7,43 @@ from typing import Any
 
 import yaml
 
-_FIRST = (
+from job.text import one_line
+
+_FIRST_KEYS = (
     *("apiVersion", "kind", "name", "generateName", "metadata", "spec"),
     *("entrypoint", "arguments", "templates", "initContainers", "container", "containerSet", "dag"),
     *("image", "command", "args", "env", "value"),
 )
-_UNMISTAKABLE = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]+(:[A-Za-z0-9_./-]+)?")
-_NOT_TEXT = {"yes", "no", "on", "off", "true", "false", "null"}
+_RANKS = {key: rank for rank, key in enumerate(_FIRST_KEYS)}
+_PLAIN_STYLE = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]+(:[A-Za-z0-9_./-]+)?")
+_YAML_1_1_WORDS = {"yes", "no", "on", "off", "true", "false", "null"}
 
 
 class _Dumper(yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper):  # type: ignore[misc]
-    """PyYAML's, with libyaml where that is built in."""
+    """PyYAML's, with libyaml where that is available."""
 
 
 def render(document: Mapping[str, Any], file: str) -> str:
     """The YAML text of an object that was compiled from `file`; the same object gives the same bytes."""
-    name = "".join(c if c.isprintable() else "?" for c in file)
-    text = yaml.dump(_ordered(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30)
-    return f"# Made by `textgen compile` from {name}: edit that file, not this one.\n{text}"
+    text = yaml.dump(_sort_keys(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30)
+    return f"# Made by `textgen compile` from {one_line(file)}: edit that file, not this one.\n{text}"
 
 
-def _ordered(value: Any) -> Any:
+def _sort_keys(value: Any) -> Any:
     if isinstance(value, Mapping):
-        keys = sorted(value, key=lambda key: (_FIRST.index(key) if key in _FIRST else len(_FIRST), key))
-        return {key: _ordered(value[key]) for key in keys}
-    return [_ordered(each) for each in value] if isinstance(value, list) else value
+        keys = sorted(value, key=lambda key: (_RANKS.get(key, len(_RANKS)), key))
+        return {key: _sort_keys(value[key]) for key in keys}
+    return [_sort_keys(each) for each in value] if isinstance(value, list) else value
 
 
-def _text(_: _Dumper, text: str) -> yaml.ScalarNode:
+def _represent_string(_: _Dumper, text: str) -> yaml.ScalarNode:
     if "\n" in text:
         style: str | None = "|"
-    elif _UNMISTAKABLE.fullmatch(text) and text.lower() not in _NOT_TEXT:
+    elif _PLAIN_STYLE.fullmatch(text) and text.lower() not in _YAML_1_1_WORDS:
         style = None
     else:
         style = '"'
     return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _represent_string)

@@ -119,8 +119,8 @@ class S3Step:
             "access-key": _to_json(self.access_key),
             "secret-access-key": _to_json(self.secret_access_key),
         }
-        place = {"url": self.url, "region": self.region, "endpoint": self.endpoint}
-        return {"s3": _without_none(place | keys)}
+        location = {"url": self.url, "region": self.region, "endpoint": self.endpoint}
+        return {"s3": _without_none(location | keys)}
 
 
 Step = CheckoutStep | DatasetStep | Parameter | OutputStep | S3Step

@@ -10,20 +10,20 @@ from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.workflow import build
 from argo.language import load
 
-Made = Mapping[str, Any]
+Spec = Mapping[str, Any]
+CompileSpec = Callable[..., Spec]
 
 
 @pytest.fixture
-def compiled(tmp_path: Path) -> Callable[..., Made]:
-    """Compile a text as the file flow.yaml; the spec of the Workflow."""
+def compile_spec(tmp_path: Path) -> CompileSpec:
+    """Compiles a text as the file flow.yaml; the spec of the Workflow."""
 
-    def compiled(text: str, cluster: ClusterConfig | None = None, **values: str) -> Made:
+    def compile_spec(text: str, cluster: ClusterConfig | None = None, **values: str) -> Spec:
         file = tmp_path / "flow.yaml"
         file.write_text(text, "utf-8")
         origin = FileOrigin("flow.yaml", "https://git.example/team/texts.git", "0" * 40)
-        spec: Made = build(load(file), Kind.WORKFLOW, cluster or ClusterConfig(), origin, values=values)[
-            "spec"
-        ]
+        document = build(load(file), Kind.WORKFLOW, cluster or ClusterConfig(), origin, values=values)
+        spec: Spec = document["spec"]
         return spec
 
-    return compiled
+    return compile_spec

@@ -35,26 +35,27 @@ def repository(tmp_path: Path) -> Path:
     return folder / "flow.yaml"
 
 
-def compile(*words: str) -> dict[str, object]:
-    found = CliRunner().invoke(command, list(words), catch_exceptions=False, standalone_mode=False)
-    made: dict[str, object] = yaml.safe_load(found.stdout)
-    return made
+def compile_document(*words: str) -> dict[str, object]:
+    """What `textgen compile` prints, read."""
+    result = CliRunner().invoke(command, list(words), catch_exceptions=False, standalone_mode=False)
+    document: dict[str, object] = yaml.safe_load(result.stdout)
+    return document
 
 
-def parameters(made: dict[str, object]) -> dict[str, str]:
-    spec = made["spec"]
+def parameters(document: dict[str, object]) -> dict[str, str]:
+    spec = document["spec"]
     assert isinstance(spec, dict)
     return {each["name"]: each["value"] for each in spec["arguments"]["parameters"]}
 
 
 def test_a_workflow_is_pinned_to_the_repositorys_commit(repository: Path) -> None:
-    made = compile(str(repository), "-p", "seed=7")
-    assert parameters(made) == {
+    document = compile_document(str(repository), "-p", "seed=7")
+    assert parameters(document) == {
         "seed": "7",
         "github-url": "https://git.example/team/texts.git",
         "github-ref": git(repository.parent, "rev-parse", "HEAD"),
     }
-    metadata = made["metadata"]
+    metadata = document["metadata"]
     assert isinstance(metadata, dict)
     assert metadata["annotations"]["textgen/file"] == ".gradient/workflows/flow.yaml"
 
@@ -69,12 +70,12 @@ def test_a_file_that_can_not_be_written_is_one_line(
 
 
 def test_a_template_follows_the_branch_of_its_trigger(repository: Path) -> None:
-    assert parameters(compile(str(repository), "--kind", "template"))["github-ref"] == "release"
+    assert parameters(compile_document(str(repository), "--kind", "template"))["github-ref"] == "release"
 
 
 def test_ci_names_the_push(repository: Path) -> None:
-    found = parameters(compile(str(repository), "-p", f"github-ref={'1' * 40}"))
-    assert found["github-ref"] == "1" * 40
+    document = compile_document(str(repository), "-p", f"github-ref={'1' * 40}")
+    assert parameters(document)["github-ref"] == "1" * 40
 
 
 def test_options_win_over_the_cluster_configuration(repository: Path, tmp_path: Path) -> None:
@@ -82,12 +83,12 @@ def test_options_win_over_the_cluster_configuration(repository: Path, tmp_path: 
     (tmp_path / "cluster.yaml").write_text(
         "registry: mirror.example\ninstances: more.yaml\nparameters: {seed: '3', other: x}\nscale: 0.5\n"
     )
-    given = ("--cluster", str(tmp_path / "cluster.yaml"))
-    made = str(compile(str(repository), *given, "--registry", "other.example"))
-    assert "other.example/python:3" in made
-    assert "'memory': '3Gi'" in made
-    assert parameters(compile(str(repository), *given))["seed"] == "3"
-    assert parameters(compile(str(repository), *given, "-p", "seed=4"))["seed"] == "4"
+    options = ("--cluster", str(tmp_path / "cluster.yaml"))
+    text = str(compile_document(str(repository), *options, "--registry", "other.example"))
+    assert "other.example/python:3" in text
+    assert "'memory': '3Gi'" in text
+    assert parameters(compile_document(str(repository), *options))["seed"] == "3"
+    assert parameters(compile_document(str(repository), *options, "-p", "seed=4"))["seed"] == "4"
 
 
 @pytest.mark.parametrize(
@@ -102,64 +103,64 @@ def test_options_win_over_the_cluster_configuration(repository: Path, tmp_path: 
         (("--cluster", "missing.yaml"), "missing.yaml: can't be read"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(repository: Path, words: tuple[str, ...], message: str) -> None:
+def test_what_is_wrong_is_one_line(repository: Path, words: tuple[str, ...], message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
-        compile(str(repository), *words)
+        compile_document(str(repository), *words)
     assert "\n" not in str(raised.value)
 
 
-def test_a_commit_that_the_remote_does_not_have_is_said(repository: Path) -> None:
+def test_a_commit_that_the_remote_lacks_is_a_warning(repository: Path) -> None:
     clone = "{uses: git-checkout@v1, outputs: {r: {type: volume}}, with: {url: context.event.github.url}}"
     repository.write_text(f"jobs:\n  clone: {clone}\n")
-    found = CliRunner().invoke(command, [str(repository)], catch_exceptions=False, standalone_mode=False)
-    assert "is on no branch of the remote, as far as is known here: push it first" in found.stderr
+    result = CliRunner().invoke(command, [str(repository)], catch_exceptions=False, standalone_mode=False)
+    assert "is on no branch of the remote, as far as is known here: push it first" in result.stderr
 
 
 def test_the_output_can_be_a_file(repository: Path, tmp_path: Path) -> None:
-    compile(str(repository), "-o", str(tmp_path / "made.yaml"))
-    assert yaml.safe_load((tmp_path / "made.yaml").read_text())["kind"] == "Workflow"
+    compile_document(str(repository), "-o", str(tmp_path / "run.yaml"))
+    assert yaml.safe_load((tmp_path / "run.yaml").read_text())["kind"] == "Workflow"
 
 
-def test_a_given_url_is_the_repositorys(repository: Path) -> None:
-    made = str(compile(str(repository), "-p", "github-url=https://mirror.example/team/others.git"))
-    assert "git.example" not in made
-    assert "'textgen/repository': 'others'" in made
+def test_a_url_on_the_command_line_is_the_repositorys(repository: Path) -> None:
+    text = str(compile_document(str(repository), "-p", "github-url=https://mirror.example/team/others.git"))
+    assert "git.example" not in text
+    assert "'textgen/repository': 'others'" in text
 
 
-def test_check_passes_what_was_just_made_in_any_clone(repository: Path, tmp_path: Path) -> None:
+def test_check_passes_in_any_clone(repository: Path, tmp_path: Path) -> None:
     words = (str(repository), "--kind", "template", "-p", "github-url=https://git.example/team/texts", "-o")
-    compile(*words, str(tmp_path / "made.yaml"))
+    compile_document(*words, str(tmp_path / "run.yaml"))
     git(repository.parent, "remote", "set-url", "origin", "git@git.example:team/texts.git")
-    assert checked(*words, str(tmp_path / "made.yaml")) == ("", None)
+    assert run_check(*words, str(tmp_path / "run.yaml")) == ("", None)
 
 
-def test_check_says_what_changed_and_how_to_make_it_anew(repository: Path, tmp_path: Path) -> None:
-    target = tmp_path / "it's made.yaml"
+def test_check_says_what_changed_and_how_to_compile_again(repository: Path, tmp_path: Path) -> None:
+    target = tmp_path / "it's run.yaml"
     words = (str(repository), "--kind", "template", "-o", str(target))
-    compile(*words)
+    compile_document(*words)
     before = target.read_text()
     repository.write_text(FLOW.replace('value: "1"', 'value: "2"'))
-    difference, message = checked(*words)
+    difference, message = run_check(*words)
     assert '\n-      value: "1"\n+      value: "2"\n' in difference
     assert target.read_text() == before
     assert message
     name, _, again = message.partition(" is stale: textgen compile ")
     assert name == str(target)
-    compile(*shlex.split(again))
-    assert checked(*words) == ("", None)
+    compile_document(*shlex.split(again))
+    assert run_check(*words) == ("", None)
 
 
-def test_a_file_that_was_never_made_is_stale(repository: Path, tmp_path: Path) -> None:
-    difference, message = checked(str(repository), "-o", str(tmp_path / "made.yaml"))
+def test_a_file_that_does_not_exist_is_stale(repository: Path, tmp_path: Path) -> None:
+    difference, message = run_check(str(repository), "-o", str(tmp_path / "run.yaml"))
     assert "+kind: Workflow" in difference
     assert message
 
 
-def checked(*words: str) -> tuple[str, str | None]:
+def run_check(*words: str) -> tuple[str, str | None]:
     """What `compile --check` prints, and its complaint."""
-    found = CliRunner().invoke(command, [*words, "--check"], standalone_mode=False)
-    if found.exception:
-        assert isinstance(found.exception, StaleError), found.exception
-        assert found.exception.exit_status == 1
-        return found.stdout, str(found.exception)
-    return found.stdout, None
+    result = CliRunner().invoke(command, [*words, "--check"], standalone_mode=False)
+    if result.exception:
+        assert isinstance(result.exception, StaleError), result.exception
+        assert result.exception.exit_status == 1
+        return result.stdout, str(result.exception)
+    return result.stdout, None

@@ -1,6 +1,5 @@
 """What Argo and Kubernetes can't hold is said at the job, before anything is submitted."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,7 @@ from argo.compile.names import label_value, resource_name
 from argo.compile.workflow import build
 from argo.language import load
 from job.errors import InputError
-from tests.compile.conftest import Made
-
-Compile = Callable[..., Made]
+from tests.compile.conftest import CompileSpec
 
 
 def jobs(*names: str, script: str = "true") -> str:
@@ -48,13 +45,13 @@ def jobs(*names: str, script: str = "true") -> str:
         ),
     ],
 )
-def test_it_says_where_and_what_to_do(text: str, message: str, compiled: Compile) -> None:
+def test_it_says_where_and_what_to_do(text: str, message: str, compile_spec: CompileSpec) -> None:
     with pytest.raises(InputError, match=message):
-        compiled(text)
+        compile_spec(text)
 
 
-def test_199_jobs_are_compiled(compiled: Compile) -> None:
-    assert len(compiled(jobs(*(f"j{n}" for n in range(199))))["templates"]) == 200
+def test_199_jobs_are_compiled(compile_spec: CompileSpec) -> None:
+    assert len(compile_spec(jobs(*(f"j{n}" for n in range(199))))["templates"]) == 200
 
 
 @pytest.mark.parametrize(
@@ -82,7 +79,7 @@ def test_the_cluster_configuration_is_checked(text: str, message: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("image", "found"),
+    ("image", "expected"),
     [
         ("python:3", "mirror.example/x/python:3"),
         ("team/python:3", "mirror.example/x/team/python:3"),
@@ -91,8 +88,8 @@ def test_the_cluster_configuration_is_checked(text: str, message: str, tmp_path:
         ("old:1", "new:2"),
     ],
 )
-def test_images_come_from_the_mirror_unless_they_name_a_registry(image: str, found: str) -> None:
-    assert ClusterConfig(registry="mirror.example/x/", images={"old:1": "new:2"}).image(image) == found
+def test_images_come_from_the_mirror_unless_they_name_a_registry(image: str, expected: str) -> None:
+    assert ClusterConfig(registry="mirror.example/x/", images={"old:1": "new:2"}).image(image) == expected
 
 
 def test_a_schedule_is_needed_for_cron(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -12,9 +11,7 @@ from argo.compile import ClusterConfig, Security
 from argo.instances import builtin_instances
 from job.errors import InputError
 from job.pod.spec import INPUTS, NOTES, OUTPUTS, VERSIONS, CheckoutStep, InputsSpec, Parameter, load_spec
-from tests.compile.conftest import Made
-
-Compile = Callable[..., Made]
+from tests.compile.conftest import CompileSpec, Spec
 
 JOB = """\
 jobs:
@@ -29,20 +26,18 @@ jobs:
 """
 
 
-def template(spec: Made, name: str = "run") -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in spec["templates"] if each["name"] == name)
-    return found
+def find_template(spec: Spec, name: str = "run") -> dict[str, Any]:
+    template: dict[str, Any] = next(each for each in spec["templates"] if each["name"] == name)
+    return template
 
 
-def containers(spec: Made) -> dict[str, dict[str, Any]]:
+def list_containers(spec: Spec) -> dict[str, dict[str, Any]]:
     """Every container of the spec, by name."""
-    found: dict[str, dict[str, Any]] = {}
+    containers: list[dict[str, Any]] = []
     for each in spec["templates"]:
-        all_of = [*each.get("initContainers", []), *each.get("containerSet", {}).get("containers", [])]
-        found |= {
-            one["name"]: one for one in [*all_of, *([each["container"]] if "container" in each else [])]
-        }
-    return found
+        containers += [*each.get("initContainers", []), *each.get("containerSet", {}).get("containers", [])]
+        containers += [each["container"]] if "container" in each else []
+    return {each["name"]: each for each in containers}
 
 
 def is_restricted(context: dict[str, Any]) -> bool:
@@ -54,45 +49,49 @@ def is_restricted(context: dict[str, Any]) -> bool:
     )
 
 
-def test_every_container_of_textgens_and_argos_is_restricted_under_baseline(compiled: Compile) -> None:
-    spec = compiled(JOB.replace("TYPE", "C4"))
-    found = containers(spec)
-    assert "securityContext" not in found["main"]
-    assert is_restricted(found["inputs"]["securityContext"])
-    assert is_restricted(found["commit"]["securityContext"])
+def test_every_container_of_textgens_and_argos_is_restricted_under_baseline(
+    compile_spec: CompileSpec,
+) -> None:
+    spec = compile_spec(JOB.replace("TYPE", "C4"))
+    containers = list_containers(spec)
+    assert "securityContext" not in containers["main"]
+    assert is_restricted(containers["inputs"]["securityContext"])
+    assert is_restricted(containers["commit"]["securityContext"])
     patch = json.loads(spec["podSpecPatch"])
     assert [each["name"] for each in (*patch["initContainers"], *patch["containers"])] == ["init", "wait"]
     assert all(is_restricted(e["securityContext"]) for e in (*patch["initContainers"], *patch["containers"]))
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
-def test_restricted_holds_for_the_whole_pod(compiled: Compile) -> None:
-    spec = compiled(JOB.replace("TYPE", "C4"), ClusterConfig(security=Security.RESTRICTED))
-    assert is_restricted(containers(spec)["main"]["securityContext"])
+def test_restricted_holds_for_the_whole_pod(compile_spec: CompileSpec) -> None:
+    spec = compile_spec(JOB.replace("TYPE", "C4"), ClusterConfig(security=Security.RESTRICTED))
+    assert is_restricted(list_containers(spec)["main"]["securityContext"])
     assert spec["securityContext"]["runAsNonRoot"] is True
 
 
-def test_a_jobs_own_container_has_no_token_and_no_credentials_of_the_store(compiled: Compile) -> None:
-    spec = compiled(JOB.replace("TYPE", "C4"))
+def test_a_jobs_own_container_has_no_token_and_no_credentials_of_the_store(compile_spec: CompileSpec) -> None:
+    spec = compile_spec(JOB.replace("TYPE", "C4"))
     assert spec["automountServiceAccountToken"] is False
-    names = {each["name"] for each in containers(spec)["main"]["env"]}
+    names = {each["name"] for each in list_containers(spec)["main"]["env"]}
     assert not names & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TEXTGEN_STORE"}
 
 
 @pytest.mark.parametrize("name", sorted(builtin_instances().names()))
-def test_every_instance_type_asks_for_less_than_its_machine(name: str, compiled: Compile) -> None:
-    found = template(compiled(JOB.replace("TYPE", name)))
-    main = found["containerSet"]["containers"][0]
+def test_every_instance_type_asks_for_less_than_its_machine(name: str, compile_spec: CompileSpec) -> None:
+    template = find_template(compile_spec(JOB.replace("TYPE", name)))
+    main = template["containerSet"]["containers"][0]
     row = builtin_instances().find(name)
     assert row is not None
     gpus = int(main["resources"]["limits"].get("nvidia.com/gpu", 0))
     assert gpus == row.gpus
-    assert ("nodeSelector" in found) == bool(gpus)
+    assert ("nodeSelector" in template) == bool(gpus)
     assert int(main["resources"]["requests"]["cpu"].removesuffix("m")) <= int(row.cpu) * 1000 * 4 / 5
 
 
-def test_scale_is_for_smaller_nodes(compiled: Compile) -> None:
-    main = containers(compiled(JOB.replace("TYPE", "C5"), ClusterConfig(scale=Fraction(1, 4))))["main"]
+def test_scale_is_for_smaller_nodes(compile_spec: CompileSpec) -> None:
+    main = list_containers(compile_spec(JOB.replace("TYPE", "C5"), ClusterConfig(scale=Fraction(1, 4))))[
+        "main"
+    ]
     assert main["resources"] == {
         "requests": {"cpu": "800m", "memory": "1638Mi"},
         "limits": {"memory": "2Gi"},
@@ -103,23 +102,26 @@ def test_scale_is_for_smaller_nodes(compiled: Compile) -> None:
     ("name", "larger"), [("C5", "C6"), ("V100", "A4000"), ("C10", None), ("H100x8", None)]
 )
 def test_a_pod_knows_its_instance_type_and_the_next_larger_one(
-    name: str, larger: str | None, compiled: Compile
+    name: str, larger: str | None, compile_spec: CompileSpec
 ) -> None:
-    annotations = template(compiled(JOB.replace("TYPE", name)))["metadata"]["annotations"]
+    annotations = find_template(compile_spec(JOB.replace("TYPE", name)))["metadata"]["annotations"]
     assert annotations["textgen/instance-type"] == name
     assert annotations.get("textgen/larger-instance-type") == larger
 
 
-def test_an_unknown_instance_type_says_where_and_the_nearest(compiled: Compile) -> None:
+def test_an_unknown_instance_type_says_where_and_the_nearest(compile_spec: CompileSpec) -> None:
     with pytest.raises(
         InputError, match=r"flow.yaml:2: job 'run': no instance type 'P4001'; did you mean 'P4000'"
     ):
-        compiled(JOB.replace("TYPE", "P4001"))
+        compile_spec(JOB.replace("TYPE", "P4001"))
 
 
 # What Argo says of an attempt, and whether there is another.
 ENDS = {
     "pod deleted": True,
+    'commit: Error (exit code 143): level=INFO msg="waiting for dependency"\nError: exit status 143': True,
+    'commit: Error (exit code 64): dependency "main" exited with non-zero code: 143': False,
+    "main: Error (exit code 3)": False,
     "main: Error (exit code 143): ": True,
     "Preempted in order to admit critical pod": True,
     "Pod was rejected: The node had condition: [DiskPressure]. ": True,
@@ -136,8 +138,8 @@ ENDS = {
 }
 
 
-def test_a_lost_node_is_retried_and_a_failed_script_is_not(compiled: Compile) -> None:
-    strategy = template(compiled(JOB.replace("TYPE", "C4")))["retryStrategy"]
+def test_a_lost_node_is_retried_and_a_failed_script_is_not(compile_spec: CompileSpec) -> None:
+    strategy = find_template(compile_spec(JOB.replace("TYPE", "C4")))["retryStrategy"]
     assert strategy["retryPolicy"] == "Always"
     lost = re.fullmatch(r"lastRetry.message matches '(.*)'", strategy["expression"])
     assert lost
@@ -145,8 +147,8 @@ def test_a_lost_node_is_retried_and_a_failed_script_is_not(compiled: Compile) ->
         assert bool(re.search(lost[1], message)) is again, message
 
 
-def test_a_checkout_costs_no_pod_if_jobs_take_its_volume(compiled: Compile) -> None:
-    spec = compiled("""\
+def test_a_checkout_costs_no_pod_if_jobs_take_its_volume(compile_spec: CompileSpec) -> None:
+    spec = compile_spec("""\
 jobs:
   before: {uses: script@v1, with: {image: a, script: "true"}}
   clone:
@@ -164,9 +166,9 @@ jobs:
     inputs: {code: clone.outputs.repo}
     with: {image: a, script: "true"}
 """)
-    tasks = {task["name"]: task.get("depends") for task in template(spec, "workflow")["dag"]["tasks"]}
+    tasks = {task["name"]: task.get("depends") for task in find_template(spec, "workflow")["dag"]["tasks"]}
     assert tasks == {"before": None, "unused": None, "use": "before"}
-    init = template(spec, "use")["initContainers"][0]
+    init = find_template(spec, "use")["initContainers"][0]
     assert init["name"] == "checkout"
     inputs = load_spec(InputsSpec, {each["name"]: each.get("value", "") for each in init["env"]})
     step = inputs.steps["/inputs/code"]
@@ -174,33 +176,12 @@ jobs:
     assert step.ref == Parameter("github-ref")
 
 
-def test_paths_are_those_of_the_image(compiled: Compile) -> None:
+def test_paths_are_those_of_the_image(compile_spec: CompileSpec) -> None:
     mounts = {
         each["mountPath"]
-        for each in containers(compiled(JOB.replace("TYPE", "C4")))["commit"]["volumeMounts"]
+        for each in list_containers(compile_spec(JOB.replace("TYPE", "C4")))["commit"]["volumeMounts"]
     }
     assert mounts == {str(INPUTS), str(OUTPUTS), str(NOTES)}
-    assert template(compiled(JOB.replace("TYPE", "C4")))["containerSet"]["volumeMounts"][0][
+    assert find_template(compile_spec(JOB.replace("TYPE", "C4")))["containerSet"]["volumeMounts"][0][
         "mountPath"
     ] == str(VERSIONS)
-
-
-@pytest.mark.parametrize(
-    ("message", "again"),
-    [
-        ("pod deleted", True),
-        (
-            'commit: Error (exit code 143): level=INFO msg="waiting for dependency"\nError: exit status 143',
-            True,
-        ),
-        ("main: Error (exit code 143)", True),
-        ("The node was low on resource: memory. Threshold quantity: 100Mi", True),
-        ('commit: Error (exit code 64): dependency "main" exited with non-zero code: 143', False),
-        ("main: Error (exit code 3)", False),
-        ("main: OOMKilled (exit code 137)", False),
-    ],
-)
-def test_a_lost_pod_is_distinguished_from_a_failure(message: str, again: bool, compiled: Compile) -> None:
-    strategy = compiled(JOB.replace("TYPE", "C4"))["templates"][1]["retryStrategy"]
-    pattern = strategy["expression"].removeprefix("lastRetry.message matches '").removesuffix("'")
-    assert bool(re.search(pattern, message)) is again

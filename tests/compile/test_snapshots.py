@@ -25,7 +25,7 @@ CLUSTER = ClusterConfig(
 )
 
 
-def compiled(
+def compile_text(
     workflow: Workflow,
     kind: Kind,
     cluster: ClusterConfig,
@@ -36,13 +36,13 @@ def compiled(
     return render(document, REPOSITORY.file)
 
 
-def check(name: str, made: str) -> None:
+def compare(name: str, text: str) -> None:
     """Compare with the snapshot, or write it."""
     file = Path(__file__).parent / "snapshots" / f"{name}.yaml"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         file.parent.mkdir(exist_ok=True)
-        file.write_text(made, "utf-8")
-    assert made == file.read_text("utf-8"), (
+        file.write_text(text, "utf-8")
+    assert text == file.read_text("utf-8"), (
         f"differs from {file.name}; UPDATE_SNAPSHOTS=1 pytest writes it anew"
     )
 
@@ -53,32 +53,33 @@ EXAMPLES = ["arguments", "checkout", "datasets", "download", "inputs", "legacy",
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_conformance_workflow_compiles_to_its_snapshot(name: str) -> None:
     workflow = load(ROOT / "tests/compile/conformance" / f"{name}.yaml")
-    check(name, compiled(workflow, Kind.WORKFLOW, ClusterConfig()))
+    compare(name, compile_text(workflow, Kind.WORKFLOW, ClusterConfig()))
 
 
 @pytest.mark.parametrize("kind", [Kind.WORKFLOW, Kind.TEMPLATE])
 def test_this_repositorys_workflow_compiles_to_its_snapshot(kind: Kind) -> None:
     workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
-    check(f"repository-{kind}", compiled(workflow, kind, ClusterConfig(security=Security.RESTRICTED)))
+    compare(f"repository-{kind}", compile_text(workflow, kind, ClusterConfig(security=Security.RESTRICTED)))
 
 
-def test_a_clusters_answers_compile_to_their_snapshot(tmp_path: Path) -> None:
+def test_a_cluster_configuration_compiles_to_its_snapshot(tmp_path: Path) -> None:
     file = tmp_path / "train.yaml"
     file.write_text(GPU, "utf-8")
-    check("gpu", compiled(load(file), Kind.WORKFLOW, CLUSTER))
+    compare("gpu", compile_text(load(file), Kind.WORKFLOW, CLUSTER))
 
 
 def test_a_schedule_compiles_to_its_snapshot() -> None:
     workflow = load(ROOT / ".gradient/workflows/nlp-text-generation.yaml")
-    check(
-        "cron", compiled(workflow, Kind.CRON, ClusterConfig(), values={"seed": "7"}, schedule="0 3 * * 1-5")
+    compare(
+        "cron",
+        compile_text(workflow, Kind.CRON, ClusterConfig(), values={"seed": "7"}, schedule="0 3 * * 1-5"),
     )
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
     def once() -> str:
         workflow = load(ROOT / "tests/compile/conformance/datasets.yaml")
-        return compiled(workflow, Kind.WORKFLOW, ClusterConfig())
+        return compile_text(workflow, Kind.WORKFLOW, ClusterConfig())
 
     assert once() == once()
 

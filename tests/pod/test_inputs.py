@@ -102,5 +102,5 @@ def test_a_start_script_gives_every_word_and_variable(tmp_path: Path) -> None:
     ]
     script = tmp_path / "main"
     script.write_text(main_script(MainCommand(tuple(words), {"with-dash": "a 'b' $(c)"})))
-    found = subprocess.run(["sh", str(script)], capture_output=True, check=True, text=True)
-    assert found.stdout == "['{{x}}', '', '$$'] a 'b' $(c)\n"
+    done = subprocess.run(["sh", str(script)], capture_output=True, check=True, text=True)
+    assert done.stdout == "['{{x}}', '', '$$'] a 'b' $(c)\n"

@@ -45,7 +45,7 @@ class Failing:
 
 
 @pytest.mark.parametrize(
-    ("step", "error", "kind", "told"),
+    ("step", "error", "kind", "message"),
     [
         ("start", PartialCredentialsError(provider="env", cred_var="x"), StoreError, "Partial credentials"),
         ("start", ValueError("Invalid endpoint: x"), InputError, "Invalid endpoint"),
@@ -54,17 +54,17 @@ class Failing:
         ("get", ClientError(ANSWER, "GetObject"), StoreError, "lack a right"),
     ],
 )
-def test_a_failure_is_told_with_the_url(
+def test_a_failure_names_the_url(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
     error: Exception,
     kind: type[TextgenError],
-    told: str,
+    message: str,
 ) -> None:
     failing = Failing(step, error)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: failing.at("start"))
-    with pytest.raises(kind, match=told) as raised:
+    with pytest.raises(kind, match=message) as raised:
         download(URL, tmp_path, (), region=None, endpoint=None)
     assert type(raised.value) is kind
     assert str(raised.value).startswith(f"{URL}: ")
