@@ -1,6 +1,5 @@
 """Where a workflow file comes from: the repository that its run's lineage and checkouts name."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,7 +55,7 @@ def checkout_warnings(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
     )
     if linked and not origin.url:
         yield "the file is in no repository with a remote: submit with -p github-url=URL -p github-ref=COMMIT"
-    elif linked and is_commit(origin.ref) and not _is_pushed(workflow.path.parent, origin.ref):
+    elif linked and is_commit(origin.ref) and not repository.is_pushed(workflow.path.parent, origin.ref):
         yield f"commit {origin.ref[:7]} is on no branch of the remote, as far as is known here: push it first"
 
 
@@ -65,10 +64,3 @@ def _head(root: Path) -> str:
         return repository.resolve_commit(root, "HEAD")
     except InputError:  # before the first commit
         return ""
-
-
-def _is_pushed(folder: Path, commit: str) -> bool:
-    """Whether a branch that the remote is known to have holds the commit."""
-    words = ["git", "-C", str(folder), "branch", "--remotes", "--contains", commit]
-    result = subprocess.run(words, capture_output=True, check=False)
-    return result.returncode != 0 or bool(result.stdout.strip())

@@ -13,7 +13,7 @@ FOLDER = ".gradient/workflows"
 
 _SUFFIXES = (".yaml", ".yml")
 _HEADS = "refs/heads/"
-_PRIVATE = f"set {PASSWORD} (in a cluster: the Secret {GIT}) to a token that may read it"
+_PRIVATE_HINT = f"set {PASSWORD} (in a cluster: the Secret {GIT}) to a token that may read it"
 
 
 def canonical_url(url: str, environ: Mapping[str, str]) -> str:
@@ -34,7 +34,7 @@ class RemoteRepository:
     def __init__(self, url: str, folder: Path, environ: Mapping[str, str], timeout: float) -> None:
         """Sends no request. Raises InputError if `url` is not the address of a repository."""
         self.url, env = url_and_env(url, environ)
-        self._git = Git(folder, env, timeout=timeout, private=_PRIVATE)
+        self._git = Git(folder, env, timeout=timeout, private_hint=_PRIVATE_HINT)
         self._git("init", "--quiet", "--bare", "--template=")
         self._git("remote", "add", "--", "origin", self.url)
 
@@ -59,7 +59,7 @@ class RemoteRepository:
             return {}
         specs = "".join(f"+{_HEADS}{branch}:{_HEADS}{branch}\n" for branch in names)
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--stdin")
-        self._git("fetch", f"--depth={depth}", "--filter=blob:none", *options, "origin", given=specs)
+        self._git("fetch", f"--depth={depth}", "--filter=blob:none", *options, "origin", stdin=specs)
         return {name: self._git("rev-parse", "--verify", f"{_HEADS}{name}^{{commit}}") for name in names}
 
     def list_commits(self, before: str, commit: str) -> list[str] | None:
@@ -83,8 +83,8 @@ class RemoteRepository:
 
     def _read_blob(self, blob: str) -> bytes:
         with tempfile.TemporaryFile() as file:
-            process = self._git.raw("cat-file", "blob", blob, into=file)
-            if process.returncode:
+            result = self._git.attempt_bytes("cat-file", "blob", blob, stdout=file)
+            if result.returncode:
                 raise CheckoutError(f"git can't read the blob {blob}")
             file.seek(0)
             return file.read(MAX_BYTES + 1)

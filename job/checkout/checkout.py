@@ -1,8 +1,7 @@
 """`python -m job checkout`: a git repository at one commit, in a folder.
 
-Shallow where the server gives a single commit, whole where it does not; with submodules, and with
-LFS files where git-lfs is installed. The user's own git configuration holds (`url.*.insteadOf`,
-certificates, ssh), but nothing that a repository or a URL brings is ever run.
+Shallow if the server gives a single commit, else whole; with submodules, and with LFS files if
+git-lfs is installed.
 """
 
 import json
@@ -15,8 +14,9 @@ import click
 
 from job.checkout.git import Git, is_commit, is_ref, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
+from job.text import quoted
 
-_LARGE = "git lfs install --local --skip-repo && git lfs pull"
+_LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 
 
 @click.command("checkout")
@@ -36,54 +36,55 @@ def command(url: str, ref: str, target: Path, result: Path | None) -> None:
 def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]) -> str:
     """Fill the empty or new folder `target`; the commit's id.
 
-    Raises InputError for a URL or ref that git should not see, CheckoutError where git can't fetch.
+    Raises InputError for a URL or ref that git should not see, CheckoutError if git can't fetch.
     """
-    bare, env = url_and_env(url, environ)
+    clean_url, env = url_and_env(url, environ)
     if ref and not is_ref(ref):
-        raise InputError(f"{ref!r} is not the name of a branch, tag or commit")
+        raise InputError(f"{quoted(ref)} is not the name of a branch, tag or commit")
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
-        raise CheckoutError(f"{target}: is not an empty folder; give the checkout a folder of its own")
+        raise CheckoutError(f"{target}: not an empty folder; give the checkout a folder of its own")
     target.mkdir(parents=True, exist_ok=True)
-    repository = Git(target, env)
-    repository("init", "--quiet")
-    repository("remote", "add", "--", "origin", bare)
-    commit = _fetch(repository, ref)
-    repository("checkout", "--quiet", "--detach", "--force", commit)
+    git = Git(target, env)
+    git("init", "--quiet")
+    git("remote", "add", "--", "origin", clean_url)
+    commit = _fetch(git, ref)
+    git("checkout", "--quiet", "--detach", "--force", commit)
     if (target / ".gitmodules").exists():
-        _submodules(repository)
-    _large_files(repository)
+        _fetch_submodules(git)
+    _fetch_lfs_files(git)
     return commit
 
 
-def _fetch(repository: Git, ref: str | None) -> str:
-    shallow = repository.attempt("fetch", "--quiet", "--depth=1", "--no-tags", "origin", ref or "HEAD")
+def _fetch(git: Git, ref: str | None) -> str:
+    """Fetch the commit that `ref` names; its id."""
+    shallow = git.attempt("fetch", "--quiet", "--depth=1", "--no-tags", "origin", ref or "HEAD")
     if shallow.returncode == 0:
-        return repository("rev-parse", "--verify", "FETCH_HEAD^{commit}")
+        return git("rev-parse", "--verify", "FETCH_HEAD^{commit}")
     # an abbreviated commit, or a server that gives branches and tags only
-    whole = repository.attempt("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    whole = git.attempt("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
     if whole.returncode:
-        raise repository.error(whole)
+        raise git.build_error(whole)
     for name in (f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref or "HEAD"):
-        found = repository.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        if found.returncode == 0:
-            return found.stdout.strip()
+        parsed = git.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if parsed.returncode == 0:
+            return parsed.stdout.strip()
     kind = "commit" if ref and is_commit(ref) else "branch, tag or commit"
     raise CheckoutError(f"the repository has no {kind} {ref or 'HEAD'}; check `ref`")
 
 
-def _submodules(repository: Git) -> None:
+def _fetch_submodules(git: Git) -> None:
     update = ("submodule", "--quiet", "update", "--init", "--recursive")
-    if repository.attempt(*update, "--depth=1").returncode:
-        repository(*update)  # the commit is no branch's newest
+    if git.attempt(*update, "--depth=1").returncode:
+        git(*update)  # the commit is not the newest of a branch
 
 
-def _large_files(repository: Git) -> None:
-    where = ("--recurse-submodules", "--fixed-strings", "filter=lfs", "--", "*.gitattributes")
-    if repository.attempt("grep", "--quiet", *where).returncode:
+def _fetch_lfs_files(git: Git) -> None:
+    attributes = ("--recurse-submodules", "--fixed-strings", "filter=lfs", "--", "*.gitattributes")
+    if git.attempt("grep", "--quiet", *attributes).returncode:
         return
     if not shutil.which("git-lfs"):
         click.echo("git-lfs is not installed: the repository's large files stay pointers")
         return
-    repository("lfs", "install", "--local", "--skip-repo")  # which is its hooks
-    repository("lfs", "pull")
-    repository("submodule", "--quiet", "foreach", "--recursive", _LARGE)
+    git("lfs", "install", "--local", "--skip-repo")  # --skip-repo: without its hooks
+    git("lfs", "pull")
+    git("submodule", "--quiet", "foreach", "--recursive", _LFS_IN_SUBMODULE)

@@ -1,16 +1,17 @@
-"""git as we run it: what a URL, a ref or a repository brings is data, and nothing of it is run.
+"""git: what may be a URL, a ref or a commit, and how commands run.
 
-The user's own git configuration holds (`url.*.insteadOf`, certificates, ssh).
+What a URL, a ref or a repository brings is data: nothing of it is run. The user's own git configuration
+holds (`url.*.insteadOf`, certificates, ssh).
 """
 
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from job.errors import CheckoutError, InputError
@@ -32,59 +33,67 @@ _SCP = re.compile(
 # What `git check-ref-format` refuses, and what `git fetch` takes for an option or a refspec.
 _NOT_IN_REF = re.compile(r"^[-+/.]|[/.]$|\.\.|//|/\.|@\{|\.lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-_PRIVATE = re.compile(r"^(?:(https?://)[^/]*|([a-z][a-z0-9+.-]*://)[^/:]*:[^/]*)@", re.IGNORECASE)
-# git asks it for one host only; the values stay in the environment.
+_USERINFO = re.compile(r"^(?:(https?://)[^/]*|([a-z][a-z0-9+.-]*://)[^/:]*:[^/]*)@", re.IGNORECASE)
+# A credential helper, which git asks for one host only; the values stay in the environment.
 _HELPER = (
     f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
 )
-_TOKEN = "give `password: secret:NAME`, a token that may read it"  # noqa: S105
+_PRIVATE_HINT = "give `password: secret:NAME`, a token that may read it"
 
 
 class Git:
-    """git in one folder. A command that takes over `timeout` seconds is ended; `private` is what to do
-    where a private repository asks for a password."""
+    """git in one folder. A command that takes over `timeout` seconds is killed; `private_hint` is what
+    to do when a private repository asks for a password."""
 
     def __init__(
-        self, folder: Path, env: Mapping[str, str], *, timeout: float | None = None, private: str = _TOKEN
+        self,
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        timeout: float | None = None,
+        private_hint: str = _PRIVATE_HINT,
     ) -> None:
         self._folder = folder
         self._env = env
         self._timeout = timeout
-        self._private = private
+        self._private_hint = private_hint
 
-    def __call__(self, *words: str, given: str | None = None) -> str:
-        """What a command prints. Raises CheckoutError with git's reason."""
-        found = self.attempt(*words, given=given)
-        if found.returncode:
-            raise self.error(found)
-        return found.stdout.strip()
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """What a command prints, stripped. Raises CheckoutError with git's reason."""
+        result = self.attempt(*words, stdin=stdin)
+        if result.returncode:
+            raise self.build_error(result)
+        return result.stdout.strip()
 
-    def attempt(self, *words: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":
-        """The command's end, whatever it was; `given` is its standard input."""
-        found = self.raw(*words, given=given.encode("utf-8", "surrogateescape") if given else None)
-        texts = [part.decode("utf-8", "replace") for part in (found.stdout, found.stderr)]
-        return subprocess.CompletedProcess(found.args, found.returncode, *texts)
+    def attempt(self, *words: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """The result of a command, also of one that fails."""
+        result = self.attempt_bytes(*words, stdin=stdin.encode("utf-8", "surrogateescape") if stdin else None)
+        texts = [output.decode("utf-8", "replace") for output in (result.stdout, result.stderr)]
+        return subprocess.CompletedProcess(result.args, result.returncode, *texts)
 
-    def raw(
-        self, *words: str, given: bytes | None = None, into: Any = subprocess.PIPE
+    def attempt_bytes(
+        self, *words: str, stdin: bytes | None = None, stdout: int | IO[bytes] = subprocess.PIPE
     ) -> "subprocess.CompletedProcess[bytes]":
-        """As `attempt`, with what is printed as it is; or in the file `into`."""
+        """As `attempt`, without decoding; what is printed goes to the file `stdout`, if there is one.
+
+        Raises InputError if git is not installed, CheckoutError if it takes too long.
+        """
         argv = ["git", "-C", str(self._folder), *words]
         try:
             process = subprocess.Popen(
                 argv,
                 env=self._env,
-                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
-                stdout=into,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=stdout,
                 stderr=subprocess.PIPE,
-                # what git starts for a transport goes with it
+                # a group of its own: what git starts for a transport is killed with it
                 start_new_session=self._timeout is not None,
             )
         except FileNotFoundError as error:
-            raise CheckoutError("git is not installed") from error
+            raise InputError("git is not installed; install it and try again") from error
         with process:
             try:
-                out, err = process.communicate(given, self._timeout)
+                out, err = process.communicate(stdin, self._timeout)
             except subprocess.TimeoutExpired:
                 _kill(process)
                 raise CheckoutError(f"git has not answered for {self._timeout:g} s") from None
@@ -93,9 +102,9 @@ class Git:
                 raise
         return subprocess.CompletedProcess(argv, process.returncode, out or b"", err)
 
-    def error(self, found: "subprocess.CompletedProcess[str]") -> CheckoutError:
+    def build_error(self, result: "subprocess.CompletedProcess[str]") -> CheckoutError:
         """Why a command failed."""
-        return CheckoutError(_reason(found.stderr, self._private))
+        return CheckoutError(_find_reason(result.stderr, self._private_hint))
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -146,8 +155,8 @@ def parse_scp(url: str) -> tuple[str, str] | None:
 
 
 def redact_url(url: str) -> str:
-    """The address without what may be a secret: the user of a web address, a password of any."""
-    return _PRIVATE.sub(lambda found: found[1] or found[2], url)
+    """The URL without what may be a secret: the user of an http(s) URL, and any password."""
+    return _USERINFO.sub(lambda match: match[1] or match[2], url)
 
 
 def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -157,50 +166,56 @@ def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, st
     """
     if not is_url(url):
         raise InputError(f"{quoted(redact_url(url))} is not an https, ssh, git or file URL or a path")
-    env = {**environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "LC_ALL": "C"}
+    env = {**environ, "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GIT_LFS_SKIP_SMUDGE": "1"}
     env.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
-    env["GIT_LFS_SKIP_SMUDGE"] = "1"
-    config = [("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("protocol.allow", "never")]
-    config += [(f"protocol.{scheme}.allow", "always") for scheme in _SCHEMES[:3]]
     if is_path(url):
         url = Path(url).resolve().as_uri()
     scheme, separator, rest = url.partition("://")
     url = f"{scheme.lower()}{separator}{rest}" if separator else url
     parts = urlsplit(url)
+    config = [("protocol.allow", "never")]
+    config += [(f"protocol.{scheme}.allow", "always") for scheme in _SCHEMES[:3]]
     # a repository's submodules may be folders of this machine only if it is one itself
     config.append(("protocol.file.allow", "always" if parts.scheme == "file" else "user"))
     if parts.scheme == "https":
-        url = _bare(parts)
+        url = _without_userinfo(parts)
         env.setdefault(USERNAME, unquote(parts.username or "") or "x-access-token")
         if parts.password:
             env.setdefault(PASSWORD, unquote(parts.password))
         if env.get(PASSWORD):
-            host = urlsplit(url)
-            config += [("credential.helper", ""), (f"credential.https://{host.netloc}.helper", _HELPER)]
-    return url, {**env, **_as_environment(config, environ)}
+            origin = f"https://{urlsplit(url).netloc}"
+            config += [("credential.helper", ""), (f"credential.{origin}.helper", _HELPER)]
+    return url, build_env(env, config)
 
 
-def _bare(parts: SplitResult) -> str:
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _as_environment(config: list[tuple[str, str]], environ: Mapping[str, str]) -> dict[str, str]:
-    """As git reads configuration from the environment, after what is there already."""
-    start = int(environ.get("GIT_CONFIG_COUNT") or 0)
-    env = {"GIT_CONFIG_COUNT": str(start + len(config))}
-    for number, (key, value) in enumerate(config, start):
+def build_env(environ: Mapping[str, str], config: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """An environment for git in which it asks for nothing and runs no hook; `config` is more of its
+    configuration."""
+    entries = [("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), *config]
+    start = int(environ.get("GIT_CONFIG_COUNT") or 0)  # after what is there already
+    env = {
+        **environ,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+        "GIT_CONFIG_COUNT": str(start + len(entries)),
+    }
+    for number, (key, value) in enumerate(entries, start):
         env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return env
 
 
-def _reason(text: str, private: str) -> str:
-    """The line of git's that says what is wrong, and what to do about the commonest."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["git failed"]
-    told = (n for n, line in enumerate(lines) if line.startswith(("fatal:", "error:", "ERROR:")))
-    number = next(told, len(lines) - 1)
+def _without_userinfo(parts: SplitResult) -> str:
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _find_reason(stderr: str, private_hint: str) -> str:
+    """The line of git's that says what is wrong, and what to do about the most frequent ones."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["git failed"]
+    errors = (n for n, line in enumerate(lines) if line.startswith(("fatal:", "error:", "ERROR:")))
+    number = next(errors, len(lines) - 1)
     reason = lines[number].removeprefix("fatal: ")
-    if number and reason.startswith("Could not read from remote"):  # ssh said why before
+    if number and reason.startswith("Could not read from remote"):  # the line before is ssh's reason
         return f"{lines[number - 1]} ssh needs a key that may read it, and its host in known_hosts"
     if "could not read Username" in reason or "Authentication failed" in reason:
-        return f"{reason}; for a private repository {private}"
+        return f"{reason}; for a private repository {private_hint}"
     return reason
