@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,16 @@ from argo.compile import ClusterConfig, FileOrigin, Kind, Security, render
 from argo.compile.workflow import build
 from argo.language import check
 from tests.cluster.kubernetes import kubectl
+from tests.workflow_files import workflow_files
 
 pytestmark = pytest.mark.cluster
-
-ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus"
-
-
-def files() -> Iterator[Path]:
-    yield from sorted((ROOT / "tests/compile/conformance").glob("*.yaml"))
-    yield from sorted((ROOT / ".gradient/workflows").glob("*.yaml"))
-    yield from sorted(CORPUS.glob("*.y*ml"))
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every file that has no errors, compiled; real files too, where they are."""
+    """A folder with every workflow file that has no errors, compiled."""
     folder = tmp_path_factory.mktemp("compiled")
-    for number, file in enumerate(files()):
+    for number, file in enumerate(workflow_files()):
         workflow = check(file).workflow
         if workflow is not None:
             for kind in (Kind.WORKFLOW, Kind.TEMPLATE):

@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.model]
 WORKFLOW = ".gradient/workflows/nlp-text-generation.yaml"
 
 
-@pytest.mark.skipif(not FILE.is_file(), reason="the tutorial's file is not here")
 def test_the_tutorial_makes_the_version_that_this_machine_makes(
     baseline: Namespace, served: tuple[Path, str], tmp_path: Path
 ) -> None:

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from argo.language import CheckResult, Severity, check
+from tests.workflow_files import ROOT, workflow_files
 
-_ROOT = Path(__file__).parents[2]
-_EXAMPLES = re.findall(r"```yaml\n(.*?)```", (_ROOT / "docs" / "lint.md").read_text("utf-8"), re.DOTALL)
-_CORPUS = sorted((_ROOT.parent / "shared" / "corpus").glob("*.yaml"))
-_TEXTS = _EXAMPLES + [path.read_text("utf-8") for path in _CORPUS]
+_EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "lint.md").read_text("utf-8"), re.DOTALL)
+_TEXTS = _EXAMPLES + [file.read_text("utf-8") for file in workflow_files()]
 _COUNT = int(os.environ.get("TEXTGEN_MUTATIONS", "500"))
 
 _SNIPPETS = (

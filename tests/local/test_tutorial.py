@@ -10,7 +10,6 @@ from tests.tutorial import FILE, SCRIPT, hub
 
 
 @pytest.mark.model
-@pytest.mark.skipif(not FILE.is_file(), reason="the tutorial's file is not here")
 def test_the_tutorials_workflow_runs_unmodified(repository: Repository, tmp_path: Path) -> None:
     environment = hub(tmp_path / "hub")
     before = sorted((tmp_path / "hub").rglob("*"))
