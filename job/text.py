@@ -47,6 +47,6 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def visible(text: str) -> str:
-    """`text` on a terminal: each control character as a mark in its place."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+def visible(text: str, *, keep: str = "") -> str:
+    """`text` on a terminal: each control character, except those in `keep`, as a mark in its place."""
+    return "".join(c if c.isprintable() or c in keep else "�" for c in text)

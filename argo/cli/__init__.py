@@ -10,19 +10,19 @@ from job import command
 COMMANDS = {
     "run": ("argo.cli.run", "Run a workflow file on this machine."),
     "submit": ("argo.cli.submit", "Run a workflow file on a cluster."),
-    "watch": ("argo.cli.watch", "Follow a run on a cluster to its end."),
+    "watch": ("argo.cli.watch", "Follow a run until it completes."),
     "list": ("argo.cli.list", "List runs."),
     "get": ("argo.cli.get", "Show a run and its jobs."),
-    "logs": ("argo.cli.logs", "Print the logs of a run or of one of its jobs."),
+    "logs": ("argo.cli.logs", "Print the logs of a run or of one job."),
     "stop": ("argo.cli.stop", "Stop a run on a cluster."),
-    "retry": ("argo.cli.retry", "Run the failed jobs of a run on a cluster again."),
-    "trigger": ("argo.cli.trigger", "Run workflow files when their branches are pushed to."),
-    "secret": ("argo.cli.secret", "Set, list and delete the secrets of workflows on a cluster."),
-    "generate": ("argo.cli.generate", "Generate text: python -m job generate."),
-    "dataset": ("argo.cli.dataset", "List datasets, their versions and files."),
-    "compile": ("argo.cli.compile", "Print a workflow file as plain Argo YAML."),
+    "retry": ("argo.cli.retry", "Retry the failed jobs of a run on a cluster."),
+    "trigger": ("argo.cli.trigger", "Run workflow files on pushes to their branches."),
+    "secret": ("argo.cli.secret", "Set, list and delete secrets on a cluster."),
+    "generate": ("argo.cli.generate", "Generate text (python -m job generate)."),
+    "dataset": ("argo.cli.dataset", "Create, list and fetch versions of datasets."),
+    "compile": ("argo.cli.compile", "Compile a workflow file to plain Argo YAML."),
     "lint": ("argo.cli.lint", "Check workflow files."),
-    "init": ("argo.cli.init", "Put a working workflow file into a repository."),
+    "init": ("argo.cli.init", "Add a working workflow file to a repository."),
 }
 
 
@@ -43,9 +43,9 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     callback=_version,
     help="Print the version and exit.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback if a command fails.")
 def textgen(debug: bool) -> None:
-    """Run Gradient workflows on this machine, and see what they made."""
+    """Run Gradient workflows on this machine or on a cluster, and see their results."""
 
 
 def main(argv: list[str] | None = None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What the commands that talk to a cluster share: which one, and whether a run is there or here."""
+"""What the commands on a cluster share: which cluster, and whether a run is there or on this machine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,45 +14,40 @@ from job.errors import UnknownReferenceError
 if TYPE_CHECKING:
     from argo.cluster.api import Api
 
-__all__ = ["cluster_options", "find_run", "is_configured", "open_cluster"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def cluster_options(command: F) -> F:
     """`--context` and `--namespace`, as kubectl has them."""
-    command = click.option("--context", help="A context of the kubeconfig in place of its current one.")(
-        command
-    )
-    return click.option("-n", "--namespace", help="A namespace of the cluster in place of the context's.")(
-        command
-    )
+    context = click.option("--context", help="Kubeconfig context (default: the current context).")
+    namespace = click.option("-n", "--namespace", help="Namespace (default: the context's namespace).")
+    return namespace(context(command))
 
 
-def open_cluster(context: str | None, namespace: str | None) -> "Api":
-    """The cluster, as kubectl would find it."""
-    return connect(context, namespace)
+cluster_file_option = click.option(
+    "--cluster", type=click.Path(path_type=Path), help="Cluster configuration file."
+)
 
 
 def find_run(name: str, context: str | None, namespace: str | None) -> "Path | Api":
-    """The folder of a run of this machine, or the cluster that a run of that name must be on.
+    """The folder of a run of this machine, or the cluster that has the run.
 
-    A run that `.textgen` knows is here unless a cluster is named. Raises UnknownReferenceError where it
-    is neither here nor there.
+    A run in `.textgen` is one of this machine, unless a cluster is named. Raises UnknownReferenceError if
+    neither has the run.
     """
     if context or namespace:
-        return open_cluster(context, namespace)
+        return connect(context, namespace)
     folder = Project.find(Path.cwd()).runs
     try:
         return run_folder.find(folder, name)
-    except UnknownReferenceError as here:
+    except UnknownReferenceError as local_error:
         if not is_configured():
             raise
         from argo.cluster.follow import get_workflow
 
-        api = open_cluster(None, None)
+        api = connect()
         try:
             get_workflow(api, name)
-        except UnknownReferenceError as there:
-            raise UnknownReferenceError(f"{here}; {there}") from None
+        except UnknownReferenceError as cluster_error:
+            raise UnknownReferenceError(f"{local_error}; {cluster_error}") from None
         return api

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import click
 
-from argo.cli.findings import print_warnings
-from argo.cli.parameters import parameters_option, parse_pairs
+from argo.cli.workflow_file import parameters_option, parse_pairs, print_warnings
 from argo.object_names import GITHUB_URL
 from job.errors import InputError, StaleError
 
 
 class _Command(click.Command):
-    """One that keeps its words as they were typed, to say them again."""
+    """A command that keeps its arguments as they were typed, to repeat them in a message."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[__name__] = list(args)
@@ -26,33 +25,37 @@ class _Command(click.Command):
     type=click.Choice(["workflow", "template", "cron"]),
     default="workflow",
     show_default=True,
-    help="A Workflow to submit, a WorkflowTemplate to apply, or a CronWorkflow that refers to that.",
+    help="Kind of object; a CronWorkflow refers to the WorkflowTemplate of the same file.",
 )
-@click.option("--schedule", help="When a CronWorkflow runs: minute, hour, day, month, weekday.")
+@click.option("--schedule", help="Cron schedule: minute, hour, day of month, month, day of week.")
 @parameters_option
 @click.option(
     "--cluster",
     type=click.Path(path_type=Path),
-    help="Cluster configuration file: all of the options below, and more.",
+    help="Cluster configuration file. The options below override it.",
 )
-@click.option("--instances", type=click.Path(path_type=Path), help="Instance types over the package's.")
-@click.option("--scale", help="The share of each instance type to ask for, for smaller nodes: 0.5, say.")
-@click.option("--registry", metavar="HOST/PATH", help="A mirror: where images without a registry are.")
+@click.option(
+    "--instances", type=click.Path(path_type=Path), help="Instance types file; overrides the built-in types."
+)
+@click.option("--scale", help="Fraction of each instance type to request, for smaller nodes (0.5).")
+@click.option("--registry", metavar="HOST/PATH", help="Registry of the images that name none.")
 @click.option(
     "--image",
     "images",
     multiple=True,
     metavar="NAME=IMAGE",
     callback=parse_pairs,
-    help="Another image for NAME.",
+    help="Use IMAGE in place of the image NAME.",
 )
 @click.option(
     "--security",
     type=click.Choice(["baseline", "restricted"]),
-    help="Whether a job's own container keeps its image's user, or passes Pod Security 'restricted' too.",
+    help="Pod Security Standard of a job's own container; baseline keeps its image's user.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file in place of the output.")
-@click.option("--check", "checking", is_flag=True, help="Write nothing: fail where the file of -o is stale.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write to this file, not to the standard output."
+)
+@click.option("--check", "checking", is_flag=True, help="Write nothing; fail if the file of -o is stale.")
 @click.pass_context
 def command(  # noqa: PLR0917
     ctx: click.Context,
@@ -69,20 +72,18 @@ def command(  # noqa: PLR0917
     output: Path | None,
     checking: bool,
 ) -> None:
-    """Print FILE as a Workflow for `argo submit` and `kubectl create`, or a template for `kubectl apply`."""
+    """Compile FILE to Argo YAML: a Workflow to create, or a template or CronWorkflow to apply."""
     from argo.compile import Kind, Security, render
     from argo.compile.cluster_config import load_cluster_config, parse_scale
     from argo.compile.origin import checkout_warnings, find_origin
     from argo.compile.workflow import build
     from argo.instances import load_instances
-    from argo.language import WorkflowError, check
+    from argo.language import check
 
     if checking and output is None:
         raise InputError("--check compares with a file: name it with -o")
     checked = check(file)
-    workflow = checked.workflow
-    if workflow is None:
-        raise WorkflowError(checked.diagnostics)
+    workflow = checked.require_workflow()
     config = load_cluster_config(cluster)
     options: dict[str, object] = {"images": {**config.images, **images}}
     if instances:
@@ -99,32 +100,32 @@ def command(  # noqa: PLR0917
     config = config.model_copy(update=options)
     origin = find_origin(workflow, Kind(kind), parameters.get(GITHUB_URL))
     document = build(workflow, Kind(kind), config, origin, values=parameters, schedule=schedule)
-    made = render(document, origin.file)
+    text = render(document, origin.file)
     print_warnings(checked.diagnostics)
     if GITHUB_URL not in parameters:
         for warning in checkout_warnings(workflow, origin):
             click.echo(f"textgen: {warning}", err=True)
     if output and checking:
-        _compare(output, made, ctx.meta[__name__])
+        _compare(output, text, ctx.meta[__name__])
     elif output:
-        output.write_text(made, "utf-8")
+        output.write_text(text, "utf-8")
     else:
-        click.echo(made, nl=False)
+        click.echo(text, nl=False)
 
 
-def _compare(committed: Path, made: str, words: list[str]) -> None:
-    """Raises StaleError where the file is not what is made now, with the difference on the output."""
+def _compare(committed: Path, compiled: str, args: list[str]) -> None:
+    """Print how the file differs from what is compiled now. Raises StaleError if it does."""
     from difflib import unified_diff
 
     try:
-        found = committed.read_text("utf-8")
+        text = committed.read_text("utf-8")
     except FileNotFoundError:
-        found = ""
+        text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{committed}: can't be read: {error}") from error
-    if found == made:
+    if text == compiled:
         return
-    lines = (found.splitlines(keepends=True), made.splitlines(keepends=True))
+    lines = (text.splitlines(keepends=True), compiled.splitlines(keepends=True))
     click.echo("".join(unified_diff(*lines, f"{committed} (committed)", f"{committed} (compiled)")), nl=False)
-    again = shlex.join(["textgen", "compile", *(word for word in words if word != "--check")])
-    raise StaleError(f"{committed} is stale: {again}")
+    update = shlex.join(["textgen", "compile", *(arg for arg in args if arg != "--check")])
+    raise StaleError(f"{committed} is stale: {update}")

@@ -1,4 +1,4 @@
-"""`textgen generate`: the job's own command, in a Python that has torch."""
+"""`textgen generate`: the command of `job`, in a Python process of its own."""
 
 import os
 import sys
@@ -14,5 +14,5 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Generate text: `python -m job generate` with the same arguments."""
-    # -P: a folder `job` of the repository one stands in is not taken for ours.
+    # -P: a folder `job` in the current directory is not taken for textgen's.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "job", "generate", *arguments])  # noqa: S606

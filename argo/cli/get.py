@@ -15,13 +15,16 @@ from argo.runs import JobRecord, RunRecord
 if TYPE_CHECKING:
     from argo.cluster.api import Api
 
-_Row = tuple[str, JobRecord]
-_JOBS: tuple[tuple[str, Callable[[_Row], str]], ...] = (
-    ("JOB", lambda row: row[0]),
-    ("STATUS", lambda row: row[1].phase),
-    ("DURATION", lambda row: format_duration(row[1]) or "<none>"),
-    ("OUTPUTS", lambda row: ",".join(f"{k}={v}" for k, v in row[1].outputs.items()) or "<none>"),
-    ("MESSAGE", lambda row: row[1].message),
+_NamedJob = tuple[str, JobRecord]
+_COLUMNS: tuple[tuple[str, Callable[[_NamedJob], str]], ...] = (
+    ("JOB", lambda job: job[0]),
+    ("STATUS", lambda job: job[1].phase),
+    ("DURATION", lambda job: format_duration(job[1]) or "<none>"),
+    (
+        "OUTPUTS",
+        lambda job: ",".join(f"{name}={value}" for name, value in job[1].outputs.items()) or "<none>",
+    ),
+    ("MESSAGE", lambda job: job[1].message),
 )
 
 
@@ -31,31 +34,30 @@ _JOBS: tuple[tuple[str, Callable[[_Row], str]], ...] = (
 @cluster_options
 def command(name: str, output: str | None, context: str | None, namespace: str | None) -> None:
     """Show RUN and its jobs."""
-    place = find_run(name, context, namespace)
-    record = run_folder.read(place) if isinstance(place, Path) else _there(place, name)
+    location = find_run(name, context, namespace)
+    run = run_folder.read(location) if isinstance(location, Path) else _get_cluster_run(location, name)
     if output in {"json", "yaml"}:
-        print_value(record.encoded(), output)
+        print_value(run.encoded(), output)
         return
-    facts = [
-        ("Name:", record.name),
-        ("Status:", record.phase),
-        ("Message:", record.message),
-        ("Workflow:", record.file),
-        ("Source:", record.source),
-        ("Runtime:", record.runtime),
-        ("Parameters:", ", ".join(f"{name}={value!r}" for name, value in record.parameters.items())),
-        ("Started:", f"{record.started:%Y-%m-%d %H:%M:%S} UTC"),
-        ("Duration:", format_duration(record)),
+    fields = [
+        ("Name:", run.name),
+        ("Status:", run.phase),
+        ("Message:", run.message),
+        ("Workflow:", run.file),
+        ("Source:", run.source),
+        ("Runtime:", run.runtime),
+        ("Parameters:", ", ".join(f"{name}={value!r}" for name, value in run.parameters.items())),
+        ("Started:", f"{run.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Duration:", format_duration(run)),
     ]
-    click.echo(align_columns([fact for fact in facts if fact[1]]))
-    rows = list(record.jobs.items())
+    click.echo(align_columns([field for field in fields if field[1]]))
     click.echo()
-    click.echo(
-        align_columns([[title for title, _ in _JOBS], *([value(row) for _, value in _JOBS] for row in rows)])
-    )
+    titles = [title for title, _ in _COLUMNS]
+    rows = [[value(job) for _, value in _COLUMNS] for job in run.jobs.items()]
+    click.echo(align_columns([titles, *rows]))
 
 
-def _there(api: "Api", name: str) -> RunRecord:
+def _get_cluster_run(api: "Api", name: str) -> RunRecord:
     from argo.cluster.follow import get_snapshot
 
     return get_snapshot(api, name).record

@@ -1,4 +1,4 @@
-"""`textgen init`: a working workflow file and its settings, put into somebody's own repository."""
+"""`textgen init`: a working workflow file and its settings for a user's own repository."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -14,9 +14,9 @@ SETTINGS = Path("settings.toml")
 @click.command("init")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 def command(folder: Path) -> None:
-    """Put a working workflow file and its settings into the repository at FOLDER (default: here).
+    """Add a working workflow file and its settings to the repository in FOLDER (default: this folder).
 
-    Nothing that is there is overwritten.
+    Existing files are not overwritten.
     """
     texts = {
         WORKFLOW: files("argo").joinpath("starter", WORKFLOW.name).read_text("utf-8"),
@@ -24,7 +24,7 @@ def command(folder: Path) -> None:
     }
     for path in texts:
         if (folder / path).exists():
-            raise InputError(f"{folder / path}: is there already; move it away, or keep it as it is")
+            raise InputError(f"{folder / path}: exists already; move it away, or keep it")
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")

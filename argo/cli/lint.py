@@ -1,4 +1,4 @@
-"""`textgen lint`: everything that is wrong with workflow files, and where."""
+"""`textgen lint`: all errors and warnings of workflow files."""
 
 import json
 from collections.abc import Sequence
@@ -21,42 +21,41 @@ _FOLDER = Path(".gradient", "workflows")
 @click.option(
     "-o",
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="Lines for people, one JSON list, or GitHub's annotations.",
+    help="Output format: lines of text, a JSON list, or GitHub annotations.",
 )
-def command(paths: tuple[Path, ...], form: str) -> int:
-    """Check workflow files: those named, a folder's, or this repository's.
+def command(paths: tuple[Path, ...], output_format: str) -> int:
+    """Check workflow files: each FILE, those of each FOLDER, or those of this repository.
 
-    Exits with 2 where a file has an error, with 0 where all have none or warnings only.
+    The exit status is 2 if a file has an error, and 0 if there are none or only warnings.
     """
     from argo.language import Severity, check
 
-    files = [file for path in paths or (Path(),) for file in _files(path)]
-    found: list[Diagnostic] = []
+    files = [file for path in paths or (Path(),) for file in _find_files(path)]
+    diagnostics: list[Diagnostic] = []
     for file in files:
-        diagnostics = check(file).diagnostics
-        found.extend(diagnostics)
-        if form != "json":
-            for each in diagnostics:
-                click.echo(_github(each) if form == "github" else str(each))
-    if form == "json":
-        click.echo(_json(found))
-    errors = sum(each.severity is Severity.ERROR for each in found)
-    counts = ", ".join(
-        (_count(len(files), "file"), _count(errors, "error"), _count(len(found) - errors, "warning"))
+        of_file = check(file).diagnostics
+        diagnostics.extend(of_file)
+        if output_format != "json":
+            for diagnostic in of_file:
+                click.echo(_format_github(diagnostic) if output_format == "github" else str(diagnostic))
+    if output_format == "json":
+        click.echo(_format_json(diagnostics))
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+    counts = (
+        _format_count(len(files), "file"),
+        _format_count(errors, "error"),
+        _format_count(len(diagnostics) - errors, "warning"),
     )
-    click.echo(counts, err=True)
+    click.echo(", ".join(counts), err=True)
     return 2 if errors else 0
 
 
-def _files(path: Path) -> list[Path]:
-    """The workflow files that one argument names.
-
-    Raises InputError for a folder without any.
-    """
+def _find_files(path: Path) -> list[Path]:
+    """The workflow files that one argument names. Raises InputError for a folder without any."""
     if str(path) == "-" or not path.is_dir():
         return [path]
     folder = path / _FOLDER if (path / _FOLDER).is_dir() else path
@@ -66,11 +65,11 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _format_count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _json(found: "Sequence[Diagnostic]") -> str:
+def _format_json(diagnostics: "Sequence[Diagnostic]") -> str:
     rows = [
         {
             "code": each.code,
@@ -82,18 +81,19 @@ def _json(found: "Sequence[Diagnostic]") -> str:
             "message": each.message,
             "hint": each.hint,
         }
-        for each in found
+        for each in diagnostics
     ]
     return json.dumps(rows, indent=2)
 
 
-def _github(each: "Diagnostic") -> str:
+def _format_github(diagnostic: "Diagnostic") -> str:
     """A workflow command that GitHub shows beside the line."""
-    where = f"file={_escaped(str(each.path), ':,')},line={each.position.line},col={each.position.column}"
-    text = ": ".join(part for part in (each.key, each.message) if part)
-    text += f"; {each.hint}" if each.hint else ""
-    return f"::{each.severity} {where},title={each.code}::{_escaped(text)}"
+    file, position = _escape(str(diagnostic.path), ":,"), diagnostic.position
+    location = f"file={file},line={position.line},col={position.column}"
+    text = ": ".join(part for part in (diagnostic.key, diagnostic.message) if part)
+    text += f"; {diagnostic.hint}" if diagnostic.hint else ""
+    return f"::{diagnostic.severity} {location},title={diagnostic.code}::{_escape(text)}"
 
 
-def _escaped(text: str, also: str = "") -> str:
+def _escape(text: str, also: str = "") -> str:
     return "".join(f"%{ord(c):02X}" if c in "%\r\n" + also else c for c in text)

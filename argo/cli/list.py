@@ -2,33 +2,30 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.cluster import cluster_options, is_configured, open_cluster
+from argo.cli.cluster import cluster_options
 from argo.cli.progress import format_duration
 from argo.cli.tables import Column, format_age, output_option, print_rows
+from argo.cluster.connection import connect, is_configured
 from argo.local import run_folder
 from argo.local.run_folder import Project
 from argo.runs import RunRecord
 from job.errors import TextgenError
 
-if TYPE_CHECKING:
-    from argo.cluster.api import Api
 
-
-def _done(run: RunRecord) -> str:
+def _ended_jobs(run: RunRecord) -> str:
     return f"{sum(job.phase.ended for job in run.jobs.values())}/{len(run.jobs)}"
 
 
 _RUNTIME = Column[RunRecord]("RUNTIME", lambda run: run.runtime, wide=True)
-_RUNS = (
+_COLUMNS = (
     Column[RunRecord]("NAME", lambda run: run.name),
     Column[RunRecord]("STATUS", lambda run: run.phase),
     Column[RunRecord]("AGE", lambda run: format_age(run.started)),
     Column[RunRecord]("DURATION", format_duration),
-    Column[RunRecord]("JOBS", _done),
+    Column[RunRecord]("JOBS", _ended_jobs),
     _RUNTIME,
     Column[RunRecord]("FILE", lambda run: run.file, wide=True),
     Column[RunRecord]("SOURCE", lambda run: run.source, wide=True),
@@ -40,30 +37,28 @@ _RUNS = (
 @output_option
 @cluster_options
 def command(output: str | None, context: str | None, namespace: str | None) -> None:
-    """List runs, the newest first: this repository's, and those of the namespace on the cluster.
+    """List runs, newest first: those of this repository and those of the cluster's namespace.
 
-    With --context or --namespace the cluster's only.
+    With --context or --namespace, only those of the cluster.
     """
-    folder = Project.find(Path.cwd()).runs
-    found, there, places = [], [], []
+    local_runs, cluster_runs, places = [], [], []
     if not (context or namespace):
-        found = run_folder.read_all(folder)
-        places = [str(folder)]
+        folder = Project.find(Path.cwd()).runs
+        local_runs = run_folder.read_all(folder)
+        places.append(str(folder))
     if context or namespace or is_configured():
+        from argo.cluster.workflow_status import list_runs
+
         try:
-            api = open_cluster(context, namespace)
-            there = _there(api)
+            api = connect(context, namespace)
+            cluster_runs = list_runs(api)
             places.append(str(api))
         except TextgenError as error:
             if context or namespace:
                 raise
-            click.echo(f"textgen: only the runs of this machine: {error}", err=True)
-    found = sorted([*found, *there], key=lambda run: run.started, reverse=True)
-    columns = [replace(each, wide=each.wide and not (there and each is _RUNTIME)) for each in _RUNS]
-    print_rows(found, columns, output, RunRecord.encoded, f"no runs in {' or '.join(places)}")
-
-
-def _there(api: "Api") -> list[RunRecord]:
-    from argo.cluster.workflow_status import list_runs
-
-    return list_runs(api)
+            click.echo(f"textgen: showing only the runs of this machine: {error}", err=True)
+    runs = sorted([*local_runs, *cluster_runs], key=lambda run: run.started, reverse=True)
+    columns = [
+        replace(column, wide=column.wide and not (cluster_runs and column is _RUNTIME)) for column in _COLUMNS
+    ]
+    print_rows(runs, columns, output, RunRecord.encoded, f"no runs in {' or '.join(places)}")

@@ -1,7 +1,7 @@
 """`textgen logs`."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,66 +21,68 @@ _FOLLOW_SECONDS = 0.2
 @click.command("logs")
 @click.argument("name", metavar="RUN")
 @click.argument("job", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run, or the job, has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the logs until the run or the job completes.")
 @cluster_options
 def command(name: str, job: str | None, follow: bool, context: str | None, namespace: str | None) -> None:
-    """Print the logs of RUN, or of its job JOB alone.
+    """Print the logs of RUN, or only of its job JOB.
 
-    A run on the cluster prints what its pods say in the order of time; the stored log where they are gone.
+    The logs of a run on the cluster come from its pods, in the order of time. If the pods are gone, they come
+    from the archive.
     """
-    place = find_run(name, context, namespace)
-    if isinstance(place, Path):
-        _here(place, job, follow)
+    location = find_run(name, context, namespace)
+    if isinstance(location, Path):
+        _print_local_logs(location, job, follow)
     else:
-        _there(place, name, job, follow)
+        _print_cluster_logs(location, name, job, follow)
 
 
-def _here(folder: Path, job: str | None, follow: bool) -> None:
+def _print_local_logs(folder: Path, job: str | None, follow: bool) -> None:
     names = list(run_folder.read(folder).jobs)
-    jobs = _chosen(folder.name, names, job)
-    named = line_prefixes(names)
-    tails = {each: _Tail(folder / "jobs" / each / "log") for each in jobs}
+    jobs = _select_jobs(folder.name, names, job)
+    prefixes = line_prefixes(names)
+    tails = {name: _Tail(folder / "jobs" / name / "log") for name in jobs}
     while True:
-        record = run_folder.read(folder)  # before the last look at the logs, so that no line is missed
-        for each, tail in tails.items():
-            for line in tail.lines():
-                click.echo(line if job else f"{named[each]} {line}")
-        if not follow or record.phase.ended or all(record.jobs[each].phase.ended for each in jobs):
+        run = run_folder.read(folder)  # before the logs, so that no line is missed at the end
+        for name, tail in tails.items():
+            for line in tail.read_lines():
+                click.echo(line if job else f"{prefixes[name]} {line}")
+        if not follow or run.phase.ended or all(run.jobs[name].phase.ended for name in jobs):
             return
         time.sleep(_FOLLOW_SECONDS)
 
 
-def _there(api: "Api", name: str, job: str | None, follow: bool) -> None:
+def _print_cluster_logs(api: "Api", name: str, job: str | None, follow: bool) -> None:
     from argo.cluster.follow import get_snapshot
     from argo.cluster.run_logs import follow_logs, read_logs
 
-    sight = get_snapshot(api, name)
-    names = list(sight.record.jobs)
-    jobs = _chosen(name, names, job)
-    named = line_prefixes(names)
-    for line in follow_logs(api, name, set(jobs)) if follow else read_logs(api, sight, set(jobs)):
-        click.echo(line.text if job else f"{named[line.job]} {line.text}")
+    snapshot = get_snapshot(api, name)
+    names = list(snapshot.record.jobs)
+    jobs = set(_select_jobs(name, names, job))
+    prefixes = line_prefixes(names)
+    for line in follow_logs(api, name, jobs) if follow else read_logs(api, snapshot, jobs):
+        click.echo(line.text if job else f"{prefixes[line.job]} {line.text}")
 
 
-def _chosen(name: str, jobs: Sequence[str], job: str | None) -> Iterable[str]:
+def _select_jobs(run: str, jobs: Sequence[str], job: str | None) -> Sequence[str]:
     if job and job not in jobs:
-        raise UnknownReferenceError(f"{name}: no job {job!r}; it has {', '.join(jobs)}")
+        raise UnknownReferenceError(f"{run}: no job {job!r}; it has {', '.join(jobs)}")
     return [job] if job else jobs
 
 
 class _Tail:
-    """The whole lines of a file that were not seen yet."""
+    """Reads a file that grows."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
         self._rest = ""
 
-    def lines(self) -> list[str]:
+    def read_lines(self) -> list[str]:
+        """The complete lines that were not read yet."""
         if not self._file:
             try:
                 self._file = self._path.open(encoding="utf-8", errors="replace", newline="\n")
             except FileNotFoundError:
                 return []
-        *whole, self._rest = (self._rest + self._file.read()).split("\n")
-        return whole
+        *lines, self._rest = (self._rest + self._file.read()).split("\n")
+        return lines

@@ -1,4 +1,4 @@
-"""A run as it goes, in lines: each change of a job, and what the jobs print."""
+"""A run as it goes on, in lines: each change of a job, and what the jobs print."""
 
 import time
 from collections.abc import Sequence
@@ -9,11 +9,16 @@ import click
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.text import visible
 
-_COLOURS = ("cyan", "magenta", "blue", "yellow", "green")
-PHASES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.ERROR: "red", Phase.OMITTED: "yellow"}
+PHASE_COLOURS = {
+    Phase.SUCCEEDED: "green",
+    Phase.FAILED: "red",
+    Phase.ERROR: "red",
+    Phase.OMITTED: "yellow",
+}
+_JOB_COLOURS = ("cyan", "magenta", "blue", "yellow", "green")
 
 
-class Silent:
+class SilentReporter:
     """Prints nothing."""
 
     def started(self, run: RunRecord) -> None:
@@ -26,51 +31,52 @@ class Silent:
         pass
 
 
-class Plain:
-    """Prints lines, coloured on a terminal."""
+class LineReporter:
+    """Prints a line for each change and for each line of a job, coloured on a terminal."""
 
     def __init__(self, stream: TextIO, jobs: Sequence[str]) -> None:
         self._stream = stream
         self._width = max(map(len, jobs), default=0)
-        self._heads = line_prefixes(jobs, self._width)
+        self._prefixes = line_prefixes(jobs, self._width)
 
     def started(self, run: RunRecord) -> None:
         parts = [click.style(run.name, bold=True), run.source, f"runtime {run.runtime}"]
         self._print("  ".join(filter(None, parts)))
 
     def changed(self, job: str, record: JobRecord) -> None:
-        took = f"  {format_duration(record)}" if record.finished and record.started else ""
+        duration = f"  {format_duration(record)}" if record.finished and record.started else ""
         message = f"  {visible(record.message)}" if record.message else ""
-        phase = click.style(f"{record.phase:<9}", fg=PHASES.get(record.phase))
-        self._print(f"{time.strftime('%H:%M:%S')}  {job:<{self._width}}  {phase}{took}{message}".rstrip())
+        phase = click.style(f"{record.phase:<9}", fg=PHASE_COLOURS.get(record.phase))
+        clock = time.strftime("%H:%M:%S")
+        self._print(f"{clock}  {job:<{self._width}}  {phase}{duration}{message}".rstrip())
 
     def line(self, job: str, text: str) -> None:
-        self._print(f"{self._heads[job]} {text}")
+        self._print(f"{self._prefixes[job]} {text}")
 
     def _print(self, text: str) -> None:
         click.echo(text, file=self._stream)
 
 
 def line_prefixes(jobs: Sequence[str], width: int = 0) -> dict[str, str]:
-    """What stands before each line of a job: its name and a bar, in a colour of its own."""
+    """For each job its name and a bar, in a colour of its own: the prefix of its lines."""
     return {
-        job: click.style(f"{job:<{width}} |", fg=_COLOURS[place % len(_COLOURS)])
-        for place, job in enumerate(jobs)
+        job: click.style(f"{job:<{width}} |", fg=_JOB_COLOURS[number % len(_JOB_COLOURS)])
+        for number, job in enumerate(jobs)
     }
 
 
 def format_duration(record: RunRecord | JobRecord) -> str:
-    """How long it took, or has taken so far; nothing for a job that has not started."""
+    """How long it took, or has taken so far; empty for a job that has not started."""
     if not record.started:
         return ""
     return format_seconds(((record.finished or now()) - record.started).total_seconds())
 
 
-def format_seconds(amount: float) -> str:
+def format_seconds(seconds: float) -> str:
     """0.4s, 12s, 3m5s, 2h10m."""
-    if amount < 10:
-        return f"{amount:.1f}s"
-    whole = round(amount)
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
     return f"{whole // 60}m{whole % 60}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60}m"

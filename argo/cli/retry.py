@@ -10,19 +10,24 @@ from job.errors import InputError
 
 @click.command("retry")
 @click.argument("name", metavar="RUN")
-@click.option("--wait/--detach", default=True, show_default=True, help="Follow the run to its end, or not.")
+@click.option(
+    "--wait/--detach",
+    default=True,
+    show_default=True,
+    help="Follow the run until it completes, or return at once.",
+)
 @cluster_options
 def command(name: str, wait: bool, context: str | None, namespace: str | None) -> int:
-    """Run the jobs of RUN that did not succeed again, as the same run.
+    """Retry the jobs of RUN that did not succeed, as the same run.
 
-    What the other jobs made stays, and is not made again.
+    The other jobs keep their results.
     """
     from argo.cli.show_run import show_cluster_run
-    from argo.cluster import stop_and_retry
+    from argo.cluster.stop_and_retry import retry_run
 
-    place = find_run(name, context, namespace)
-    if isinstance(place, Path):
+    location = find_run(name, context, namespace)
+    if isinstance(location, Path):
         raise InputError(f"{name} is a run of this machine: run its file again with textgen run")
-    again = stop_and_retry.retry_run(place, name)
-    click.echo(f"retrying {', '.join(again)} of {name} on {place}")
-    return show_cluster_run(place, name) if wait else 0
+    jobs = retry_run(location, name)
+    click.echo(f"retrying {', '.join(jobs)} of {name} on {location}")
+    return show_cluster_run(location, name) if wait else 0

@@ -1,4 +1,4 @@
-"""`textgen run`: a workflow file, on this machine."""
+"""`textgen run`: run a workflow file on this machine."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.findings import print_warnings
-from argo.cli.parameters import parameters_option
+from argo.cli.workflow_file import parameters_option, print_warnings
 from job.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,22 +16,25 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("file", type=click.Path(path_type=Path))
 @parameters_option
-@click.option("--ref", metavar="REF", help="Run this commit, branch or tag instead of the working tree.")
+@click.option("--ref", metavar="REF", help="Commit, branch or tag to run (default: the working tree).")
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path),
-    help="A file of NAME=value lines (default: the environment).",
+    help="File of NAME=value lines (default: the environment).",
 )
 @click.option(
     "--runtime",
     type=click.Choice(["sandbox", "docker", "podman", "host"]),
     default="sandbox",
     show_default=True,
-    help="sandbox: this machine, copy-on-write; docker, podman: the named images; host: this machine itself.",
+    help="sandbox: this machine, copy-on-write; docker, podman: the jobs' images; host: no isolation.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print the run's name only.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the run's name.")
 @click.option(
-    "-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the run's record at its end."
+    "-o",
+    "--output",
+    type=click.Choice(["json", "yaml"]),
+    help="Print only the run, as JSON or YAML, when it ends.",
 )
 def command(
     file: Path,
@@ -45,24 +47,23 @@ def command(
 ) -> int:
     """Run the workflow FILE on this machine.
 
-    Its checkout of this repository takes the working tree as it is, uncommitted edits included.
+    A checkout of this repository uses the working tree as it is, with uncommitted changes.
     """
-    from argo.cli.progress import Plain, Silent
-    from argo.language import WorkflowError, check
+    from argo.cli.progress import LineReporter, SilentReporter
+    from argo.language import check
     from argo.local.plan import make_plan
     from argo.local.runner import run_plan
 
     checked = check(file)
-    if checked.workflow is None:
-        raise WorkflowError(checked.diagnostics)
-    plan = make_plan(checked.workflow, _runtime(runtime), parameters=parameters, ref=ref, secrets=secrets)
+    workflow = checked.require_workflow()
+    plan = make_plan(workflow, _make_runtime(runtime), parameters=parameters, ref=ref, secrets=secrets)
     if not quiet:
         print_warnings(checked.diagnostics)
-    report = Silent() if quiet or output else Plain(sys.stdout, list(checked.workflow.jobs))
+    reporter = SilentReporter() if quiet or output else LineReporter(sys.stdout, list(workflow.jobs))
     try:
-        run = run_plan(plan, str(file), report)
+        run = run_plan(plan, str(file), reporter)
     except BrokenPipeError as error:
-        raise InputError("nobody reads the output any more: the run was ended") from error
+        raise InputError("the standard output was closed: the run was ended") from error
     except OSError as error:
         raise InputError(f"{error.filename or plan.project.home}: {error.strerror}") from error
     if output:
@@ -78,7 +79,7 @@ def command(
     return 0 if run.record.phase == "Succeeded" else 1
 
 
-def _runtime(name: str) -> "Runtime":
+def _make_runtime(name: str) -> "Runtime":
     from argo.local.containers import Containers
     from argo.local.host import Host
     from argo.local.sandbox import Sandbox

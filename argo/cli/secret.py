@@ -1,28 +1,29 @@
-"""`textgen secret`: what `secret:NAME` stands for on a cluster."""
+"""`textgen secret`: the values of `secret:NAME` on a cluster."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, open_cluster
+from argo.cli.cluster import cluster_options
 from argo.cli.tables import Column, output_option, print_rows
+from argo.cluster.connection import connect
 from job.errors import InputError
 
-_scope = click.option(
+_scope_option = click.option(
     "--scope",
     type=click.Choice(["project", "cluster", "team"]),
     default="project",
     show_default=True,
-    help="This namespace's, or all namespaces'; a project's wins over its cluster's over its team's.",
+    help="For this namespace or for all. project wins over cluster, and cluster over team.",
 )
 
 
 @click.group("secret")
 def command() -> None:
-    """Set, list and delete the secrets of workflows on a cluster.
+    """Set, list and delete secrets on a cluster.
 
-    A value is typed at a prompt, or read from a file or the standard input; it is never printed.
+    A value is typed at a prompt, or read from a file or the standard input. It is never printed.
     """
 
 
@@ -30,7 +31,7 @@ def command() -> None:
 @output_option
 @cluster_options
 def _list(output: str | None, context: str | None, namespace: str | None) -> None:
-    """List the names of the secrets that workflows of the namespace see."""
+    """List the secrets that workflows of the namespace can use."""
     from argo.cluster.secrets import SecretEntry, list_secrets
 
     columns = (
@@ -38,7 +39,7 @@ def _list(output: str | None, context: str | None, namespace: str | None) -> Non
         Column[SecretEntry]("SCOPE", lambda entry: entry.scope),
         Column[SecretEntry]("USED", lambda entry: "no" if entry.hidden else "yes"),
     )
-    api = open_cluster(context, namespace)
+    api = connect(context, namespace)
     print_rows(
         list_secrets(api),
         columns,
@@ -50,36 +51,36 @@ def _list(output: str | None, context: str | None, namespace: str | None) -> Non
 
 @command.command("set")
 @click.argument("name")
-@click.option("--file", type=click.Path(path_type=Path), help="A file with the value, as it is.")
-@_scope
+@click.option("--file", type=click.Path(path_type=Path), help="File with the value, used as it is.")
+@_scope_option
 @cluster_options
 def _set(name: str, file: Path | None, scope: str, context: str | None, namespace: str | None) -> None:
     """Set the secret NAME.
 
-    Without --file the value is what is typed, or the standard input without its last newline.
+    Without --file, the value is typed at a prompt, or read from the standard input without its last newline.
     """
     from argo.cluster import secrets
 
-    value = _value(name, file)
+    value = _read_value(name, file)
     if not value:
         raise InputError(f"{name}: the value is empty; textgen secret delete {name} removes a secret")
-    seen = secrets.change_secret(open_cluster(context, namespace), secrets.Scope(scope), name, value)
-    click.echo(f"set {scope} secret {name} for {', '.join(seen)}")
+    namespaces = secrets.change_secret(connect(context, namespace), secrets.Scope(scope), name, value)
+    click.echo(f"set {scope} secret {name} for {', '.join(namespaces)}")
 
 
 @command.command("delete")
 @click.argument("name")
-@_scope
+@_scope_option
 @cluster_options
 def _delete(name: str, scope: str, context: str | None, namespace: str | None) -> None:
     """Delete the secret NAME."""
     from argo.cluster import secrets
 
-    seen = secrets.change_secret(open_cluster(context, namespace), secrets.Scope(scope), name, None)
-    click.echo(f"deleted {scope} secret {name} for {', '.join(seen)}")
+    namespaces = secrets.change_secret(connect(context, namespace), secrets.Scope(scope), name, None)
+    click.echo(f"deleted {scope} secret {name} for {', '.join(namespaces)}")
 
 
-def _value(name: str, file: Path | None) -> bytes:
+def _read_value(name: str, file: Path | None) -> bytes:
     if file:
         try:
             return file.read_bytes()

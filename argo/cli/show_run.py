@@ -1,4 +1,4 @@
-"""A run on the cluster as it goes: a tree of its jobs on a terminal, a line for each change elsewhere."""
+"""A run as it goes on: a tree of its jobs on a terminal, otherwise a line for each change."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.progress import PHASES, Plain, format_duration
+from argo.cli.progress import PHASE_COLOURS, LineReporter, format_duration
 from argo.local import run_folder
 from argo.runs import Phase, RunRecord
 from job.text import visible
@@ -18,100 +18,100 @@ if TYPE_CHECKING:
     from argo.cluster.api import Api
     from argo.cluster.follow import RunSnapshot
 
-_LOOK = 0.2  # seconds
-_LAST = 10  # lines of a failed job's log
+_READ_SECONDS = 0.2
+_LAST_LINES = 10  # of a failed job's log
 
 
 def show_local_run(folder: Path) -> int:
-    """The same for a run of this machine, which some other process runs."""
-    with _display(False) as show:
+    """Show a run of this machine, which another process runs, until it ends. Returns the exit status."""
+    with _open_display(quiet=False) as show:
         while True:
-            record = run_folder.read(folder)
-            show(record)
-            if record.phase.ended:
-                return 0 if record.phase is Phase.SUCCEEDED else 1
-            time.sleep(_LOOK)
+            run = run_folder.read(folder)
+            show(run)
+            if run.phase.ended:
+                return 0 if run.phase is Phase.SUCCEEDED else 1
+            time.sleep(_READ_SECONDS)
 
 
 def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
-    """Follow the run to its end and show it; the exit status that it asks for.
+    """Show a run on the cluster until it ends, and its results. Returns the exit status.
 
-    Ctrl-C leaves the run alone, says how to get back to it, and is raised again.
+    Ctrl-C leaves the run alone, says how to return to it, and is raised again.
     """
     from argo.cluster.follow import follow_run
 
-    sight = None
+    snapshot = None
     try:
-        with _display(quiet) as show:
-            for sight in follow_run(api, name):
-                show(sight.record)
+        with _open_display(quiet) as show:
+            for snapshot in follow_run(api, name):
+                show(snapshot.record)
     except KeyboardInterrupt:
-        where = f"{name} -n {api.namespace}"
+        run = f"{name} -n {api.namespace}"
         click.echo(
-            f"\n{name} goes on; watch it: textgen watch {where}  stop it: textgen stop {where}", err=True
+            f"\n{name} is still running; to watch it: textgen watch {run}; to stop it: textgen stop {run}",
+            err=True,
         )
         raise
-    if sight is None:
+    if snapshot is None:
         raise AssertionError
     if not quiet:
-        _tell(api, sight)
-    return 0 if sight.record.phase is Phase.SUCCEEDED else 1
+        _print_results(api, snapshot)
+    return 0 if snapshot.record.phase is Phase.SUCCEEDED else 1
 
 
-def _tell(api: "Api", sight: "RunSnapshot") -> None:
-    """The result: versions, or why there are none."""
+def _print_results(api: "Api", snapshot: "RunSnapshot") -> None:
+    """The versions that were made, or why there are none."""
     from argo.cluster.run_logs import read_last_lines
 
-    record = sight.record
-    message = f": {visible(record.message)}" if record.message else ""
-    click.echo(
-        f"\n{click.style(record.phase, fg=PHASES.get(record.phase))} in {format_duration(record)}{message}"
-    )
-    for name, job in record.jobs.items():
+    run = snapshot.record
+    phase = click.style(run.phase, fg=PHASE_COLOURS.get(run.phase))
+    message = f": {visible(run.message)}" if run.message else ""
+    click.echo(f"\n{phase} in {format_duration(run)}{message}")
+    for name, job in run.jobs.items():
         for version in job.outputs.values():
             click.echo(f"  {name} made {click.style(visible(version), bold=True)}")
-    for name, job in record.jobs.items():
+    for name, job in run.jobs.items():
         if job.phase in {Phase.FAILED, Phase.ERROR}:
             click.echo(f"\n{click.style(name, bold=True)}: {visible(job.message) or job.phase}")
-            for line in read_last_lines(api, sight, name, _LAST):
+            for line in read_last_lines(api, snapshot, name, _LAST_LINES):
                 click.echo(f"  | {visible(line)}")
-    if record.phase is not Phase.SUCCEEDED:
-        click.echo(f"\n  logs     textgen logs {record.name} -n {api.namespace}")
-        click.echo(f"  again    textgen retry {record.name} -n {api.namespace}")
+    if run.phase is not Phase.SUCCEEDED:
+        click.echo(f"\n  logs     textgen logs {run.name} -n {api.namespace}")
+        click.echo(f"  retry    textgen retry {run.name} -n {api.namespace}")
 
 
 @contextmanager
-def _display(quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
-    """What shows each record that it is given."""
+def _open_display(quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
+    """A function that shows each record that it gets."""
     if quiet:
         yield lambda _: None
     elif sys.stdout.isatty():
-        from argo.cli.tree import live_tree
+        from argo.cli.tree import open_live_tree
 
-        with live_tree() as show:
+        with open_live_tree() as show:
             yield show
     else:
-        yield _Lines()
+        yield _ChangePrinter()
 
 
-class _Lines:
-    """Prints what is new: a phase, or a message that was not there before (some come and go)."""
+class _ChangePrinter:
+    """Prints a phase or a message that was not printed before; some come and go."""
 
     def __init__(self) -> None:
-        self._plain: Plain | None = None
-        self._told: set[tuple[str, Phase, str]] = set()
+        self._reporter: LineReporter | None = None
+        self._printed: set[tuple[str, Phase, str]] = set()
 
-    def __call__(self, record: RunRecord) -> None:
-        if self._plain is None:
-            self._plain = Plain(sys.stdout, list(record.jobs))
-            self._plain.started(record)
-            self._told = {(name, Phase.PENDING, "") for name in record.jobs}
-        for name, job in record.jobs.items():
-            if (name, job.phase, job.message) not in self._told:
-                self._plain.changed(name, job)
-            self._told.add((name, job.phase, job.message))
-        own = ("", record.phase, record.message)
-        if record.message and not record.phase.ended and own not in self._told:
-            click.echo(visible(record.message))
-            self._told.add(own)
+    def __call__(self, run: RunRecord) -> None:
+        if self._reporter is None:
+            self._reporter = LineReporter(sys.stdout, list(run.jobs))
+            self._reporter.started(run)
+            self._printed = {(name, Phase.PENDING, "") for name in run.jobs}
+        for name, job in run.jobs.items():
+            if (name, job.phase, job.message) not in self._printed:
+                self._reporter.changed(name, job)
+            self._printed.add((name, job.phase, job.message))
+        change = ("", run.phase, run.message)
+        if run.message and not run.phase.ended and change not in self._printed:
+            click.echo(visible(run.message))
+            self._printed.add(change)
         sys.stdout.flush()

@@ -12,11 +12,11 @@ from job.errors import InputError
 @click.argument("name", metavar="RUN")
 @cluster_options
 def command(name: str, context: str | None, namespace: str | None) -> None:
-    """Stop RUN on the cluster: its pods end, and no other job starts."""
-    from argo.cluster import stop_and_retry
+    """Stop RUN on the cluster: terminate its pods, and start no other job."""
+    from argo.cluster.stop_and_retry import stop_run
 
-    place = find_run(name, context, namespace)
-    if isinstance(place, Path):
-        raise InputError(f"{name} is a run of this machine: press Ctrl-C where it runs")
-    stop_and_retry.stop_run(place, name)
-    click.echo(f"stopping {name} on {place}")
+    location = find_run(name, context, namespace)
+    if isinstance(location, Path):
+        raise InputError(f"{name} is a run of this machine: press Ctrl-C in its terminal")
+    stop_run(location, name)
+    click.echo(f"stopping {name} on {location}")

@@ -1,23 +1,31 @@
-"""`textgen submit`: a workflow file, on the cluster."""
+"""`textgen submit`: run a workflow file on a cluster."""
 
 from pathlib import Path
 
 import click
 
-from argo.cli.cluster import cluster_options, open_cluster
-from argo.cli.findings import print_warnings
-from argo.cli.parameters import parameters_option
+from argo.cli.cluster import cluster_file_option, cluster_options
+from argo.cli.workflow_file import parameters_option, print_warnings
+from argo.cluster.connection import connect
 
 
 @click.command("submit")
 @click.argument("file", type=click.Path(path_type=Path))
 @parameters_option
-@click.option("--wait/--detach", default=True, show_default=True, help="Follow the run to its end, or not.")
-@click.option("--once", is_flag=True, help="Follow the run of this commit where there is one already.")
-@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster configuration file.")
+@click.option(
+    "--wait/--detach",
+    default=True,
+    show_default=True,
+    help="Follow the run until it completes, or return at once.",
+)
+@click.option("--once", is_flag=True, help="If this commit has a run already, follow that run.")
+@cluster_file_option
 @cluster_options
 @click.option(
-    "-o", "--output", type=click.Choice(["name", "json", "yaml"]), help="Print this of the Workflow, only."
+    "-o",
+    "--output",
+    type=click.Choice(["name", "json", "yaml"]),
+    help="Print only the run's name, or the Workflow as JSON or YAML.",
 )
 def command(
     file: Path,
@@ -31,19 +39,19 @@ def command(
 ) -> int:
     """Run the workflow FILE on the cluster.
 
-    The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
+    The exit status is 0 if the run succeeded, and 1 if it failed. Ctrl-C does not stop the run.
     """
     from argo.cli.show_run import show_cluster_run
-    from argo.cluster import follow, submit
+    from argo.cluster.follow import get_workflow
     from argo.cluster.preflight.checks import find_problems, raise_certain
-    from argo.language import WorkflowError, check
+    from argo.cluster.submit import create_run, prepare_submission
+    from argo.language import check
 
     checked = check(file)
-    if checked.workflow is None:
-        raise WorkflowError(checked.diagnostics)
+    workflow = checked.require_workflow()
     print_warnings(checked.diagnostics)
-    submission = submit.prepare_submission(checked.workflow, cluster, parameters)
-    api = open_cluster(context, namespace)
+    submission = prepare_submission(workflow, cluster, parameters)
+    api = connect(context, namespace)
     problems = find_problems(api, submission)
     for problem in problems:
         if not problem.certain:
@@ -54,7 +62,7 @@ def command(
 
         created = submit_once(api, submission)
     else:
-        created = submit.create_run(api, submission)
+        created = create_run(api, submission)
     name = created["metadata"]["name"]
     if output == "name":
         click.echo(name)
@@ -64,5 +72,5 @@ def command(
     if output in {"json", "yaml"}:
         from argo.cli.tables import print_value
 
-        print_value(follow.get_workflow(api, name) if wait else created, output)
+        print_value(get_workflow(api, name) if wait else created, output)
     return status

@@ -17,13 +17,13 @@ output_option = click.option(
     "-o",
     "--output",
     type=click.Choice(["wide", "json", "yaml"]),
-    help="More columns, or everything as JSON or YAML.",
+    help="Output format: more columns, JSON or YAML.",
 )
 
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """A title, what a row has there, and whether only `-o wide` shows it."""
+    """A title, the cell of a row, and whether only `-o wide` shows the column."""
 
     title: str
     value: Callable[[T], str]
@@ -35,9 +35,9 @@ def print_rows(
     columns: Sequence[Column[T]],
     output: str | None,
     encode: Callable[[T], Mapping[str, object]],
-    nothing: str,
+    empty_message: str,
 ) -> None:
-    """Print `rows` in the format `output`; as a table, `nothing` says on stderr that there is none."""
+    """Print `rows` in the format `output`; without rows, print `empty_message` to stderr."""
     if output in {"json", "yaml"}:
         print_value([encode(row) for row in rows], output)
     elif rows:
@@ -46,7 +46,7 @@ def print_rows(
         cells += [[column.value(row) or "<none>" for column in shown] for row in rows]
         click.echo(align_columns(cells))
     else:
-        click.echo(nothing, err=True)
+        click.echo(empty_message, err=True)
 
 
 def print_value(value: object, output: str) -> None:
@@ -54,19 +54,24 @@ def print_value(value: object, output: str) -> None:
     if output == "json":
         click.echo(json.dumps(value, ensure_ascii=False, indent=2))
         return
-    from ruamel.yaml import YAML
+    import yaml
 
-    yaml: Any = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 4096
-    yaml.dump(json.loads(json.dumps(value)), sys.stdout)
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        """Writes a text of several lines as a literal block, as kubectl does."""
+
+    def represent_str(dumper: Any, text: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    Dumper.add_representer(str, represent_str)
+    plain = json.loads(json.dumps(value))
+    yaml.dump(plain, sys.stdout, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
 
 
 def align_columns(cells: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as lines, with three spaces between the columns; control characters made visible."""
-    shown = [[visible(cell) for cell in row] for row in cells]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in shown)
+    """Rows of cells as lines, with three spaces between the columns; control characters become marks."""
+    texts = [[visible(cell) for cell in row] for row in cells]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in texts)
     return "\n".join("   ".join(row).rstrip() for row in padded)
 
 

@@ -11,11 +11,11 @@ from argo.cli.cluster import cluster_options, find_run
 @click.argument("name", metavar="RUN")
 @cluster_options
 def command(name: str, context: str | None, namespace: str | None) -> int:
-    """Follow RUN to its end.
+    """Follow RUN until it completes.
 
-    The exit status is the run's: 0 where it succeeded, 1 where it failed. Ctrl-C leaves it going.
+    The exit status is 0 if the run succeeded, and 1 if it failed. Ctrl-C does not stop the run.
     """
     from argo.cli.show_run import show_cluster_run, show_local_run
 
-    place = find_run(name, context, namespace)
-    return show_local_run(place) if isinstance(place, Path) else show_cluster_run(place, name)
+    location = find_run(name, context, namespace)
+    return show_local_run(location) if isinstance(location, Path) else show_cluster_run(location, name)

@@ -41,16 +41,19 @@ class CheckResult:
     diagnostics: tuple[Diagnostic, ...]
     trigger: Trigger | None = None
 
+    def require_workflow(self) -> Workflow:
+        """The workflow. Raises WorkflowError with all diagnostics if the file has errors."""
+        if self.workflow is None:
+            raise WorkflowError(self.diagnostics)
+        return self.workflow
+
 
 def load(path: Path) -> Workflow:
     """The workflow in the file at `path` (`-`: standard input).
 
     Raises WorkflowError with all of the file's diagnostics if one of them is an error.
     """
-    result = check(path)
-    if result.workflow is None:
-        raise WorkflowError(result.diagnostics)
-    return result.workflow
+    return check(path).require_workflow()
 
 
 def check(path: Path, data: bytes | None = None) -> CheckResult:

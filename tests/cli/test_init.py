@@ -27,7 +27,7 @@ def test_init_overwrites_nothing_and_writes_nothing_then(tmp_path: Path) -> None
     (tmp_path / "settings.toml").write_text("mine")
     done = textgen("init", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "textgen: settings.toml: is there already; move it away, or keep it as it is\n"
+    assert done.stderr == "textgen: settings.toml: exists already; move it away, or keep it\n"
     assert (tmp_path / "settings.toml").read_text() == "mine"
     assert not (tmp_path / ".gradient").exists()
 

@@ -17,8 +17,10 @@ def test_messages_and_outputs_do_not_reach_the_terminal_as_orders(
     monkeypatch.setattr("argo.cluster.run_logs.read_last_lines", lambda *_: [TITLE])
     job = JobRecord(phase=Phase.FAILED, message=TITLE, outputs={"text": TITLE})
     record = RunRecord("run", "", "", "argo:base", "", {}, now(), {"job": job}, message=TITLE)
-    show_run._Lines()(record)
-    show_run._tell(cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record)))
+    show_run._ChangePrinter()(record)
+    show_run._print_results(
+        cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record))
+    )
     printed = capsys.readouterr().out
     assert not {"\x1b", "\x07"} & set(printed)
     assert printed.count("�]0;title�") == 6

@@ -135,7 +135,7 @@ def test_lines_are_followed_as_they_come_and_ctrl_c_leaves_the_run(textgen: Comm
             if line == "first_one | hello 8\n":
                 assert not textgen.namespace.get(name)["status"].get("finishedAt")
                 watching.send_signal(signal.SIGINT)
-                assert f"{name} goes on" in watching.communicate(timeout=30)[0]
+                assert f"{name} is still running" in watching.communicate(timeout=30)[0]
                 assert watching.returncode == 130
                 (pod,) = textgen.namespace.pods(name, "first_one")
                 main = ("exec", pod["metadata"]["name"], "-c", "main", "--")

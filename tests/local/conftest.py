@@ -8,7 +8,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from argo.cli.progress import Silent
+from argo.cli.progress import SilentReporter
 from argo.language import load
 from argo.local.plan import make_plan
 from argo.local.runner import run_plan
@@ -78,7 +78,7 @@ class Repository:
         plan = make_plan(
             load(file), runtime or Sandbox(), parameters=parameters or {}, ref=ref, secrets=secrets
         )
-        run = run_plan(plan, str(file), Silent())
+        run = run_plan(plan, str(file), SilentReporter())
         return Outcome(run.record, run.folder)
 
     @property

@@ -17,7 +17,7 @@ from tests.trigger.conftest import Remote, World, workflow
 
 @pytest.fixture
 def poll(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Poll":
-    monkeypatch.setattr(argo.cli.trigger.poll, "open_cluster", lambda *_: world.cluster)
+    monkeypatch.setattr(argo.cli.trigger.poll, "connect", lambda *_: world.cluster)
     for name in ("TEXTGEN_GIT_PASSWORD", "TEXTGEN_STATUS_TOKEN", "TEXTGEN_REPOSITORIES"):
         monkeypatch.delenv(name, raising=False)
     return Poll(world, capsys)

@@ -4,9 +4,9 @@ import click
 
 from job.command import Group
 
-COMMANDS = {"poll": ("argo.cli.trigger.poll", "Run what was pushed to repositories, once.")}
+COMMANDS = {"poll": ("argo.cli.trigger.poll", "Poll repositories once, and run what was pushed.")}
 
 
 @click.group("trigger", cls=Group, table=COMMANDS)
 def command() -> None:
-    """Run workflow files when their branches are pushed to."""
+    """Run workflow files on pushes to their branches."""

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.cluster import cluster_options, open_cluster
+from argo.cli.cluster import cluster_file_option, cluster_options
+from argo.cluster.connection import connect
+from argo.object_names import STORE
 from job.errors import InputError, TextgenError
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
     from argo.trigger import Poller
 
-_TOGETHER = 8  # repositories
+_CONCURRENT_POLLS = 8
 
 
 @click.command("poll")
@@ -25,11 +27,17 @@ _TOGETHER = 8  # repositories
     "--every-commit",
     is_flag=True,
     envvar="TEXTGEN_EVERY_COMMIT",
-    help="Run each new commit of a branch, not the newest only.",
+    help="Run every new commit of a branch, not only the newest.",
 )
-@click.option("--timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds for git.")
-@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster configuration file.")
-@click.option("--store", metavar="URL", help="Where pushes are noted (default: the namespace's store).")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=60,
+    show_default=True,
+    help="Timeout of each git command, in seconds.",
+)
+@cluster_file_option
+@click.option("--store", metavar="URL", help="Store that records pushes (default: the namespace's store).")
 @cluster_options
 def command(
     repositories: tuple[str, ...],
@@ -40,11 +48,11 @@ def command(
     context: str | None,
     namespace: str | None,
 ) -> int:
-    """Look at each REPOSITORY (a URL, or a path) and run the workflow files of what was pushed.
+    """Poll each REPOSITORY (a URL or a path), and run the workflow files of its new commits.
 
-    Each commit runs once, whoever polls and however often. TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD are
-    for private repositories of one host, TEXTGEN_STATUS_TOKEN is for commit statuses there. Exits with 1
-    where a repository could not be read; the others are polled all the same.
+    Each commit runs once, however many pollers there are. TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD give
+    access to private repositories of one host; TEXTGEN_STATUS_TOKEN is for commit statuses there. The exit
+    status is 1 if a repository can't be read; the others are still polled.
     """
     from argo.cluster.preflight.checks import raise_certain
     from argo.cluster.preflight.permissions import check_argo_installed
@@ -55,37 +63,35 @@ def command(
     from job.storage.open import open_store
 
     check_single_host(repositories, os.environ)
-    api = open_cluster(context, namespace)
+    api = connect(context, namespace)
     raise_certain(api, check_argo_installed(api))
     poller = Poller(
         api,
-        open_store(store or _store(api)),
+        open_store(store or _read_store_url(api)),
         load_cluster_config(cluster),
-        open_status_client(os.environ, _warn),
+        open_status_client(os.environ, _print_error),
         os.environ,
         every_commit,
         timeout,
     )
-    resumed = 0 if poller.resume(repositories, click.echo) else 1
-    with ThreadPoolExecutor(_TOGETHER) as pool:
-        return max(resumed, *pool.map(lambda url: _polled(poller, url), repositories))
+    status = 0 if poller.resume(repositories, click.echo) else 1
+    with ThreadPoolExecutor(_CONCURRENT_POLLS) as pool:
+        return max(status, *pool.map(lambda url: _poll(poller, url), repositories))
 
 
-def _polled(poller: "Poller", url: str) -> int:
+def _poll(poller: "Poller", url: str) -> int:
     from job.checkout.git import redact_url
 
     try:
         return 0 if poller.poll(url, click.echo) else 1
     except TextgenError as error:
-        _warn(f"{redact_url(url)}: {error}")
+        _print_error(f"{redact_url(url)}: {error}")
         return error.exit_status
 
 
-def _store(api: "Api") -> str:
-    from argo.object_names import STORE
-
-    found = api.find(api.core_path("configmaps", STORE)) or {}
-    if url := (found.get("data") or {}).get("url"):
+def _read_store_url(api: "Api") -> str:
+    config_map = api.find(api.core_path("configmaps", STORE)) or {}
+    if url := (config_map.get("data") or {}).get("url"):
         return str(url)
     raise InputError(
         f"no ConfigMap {STORE!r} with a url in {api}: "
@@ -93,5 +99,5 @@ def _store(api: "Api") -> str:
     )
 
 
-def _warn(line: str) -> None:
+def _print_error(line: str) -> None:
     click.echo(f"textgen: {line}", err=True)
