@@ -1,4 +1,4 @@
-"""A command with subcommands: each is imported only when it is called; errors are one line."""
+"""A command with subcommands, each imported when it is called; an error is one line."""
 
 import importlib
 import sys
@@ -11,7 +11,7 @@ import click
 from job.errors import InputError, TextgenError
 
 
-class Group(click.Group):
+class LazyGroup(click.Group):
     """`table` has, for each subcommand, where it is and its line in --help.
 
     `package.module:name` is the attribute `name` of the module; without a name it is `command`.
@@ -36,14 +36,14 @@ class Group(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
 
-def run(group: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
-    """Run a command line, print an error as one line, exit with its status."""
+def run_group(group: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
+    """Run a command line and exit with its status; an error is printed as one line."""
     args = sys.argv[1:] if argv is None else argv
     try:
         result: Any = group.main(args, prog_name=name, standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -52,12 +52,12 @@ def run(group: click.Group, name: str, argv: list[str] | None = None) -> NoRetur
     except (TextgenError, OSError) as error:
         if "--debug" in args:
             traceback.print_exc()
-        click.echo(f"textgen: {_line(error)}", err=True)
+        click.echo(f"textgen: {_format_error(error)}", err=True)
         sys.exit(error.exit_status if isinstance(error, TextgenError) else InputError.exit_status)
 
 
-def _line(error: TextgenError | OSError) -> str:
+def _format_error(error: TextgenError | OSError) -> str:
     if isinstance(error, TextgenError):
         return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}"
+    path = f"{error.filename}: " if error.filename else ""
+    return f"{path}{error.strerror or error}"

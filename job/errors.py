@@ -1,16 +1,16 @@
 """Every error that a user can cause.
 
     TextgenError                exit status 1: the run failed
-    ├── InputError              exit status 2: what was typed, or a file that was given, is wrong
+    ├── InputError              exit status 2: an argument or an input file is wrong
     │   ├── SettingsError       a setting that is unknown, of the wrong type or out of range
-    │   ├── PromptError         prompts that can't be read, decoded or used
-    │   ├── ModelError          a model that is not there or is not a causal language model
+    │   ├── PromptError         prompts that can't be read or are empty
+    │   ├── ModelError          a model that does not exist or is not a causal language model
     │   ├── WorkflowError       a workflow file with errors in it (argo.language)
-    │   └── UnknownReferenceError  a dataset, version, run or job that is not there
+    │   └── UnknownReferenceError  a dataset, version, run or job that does not exist
     ├── StoreError              the dataset store refused or can't be reached
     ├── ClusterError            the cluster refused or can't be reached (argo.cluster)
     ├── CommitError             a version that can't be committed (an empty or changed output)
-    ├── StaleError              a file made from another one that has changed since
+    ├── StaleError              a compiled file that is older than what it was compiled from
     ├── CheckoutError           git could not fetch the repository at the ref
     └── JobError                a job of a workflow failed
 
@@ -20,13 +20,13 @@ with `error.exit_status`; a traceback is shown only with `--debug`.
 
 
 class TextgenError(Exception):
-    """The root of the tree above; the message is one line for the user."""
+    """The root of the tree; the message is one line for the user."""
 
     exit_status = 1
 
 
 class InputError(TextgenError):
-    """What was typed, or a file that was given, is wrong."""
+    """An argument or an input file is wrong."""
 
     exit_status = 2
 
@@ -36,15 +36,15 @@ class SettingsError(InputError):
 
 
 class PromptError(InputError):
-    """Prompts that can't be read, decoded or used."""
+    """Prompts that can't be read or are empty."""
 
 
 class ModelError(InputError):
-    """A model that is not there or is not a causal language model."""
+    """A model that does not exist or is not a causal language model."""
 
 
 class UnknownReferenceError(InputError):
-    """A dataset, version, run or job that is not there."""
+    """A dataset, version, run or job that does not exist."""
 
 
 class StoreError(TextgenError):
@@ -56,11 +56,11 @@ class ClusterError(TextgenError):
 
 
 class CommitError(TextgenError):
-    """A version that can't be committed, for example an output left empty."""
+    """A version that can't be committed, for example of an empty output."""
 
 
 class StaleError(TextgenError):
-    """A file made from another one that has changed since."""
+    """A compiled file that is older than what it was compiled from."""
 
 
 class CheckoutError(TextgenError):

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import click
 
-from job import command
+from job.command import LazyGroup, run_group
 
 # The command's name, the module that holds it as `command`, its line in --help.
 COMMANDS = {
@@ -34,7 +34,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=command.Group, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -50,4 +50,4 @@ def textgen(debug: bool) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """The console script."""
-    command.run(textgen, "textgen", argv)  # `run` is a module here as soon as it is imported
+    run_group(textgen, "textgen", argv)

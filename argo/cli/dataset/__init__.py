@@ -2,7 +2,7 @@
 
 import click
 
-from job.command import Group
+from job.command import LazyGroup
 
 # The command's name, where it is, its line in --help.
 COMMANDS = {
@@ -23,7 +23,7 @@ COMMANDS = {
 }
 
 
-@click.group("dataset", cls=Group, table=COMMANDS)
+@click.group("dataset", cls=LazyGroup, table=COMMANDS)
 def command() -> None:
     """Create, list and fetch versions of datasets.
 

@@ -2,11 +2,11 @@
 
 import click
 
-from job.command import Group
+from job.command import LazyGroup
 
 COMMANDS = {"poll": ("argo.cli.trigger.poll", "Poll repositories once, and run what was pushed.")}
 
 
-@click.group("trigger", cls=Group, table=COMMANDS)
+@click.group("trigger", cls=LazyGroup, table=COMMANDS)
 def command() -> None:
     """Run workflow files on pushes to their branches."""
