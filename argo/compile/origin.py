@@ -7,6 +7,7 @@ from pathlib import Path
 
 from argo import repository
 from argo.language.model import EventField, GitCheckout, Workflow
+from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.checkout.git import is_commit, redact_url
 from job.errors import InputError
 
@@ -54,7 +55,8 @@ def checkout_warnings(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
         for job in workflow.jobs.values()
     )
     if linked and not origin.url:
-        yield "the file is in no repository with a remote: submit with -p github-url=URL -p github-ref=COMMIT"
+        parameters = f"-p {GITHUB_URL}=URL -p {GITHUB_REF}=COMMIT"
+        yield f"the file is in no repository with a remote: submit with {parameters}"
     elif linked and is_commit(origin.ref) and not repository.is_pushed(workflow.path.parent, origin.ref):
         yield f"commit {origin.ref[:7]} is on no branch of the remote, as far as is known here: push it first"
 

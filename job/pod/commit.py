@@ -31,6 +31,7 @@ from job.pod.spec import (
     StringOutput,
     VolumeOutput,
     load_spec,
+    read_variable,
     resolve_value,
 )
 from job.pod.termination import report_termination
@@ -45,17 +46,26 @@ STRING_LIMIT = 256 << 10  # bytes
 def command() -> None:
     """Store a job's outputs, as TEXTGEN_STEPS says."""
     spec = load_spec(CommitSpec)
-    datasets, run = Datasets.at(os.environ[STORE]), os.environ[RUN]
+    datasets, run = Datasets.at(read_variable(STORE)), read_variable(RUN)
     lineage = {
-        "run": os.environ[RUN_NAME],
+        "run": read_variable(RUN_NAME),
         "job": spec.job,
         **spec.lineage,
         **_repository_lineage(resolve_value(spec.url, os.environ), resolve_value(spec.ref, os.environ)),
-        **json.loads(LINEAGE.read_text("utf-8")),
+        **_inputs_lineage(),
     }
     results = retry_while_unavailable(lambda: store_outputs(datasets, run, spec.job, spec.outputs, lineage))
     for name, version in results.datasets.items():
         (VERSIONS / name).write_text(version, "utf-8")
+
+
+def _inputs_lineage() -> dict[str, Any]:
+    """What the job took, as `inputs` wrote it. A job that takes nothing may have no such container."""
+    try:
+        lineage: dict[str, Any] = json.loads(LINEAGE.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    return lineage
 
 
 def _repository_lineage(url: str, ref: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from job.pod.spec import (
     S3Step,
     Step,
     load_spec,
+    read_variable,
     resolve_value,
 )
 from job.pod.termination import report_termination
@@ -49,7 +50,7 @@ def command() -> None:
     """Fetch a job's inputs and lay out its folders, as TEXTGEN_STEPS says."""
     os.umask(0)  # the user of the job's own container is not known here
     spec = load_spec(InputsSpec)
-    datasets, run = Datasets.at(os.environ[STORE]), os.environ[RUN]
+    datasets, run = Datasets.at(read_variable(STORE)), read_variable(RUN)
     references = [resolve_value(ref, os.environ) for ref in spec.references]
     versions = (
         retry_while_unavailable(lambda: resolve_datasets(datasets, run, references)) if references else {}

@@ -268,14 +268,18 @@ class _Spec(Protocol):
 S = TypeVar("S", bound=_Spec)
 
 
+def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The variable of this container. Raises InputError if it is not set."""
+    if name not in environ:
+        raise InputError(f"{name} is not set: this command runs in a pod that `textgen compile` made")
+    return environ[name]
+
+
 def load_spec(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """The spec of this container. Raises InputError if there is none that this version reads."""
+    text = read_variable(SPEC, environ)
     try:
-        document = json.loads(environ[SPEC])
-    except KeyError:
-        raise InputError(
-            f"{SPEC} is not set: this command runs in a pod that `textgen compile` made"
-        ) from None
+        document = json.loads(text)
     except ValueError:
         raise InputError(f"{SPEC} is not JSON: compile the workflow again with `textgen compile`") from None
     return kind.from_json(document)
@@ -293,11 +297,9 @@ def resolve_value(value: Value | None, environ: Mapping[str, str]) -> str:
         case Variable(name):
             return environ.get(name, "")
         case Parameter(name, default):
-            variable = parameter_variable(name)
-            if variable not in environ:
-                raise InputError(f"{variable} is not set: compile the workflow again with `textgen compile`")
+            encoded = read_variable(parameter_variable(name), environ)
             try:
-                text = base64.b64decode(environ[variable], validate=True).decode("utf-8")
+                text = base64.b64decode(encoded, validate=True).decode("utf-8")
             except ValueError as error:
                 raise InputError(f"the parameter {name} is not UTF-8") from error
             return text or default or ""
@@ -310,7 +312,7 @@ def _read_version(document: Any) -> JsonReader:
     version = spec.get("version").value
     if version is not None and (type(version) is not int or version != VERSION):
         textgen = spec.get("textgen").value
-        image = f"the image textgen:{textgen}" if isinstance(textgen, str) else "the image of that `textgen`"
+        image = f"the image textgen:{textgen}" if isinstance(textgen, str) else "another image"
         raise InputError(
             f"{SPEC} has version {version!r}, and this image reads version {VERSION}: run the workflow with "
             f"{image}, or compile it again with the `textgen` of this image"

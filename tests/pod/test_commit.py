@@ -1,5 +1,6 @@
 """What a job made is stored once, and strings and volumes before any dataset shows a version."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, UnknownReferenceError
 from job.pod import commit
 from job.pod.results import JobResults, read_results
-from job.pod.spec import DatasetOutput, Output, StringOutput, VolumeOutput
+from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, DatasetOutput, Output, StringOutput, VolumeOutput
+from job.storage.open import VARIABLE as STORE
 
 OUTPUTS: dict[str, Output] = {
     "data": DatasetOutput("numbers"),
@@ -41,6 +43,18 @@ def test_a_job_has_results_when_all_is_stored(datasets: Datasets, outputs: Path)
     assert read_results(datasets.store, "run", "job") == results
     assert results.strings == {"text": "é\n"}
     assert results.datasets == {"data": str(datasets.resolve(DatasetRef("numbers")))}
+
+
+def test_a_job_without_an_inputs_container_is_stored(
+    datasets: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = CommitSpec("0.1.0", "job", {})
+    environ = {SPEC: json.dumps(spec.to_json()), STORE: datasets.store.url, RUN: "run", RUN_NAME: "run-1"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(commit, "LINEAGE", tmp_path / "lineage.json")
+    commit.command.main([], standalone_mode=False)
+    assert read_results(datasets.store, "run", "job") == JobResults()
 
 
 def test_a_second_attempt_gives_what_the_first_stored(datasets: Datasets, outputs: Path) -> None:
