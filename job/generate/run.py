@@ -121,14 +121,14 @@ def _check_identity(outputs: Outputs, identity: Mapping[str, Any]) -> None:
             f"{outputs.folder}: holds the texts of another run "
             f"({_describe_difference(different, earlier, identity)}); use --overwrite or another --output"
         )
-    _log(f"{len(outputs.rows)} texts are there already")
+    _log(f"{len(outputs.rows)} texts are done already")
 
 
 def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if not earlier:
         return "without a run.json"
     long = [name for name in names if name in ("prompts", "versions")]
-    values = [f"{name} {earlier.get(name)} there, {now[name]} here" for name in names if name not in long]
+    values = [f"{name} {earlier.get(name)}, not {now[name]}" for name in names if name not in long]
     return "; ".join(values + [f"other {name}" for name in long])
 
 

@@ -78,8 +78,8 @@ class Settings:
 TABLE: Mapping[str, Field[Any]] = {setting.name: setting for setting in fields(Settings)}
 _TYPES: Mapping[str, type] = get_type_hints(Settings)
 
-# A value with the place that an error names: FILE:LINE, a file, a variable or a flag.
-_Value = tuple[str, str, object]  # place, name, value
+# A value with the location that an error names: FILE:LINE, a file, a variable or a flag.
+_Value = tuple[str, str, object]  # location, name, value
 
 
 def load_settings(
@@ -90,7 +90,7 @@ def load_settings(
 ) -> Settings:
     """The settings from all sources; `file` replaces `job/settings.toml`.
 
-    Raises SettingsError with the place and the name: unknown (with the nearest name), of the wrong
+    Raises SettingsError with the location and the name: unknown (with the nearest name), of the wrong
     type, out of range, or a file that can't be read.
     """
     values: dict[str, Any] = {}
@@ -100,39 +100,39 @@ def load_settings(
         _read_environment(environ or {}),
         ((f"--{name.replace('_', '-')}", name, value) for name, value in (flags or {}).items()),
     ):
-        new, places = {}, {}
-        for place, name, value in source:
-            new[name], places[name] = parse_value(name, value, place), place
+        new, locations = {}, {}
+        for location, name, value in source:
+            new[name], locations[name] = parse_value(name, value, location), location
         if "prompt" in new and "prompts" in new:
-            raise SettingsError(f"{places['prompts']}: give prompt or prompts, not both")
+            raise SettingsError(f"{locations['prompts']}: give prompt or prompts, not both")
         if "prompt" in new or "prompts" in new:  # the later one replaces the other
             values = {name: value for name, value in values.items() if name not in {"prompt", "prompts"}}
         values |= new
     return Settings(**values)
 
 
-def parse_value(name: str, value: Any, place: str) -> Any:
-    """The value of the setting `name`, from a string or from TOML; `place` goes into the error.
+def parse_value(name: str, value: Any, location: str) -> Any:
+    """The value of the setting `name`, from a string or from TOML; `location` goes into the error.
 
     Raises SettingsError.
     """
     if name not in TABLE:
-        raise SettingsError(f"{place}: unknown setting {name!r}; {did_you_mean(name, TABLE)}")
+        raise SettingsError(f"{location}: unknown setting {name!r}; {did_you_mean(name, TABLE)}")
     expected, metadata = _TYPES[name], TABLE[name].metadata
     typed = _convert(expected, value) if isinstance(value, str) else value
     if expected is float and type(typed) is int:
         typed = float(typed)
     if type(typed) is not expected:
-        raise SettingsError(f"{place}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
+        raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
     if isinstance(typed, str):
         if metadata["pattern"] and not re.fullmatch(metadata["pattern"], typed):
-            raise SettingsError(f"{place}: {name} can't be {typed!r}; {metadata['help']}")
+            raise SettingsError(f"{location}: {name} can't be {typed!r}; {metadata['help']}")
         return typed
     for bound, words, holds in _BOUNDS:
         if (limit := metadata[bound]) is not None and not holds(typed, limit):
-            raise SettingsError(f"{place}: {name} must be {words} {limit}, not {value}")
+            raise SettingsError(f"{location}: {name} must be {words} {limit}, not {value}")
     if isinstance(typed, float) and not math.isfinite(typed):
-        raise SettingsError(f"{place}: {name} must be finite, not {value}")
+        raise SettingsError(f"{location}: {name} must be finite, not {value}")
     return typed
 
 
@@ -155,11 +155,11 @@ def _read_toml(path: Path) -> Iterator[_Value]:
         assignment = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}[\"']?\s*[=\].]")
         numbers = (number for number, line in enumerate(text.splitlines(), 1) if assignment.match(line))
         number = next(numbers, None)
-        place = f"{path}:{number}" if number else str(path)
+        location = f"{path}:{number}" if number else str(path)
         # A string in TOML has to be one in the table too: seed = "42" is a slip.
         if isinstance(value, str) and _TYPES.get(name, str) is not str:
-            raise SettingsError(f"{place}: {name} must be {_TYPE_NAMES[_TYPES[name]]}, not {value!r}")
-        yield place, name, value
+            raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[_TYPES[name]]}, not {value!r}")
+        yield location, name, value
 
 
 def _read_folder(folder: Path) -> Iterator[_Value]:

@@ -20,11 +20,11 @@ import pytest
 
 def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     """A certificate that is its own authority, and its key."""
-    made, key = folder / "certificate.pem", folder / "key.pem"
+    path, key = folder / "certificate.pem", folder / "key.pem"
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=test"]
-    words += ["-addext", f"subjectAltName=IP:{host}", "-keyout", str(key), "-out", str(made)]
+    words += ["-addext", f"subjectAltName=IP:{host}", "-keyout", str(key), "-out", str(path)]
     subprocess.run(words, check=True, capture_output=True)
-    return made, key
+    return path, key
 
 
 class Git(BaseHTTPRequestHandler):
@@ -42,8 +42,7 @@ class Git(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
-        given = self.headers["Authorization"]
-        if given != f"Basic {base64.b64encode(self.credentials.encode()).decode()}":
+        if self.headers["Authorization"] != f"Basic {base64.b64encode(self.credentials.encode()).decode()}":
             self._send(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
         elif path.endswith("/info/lfs/objects/batch"):
             self._batch(path.partition("/info/lfs/")[0], json.loads(body))
@@ -52,16 +51,16 @@ class Git(BaseHTTPRequestHandler):
         else:
             self._backend(path, query, body)
 
-    def _batch(self, repository: str, wanted: dict[str, list[dict[str, str]]]) -> None:
+    def _batch(self, repository: str, request: dict[str, list[dict[str, str]]]) -> None:
         objects = [
             {
                 **each,
-                "actions": {"download": {"href": f"{self.address}{repository}/{kept(str(each['oid']))}"}},
+                "actions": {"download": {"href": f"{self.address}{repository}/{lfs_path(str(each['oid']))}"}},
             }
-            for each in wanted["objects"]
+            for each in request["objects"]
         ]
-        told = json.dumps({"transfer": "basic", "objects": objects}).encode()
-        self._send(200, {"Content-Type": "application/vnd.git-lfs+json"}, told)
+        answer = json.dumps({"transfer": "basic", "objects": objects}).encode()
+        self._send(200, {"Content-Type": "application/vnd.git-lfs+json"}, answer)
 
     def _backend(self, path: str, query: str, body: bytes) -> None:
         env = {
@@ -75,8 +74,8 @@ class Git(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
         }
-        found = subprocess.run(["git", "http-backend"], env=env, input=body, capture_output=True, check=True)
-        head, _, rest = found.stdout.partition(b"\r\n\r\n")
+        done = subprocess.run(["git", "http-backend"], env=env, input=body, capture_output=True, check=True)
+        head, _, rest = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         self._send(int(headers.pop("Status", "200").split()[0]), headers, rest)
 
@@ -109,7 +108,7 @@ def https(root: Path, folder: Path, credentials: str, host: str = "127.0.0.1") -
         server.shutdown()
 
 
-def kept(digest: str) -> str:
+def lfs_path(digest: str) -> str:
     """Where a repository keeps a file of Git LFS."""
     return f"lfs/objects/{digest[:2]}/{digest[2:4]}/{digest}"
 
@@ -117,7 +116,7 @@ def kept(digest: str) -> str:
 def pointer(bare: Path, body: bytes) -> str:
     """The text that stands for a file of Git LFS, and the file where a server keeps it."""
     digest = hashlib.sha256(body).hexdigest()
-    path = bare / kept(digest)
+    path = bare / lfs_path(digest)
     path.parent.mkdir(parents=True)
     path.write_bytes(body)
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(body)}\n"
@@ -129,16 +128,16 @@ def sshd(host: str, folder: Path) -> Iterator[str]:
     server = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
     if not server:
         pytest.skip("sshd is not installed (Debian: openssh-server)")
-    own, key = folder / "host", folder / "ssh-privatekey"
-    for path in (own, key):
+    host_key, key = folder / "host", folder / "ssh-privatekey"
+    for path in (host_key, key):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     with socket.socket() as free:
         free.bind((host, 0))
         port = free.getsockname()[1]
-    (folder / "known_hosts").write_text(f"[{host}]:{port} {own.with_suffix('.pub').read_text()}")
+    (folder / "known_hosts").write_text(f"[{host}]:{port} {host_key.with_suffix('.pub').read_text()}")
     options = {
         "ListenAddress": f"{host}:{port}",
-        "HostKey": own,
+        "HostKey": host_key,
         "AuthorizedKeysFile": key.with_suffix(".pub"),
         "PidFile": "none",
         "StrictModes": "no",

@@ -142,12 +142,12 @@ def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
 
 
 class _Private(BaseHTTPRequestHandler):
-    """A server that wants to know who asks, and keeps what it is told."""
+    """A server that asks for credentials, and keeps those that it gets."""
 
-    told: "list[str | None]"
+    credentials: "list[str | None]"
 
     def do_GET(self) -> None:
-        self.told.append(self.headers["Authorization"])
+        self.credentials.append(self.headers["Authorization"])
         self.send_response(401 if not self.headers["Authorization"] else 403)
         self.send_header("WWW-Authenticate", 'Basic realm="x"')
         self.send_header("Content-Length", "0")
@@ -159,11 +159,11 @@ class _Private(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def private() -> Iterator[tuple[str, "list[str | None]"]]:
-    told: list[str | None] = []
-    handler = type("Handler", (_Private,), {"told": told})
+    credentials: list[str | None] = []
+    handler = type("Handler", (_Private,), {"credentials": credentials})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", told
+        yield f"http://127.0.0.1:{server.server_port}/", credentials
         server.shutdown()
 
 
@@ -179,11 +179,11 @@ def redirected(to: str, environ: Mapping[str, str]) -> dict[str, str]:
 def test_a_password_is_given_to_its_own_host_only(
     private: tuple[str, "list[str | None]"], tmp_path: Path
 ) -> None:
-    base, told = private
+    base, credentials = private
     env = redirected(base, {**os.environ, PASSWORD: "hush"})
     with pytest.raises(CheckoutError, match=r"could not read Username.*password: secret:NAME"):
         checkout("https://host.invalid/x", None, tmp_path / "new", env)
-    assert set(told) == {None}  # redirected to another host, which gets nothing
+    assert set(credentials) == {None}  # redirected to another host, which gets nothing
 
 
 def test_the_command_says_where_it_is_and_errors_are_one_line(origin: Path, tmp_path: Path) -> None:

@@ -16,28 +16,28 @@ from job.generate.settings import Settings
 
 
 def end(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
-    """The exit status and what was said on stderr."""
+    """The exit status and what was message on stderr."""
     with pytest.raises(SystemExit) as stopped:
         main(list(arguments))
     return stopped.value.code, capsys.readouterr().err
 
 
 def test_bad_input_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = end(capsys, "generate", "--seed", "x")
-    assert (status, said) == (2, "textgen: --seed: seed must be an integer, not 'x'\n")
+    status, message = end(capsys, "generate", "--seed", "x")
+    assert (status, message) == (2, "textgen: --seed: seed must be an integer, not 'x'\n")
 
 
 def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = end(capsys, "--debug", "generate", "--top-p", "2")
+    status, message = end(capsys, "--debug", "generate", "--top-p", "2")
     assert status == 2
-    assert said.startswith("Traceback")
-    assert said.endswith("\ntextgen: --top-p: top_p must be at most 1, not 2\n")
+    assert message.startswith("Traceback")
+    assert message.endswith("\ntextgen: --top-p: top_p must be at most 1, not 2\n")
 
 
-def test_an_unknown_flag_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = end(capsys, "generate", "--max-lenght", "5")
+def test_an_unknown_flag_is_reported_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    status, message = end(capsys, "generate", "--max-lenght", "5")
     assert status == 2
-    assert "--max-length" in said
+    assert "--max-length" in message
 
 
 def test_bad_settings_are_found_before_torch_is_loaded() -> None:

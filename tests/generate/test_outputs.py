@@ -99,6 +99,6 @@ def test_somebody_else_s_files_are_left_alone(tmp_path: Path, name: str, content
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for place in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="can't be written to"), outputs.open_outputs(place):
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="can't be written to"), outputs.open_outputs(path):
             pass

@@ -45,7 +45,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("p.txt", b"one\n\ntwo\n", r"p\.txt:2: an empty prompt"),
         ("p.txt", b"one\n \t\n", r"p\.txt:2: an empty prompt"),
@@ -71,11 +71,11 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_prompt_is_told_with_its_line(
-    tmp_path: Path, name: str, content: bytes, said: str
+def test_what_is_no_prompt_is_reported_with_its_line(
+    tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(PromptError, match=said):
+    with pytest.raises(PromptError, match=message):
         prompts.read_prompts("", str(tmp_path / name))
 
 

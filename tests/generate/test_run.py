@@ -18,16 +18,16 @@ pytestmark = pytest.mark.model
 
 def test_a_run_leaves_texts_rows_and_a_record(settings: Settings, tmp_path: Path) -> None:
     run(settings, tmp_path)
-    made = read_rows(tmp_path)
-    assert [row["sequence"] for row in made] == [1, 2, 3, 4, 5]
-    assert len({row["text"] for row in made}) == 5
-    for row in made:
+    rows = read_rows(tmp_path)
+    assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5]
+    assert len({row["text"] for row in rows}) == 5
+    for row in rows:
         assert row["id"] == "prompt"
         assert row["text"].startswith(settings.prompt)
         ended = row["prompt_tokens"] + row["new_tokens"] == settings.max_length
         assert row["finish_reason"] == ("length" if ended else "stop")
-    told = (tmp_path / outputs.TEXTS).read_text()
-    assert told == "\n".join(f"---\nOutput {row['sequence']} of 5\n---\n\n{row['text']}\n" for row in made)
+    texts = (tmp_path / outputs.TEXTS).read_text()
+    assert texts == "\n".join(f"---\nOutput {row['sequence']} of 5\n---\n\n{row['text']}\n" for row in rows)
     record = json.loads((tmp_path / outputs.RECORD).read_text())
     assert (record["state"], record["rows"], record["settings"]["seed"]) == ("completed", 5, 42)
     assert record["run"]["dtype"] == "float32"
@@ -38,18 +38,18 @@ def test_max_new_tokens_counts_from_the_prompt(settings: Settings, tmp_path: Pat
     assert [row["new_tokens"] for row in read_rows(tmp_path)] == [3] * 5
 
 
-@pytest.mark.parametrize("kept", [0, 1, 4, 6, 11])
+@pytest.mark.parametrize("rows", [0, 1, 4, 6, 11])
 def test_a_resumed_run_is_the_same_to_the_byte(
-    settings: Settings, prompts_file: str, tmp_path: Path, kept: int
+    settings: Settings, prompts_file: str, tmp_path: Path, rows: int
 ) -> None:
-    chosen = replace(settings, prompts=prompts_file, num_return_sequences=3)
-    run(chosen, tmp_path)
+    settings = replace(settings, prompts=prompts_file, num_return_sequences=3)
+    run(settings, tmp_path)
     file = tmp_path / outputs.ROWS
     whole = file.read_bytes()
     lines = whole.splitlines(keepends=True)
-    file.write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
+    file.write_bytes(b"".join(lines[:rows]) + lines[rows][:20])
     (tmp_path / outputs.TEXTS).unlink()
-    run(chosen, tmp_path)
+    run(settings, tmp_path)
     assert file.read_bytes() == whole
     assert (tmp_path / outputs.TEXTS).exists()
 
@@ -57,8 +57,8 @@ def test_a_resumed_run_is_the_same_to_the_byte(
 def test_a_torn_batch_is_computed_in_its_whole_shape(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = replace(settings, num_return_sequences=11)
-    run(chosen, tmp_path)
+    settings = replace(settings, num_return_sequences=11)
+    run(settings, tmp_path)
     file = tmp_path / outputs.ROWS
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:6]))
     from job.generate.engines import transformers
@@ -70,7 +70,7 @@ def test_a_torn_batch_is_computed_in_its_whole_shape(
         return generate(model, rows, settings)
 
     monkeypatch.setattr(transformers, "generate", generate_and_note)
-    run(chosen, tmp_path)
+    run(settings, tmp_path)
     assert batches == [[5, 6, 7, 8], [9, 10, 11]]
 
 
@@ -85,9 +85,7 @@ def test_a_run_that_is_whole_is_not_computed_again(
 def test_the_texts_of_another_run_are_not_mixed_in(settings: Settings, tmp_path: Path) -> None:
     run(settings, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(
-        InputError, match=r"another run \(seed 42 there, 7 here; other prompts\); use --overwrite"
-    ):
+    with pytest.raises(InputError, match=r"another run \(seed 42, not 7; other prompts\); use --overwrite"):
         run(replace(settings, seed=7, prompt="Once upon"), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     run(replace(settings, seed=7), tmp_path, overwrite=True)
@@ -105,7 +103,7 @@ def test_a_stopped_run_says_so(settings: Settings, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("changed", "error", "said"),
+    ("changed", "error", "message"),
     [
         (
             {"max_length": 8},
@@ -119,8 +117,8 @@ def test_a_stopped_run_says_so(settings: Settings, tmp_path: Path, monkeypatch: 
     ],
 )
 def test_bad_input_leaves_nothing(
-    settings: Settings, tmp_path: Path, changed: dict[str, Any], error: type[TextgenError], said: str
+    settings: Settings, tmp_path: Path, changed: dict[str, Any], error: type[TextgenError], message: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         run(replace(settings, **changed), tmp_path / "outputs")
     assert not (tmp_path / "outputs").exists()

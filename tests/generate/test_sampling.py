@@ -20,10 +20,10 @@ def test_a_longer_stream_begins_with_the_shorter_one() -> None:
 
 @given(st.integers(0, 2**64 - 1), st.text(st.characters(codec="utf-8")), st.integers(1, 10**9))
 def test_seed_prompt_and_number_each_make_another_stream(seed: int, prompt: str, number: int) -> None:
-    own = sampling.uniforms(seed, prompt, number, 2)
+    numbers = sampling.uniforms(seed, prompt, number, 2)
     others = ((seed ^ 1, prompt, number), (seed, prompt + "!", number), (seed, prompt, number + 1))
-    assert all((own != sampling.uniforms(*other, 2)).all() for other in others)
-    assert ((own >= 0) & (own < 1)).all()
+    assert all((numbers != sampling.uniforms(*other, 2)).all() for other in others)
+    assert ((numbers >= 0) & (numbers < 1)).all()
 
 
 @pytest.mark.model

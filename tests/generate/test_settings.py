@@ -39,8 +39,8 @@ def test_a_later_place_wins(tmp_path: Path) -> None:
     (inputs / "repo").mkdir()
     (inputs / "seed").write_text("")
     environ = {"TEXTGEN_MAX_LENGTH": "3", "TEXTGEN_BATCH_SIZE": "3", "TEXTGEN_SEED": ""}
-    chosen = load_settings(file, inputs, environ, {"batch_size": "4"})
-    assert (chosen.seed, chosen.top_k, chosen.max_length, chosen.batch_size) == (1, 2, 3, 4)
+    loaded = load_settings(file, inputs, environ, {"batch_size": "4"})
+    assert (loaded.seed, loaded.top_k, loaded.max_length, loaded.batch_size) == (1, 2, 3, 4)
 
 
 def test_an_input_file_may_end_as_echo_ends_it(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("max_lenght = 5", r"s\.toml:2: unknown setting 'max_lenght'; did you mean 'max_length'\?"),
         ('seed = "42"', r"s\.toml:2: seed must be an integer, not '42'"),
@@ -75,23 +75,25 @@ def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
         ("prompt = ", r"s\.toml: not TOML: .*line 2"),
     ],
 )
-def test_a_slip_in_the_file_is_told_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+def test_a_slip_in_the_file_is_reported_with_its_line(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "s.toml"
     file.write_text(f"# settings\n{line}\n")
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=message):
         load_settings(file)
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({"TEXTGEN_SEEED": "1"}, r"TEXTGEN_SEEED: unknown setting 'seeed'; did you mean 'seed'\?"),
         ({"TEXTGEN_SEED": "x"}, r"TEXTGEN_SEED: seed must be an integer, not 'x'"),
         ({"TEXTGEN_GREEDY": "maybe"}, r"TEXTGEN_GREEDY: greedy must be true or false, not 'maybe'"),
     ],
 )
-def test_a_slip_in_the_environment_is_told_with_its_name(environ: Mapping[str, str], said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
+def test_a_slip_in_the_environment_is_reported_with_its_name(
+    environ: Mapping[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
         load_settings(environ=environ)
 
 
@@ -100,7 +102,7 @@ def test_the_program_s_other_variables_are_none_of_the_job_s() -> None:
     assert load_settings(environ=others) == Settings()
 
 
-def test_an_unknown_input_is_told_with_its_file(tmp_path: Path) -> None:
+def test_an_unknown_input_is_reported_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "seeds").write_text("1")
     with pytest.raises(SettingsError, match=r"/seeds: unknown setting 'seeds'; did you mean 'seed'\?"):
         load_settings(inputs=tmp_path)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
 
 # The distributions of what is loaded after every module of the small image's commands.
-LOADED = """
+IMPORTED_BY_JOB = """
 import importlib, pkgutil, sys
 from importlib.metadata import packages_distributions
 import job.checkout.checkout, job.checkout.download, job.datasets, job.pod
@@ -23,11 +23,12 @@ for package in (job.datasets, job.pod):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
 import boto3, obstore
-of = packages_distributions()
-print(*{name.lower() for top in {m.partition(".")[0] for m in sys.modules} for name in of.get(top, ())})
+distributions = packages_distributions()
+modules = {name.partition(".")[0] for name in sys.modules}
+print(*{name.lower() for module in modules for name in distributions.get(module, ())})
 """
 
-POLLED = """
+IMPORTED_BY_TRIGGER = """
 import importlib, pkgutil, sys
 from importlib.metadata import packages_distributions
 import argo.cli.trigger.poll, argo.cluster.preflight.store, argo.trigger, job.datasets
@@ -35,24 +36,25 @@ for package in (argo.trigger, job.datasets):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
 import boto3, kubernetes.client, kubernetes.config, obstore, yaml
-of = packages_distributions()
-print(*{name.lower() for top in {m.partition(".")[0] for m in sys.modules} for name in of.get(top, ())})
+distributions = packages_distributions()
+modules = {name.partition(".")[0] for name in sys.modules}
+print(*{name.lower() for module in modules for name in distributions.get(module, ())})
 """
 
 
-def copied() -> list[list[str]]:
+def list_copied() -> list[list[str]]:
     """What each COPY takes from the repository."""
     words = [shlex.split(line)[1:-1] for line in LINES if line.startswith("COPY ")]
     return [each for each in words if not each[0].startswith("--from")]
 
 
-def pins(lock: str) -> dict[str, str]:
+def read_pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text("utf-8"), re.MULTILINE))
 
 
 def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[0] == "!"}
-    wanted = {name for names in copied() for name in names}
+    wanted = {name for names in list_copied() for name in names}
     assert {name.partition("/")[0] for name in wanted} == sent
     assert all(any(ROOT.glob(name)) for name in wanted)
 
@@ -76,26 +78,28 @@ def test_the_model_is_made_of_the_files_that_its_layer_copies(tmp_path: Path) ->
 
 
 def test_the_small_image_holds_what_its_commands_import() -> None:
-    words = [sys.executable, "-c", LOADED]
+    words = [sys.executable, "-c", IMPORTED_BY_JOB]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     # botocore takes certifi where it is; a virtual environment's own start loads setuptools
     assert (
         set(ran.stdout.split()) - {"argo-textgen", "certifi", "setuptools"}
-        <= pins("requirements-pod.lock").keys()
+        <= read_pins("requirements-pod.lock").keys()
     )
 
 
 def test_the_poller_image_holds_what_its_command_imports() -> None:
-    ran = subprocess.run([sys.executable, "-c", POLLED], cwd=ROOT, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORTED_BY_TRIGGER], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     beside = {"argo-textgen", "setuptools"}
-    assert {name.replace("_", "-").replace(".", "-") for name in set(ran.stdout.split()) - beside} <= pins(
-        "requirements-trigger.lock"
-    ).keys()
+    assert {
+        name.replace("_", "-").replace(".", "-") for name in set(ran.stdout.split()) - beside
+    } <= read_pins("requirements-trigger.lock").keys()
 
 
 @pytest.mark.parametrize("name", ["boto3", "botocore", "click", "obstore", "urllib3"])
 def test_both_images_have_the_same_version_of(name: str) -> None:
-    assert pins("requirements-pod.lock")[name] == pins("requirements.lock")[name]
+    assert read_pins("requirements-pod.lock")[name] == read_pins("requirements.lock")[name]
 
 
 def test_the_images_are_of_this_version() -> None:

@@ -20,8 +20,8 @@ def test_greedy_texts_are_those_of_the_pipeline(
     from transformers import pipeline
 
     folder = request.getfixturevalue(model)
-    chosen = replace(settings, model=str(folder), greedy=True, num_return_sequences=1, prompts=prompts_file)
-    run(chosen, tmp_path)
+    settings = replace(settings, model=str(folder), greedy=True, num_return_sequences=1, prompts=prompts_file)
+    run(settings, tmp_path)
     pipe = pipeline("text-generation", model=str(folder), device="cpu")
     expected = [
         pipe(prompt, do_sample=False, max_length=60, max_new_tokens=None)[0]["generated_text"]
@@ -44,9 +44,9 @@ def test_a_text_is_its_own_whatever_runs_beside_it(
 def test_the_repetition_penalty_does_not_see_the_padding(
     settings: Settings, prompts_file: str, tmp_path: Path
 ) -> None:
-    chosen = replace(settings, prompts=prompts_file, num_return_sequences=1, repetition_penalty=1.7)
-    run(chosen, tmp_path / "together")
-    run(replace(chosen, batch_size=1), tmp_path / "alone")
+    settings = replace(settings, prompts=prompts_file, num_return_sequences=1, repetition_penalty=1.7)
+    run(settings, tmp_path / "together")
+    run(replace(settings, batch_size=1), tmp_path / "alone")
     assert read_texts(tmp_path / "together") == read_texts(tmp_path / "alone")
 
 

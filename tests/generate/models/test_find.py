@@ -41,9 +41,9 @@ def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"'gpt2': the hub is out of reach .*--model smollm2-135m") as told:
+    with pytest.raises(ModelError, match=r"'gpt2': the hub is out of reach .*--model smollm2-135m") as raised:
         find_model("gpt2")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_one_format_of_the_weights_is_fetched() -> None:
@@ -53,7 +53,7 @@ def test_one_format_of_the_weights_is_fetched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "revision", "said"),
+    ("name", "revision", "message"),
     [
         ("./nothing", "", r"'\./nothing': no such file or folder"),
         ("nothing.gguf", "", "no such file or folder"),
@@ -61,8 +61,8 @@ def test_one_format_of_the_weights_is_fetched() -> None:
         ("smollm2-135m", "main", "only a model on the hub has revisions"),
     ],
 )
-def test_a_name_of_nothing_is_refused(name: str, revision: str, said: str) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_a_name_of_nothing_is_refused(name: str, revision: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         find_model(name, revision)
 
 

@@ -70,8 +70,8 @@ def file(tmp_path: Path, llama: Path) -> Path:
     for name, weights in load_file(llama / "model.safetensors").items():
         rotary = "q_proj" in name or "k_proj" in name
         ordered = weights.reshape(2, 2, 8, 32).swapaxes(1, 2).reshape(32, 32) if rotary else weights
-        for theirs, ours in names.items():
-            name = name.replace(theirs, ours)  # noqa: PLW2901
+        for original_name, gguf_name in names.items():
+            name = name.replace(original_name, gguf_name)  # noqa: PLW2901
         writer.add_tensor(name, np.ascontiguousarray(ordered))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -83,16 +83,16 @@ def file(tmp_path: Path, llama: Path) -> Path:
 def test_the_converted_model_is_the_one_it_was_made_from(file: Path, llama: Path) -> None:
     import torch
 
-    ours = load_model(find_model(str(file)), "cpu")
-    theirs = load_model(find_model(str(llama)), "cpu")
+    converted = load_model(find_model(str(file)), "cpu")
+    original = load_model(find_model(str(llama)), "cpu")
     text = "Once upon a time  42 é\n"
-    tokens = ours.tokenizer(text).input_ids
-    assert tokens == theirs.tokenizer(text).input_ids
-    assert ours.tokenizer.decode(tokens) == text
+    tokens = converted.tokenizer(text).input_ids
+    assert tokens == original.tokenizer(text).input_ids
+    assert converted.tokenizer.decode(tokens) == text
     with torch.inference_mode():
-        logits = [model.network(torch.tensor([tokens])).logits for model in (ours, theirs)]
+        logits = [model.network(torch.tensor([tokens])).logits for model in (converted, original)]
     torch.testing.assert_close(*logits)
-    assert (ours.stop_ids, ours.context_length) == ((0,), 128)
+    assert (converted.stop_ids, converted.context_length) == ((0,), 128)
 
 
 def test_two_at_once_convert_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +104,10 @@ def test_two_at_once_convert_once(file: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(gguf, "_write", write)
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda _: gguf.convert(file, "small"), range(4)))
+        folders = list(pool.map(lambda _: gguf.convert(file, "small"), range(4)))
     assert len(written) == 1
-    assert len(set(found)) == 1
-    assert found[0].is_dir()
+    assert len(set(folders)) == 1
+    assert folders[0].is_dir()
 
 
 def test_what_a_killed_conversion_left_is_no_model(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +138,9 @@ def test_another_file_of_the_same_name_is_another_model(file: Path, monkeypatch:
 @pytest.mark.parametrize("content", [b"", b"not a GGUF file", b"GGUF\3\0\0\0"])
 def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.gguf").write_bytes(content)
-    with pytest.raises(ModelError, match=r"x\.gguf: not a GGUF file") as told:
+    with pytest.raises(ModelError, match=r"x\.gguf: not a GGUF file") as raised:
         find_model(str(tmp_path / "x.gguf"))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert not [path for path in (tmp_path / "cache/models").iterdir() if path.suffix != ".lock"]
 
 
