@@ -1,6 +1,6 @@
 # make run    set up, then run this repository's workflow on this machine
 # make test   set up, then check and test everything
-# make test-cluster   the tests that need a Kubernetes: KUBECONFIG's, or one started for them where that can be
+# make test-cluster   the tests that need a cluster: KUBECONFIG's, or one that is started for them, if possible
 #
 # MODEL=gpt2   another model for `make run`: a hub name, a folder, a GGUF file
 # TORCH=cpu    torch without CUDA (Linux): 0.2 GB in place of 4.6 GB, from PyTorch's own index
@@ -15,7 +15,7 @@ WORKFLOW := .gradient/workflows/nlp-text-generation.yaml
 
 VENV := .venv
 BIN := $(VENV)/bin
-# uv from PATH, or one of our own, pinned, beside the environment
+# uv from PATH, else a pinned one in .uv
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # As pip, git and curl do: the machine's own certificates
 export UV_SYSTEM_CERTS := true
