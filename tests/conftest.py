@@ -14,6 +14,8 @@ from job.datasets import DatasetRef
 from tests.storage.proxy import Proxy, proxied
 from tests.storage.servers import ENVIRONMENT, WHICH, running
 
+pytest_plugins = ["tests.cluster.fixtures"]
+
 
 @pytest.fixture(autouse=True)
 def no_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

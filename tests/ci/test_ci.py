@@ -61,9 +61,9 @@ def test_the_workflow_gives_inputs_that_the_action_has_and_pins_what_it_uses() -
 
 
 @pytest.fixture
-def repository(served: tuple[Path, str], tmp_path: Path) -> Repository:
+def repository(git_server: tuple[Path, str], tmp_path: Path) -> Repository:
     name = f"{tmp_path.name}.git"
-    return Repository(tmp_path / "texts", served[0] / name, f"{served[1]}/{name}")
+    return Repository(tmp_path / "texts", git_server[0] / name, f"{git_server[1]}/{name}")
 
 
 @pytest.fixture

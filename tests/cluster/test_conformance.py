@@ -47,17 +47,17 @@ class Submitted:
 @pytest.fixture(scope="module")
 def submitted(
     restricted: Namespace,
-    served: tuple[Path, str],
-    s3: Any,
+    git_server: tuple[Path, str],
+    cluster_s3: Any,
     shared_claims: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Submitted]:
     """All of them at once: the cluster runs them while the tests look at one after the other."""
-    folder, url = served
+    folder, url = git_server
     _repository(folder / "code.git", tmp_path_factory.mktemp("code"))
-    make_bucket(s3, "conformance")
+    make_bucket(cluster_s3, "conformance")
     for key in ("tree/top", "tree/deep/er/file", "treetop"):
-        s3.put_object(Bucket="conformance", Key=key, Body=key.encode())
+        cluster_s3.put_object(Bucket="conformance", Key=key, Body=key.encode())
     values = {
         "TEST_TOKEN": SECRET,
         "S3_ACCESS_KEY": os.environ["AWS_ACCESS_KEY_ID"],

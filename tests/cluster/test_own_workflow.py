@@ -22,11 +22,11 @@ MODEL = "smollm2-135m"
 
 
 def test_the_cluster_generates_the_text_that_this_machine_does(
-    restricted: Namespace, served: tuple[Path, str], tmp_path: Path
+    restricted: Namespace, git_server: tuple[Path, str], tmp_path: Path
 ) -> None:
     if "library/textgen-job:" not in str(images()):
         pytest.skip("the cluster has no image textgen-job")
-    folder, url = served
+    folder, url = git_server
     clone = tmp_path / "clone"
     git(ROOT, "clone", "-q", "--bare", ".", str(folder / "own.git"))
     git(folder, "clone", "-q", f"{url}/own.git", str(clone))

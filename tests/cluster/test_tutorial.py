@@ -20,11 +20,11 @@ WORKFLOW = ".gradient/workflows/nlp-text-generation.yaml"
 
 
 def test_the_tutorial_makes_the_version_that_this_machine_makes(
-    baseline: Namespace, served: tuple[Path, str], tmp_path: Path
+    baseline: Namespace, git_server: tuple[Path, str], tmp_path: Path
 ) -> None:
     if not any("paperspace/transformers-gpu:0.4.0" in name for name in images()):
         pytest.skip("the cluster has no stand-in for paperspace/transformers-gpu:0.4.0")
-    folder, url = served
+    folder, url = git_server
     clone = tmp_path / "clone"
     commit = repository(folder / "tutorial.git", f"{url}/tutorial.git", clone)
     (clone / ".git/info/exclude").write_text("cluster.yaml\n")

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import cluster, controller, served
 from tests.docs.pages import ROOT, environment
 from tests.git import git
-
-__all__ = ["cluster", "controller", "served"]
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ def applied(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     "page", [page for page in PAGES if commands(page, "console cluster")], ids=lambda page: page.stem
 )
 def test_the_commands_of_a_page_run_on_a_cluster(
-    page: Path, applied: None, served: tuple[Path, str], checkout: Path, tmp_path: Path
+    page: Path, applied: None, git_server: tuple[Path, str], checkout: Path, tmp_path: Path
 ) -> None:
-    folder, url = served
+    folder, url = git_server
     mirror = folder / f"{page.stem}.git"
     git(checkout, "clone", "-q", "--bare", ".", str(mirror))
     git(checkout, "remote", "add", "origin", f"{url}/{mirror.name}")

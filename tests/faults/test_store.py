@@ -67,7 +67,7 @@ class Outages:
 
 
 @pytest.fixture(scope="module")
-def proxy(controller: None, s3: object) -> Iterator[Proxy]:
+def proxy(controller: None, cluster_s3: object) -> Iterator[Proxy]:
     """Between the pods and the store."""
     with proxied(os.environ["S3_ENDPOINT"], host=this_host()) as found:
         yield found

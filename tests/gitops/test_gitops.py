@@ -119,10 +119,10 @@ def test_the_api_server_takes_it_strictly(cluster: None, file: str) -> None:
 @pytest.mark.cluster
 @pytest.mark.parametrize("tool", ["argocd", "flux"])
 def test_applying_a_commit_twice_makes_one_run_and_one_version(
-    tool: str, baseline: Namespace, served: tuple[Path, str], tmp_path: Path
+    tool: str, baseline: Namespace, git_server: tuple[Path, str], tmp_path: Path
 ) -> None:
     """With `kubectl apply` in the place of Argo CD and Flux."""
-    repository = Repository(tmp_path / "texts", served[0] / f"{tool}.git", f"{served[1]}/{tool}.git")
+    repository = Repository(tmp_path / "texts", git_server[0] / f"{tool}.git", f"{git_server[1]}/{tool}.git")
     (tmp_path / "cluster.yaml").write_text("scale: 1/16\n", "utf-8")
     folder = deploy(repository, tool, "--cluster", str(tmp_path / "cluster.yaml"))
     commit = repository.push("seed = 7\n")

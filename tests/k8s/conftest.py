@@ -1,14 +1,11 @@
-"""The cluster is the one of tests/cluster."""
+"""A namespace of the cluster for each test."""
 
 import secrets
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.conftest import cluster, controller
 from tests.cluster.kubernetes import kubectl
-
-__all__ = ["cluster", "controller"]
 
 
 @pytest.fixture

@@ -18,12 +18,9 @@ from argo.trigger.push_record import read_push_record
 from argo.trigger.push_workflow import STARTED, read_push
 from job.datasets import DatasetRef
 from job.storage.open import open_store
-from tests.cluster.conftest import cluster, controller, restricted, s3, served
 from tests.cluster.kubernetes import Namespace, images, kubectl, until
 from tests.trigger.conftest import Remote
 from tests.trigger.fake import KilledError, Requests, counted
-
-__all__ = ["cluster", "controller", "restricted", "s3", "served"]
 
 pytestmark = pytest.mark.cluster
 
@@ -48,9 +45,9 @@ jobs:
 class Pushed:
     """A repository that the cluster reaches, whose workflow commits to a dataset of its own."""
 
-    def __init__(self, remote: Remote, served: tuple[Path, str], name: str) -> None:
+    def __init__(self, remote: Remote, git_server: tuple[Path, str], name: str) -> None:
         self.remote, self.name = remote, name
-        self.bare, self.url = served[0] / f"{name}.git", f"{served[1]}/{name}.git"
+        self.bare, self.url = git_server[0] / f"{name}.git", f"{git_server[1]}/{name}.git"
         remote.git("init", "--quiet", "--bare", str(self.bare))
 
     def push(self, setting: str) -> str:
@@ -87,9 +84,9 @@ def poll(url: str, namespace: Namespace, folder: Path) -> str:
 
 
 def test_a_push_of_a_changed_setting_makes_one_run_and_one_version_that_names_the_commit(
-    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+    restricted: Namespace, git_server: tuple[Path, str], remote: Remote, tmp_path: Path
 ) -> None:
-    pushed = Pushed(remote, served, "setting")
+    pushed = Pushed(remote, git_server, "setting")
     commits = []
     for setting in ("one", "two"):
         commits.append(pushed.push(setting))
@@ -102,9 +99,9 @@ def test_a_push_of_a_changed_setting_makes_one_run_and_one_version_that_names_th
 
 
 def test_the_same_push_seen_by_eight_pollers_at_once_makes_one_run(
-    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+    restricted: Namespace, git_server: tuple[Path, str], remote: Remote, tmp_path: Path
 ) -> None:
-    pushed = Pushed(remote, served, "seen")
+    pushed = Pushed(remote, git_server, "seen")
     commit = pushed.push("one")
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(lambda _: poll(pushed.url, restricted, tmp_path), range(8)))
@@ -118,9 +115,9 @@ def test_the_same_push_seen_by_eight_pollers_at_once_makes_one_run(
 
 
 def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
-    restricted: Namespace, served: tuple[Path, str], remote: Remote
+    restricted: Namespace, git_server: tuple[Path, str], remote: Remote
 ) -> None:
-    pushed = Pushed(remote, served, "killed")
+    pushed = Pushed(remote, git_server, "killed")
     api, store = connect(None, restricted.name), open_store(restricted.store)
     # the runs are of no interest here
     kubectl("-n", restricted.name, "create", "quota", "no-pods", "--hard=pods=0")
@@ -159,11 +156,11 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
 
 
 def test_the_cluster_polls_by_itself(
-    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+    restricted: Namespace, git_server: tuple[Path, str], remote: Remote, tmp_path: Path
 ) -> None:
     if not any("library/textgen-trigger:" in name for name in images()):
         pytest.skip("the cluster has no image textgen-trigger")
-    pushed = Pushed(remote, served, "cron")
+    pushed = Pushed(remote, git_server, "cron")
     commit = pushed.push("one")
     (tmp_path / "k8s").symlink_to(ROOT / "k8s")
     (tmp_path / "cluster.yaml").write_text(CLUSTER)
@@ -190,9 +187,9 @@ def test_the_cluster_polls_by_itself(
 
 
 def test_a_file_that_cannot_run_is_an_event_that_people_find(
-    restricted: Namespace, served: tuple[Path, str], remote: Remote, tmp_path: Path
+    restricted: Namespace, git_server: tuple[Path, str], remote: Remote, tmp_path: Path
 ) -> None:
-    pushed = Pushed(remote, served, "broken")
+    pushed = Pushed(remote, git_server, "broken")
     remote.push({"broken.yaml": "jobs: ["})
     remote.git("push", "--quiet", str(pushed.bare), "main")
     assert "can't run" in poll(pushed.url, restricted, tmp_path)
