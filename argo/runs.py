@@ -1,4 +1,4 @@
-"""What is known of a run: its phase, its jobs, what they made. Kept as one JSON file."""
+"""The record of a run: its phase, its jobs and their outputs. Stored as one JSON file."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Phase(StrEnum):
-    """Argo's words. Error is a failure of ours or the store's; Failed one of the job itself."""
+    """Argo's words. Failed: the job itself failed; Error: textgen or the store did."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -36,7 +36,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run. `file` is the workflow's path as it was given; `source` says what code was run."""
+    """A run. `file` is the workflow's path as the user wrote it; `source` describes the code that was run."""
 
     name: str
     workflow: str
@@ -50,7 +50,7 @@ class RunRecord:
     finished: datetime | None = None
     message: str = ""
 
-    def encoded(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON types; times are ISO 8601 in UTC."""
         data = asdict(self)
         for record in (data, *data["jobs"].values()):
@@ -59,8 +59,8 @@ class RunRecord:
         return data
 
     @classmethod
-    def decoded(cls, data: Mapping[str, Any]) -> "RunRecord":
-        """The opposite of `encoded`. Raises KeyError, TypeError or ValueError for anything else."""
+    def from_json(cls, data: Mapping[str, Any]) -> "RunRecord":
+        """Read what `to_json` returned. Raises KeyError, TypeError or ValueError for anything else."""
         jobs = {
             name: JobRecord(**{**_times(job), "needs": tuple(job["needs"])})
             for name, job in data["jobs"].items()

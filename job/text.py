@@ -33,7 +33,7 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 def quoted(text: str) -> str:
     """`text` as a message shows it: in quotes, and short."""
-    return repr(shortened(text))
+    return repr(str(shortened(text)))  # repr() of a StrEnum is not that of its value
 
 
 def shortened(text: str, most: int = 60) -> str:

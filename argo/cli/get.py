@@ -37,7 +37,7 @@ def command(name: str, output: str | None, context: str | None, namespace: str |
     location = find_run(name, context, namespace)
     run = run_folder.read(location) if isinstance(location, Path) else _get_cluster_run(location, name)
     if output in {"json", "yaml"}:
-        print_value(run.encoded(), output)
+        print_value(run.to_json(), output)
         return
     fields = [
         ("Name:", run.name),

@@ -61,4 +61,4 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
     columns = [
         replace(column, wide=column.wide and not (cluster_runs and column is _RUNTIME)) for column in _COLUMNS
     ]
-    print_rows(runs, columns, output, RunRecord.encoded, f"no runs in {' or '.join(places)}")
+    print_rows(runs, columns, output, RunRecord.to_json, f"no runs in {' or '.join(places)}")

@@ -69,7 +69,7 @@ def command(
     if output:
         from argo.cli.tables import print_value
 
-        print_value(run.record.encoded(), output)
+        print_value(run.record.to_json(), output)
     elif quiet:
         click.echo(run.record.name)
     else:

@@ -34,7 +34,7 @@ class Host:
             _remove_stale(link)
         if not os.access(self._root, os.W_OK):
             raise InputError(
-                f"--runtime host: a job needs {', '.join(_LINKS)}, and {self._root} is not writable here; "
+                f"--runtime host: a job needs {', '.join(_LINKS)}, and {self._root} is not writable; "
                 "run textgen as root, or choose --runtime sandbox, docker or podman"
             )
 

@@ -49,7 +49,7 @@ async def run_process(argv: Sequence[str], *, env: Mapping[str, str], write_line
         if reading.done():
             reading.result()  # a line that could not be written, to a full disk say, ends the job
         status = await ended
-        # not for ever: where there is no sandbox, a daemon may have kept the pipe
+        # not for ever: without a sandbox, a daemon may still hold the pipe
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(reading, supervisor.GRACE)
         return status if status >= 0 else 128 - status

@@ -90,7 +90,7 @@ class Run:
         return job
 
     def _write(self) -> None:
-        text = json.dumps(self.record.encoded(), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False) + "\n"
         write_atomically(self.folder / _FILE, [text.encode()])
 
 
@@ -117,7 +117,7 @@ def read(folder: Path) -> RunRecord:
     """A run's record. One whose process has died is Failed, and so are the jobs it was running."""
     alive = is_alive(folder)  # asked first: a run that ends in between is then read as ended
     try:
-        record = RunRecord.decoded(json.loads((folder / _FILE).read_text("utf-8")))
+        record = RunRecord.from_json(json.loads((folder / _FILE).read_text("utf-8")))
     except FileNotFoundError as error:
         raise UnknownReferenceError(f"{folder.name}: no such run") from error
     except (ValueError, KeyError, TypeError) as error:
