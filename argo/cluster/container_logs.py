@@ -34,8 +34,8 @@ def parse_timestamp(text: str) -> Timestamp:
     """A time as the kubelet writes it, in whatever zone its node is, to the nanosecond."""
     seconds, fraction, zone = text[:19], text[19:].rstrip("Z"), "+00:00"
     for sign in "+-":
-        fraction, found, offset = fraction.partition(sign)
-        zone = f"{sign}{offset}" if found else zone
+        fraction, separator, offset = fraction.partition(sign)
+        zone = f"{sign}{offset}" if separator else zone
     return datetime.fromisoformat(seconds + zone).astimezone(UTC), fraction.lstrip(".").ljust(9, "0")
 
 

@@ -3,7 +3,7 @@
 A poller creates it suspended, and starts it when the store's record names its uid. So a Workflow without a
 record has not run, however its poller ended; and of two Workflows that had the same name, only one starts.
 CI (`textgen submit --once`) creates it started and without a record: the API server refuses a second Workflow
-of that name, whoever creates it, as long as the first is kept.
+of that name as long as the first is kept.
 """
 
 import json

@@ -21,7 +21,7 @@ def test_version_is_the_packages() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_in_the_help_is_there_under_its_name(name: str) -> None:
+def test_every_command_in_the_help_exists_under_its_name(name: str) -> None:
     command = import_module(COMMANDS[name][0]).command
     assert command.name == name
     assert command.help

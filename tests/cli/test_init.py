@@ -15,7 +15,7 @@ def textgen(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_init_writes_a_workflow_that_reads_without_a_word(tmp_path: Path) -> None:
+def test_init_writes_a_workflow_without_errors_or_warnings(tmp_path: Path) -> None:
     done = textgen("init", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     workflow = load(tmp_path / ".gradient/workflows/nlp-text-generation.yaml")
@@ -23,7 +23,7 @@ def test_init_writes_a_workflow_that_reads_without_a_word(tmp_path: Path) -> Non
     assert (tmp_path / "settings.toml").read_bytes() == (ROOT / "job/settings.toml").read_bytes()
 
 
-def test_init_overwrites_nothing_and_writes_nothing_then(tmp_path: Path) -> None:
+def test_init_writes_nothing_if_a_file_exists(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("mine")
     done = textgen("init", cwd=tmp_path)
     assert done.returncode == 2

@@ -11,7 +11,7 @@ from argo.runs import JobRecord, Phase, RunRecord, now
 TITLE = "\x1b]0;title\x07"  # sets the title of a terminal's window
 
 
-def test_messages_and_outputs_do_not_reach_the_terminal_as_orders(
+def test_control_characters_do_not_reach_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("argo.cluster.run_logs.read_last_lines", lambda *_: [TITLE])

@@ -104,7 +104,7 @@ def test_get_and_list_show_runs_of_the_cluster(textgen: Command, gated: tuple[st
     assert "no run 'nothing'" in textgen("get", "nothing", status=2)
 
 
-def test_a_retry_goes_on_where_it_failed_as_the_same_run(textgen: Command, gated: tuple[str, str]) -> None:
+def test_a_retry_continues_the_same_run(textgen: Command, gated: tuple[str, str]) -> None:
     name = gated[0]
     before = json.loads(textgen("get", name, "-o", "json"))["jobs"]["first_one"]
     textgen("secret", "set", "GATE", text="open\n")
@@ -123,7 +123,7 @@ def test_a_retry_goes_on_where_it_failed_as_the_same_run(textgen: Command, gated
     assert textgen("logs", name, "second") == "the gate is open\n"
 
 
-def test_lines_are_followed_as_they_come_and_ctrl_c_leaves_the_run(textgen: Command) -> None:
+def test_logs_are_followed_and_ctrl_c_does_not_stop_the_run(textgen: Command) -> None:
     textgen("secret", "set", "GATE", text="open\n")
     name = textgen("submit", "held.yaml", "--cluster", "cluster.yaml", "--detach", "-o", "name").strip()
     with textgen.started("watch", name) as watching, textgen.started("logs", name, "-f") as following:
@@ -145,7 +145,7 @@ def test_lines_are_followed_as_they_come_and_ctrl_c_leaves_the_run(textgen: Comm
     assert textgen.namespace.ended(name)["status"]["phase"] == "Succeeded"
 
 
-def test_a_run_that_can_not_start_says_why_within_seconds_and_is_stopped(textgen: Command) -> None:
+def test_a_run_that_can_not_start_says_why_and_can_be_stopped(textgen: Command) -> None:
     with textgen.started("submit", "waiting.yaml", "--cluster", "cluster.yaml") as submitting:
         assert submitting.stdout
         lines = iter(submitting.stdout)
@@ -159,7 +159,7 @@ def test_a_run_that_can_not_start_says_why_within_seconds_and_is_stopped(textgen
     assert "has ended already" in textgen("stop", found[1], status=2)
 
 
-def test_what_can_not_work_is_said_all_at_once_before_anything_is_made(textgen: Command) -> None:
+def test_all_problems_are_printed_together_before_a_run_is_created(textgen: Command) -> None:
     (textgen.folder / "wrong.yaml").write_text("""
 jobs:
   wrong:
@@ -179,7 +179,7 @@ jobs:
     assert kubectl("-n", textgen.namespace.name, "get", "workflows", "-o", "name") == before
 
 
-def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) -> None:
+def test_no_secret_is_lost_when_many_are_set_at_once(textgen: Command) -> None:
     names = [f"AT_ONCE_{number}" for number in range(12)]
     apis = [connect(None, textgen.namespace.name) for _ in range(6)]
     with ThreadPoolExecutor(len(apis)) as pool:
@@ -188,7 +188,7 @@ def test_secrets_that_are_set_at_the_same_time_are_all_kept(textgen: Command) ->
     assert set(names) <= json.loads(held)["data"].keys()
 
 
-def test_secrets_of_a_project_win_and_are_never_printed(
+def test_project_secrets_win_and_no_value_is_printed(
     textgen: Command, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with shared_namespace(tmp_path_factory.getbasetemp()) as shared:
@@ -243,7 +243,9 @@ def reader(baseline: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return file
 
 
-def test_who_may_not_submit_is_told(textgen: Command, reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_right_to_submit_is_reported(
+    textgen: Command, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KUBECONFIG", str(reader))
     said = textgen("submit", "gated.yaml", "--cluster", "cluster.yaml", status=2)
     assert "you may not create" in said

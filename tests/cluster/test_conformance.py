@@ -101,7 +101,7 @@ spec:
 
 
 @pytest.mark.parametrize("name", [file.stem for file in WORKFLOWS])
-def test_a_workflow_gives_the_same_files_on_the_cluster_and_here(
+def test_a_workflow_gives_the_same_files_on_the_cluster_and_on_this_machine(
     name: str, submitted: dict[str, Submitted], restricted: Namespace, tmp_path: Path
 ) -> None:
     one = submitted[name]

@@ -13,7 +13,7 @@ from argo.cluster.api import UnreachableError
 from argo.cluster.connection import connect
 from job.errors import InputError
 
-Connected = Callable[..., str]
+Describe = Callable[..., str]
 
 
 def config(name: str, namespace: str | None = None, *, current: bool = False) -> str:
@@ -38,37 +38,39 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def connected(monkeypatch: pytest.MonkeyPatch) -> Connected:
-    def told(files: list[Path], *words: str) -> str:
+def describe(monkeypatch: pytest.MonkeyPatch) -> Describe:
+    def describe(files: list[Path], *arguments: str) -> str:
         monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, files)))
-        api = connect(*words)
+        api = connect(*arguments)
         return f"{api} {api.server}"
 
-    return told
+    return describe
 
 
-def test_the_current_context_and_its_namespace(files: list[Path], connected: Connected) -> None:
-    assert connected(files) == "one/team-a https://one"
+def test_the_current_context_and_its_namespace(files: list[Path], describe: Describe) -> None:
+    assert describe(files) == "one/team-a https://one"
 
 
-def test_another_files_context_and_another_namespace(files: list[Path], connected: Connected) -> None:
-    assert connected(files, "two") == "two/default https://two"
-    assert connected(files, "two", "mine") == "two/mine https://two"
+def test_context_and_namespace_can_be_chosen(files: list[Path], describe: Describe) -> None:
+    assert describe(files, "two") == "two/default https://two"
+    assert describe(files, "two", "mine") == "two/mine https://two"
 
 
-def test_the_first_file_that_names_a_current_context_counts(files: list[Path], connected: Connected) -> None:
+def test_the_first_file_that_names_a_current_context_wins(files: list[Path], describe: Describe) -> None:
     third = files[0].with_name("three")
     third.write_text(config("three", current=True))
-    assert connected([files[1], files[0], third]) == "one/team-a https://one"
+    assert describe([files[1], files[0], third]) == "one/team-a https://one"
     with pytest.raises(InputError, match="no current context: give --context"):
-        connected([files[1]])
+        describe([files[1]])
 
 
-def test_what_is_not_there_is_said(files: list[Path], connected: Connected) -> None:
+def test_an_unknown_context_and_a_missing_kubeconfig_are_errors(
+    files: list[Path], describe: Describe
+) -> None:
     with pytest.raises(InputError, match="too: no such context; did you mean 'two'"):
-        connected(files, "too")
+        describe(files, "too")
     with pytest.raises(InputError, match="no cluster to connect to: there is no kubeconfig"):
-        connected([files[0].with_name("none")])
+        describe([files[0].with_name("none")])
 
 
 class LoginPage(BaseHTTPRequestHandler):
@@ -84,13 +86,13 @@ class LoginPage(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_page_in_place_of_an_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_page_of_a_proxy_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with HTTPServer(("127.0.0.1", 0), LoginPage) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        told = config("proxy", current=True).replace(
+        text = config("proxy", current=True).replace(
             "https://proxy", f"http://127.0.0.1:{server.server_port}"
         )
-        (tmp_path / "config").write_text(told)
+        (tmp_path / "config").write_text(text)
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
         with pytest.raises(UnreachableError, match="is a proxy in between"):
             connect().get("/version")

@@ -52,7 +52,7 @@ class Kubelet:
     st.lists(st.integers(0, 40), max_size=12).map(sorted),
     st.lists(st.integers(0, 600), max_size=5),
 )
-def test_no_line_is_lost_or_doubled(moments: list[int], cuts: list[int]) -> None:
+def test_each_line_comes_once(moments: list[int], cuts: list[int]) -> None:
     stamps = [f"2026-11-22T18:00:{each // 10:02}.{each % 10}00000000Z" for each in moments]
     kubelet = Kubelet(stamps, list(cuts))
     reader = ContainerLogReader(cast(Api, FakeApi(kubelet.pod, kubelet.log)), POD, "main")
@@ -62,14 +62,14 @@ def test_no_line_is_lost_or_doubled(moments: list[int], cuts: list[int]) -> None
     assert found == [f"line {number}" for number in range(len(stamps))]
 
 
-def test_a_log_ends_with_its_pod_and_not_with_the_one_of_the_same_name() -> None:
+def test_a_log_ends_with_its_pod_even_if_another_takes_its_name() -> None:
     api = FakeApi(lambda *_: ended("2"), lambda *_: [b"2026-11-22T18:00:00.000000000Z other\n"])
     assert list(ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True)) == []
     gone = FakeApi(lambda *_: ApiError("gone", 404, {}), lambda *_: [])
     assert list(ContainerLogReader(cast(Api, gone), POD, "main").read_lines(follow=True)) == []
 
 
-def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_job_is_followed_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -89,7 +89,7 @@ def test_a_job_that_prints_nothing_for_long_is_followed_to_its_end(monkeypatch: 
     ] == ["at last"]
 
 
-def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_minutes_without_an_answer_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = count(0, 120)
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -98,13 +98,13 @@ def test_a_cluster_that_does_not_answer_for_ten_minutes_is_told(monkeypatch: pyt
         list(ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True))
 
 
-def test_who_may_not_read_logs_is_told() -> None:
+def test_a_missing_right_to_read_logs_is_an_error() -> None:
     api = FakeApi(lambda *_: ended(), lambda *_: ApiError("you may not", 403, {}))
     with pytest.raises(ApiError, match="you may not"):
         list(ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True))
 
 
-def test_the_executors_own_lines_are_left_out() -> None:
+def test_lines_of_the_executor_are_left_out() -> None:
     body = (
         b'2026-11-22T18:00:00.000000001Z time=2026-11-22T18:00:00Z level=INFO msg="x" argo=true\n'
         b"2026-11-22T18:00:00.000000002Z time=mine level=INFO msg=argo\n"
@@ -114,6 +114,6 @@ def test_the_executors_own_lines_are_left_out() -> None:
     assert [line.text for line in found] == ["time=mine level=INFO msg=argo"]
 
 
-def test_moments_of_nodes_in_other_zones_compare() -> None:
+def test_timestamps_of_nodes_in_other_time_zones_compare() -> None:
     assert parse_timestamp("2026-11-22T20:00:00.100000001+02:00") > parse_timestamp("2026-11-22T18:00:00.1Z")
     assert parse_timestamp("2026-11-22T20:00:00.000000001-01:30") > parse_timestamp("2026-11-22T21:30:00Z")

@@ -21,7 +21,7 @@ FILE = Path(".gradient/workflows/nlp-text-generation.yaml")
 MODEL = "smollm2-135m"
 
 
-def test_the_cluster_generates_the_text_that_this_machine_does(
+def test_the_cluster_generates_the_same_text_as_this_machine(
     restricted: Namespace, git_server: tuple[Path, str], tmp_path: Path
 ) -> None:
     if "library/textgen-job:" not in str(images()):

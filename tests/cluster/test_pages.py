@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("page", ["submit", "console", "triggers"])
-def test_every_command_on_the_page_is_there(page: str) -> None:
+def test_every_command_on_the_page_exists(page: str) -> None:
     text = (DOCS / f"{page}.md").read_text("utf-8")
     lines = re.findall(r"(?:`|^|\| )textgen ([^`\n|]+)", text, re.MULTILINE)
     assert lines

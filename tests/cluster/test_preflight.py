@@ -34,7 +34,7 @@ def asks(cpu: str, memory: str, **limits: str) -> dict[str, Any]:
     return {"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": limits}}
 
 
-def test_containers_of_a_pod_add_up_and_init_containers_do_not() -> None:
+def test_requests_of_containers_add_up_and_those_of_init_containers_do_not() -> None:
     two = {"containerSet": {"containers": [asks("1500m", "1Gi"), asks("600m", "1Gi")]}}
     assert not found(two, node("2100m", "2Gi"))
     assert (
@@ -44,7 +44,7 @@ def test_containers_of_a_pod_add_up_and_init_containers_do_not() -> None:
     assert not found(before, node("2", "1Gi"))
 
 
-def test_no_single_node_has_it_all() -> None:
+def test_cpu_and_memory_must_fit_on_the_same_node() -> None:
     one = {"container": asks("2", "4Gi")}
     assert found(one, node("4", "2Gi"), node("1", "8Gi"))
     assert not found(one, node("1", "2Gi"), node("2", "4096Mi"))
@@ -59,13 +59,13 @@ def test_no_single_node_has_it_all() -> None:
         ([{"operator": "Exists"}], True),
     ],
 )
-def test_a_gpu_node_takes_who_tolerates_its_taint(tolerations: list[Any], fits: bool) -> None:
+def test_a_gpu_node_accepts_a_job_that_tolerates_its_taint(tolerations: list[Any], fits: bool) -> None:
     limits = {"nvidia.com/gpu": "1"}
     one = {"container": asks("1", "1Gi", **limits), "nodeSelector": GPU, "tolerations": tolerations}
     assert bool(found(one, node("8", "8Gi"), node("8", "8Gi", 1, taints=[TAINT]))) is not fits
 
 
-def test_a_cordoned_node_takes_nobody() -> None:
+def test_a_cordoned_node_accepts_no_job() -> None:
     assert found({"container": asks("1", "1Gi")}, node("8", "8Gi", unschedulable=True))
 
 

@@ -30,7 +30,7 @@ jobs:
 """
 
 
-def test_a_key_in_the_secret_opens_a_repository(restricted: Namespace, tmp_path: Path) -> None:
+def test_the_key_of_the_secret_opens_a_private_repository(restricted: Namespace, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "file").write_text("private")

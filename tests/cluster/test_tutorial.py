@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.model]
 WORKFLOW = ".gradient/workflows/nlp-text-generation.yaml"
 
 
-def test_the_tutorial_makes_the_version_that_this_machine_makes(
+def test_the_tutorial_makes_the_same_text_as_on_this_machine(
     baseline: Namespace, git_server: tuple[Path, str], tmp_path: Path
 ) -> None:
     if not any("paperspace/transformers-gpu:0.4.0" in name for name in images()):

@@ -46,13 +46,13 @@ def listing(version: int, *names: str) -> dict[str, Any]:
     }
 
 
-def test_events_change_what_is_there() -> None:
+def test_events_change_the_objects() -> None:
     events = event("ADDED", thing("b", 2)) + event("DELETED", thing("a", 3))
     # the pieces of an answer end anywhere
     assert seen([listing(1, "a")], [[events[:50], events[50:]]], 3)[0] == [["a"], ["a", "b"], ["b"]]
 
 
-def test_a_dropped_connection_is_taken_up_where_it_ended() -> None:
+def test_a_watch_resumes_after_a_dropped_connection() -> None:
     dropped = [event("ADDED", thing("b", 5)), event("BOOKMARK", thing("", 9)), UnreachableError("cut")]
     snapshots, versions = seen(
         [listing(1, "a")], [dropped, UnreachableError("down"), [event("ADDED", thing("c", 10))]], 3
@@ -80,20 +80,20 @@ def test_a_refusal_is_not_repeated() -> None:
         seen([ApiError("forbidden", 403, {})], [], 1)
 
 
-def test_a_restarted_api_server_may_refuse_for_a_while_what_it_has_allowed() -> None:
+def test_a_refusal_after_a_restart_of_the_api_server_is_waited_for() -> None:
     refusals = [ApiError("forbidden", 403, {}), ApiError("who are you", 401, {})]
     streams = [UnreachableError("down"), *refusals, [event("ADDED", thing("b", 2))]]
     assert seen([listing(1, "a")], streams, 2)[0] == [["a"], ["a", "b"]]
 
 
-def test_a_right_that_was_taken_away_is_told_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoked_right_is_an_error_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     clock: Iterator[int] = iter(range(0, 10_000, 25))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with pytest.raises(ApiError, match="forbidden"):
         seen([listing(1, "a")], [ApiError("forbidden", 403, {})] * 5, 2)
 
 
-def test_silence_for_ten_minutes_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_minutes_without_an_answer_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     clock: Iterator[int] = iter(range(0, 10_000, 60))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with pytest.raises(UnreachableError, match="down"):

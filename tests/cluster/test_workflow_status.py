@@ -15,7 +15,7 @@ def find_job_node(workflow: Any, job: str) -> Any:
     return next(node for node in workflow["status"]["nodes"].values() if node["displayName"] == job)
 
 
-def test_the_record_has_the_files_jobs_with_their_phases_and_versions(failed_workflow: Any) -> None:
+def test_the_record_has_the_jobs_with_their_phases_and_versions(failed_workflow: Any) -> None:
     record = build_run_record(failed_workflow)
     assert record.phase is Phase.FAILED
     assert [(name, job.needs, job.phase) for name, job in record.jobs.items()] == [

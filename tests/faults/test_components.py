@@ -14,8 +14,8 @@ import pytest
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl, until
 from tests.faults.component import are_own, stopped
+from tests.faults.followed_run import Followed, command, submit, whole_versions
 from tests.faults.gate import Gate
-from tests.faults.run import Followed, command, submit, whole_versions
 
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 
@@ -83,7 +83,9 @@ COMPONENTS: dict[str, tuple[int, Callable[[], bool]]] = {
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_run_outlives_its_absence(component: str, restricted: Namespace, tmp_path: Path) -> None:
+def test_a_run_survives_the_loss_of_a_component(
+    component: str, restricted: Namespace, tmp_path: Path
+) -> None:
     with running(restricted, tmp_path, component) as (textgen, followed, gate):
         seconds, answers = COMPONENTS[component]
         with stopped(component, answers):
@@ -124,11 +126,11 @@ def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespac
     assert "makes: was stored before" in textgen("logs", run, "makes")
 
 
-def test_a_node_that_does_not_answer_is_told_and_may_come_back(restricted: Namespace, tmp_path: Path) -> None:
+def test_an_unresponsive_node_is_reported_and_may_come_back(restricted: Namespace, tmp_path: Path) -> None:
     with running(restricted, tmp_path, "silent") as (_, followed, gate):
         node = restricted.running(followed.run, "makes")["spec"]["nodeName"]
         with stopped("kubelet", lambda: ready(node)):
-            told = f"node {node} does not answer; if it is gone for good: kubectl delete node {node}"
-            until(lambda: followed.text.count(told) == 2, "a line for each job", 120)
+            line = f"node {node} does not answer; if it is gone for good: kubectl delete node {node}"
+            until(lambda: followed.text.count(line) == 2, "a line for each job", 120)
         gate.open()
         ends_right(followed, restricted, "silent")

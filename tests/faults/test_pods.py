@@ -10,8 +10,8 @@ import pytest
 
 from tests.cluster.command import Command
 from tests.cluster.kubernetes import Namespace, kubectl
+from tests.faults.followed_run import command, follow, submit, whole_versions
 from tests.faults.gate import Gate
-from tests.faults.run import command, follow, submit, whole_versions
 
 pytestmark = pytest.mark.cluster
 
@@ -99,13 +99,13 @@ def _evict(namespace: str, pod: str) -> None:
     kubectl("create", "--raw", path, "-f", "-", text=json.dumps(document))
 
 
-def test_watching_takes_over_where_submitting_was_killed(hit: Hit) -> None:
+def test_watch_continues_after_submit_was_killed(hit: Hit) -> None:
     """The exit status was asserted above: it is the run's."""
     assert "Failed in" in hit.printed
     assert f"textgen retry {hit.name}" in hit.printed
 
 
-def test_a_killed_process_fails_its_job_and_the_signal_is_said(hit: Hit, restricted: Namespace) -> None:
+def test_a_killed_process_fails_its_job_and_the_signal_is_named(hit: Hit, restricted: Namespace) -> None:
     assert hit.said("killed") == "main: killed by SIGKILL (exit code 137)"
     assert whole_versions(restricted, "killed") == 0
 
@@ -120,7 +120,7 @@ def test_a_lost_pod_costs_a_new_one_and_leaves_one_version(job: str, hit: Hit, r
     assert whole_versions(restricted, job) == 1
 
 
-def test_a_full_disk_fails_its_job_and_the_limit_is_said(hit: Hit, restricted: Namespace) -> None:
+def test_a_full_disk_fails_its_job_and_the_limit_is_named(hit: Hit, restricted: Namespace) -> None:
     said = hit.said("full")
     assert said.startswith("Pod ephemeral local storage usage exceeds the total limit of containers")
     assert whole_versions(restricted, "full") == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.kubernetes import Namespace, namespace, this_host
-from tests.faults.run import command, submit, whole_versions
+from tests.faults.followed_run import command, submit, whole_versions
 from tests.storage.proxy import NONE, Fault, Proxy, Request, proxied
 
 pytestmark = pytest.mark.cluster
@@ -80,7 +80,7 @@ def behind(proxy: Proxy) -> Iterator[Namespace]:
         yield made
 
 
-def test_a_run_waits_for_its_store_and_keeps_the_order(
+def test_a_run_waits_for_its_store_and_writes_in_order(
     behind: Namespace, proxy: Proxy, tmp_path: Path
 ) -> None:
     outages = Outages()

@@ -10,7 +10,7 @@ from argo.compile import ClusterConfig
 from argo.trigger import Poller
 from job.storage.directory import Directory
 from tests.git import git, no_configuration
-from tests.trigger.fake import FakeCluster, Requests
+from tests.trigger.fake_cluster import FakeCluster, Requests
 
 __all__ = ["no_configuration"]
 
@@ -59,23 +59,23 @@ def remote(tmp_path: Path) -> Remote:
 
 @dataclass(frozen=True)
 class World:
-    """What outlives pollers."""
+    """The cluster and the store that pollers share."""
 
     cluster: FakeCluster
     store: Directory
 
-    def poller(self, requests: Requests | None = None, **more: object) -> Poller:
-        """One that does these requests."""
-        from tests.trigger.fake import counted
+    def poller(self, requests: Requests | None = None, **options: object) -> Poller:
+        """A poller whose requests are counted."""
+        from tests.trigger.fake_cluster import count_requests
 
         requests = requests or Requests()
-        api, store = counted(self.cluster, requests), counted(self.store, requests)
-        return Poller(api, store, ClusterConfig(), None, os.environ, **more)  # type: ignore[arg-type]
+        api, store = count_requests(self.cluster, requests), count_requests(self.store, requests)
+        return Poller(api, store, ClusterConfig(), None, os.environ, **options)  # type: ignore[arg-type]
 
-    def poll(self, url: str, requests: Requests | None = None, **more: object) -> list[str]:
-        """All that one poll says, without the URL."""
+    def poll(self, url: str, requests: Requests | None = None, **options: object) -> list[str]:
+        """The lines that one poll logs, without the URL."""
         lines: list[str] = []
-        poller = self.poller(requests, **more)
+        poller = self.poller(requests, **options)
         poller.resume([url], lines.append)
         poller.poll(url, lines.append)
         return [line.removeprefix(f"{url} ") for line in lines]

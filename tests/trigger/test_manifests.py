@@ -37,7 +37,7 @@ def test_the_cron_workflow_runs_what_the_template_says(objects: dict[str, dict[s
     assert template["metadata"]["name"] == "textgen-trigger"  # which webhooks refer to
 
 
-def test_the_poll_is_a_command_with_the_variables_that_it_reads(objects: dict[str, dict[str, Any]]) -> None:
+def test_the_manifest_sets_the_variables_that_the_command_reads(objects: dict[str, dict[str, Any]]) -> None:
     container = objects["WorkflowTemplate"]["spec"]["templates"][0]["container"]
     assert container["image"] == f"textgen-trigger:{version('argo-textgen')}"
     assert container["command"][:5] == ["python3", "-m", "argo", "trigger", "poll"]
@@ -50,7 +50,7 @@ def test_the_poll_is_a_command_with_the_variables_that_it_reads(objects: dict[st
     assert GIT_FOLDER in [each["mountPath"] for each in container["volumeMounts"]]
 
 
-def test_it_needs_no_secret_and_may_read_none(objects: dict[str, dict[str, Any]]) -> None:
+def test_the_poller_needs_no_secret_and_has_no_right_to_read_one(objects: dict[str, dict[str, Any]]) -> None:
     text = yaml.safe_dump(objects["WorkflowTemplate"])
     names = set(re.findall(r"secretName: (\S+)", text))
     for each in objects["WorkflowTemplate"]["spec"]["templates"][0]["container"]["env"]:

@@ -20,7 +20,7 @@ from job.datasets import DatasetRef
 from job.storage.open import open_store
 from tests.cluster.kubernetes import Namespace, images, kubectl, until
 from tests.trigger.conftest import Remote
-from tests.trigger.fake import KilledError, Requests, counted
+from tests.trigger.fake_cluster import KilledError, Requests, count_requests
 
 pytestmark = pytest.mark.cluster
 
@@ -123,7 +123,7 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
     kubectl("-n", restricted.name, "create", "quota", "no-pods", "--hard=pods=0")
 
     def polled(requests: Requests) -> None:
-        seen = counted(api, requests), counted(store, requests)
+        seen = count_requests(api, requests), count_requests(store, requests)
         poller = Poller(*seen, ClusterConfig(security=Security.RESTRICTED), None, os.environ)
         poller.resume([pushed.url], print)
         assert poller.poll(pushed.url, print)
@@ -186,7 +186,7 @@ def test_the_cluster_polls_by_itself(
         kubectl("-n", restricted.name, "delete", "cronworkflow", "textgen-trigger")
 
 
-def test_a_file_that_cannot_run_is_an_event_that_people_find(
+def test_a_file_that_cannot_run_is_an_event(
     restricted: Namespace, git_server: tuple[Path, str], remote: Remote, tmp_path: Path
 ) -> None:
     pushed = Pushed(remote, git_server, "broken")

@@ -54,7 +54,7 @@ def test_each_commits_own_files_decide(remote: Remote, world: World) -> None:
 
 
 @pytest.mark.parametrize(("every", "runs"), [(False, 2), (True, 6)])
-def test_of_several_commits_the_newest_runs_or_all_in_order(
+def test_of_several_commits_the_newest_runs_or_all_do_in_order(
     remote: Remote, world: World, every: bool, runs: int
 ) -> None:
     commits = [remote.push({"a.yaml": workflow()})]
@@ -67,7 +67,7 @@ def test_of_several_commits_the_newest_runs_or_all_in_order(
     assert found[-1] == commits[-1]
 
 
-def test_of_more_commits_than_the_bound_the_newest_runs(
+def test_of_too_many_commits_the_newest_runs(
     remote: Remote, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("argo.trigger.poll.MAX_COMMITS", 3)
@@ -137,7 +137,7 @@ def test_a_branchs_name_is_data(branch: str, remote: Remote, world: World, tmp_p
     assert not list(tmp_path.rglob("pwned"))
 
 
-def test_what_a_push_is_called_is_one_line_without_control_characters(remote: Remote, world: World) -> None:
+def test_a_pushs_description_is_one_line_without_control_characters(remote: Remote, world: World) -> None:
     remote.push({"\x1b]0;title\x07\n.yaml": "jobs: ["})
     (line,) = world.poll(remote.url)
     (event,) = world.cluster.list_kind("events")
@@ -154,7 +154,7 @@ def test_two_spellings_of_a_url_are_one_repository(remote: Remote, world: World)
     assert len(world.cluster.started) == 1
 
 
-def test_what_runs_is_not_lost_when_the_namespace_is_emptied(remote: Remote, world: World) -> None:
+def test_an_emptied_namespace_runs_nothing_again(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url)
     world.cluster.expire()
@@ -182,11 +182,11 @@ def test_a_file_that_cannot_run_is_reported_once_and_the_others_run(remote: Remo
     lacking = workflow().replace("script@v1", "script@v1, resources: {instance-type: NONE}")
     commit = remote.push({"a.yaml": workflow(), **bad, "lacking.yaml": lacking})
     lines = world.poll(remote.url)
-    told = {each["involvedObject"]["name"]: each["message"] for each in world.cluster.list_kind("events")}
+    messages = {each["involvedObject"]["name"]: each["message"] for each in world.cluster.list_kind("events")}
     assert len(lines) == 4
-    assert len(told) == 3
-    assert f"main {commit[:7]} {FOLDER}/broken.yaml: {FOLDER}/broken.yaml:1:" in "".join(told.values())
-    assert "instance type" in "".join(told.values())
+    assert len(messages) == 3
+    assert f"main {commit[:7]} {FOLDER}/broken.yaml: {FOLDER}/broken.yaml:1:" in "".join(messages.values())
+    assert "instance type" in "".join(messages.values())
     assert len(world.cluster.started) == 1
     for path in world.store.root.rglob("heads.json"):
         path.unlink()
@@ -195,14 +195,14 @@ def test_a_file_that_cannot_run_is_reported_once_and_the_others_run(remote: Remo
     assert not world.cluster.list_kind("events")
 
 
-def test_a_broken_file_for_another_branch_is_no_news_here(remote: Remote, world: World) -> None:
+def test_a_broken_file_for_another_branch_is_ignored(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow("main").replace("debian:12", "")})
     remote.git("checkout", "--quiet", "-b", "feature")
     remote.git("update-ref", "-d", "refs/heads/main")
     assert world.poll(remote.url) == []
 
 
-def test_a_workflow_that_the_api_server_will_never_take_is_reported(remote: Remote, world: World) -> None:
+def test_a_workflow_that_the_api_server_rejects_is_reported(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow()})
     create = world.cluster.create
 
@@ -216,7 +216,7 @@ def test_a_workflow_that_the_api_server_will_never_take_is_reported(remote: Remo
     assert len(world.cluster.list_kind("events")) == 1
 
 
-def test_what_the_cluster_refuses_for_now_is_tried_again(remote: Remote, world: World) -> None:
+def test_a_refusal_that_may_pass_is_tried_again(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow()})
     world.cluster.refuses = ApiError("exceeded quota: count/workflows", 403, {})
     lines: list[str] = []
@@ -227,7 +227,7 @@ def test_what_the_cluster_refuses_for_now_is_tried_again(remote: Remote, world: 
     assert len(world.cluster.started) == 1
 
 
-def test_a_run_that_can_not_be_carried_on_does_not_stop_the_others(remote: Remote, world: World) -> None:
+def test_a_run_that_can_not_be_resumed_does_not_stop_the_others(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow(), "b.yaml": workflow()})
     patch, refused = world.cluster.patch, ["a-", "b-"]
 
@@ -247,7 +247,7 @@ def test_a_run_that_can_not_be_carried_on_does_not_stop_the_others(remote: Remot
     assert len(world.cluster.started) == 2
 
 
-def test_what_has_no_file_or_no_trigger_is_said(remote: Remote, world: World) -> None:
+def test_a_commit_without_files_and_a_file_without_trigger_are_reported(remote: Remote, world: World) -> None:
     commit = remote.push()
     assert world.poll(remote.url) == [f"main {commit[:7]}: no workflow files: {FOLDER}/ has no .yaml or .yml"]
     commit = remote.push({"a.yaml": workflow().split("\n", 1)[1], "b.txt": "", "c": ""})
@@ -264,7 +264,7 @@ def test_links_are_not_followed(remote: Remote, world: World) -> None:
     assert "no workflow files" in world.poll(remote.url)[0]
 
 
-def test_another_workflow_of_the_name_is_left_alone(remote: Remote, world: World) -> None:
+def test_another_workflow_of_that_name_is_left_alone(remote: Remote, world: World) -> None:
     remote.push({"a.yaml": workflow()})
     world.poll(remote.url)
     (made,) = world.cluster.list_kind("workflows")

@@ -92,9 +92,9 @@ def _find_references_below(value: Any) -> Iterator[_Reference]:
 def _read_keys(api: Api, resource: str, name: str) -> set[str] | None:
     """The keys of an object, and "" for the object itself; None if this user has no right to read it."""
     try:
-        found = api.find(api.core_path(resource, name))
+        item = api.find(api.core_path(resource, name))
     except ApiError as error:
         if error.status == 403:
             return None
         raise
-    return set() if found is None else {"", *(found.get("data") or {}), *(found.get("binaryData") or {})}
+    return set() if item is None else {"", *(item.get("data") or {}), *(item.get("binaryData") or {})}

@@ -31,7 +31,9 @@ def check_store(api: Api, workflow: Workflow, values: Mapping[str, str | Dataset
         yield from _check_service(api, *service, url)
         return  # only pods of the cluster can ask it for more
     if endpoint and (reason := _try_to_connect(endpoint)):
-        yield Problem(f"the dataset store {endpoint} can't be reached from here: {reason}", certain=False)
+        yield Problem(
+            f"the dataset store {endpoint} can't be reached from this machine: {reason}", certain=False
+        )
         return
     yield from _check_datasets(api, url, workflow, values)
 

@@ -104,7 +104,7 @@ def post(
         (HostKind.GITLAB, "/api/v4/projects/team%2Ftexts/statuses/", ("Private-Token", "hush")),
     ],
 )
-def test_each_kind_of_host_is_asked_in_its_own_way(
+def test_each_kind_of_host_gets_the_request_of_its_api(
     host: Host, kind: HostKind, path: str, header: tuple[str, str]
 ) -> None:
     assert post(host, kind) == []
@@ -118,12 +118,12 @@ def test_each_kind_of_host_is_asked_in_its_own_way(
 
 
 @pytest.mark.parametrize("state", [CommitState.FAILURE, CommitState.ERROR])
-def test_gitlab_has_one_word_for_what_went_wrong(host: Host, state: CommitState) -> None:
+def test_gitlab_calls_failures_and_errors_failed(host: Host, state: CommitState) -> None:
     post(host, HostKind.GITLAB, state)
     assert host.asked[0].body["state"] == "failed"
 
 
-def test_github_itself_has_another_host_for_its_api() -> None:
+def test_github_com_has_a_separate_host_for_its_api() -> None:
     status = git_hosts.CommitStatus(COMMIT, "main", CommitState.SUCCESS, "textgen/a.yaml", "x" * 200)
     asked = git_hosts.build_status_request(HostKind.GITHUB, "github.com", "you/texts", "hush", status)
     assert asked.url == f"https://api.github.com/repos/you/texts/statuses/{COMMIT}"
@@ -148,7 +148,7 @@ def test_the_host_and_the_path_of_a_repository(url: str, found: tuple[str, str] 
 
 
 @given(st.text())
-def test_no_text_makes_a_host_of_nothing(text: str) -> None:
+def test_any_text_gives_a_host_and_a_path_or_none(text: str) -> None:
     try:
         found = git_hosts.parse_host_and_path(text)
     except ValueError:
@@ -166,7 +166,7 @@ def test_no_text_makes_a_host_of_nothing(text: str) -> None:
         (302, "302 Found"),
     ],
 )
-def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, status: int, said: str) -> None:
+def test_a_refusal_is_one_line_and_the_token_is_sent_nowhere_else(host: Host, status: int, said: str) -> None:
     host.status = status
     lines = post(host, HostKind.GITEA)
     assert len(host.asked) == 1
@@ -176,12 +176,12 @@ def test_a_refusal_is_one_line_and_the_token_goes_nowhere_else(host: Host, statu
     ]
 
 
-def test_gitlab_repeating_itself_is_no_refusal(host: Host) -> None:
+def test_a_status_that_gitlab_has_already_is_no_refusal(host: Host) -> None:
     host.status, host.answer = 400, b'{"message": "Cannot transition status via :enqueue from :pending"}'
     assert post(host, HostKind.GITLAB) == []
 
 
-def test_after_a_refusal_nothing_is_asked_until_the_next_poll(host: Host) -> None:
+def test_after_a_refusal_nothing_is_posted_until_the_next_poll(host: Host) -> None:
     host.status = 500
     lines: list[str] = []
     posts = StatusClient("hush", HostKind.GITEA, lines.append)
@@ -190,14 +190,14 @@ def test_after_a_refusal_nothing_is_asked_until_the_next_poll(host: Host) -> Non
     assert (len(host.asked), len(lines)) == (1, 1)
 
 
-def test_a_kind_that_is_none_is_refused() -> None:
+def test_an_unknown_kind_of_host_is_an_error() -> None:
     with pytest.raises(InputError, match=r"^TEXTGEN_STATUS_API=svn: must be github, gitlab, gitea$"):
         open_status_client({"TEXTGEN_STATUS_TOKEN": "hush", "TEXTGEN_STATUS_API": "svn"}, print)
     assert open_status_client({}, print) is None
 
 
-class Told:
-    """Keeps what would be posted; `works` is what comes of it."""
+class FakeStatusClient:
+    """Keeps the statuses; `works` is whether posting succeeds."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, CommitState, str]] = []
@@ -208,27 +208,27 @@ class Told:
         return self.works
 
 
-def polled(world: World, remote: Remote, told: Any) -> None:
-    poller = Poller(world.cluster, world.store, ClusterConfig(), told, os.environ)  # type: ignore[arg-type]
+def poll(world: World, remote: Remote, client: Any) -> None:
+    poller = Poller(world.cluster, world.store, ClusterConfig(), client, os.environ)  # type: ignore[arg-type]
     poller.resume([remote.url], print)
     assert poller.poll(remote.url, print)
 
 
-def test_a_run_is_pending_and_then_what_it_came_to(remote: Remote, world: World) -> None:
-    told = Told()
+def test_a_run_is_reported_as_pending_and_at_its_end(remote: Remote, world: World) -> None:
+    client = FakeStatusClient()
     remote.push({"a.yaml": workflow(), "b.yaml": "jobs: ["})
-    polled(world, remote, told)
-    assert told.posts[0] == ("a.yaml", CommitState.PENDING, "submitted as RUN")
-    assert [each[:2] for each in told.posts[1:]] == [("b.yaml", CommitState.ERROR)]
+    poll(world, remote, client)
+    assert client.posts[0] == ("a.yaml", CommitState.PENDING, "submitted as RUN")
+    assert [each[:2] for each in client.posts[1:]] == [("b.yaml", CommitState.ERROR)]
     (made,) = world.cluster.list_kind("workflows")
     made["metadata"] |= {"namespace": "texts", "creationTimestamp": "2026-01-01T00:00:00Z"}
     world.cluster.end("Failed")
-    told.works = False
-    polled(world, remote, told)
-    told.works = True
-    polled(world, remote, told)
-    polled(world, remote, told)
-    assert told.posts[2:] == [("a.yaml", CommitState.FAILURE, "RUN: Failed")] * 2
+    client.works = False
+    poll(world, remote, client)
+    client.works = True
+    poll(world, remote, client)
+    poll(world, remote, client)
+    assert client.posts[2:] == [("a.yaml", CommitState.FAILURE, "RUN: Failed")] * 2
 
 
 def test_a_run_that_is_retried_is_reported_again() -> None:
@@ -239,9 +239,9 @@ def test_a_run_that_is_retried_is_reported_again() -> None:
     assert reset["metadata"]["labels"] == {TRIGGER: push_workflow.STARTED}
 
 
-def test_a_status_that_cannot_be_posted_keeps_no_run_from_starting(remote: Remote, world: World) -> None:
-    told = Told()
-    told.works = False
+def test_a_run_starts_even_if_its_status_cannot_be_posted(remote: Remote, world: World) -> None:
+    client = FakeStatusClient()
+    client.works = False
     remote.push({"a.yaml": workflow(), "b.yaml": "jobs: ["})
-    polled(world, remote, told)
+    poll(world, remote, client)
     assert len(world.cluster.started) == 1

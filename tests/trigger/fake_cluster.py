@@ -12,7 +12,7 @@ _REQUESTS = {"create", "find", "list_items", "patch", "delete", "get", "put", "p
 
 
 class KilledError(BaseException):
-    """The poller is gone, whatever it wanted to catch."""
+    """The poller is killed; no `except Exception` catches it."""
 
 
 class Requests:
@@ -32,23 +32,23 @@ class Requests:
                 raise KilledError
 
 
-class _Counted:
+class _CountedRequests:
     def __init__(self, inner: Any, requests: Requests) -> None:
         self._inner, self._requests = inner, requests
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
+        attribute = getattr(self._inner, name)
         if name not in _REQUESTS:
-            return found
-        return lambda *args, **more: self._requests.do(lambda: found(*args, **more))
+            return attribute
+        return lambda *args, **options: self._requests.do(lambda: attribute(*args, **options))
 
     def __str__(self) -> str:
         return str(self._inner)
 
 
-def counted(inner: Any, requests: Requests) -> Any:
-    """What it is, as one poller sees it."""
-    return _Counted(inner, requests)
+def count_requests(inner: Any, requests: Requests) -> Any:
+    """The same object, whose requests are counted."""
+    return _CountedRequests(inner, requests)
 
 
 class FakeCluster:
@@ -125,14 +125,14 @@ class FakeCluster:
         return [found for key, found in self.objects.items() if key.startswith(f"{kind}/")]
 
     def end(self, phase: str = "Succeeded") -> None:
-        """All that has started ends."""
+        """End all Workflows that have started."""
         for found in self.list_kind("workflows"):
             if not found["spec"].get("suspend"):
                 found["status"] = {"phase": phase}
                 found["metadata"]["labels"]["workflows.argoproj.io/completed"] = "true"
 
     def expire(self) -> None:
-        """What has ended is deleted, as its time to live has it."""
+        """End all Workflows, and delete them as after their time to live."""
         self.end()
         for key, found in list(self.objects.items()):
             if not key.startswith("workflows/") or not found["spec"].get("suspend"):

@@ -52,7 +52,7 @@ def test_a_dead_host_is_one_line_and_the_others_are_polled(poll: Poll, remote: R
     assert len(out) == len(poll.world.cluster.started) == 1
 
 
-def test_a_host_that_stops_in_the_middle_leaves_no_process(poll: Poll, dead: str) -> None:
+def test_a_timeout_leaves_no_process(poll: Poll, dead: str) -> None:
     poll(dead, "--timeout", "1", status=1)
     here = [each for each in Path("/proc").glob("[0-9]*/cmdline") if dead.encode() in _read(each)]
     assert not here
@@ -75,7 +75,7 @@ def _read(path: Path) -> bytes:
         ("https://[git.example/a/b", "is not an https, ssh, git or file URL or a path"),
     ],
 )
-def test_what_is_no_address_is_one_line_and_the_others_are_polled(
+def test_an_invalid_address_is_one_line_and_the_others_are_polled(
     poll: Poll, remote: Remote, url: str, said: str
 ) -> None:
     remote.push({"a.yaml": workflow()})
@@ -84,7 +84,7 @@ def test_what_is_no_address_is_one_line_and_the_others_are_polled(
     assert len(out) == 1
 
 
-def test_a_repository_that_is_not_there_is_one_line(poll: Poll, tmp_path: Path) -> None:
+def test_a_missing_repository_is_one_line(poll: Poll, tmp_path: Path) -> None:
     _, (line,) = poll((tmp_path / "none").as_uri(), status=1)
     assert line.endswith("does not appear to be a git repository")
 
@@ -99,7 +99,7 @@ def test_repositories_come_from_the_environment_too(
 
 
 @pytest.mark.parametrize("name", ["TEXTGEN_GIT_PASSWORD", "TEXTGEN_STATUS_TOKEN"])
-def test_a_password_is_shown_to_one_host_only(poll: Poll, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_for_one_host_only(poll: Poll, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "hush")
     _, err = poll("https://one.example/a/b", "git@two.example:a/b", status=2)
     assert err == [
@@ -107,7 +107,7 @@ def test_a_password_is_shown_to_one_host_only(poll: Poll, name: str, monkeypatch
     ]
 
 
-def test_a_cluster_that_does_not_answer_ends_it(
+def test_a_cluster_that_does_not_answer_ends_the_poll(
     poll: Poll, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(*_: object, **__: object) -> None:
@@ -124,7 +124,7 @@ def test_a_cluster_without_argo_is_one_line(poll: Poll, remote: Remote) -> None:
     assert line.startswith("textgen: can't run on fake/texts: https://fake has no Argo Workflows")
 
 
-def test_the_command_alone_imports_nothing_large() -> None:
+def test_the_command_imports_nothing_large() -> None:
     large = {"hera", "boto3", "kubernetes", "yaml"}
     words = f"import sys, argo.cli.trigger.poll; sys.exit(str({large} & set(sys.modules) or '') or 0)"
     subprocess.run([sys.executable, "-c", words], check=True)

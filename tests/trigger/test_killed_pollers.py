@@ -1,4 +1,4 @@
-"""Pollers that are killed, race, and come late: every file of a commit starts once."""
+"""Pollers that are killed, race or are late: every file of a commit starts once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from argo.cluster.api import Object
 from job.storage.directory import Directory
 from tests.trigger.conftest import FOLDER, World, workflow
-from tests.trigger.fake import FakeCluster, KilledError, Requests
+from tests.trigger.fake_cluster import FakeCluster, KilledError, Requests
 
 URL = "https://git.example/team/texts.git"
 COMMIT = "0123456789" * 4
@@ -23,7 +23,7 @@ FILES = {
 }
 
 
-class Pushed:
+class FakeRepository:
     """A repository in which this commit is the newest of two branches."""
 
     def __init__(self, url: str, *_: Any) -> None:
@@ -39,18 +39,18 @@ class Pushed:
         return list(FILES.items())
 
 
-# In place of what Hera takes its time for.
+# In place of Hera, which is slow.
 def build(*_: Any, **__: Any) -> Object:
     return {"metadata": {"generateName": "x-", "labels": {}, "annotations": {}}, "spec": {}}
 
 
 @pytest.fixture(autouse=True)
-def _pushed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("argo.trigger.poll.RemoteRepository", Pushed)
+def _fake_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("argo.trigger.poll.RemoteRepository", FakeRepository)
     monkeypatch.setattr("argo.trigger.push_workflow.build", build)
 
 
-def once(world: World) -> None:
+def assert_each_file_ran_once(world: World) -> None:
     """Each file that can run has started once, and its record names that very Workflow."""
     assert sorted(name[0] for name in world.cluster.started) == ["a", "b"]
     for name, uids in world.cluster.started.items():
@@ -59,7 +59,7 @@ def once(world: World) -> None:
         assert sum(f'"run": "{name}"' in text and uids[0] in text for text in texts) == 1
 
 
-def requests_of_a_poll(folder: Path) -> int:
+def count_requests(folder: Path) -> int:
     requests = Requests()
     World(FakeCluster(), Directory(folder)).poll(URL, requests)
     return requests.count
@@ -67,10 +67,10 @@ def requests_of_a_poll(folder: Path) -> int:
 
 @pytest.mark.parametrize("answered", [False, True])
 @pytest.mark.parametrize("expired", [False, True])
-def test_a_poller_killed_at_any_request_loses_nothing_and_doubles_nothing(
+def test_a_poller_killed_at_any_request_runs_each_file_once(
     answered: bool, expired: bool, tmp_path: Path
 ) -> None:
-    count = requests_of_a_poll(tmp_path / "whole")
+    count = count_requests(tmp_path / "whole")
     assert count > 12
     for last in range(count):
         world = World(FakeCluster(), Directory(tmp_path / f"{last}"))
@@ -79,19 +79,19 @@ def test_a_poller_killed_at_any_request_loses_nothing_and_doubles_nothing(
         if expired:  # nobody polls for longer than a run is kept
             world.cluster.expire()
         world.poll(URL)
-        once(world)
+        assert_each_file_ran_once(world)
         world.cluster.expire()
         world.poll(URL)
-        once(world)
+        assert_each_file_ran_once(world)
 
 
-def test_of_eight_pollers_at_once_one_run_comes(world: World) -> None:
+def test_eight_pollers_at_once_make_one_run(world: World) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: world.poll(URL), range(8)))
-    once(world)
+    assert_each_file_ran_once(world)
 
 
-def test_a_poller_that_slept_while_the_run_came_and_went_starts_nothing(world: World) -> None:
+def test_a_poller_that_is_late_by_a_whole_run_starts_nothing(world: World) -> None:
     create = world.cluster.create
 
     def late(path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -102,27 +102,27 @@ def test_a_poller_that_slept_while_the_run_came_and_went_starts_nothing(world: W
 
     world.cluster.create = late  # type: ignore[method-assign]
     lines = world.poll(URL)
-    once(world)
+    assert_each_file_ran_once(world)
     assert any("already had the run a-" in line for line in lines)
     assert not any(each["spec"].get("suspend") for each in world.cluster.list_kind("workflows"))
 
 
-DEATHS = st.tuples(st.integers(0, 40), st.booleans(), st.booleans())
+KILLS = st.tuples(st.integers(0, 40), st.booleans(), st.booleans())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(deaths=st.lists(DEATHS, max_size=6))
-def test_any_row_of_deaths_ends_in_one_run(
-    deaths: list[tuple[int, bool, bool]], tmp_path_factory: pytest.TempPathFactory
+@given(kills=st.lists(KILLS, max_size=6))
+def test_any_series_of_kills_ends_in_one_run(
+    kills: list[tuple[int, bool, bool]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     world = World(FakeCluster(), Directory(tmp_path_factory.mktemp("row")))
-    for last, answered, expired in deaths:
+    for last, answered, expired in kills:
         with suppress(KilledError):
             world.poll(URL, Requests(last, answered=answered))
         if expired:
             world.cluster.expire()
     world.poll(URL)
-    once(world)
+    assert_each_file_ran_once(world)
 
 
 def test_a_store_without_conditional_writes_has_one_run(
@@ -132,4 +132,4 @@ def test_a_store_without_conditional_writes_has_one_run(
     monkeypatch.delattr(Directory, "put_if_absent")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: world.poll(URL), range(8)))
-    once(world)
+    assert_each_file_ran_once(world)
