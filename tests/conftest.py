@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from job.datasets import DatasetRef
 from tests.storage.proxy import Proxy, proxied
 from tests.storage.servers import ENVIRONMENT, WHICH, running
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+# A busy machine is slow, and no failure.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

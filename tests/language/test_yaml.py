@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from argo.language import CheckResult, Workflow, check, load
@@ -156,7 +156,6 @@ def test_a_folder_is_unreadable(tmp_path: Path) -> None:
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
-@settings(deadline=None)
 @given(_TEXTS)
 def test_every_text_arrives_as_it_was_written(text: str) -> None:
     findings = Findings(Path("flow.yaml"))

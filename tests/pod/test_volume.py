@@ -42,7 +42,7 @@ def test_links_empty_folders_and_modes_arrive(datasets: Datasets, tmp_path: Path
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=3000), max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_names_and_bytes_arrive(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
 ) -> None:
