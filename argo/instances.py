@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from argo.yaml_file import read_yaml_mapping
 from job.errors import InputError
 
 _TABLE = Path(__file__).with_name("instances.yaml")
@@ -100,16 +101,7 @@ def _normalize(name: str) -> str:
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     """The rows of a table, each key's value checked."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        table = YAML(typ="safe", pure=True).load(path)
-    except (OSError, YAMLError, ValueError) as error:
-        problem = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise InputError(f"{path}: the table of instance types can't be read: {problem}") from None
-    if not isinstance(table, dict):
-        raise InputError(f"{path}: must be a mapping with a key for each instance type")
+    table = read_yaml_mapping(path)
     for name, row in table.items():
         if not isinstance(row, dict):
             raise InputError(f"{path}: {name}: must be a mapping with the keys {', '.join(_KEYS)}")
@@ -119,7 +111,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
                 raise InputError(f"{path}: {name}: no such key: {key!r}; the keys are {', '.join(_KEYS)}")
             if not is_valid(value):
                 raise InputError(f"{path}: {name}: {key} must be {hint}, not {value!r}")
-    return {str(name): row for name, row in table.items()}
+    return table
 
 
 def _build(table: Mapping[str, Mapping[str, Any]]) -> Instances:

@@ -4,12 +4,13 @@ from collections.abc import Container, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from argo.instances import Instances, builtin_instances, load_instances
+from argo.yaml_file import read_yaml_mapping
 from job.errors import InputError
 from job.text import did_you_mean, listed
 
@@ -95,26 +96,13 @@ def load_cluster_config(path: Path | None) -> ClusterConfig:
     """
     if path is None:
         return ClusterConfig()
-    data = _read(path)
+    data = read_yaml_mapping(path)
     if "instances" in data:
         data["instances"] = load_instances(path.parent / str(data["instances"]))
     try:
         return ClusterConfig.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InputError(f"{path}: {_explain(error.errors()[0])}") from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        data = YAML(typ="safe", pure=True).load(path)
-    except (OSError, YAMLError, ValueError) as error:
-        raise InputError(f"{path}: can't be read: {str(error).splitlines()[0]}") from None
-    if not isinstance(data, dict | None):
-        raise InputError(f"{path}: must be a mapping; see docs/cluster.yaml")
-    return {str(key): value for key, value in (data or {}).items()}
 
 
 def _explain(error: ErrorDetails) -> str:

@@ -67,7 +67,7 @@ def test_199_jobs_are_compiled(compile_spec: CompileSpec) -> None:
         ("keep: true", "keep: must be an integer"),
         ("registry: [x]", "registry: must be a string"),
         ("pull_secrets: {}", "pull_secrets: no such key; did you mean 'pull-secrets'"),
-        ("[", "can't be read"),
+        ("a: 1\nb: [", "cluster.yaml:2:5: not valid YAML"),
         ("- a", "must be a mapping"),
     ],
 )

@@ -12,9 +12,9 @@ _TAIL = "context: {event: {github: {url: 'https://github.com/user/repo', ref: ab
 _VOLUME = "outputs: {repo: {type: volume}}"
 
 
-def _flow(uses: str, given: str, *lines: str) -> str:
+def _flow(uses: str, arguments: str, *lines: str) -> str:
     rest = "".join(f"    {line}\n" for line in lines)
-    return f"jobs:\n  a:\n    uses: {uses}\n    with: {{{given}}}\n{rest}{_TAIL}"
+    return f"jobs:\n  a:\n    uses: {uses}\n    with: {{{arguments}}}\n{rest}{_TAIL}"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_an_argument_that_is_required_and_missing_is_named(
 
 
 @pytest.mark.parametrize(
-    ("given", "command", "args"),
+    ("arguments", "command", "args"),
     [
         ("args: [bash, -c, 'a b']", None, ("bash", "-c", "a b")),
         ("command: bash, args: [-c, echo]", ("bash",), ("-c", "echo")),
@@ -45,16 +45,18 @@ def test_an_argument_that_is_required_and_missing_is_named(
     ],
 )
 def test_container_takes_a_command_and_arguments(
-    given: str, command: tuple[str, ...] | None, args: tuple[str, ...], action: Callable[..., Action]
+    arguments: str, command: tuple[str, ...] | None, args: tuple[str, ...], action: Callable[..., Action]
 ) -> None:
-    assert action("container@v1", f"image: busybox, {given}") == Container("busybox", command, args)
+    assert action("container@v1", f"image: busybox, {arguments}") == Container("busybox", command, args)
 
 
-@pytest.mark.parametrize("given", ["args: echo", "args: [[]]", "args: [~]", "command: ''", "command: {a: b}"])
+@pytest.mark.parametrize(
+    "arguments", ["args: echo", "args: [[]]", "args: [~]", "command: ''", "command: {a: b}"]
+)
 def test_container_refuses_what_is_no_list_of_texts(
-    given: str, check_text: Callable[[str], CheckResult]
+    arguments: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    diagnostics = check_text(_flow("container@v1", f"image: busybox, {given}")).diagnostics
+    diagnostics = check_text(_flow("container@v1", f"image: busybox, {arguments}")).diagnostics
     assert "wrong-type" in {each.code for each in diagnostics}
 
 
@@ -112,8 +114,8 @@ def test_git_checkout_answers_other_urls(
 
 
 def test_git_checkout_takes_the_events_url_and_commit(action: Callable[..., Action]) -> None:
-    given = "url: context.event.github.url, ref: context.event.github.ref"
-    made = action("git-checkout@v1", given, _VOLUME)
+    arguments = "url: context.event.github.url, ref: context.event.github.ref"
+    made = action("git-checkout@v1", arguments, _VOLUME)
     assert isinstance(made, GitCheckout)
     assert (made.url, made.ref) == (EventField.URL, EventField.REF)
 
@@ -139,7 +141,7 @@ def test_git_checkout_refuses_these_refs(
 
 
 @pytest.mark.parametrize(
-    ("given", "line", "path"),
+    ("arguments", "line", "path"),
     [
         ("", _VOLUME, "/outputs/repo"),
         ("", "outputs: {d: {type: dataset, with: {ref: x}}, s: {type: string}}", "/outputs/d"),
@@ -149,15 +151,15 @@ def test_git_checkout_refuses_these_refs(
     ],
 )
 def test_a_download_goes_to_the_one_folder_or_to_path(
-    given: str, line: str, path: str, action: Callable[..., Action]
+    arguments: str, line: str, path: str, action: Callable[..., Action]
 ) -> None:
-    made = action("git-checkout@v1", f"url: /srv/repo, {given}".rstrip(", "), line)
+    made = action("git-checkout@v1", f"url: /srv/repo, {arguments}".rstrip(", "), line)
     assert isinstance(made, GitCheckout)
     assert made.path == path
 
 
 @pytest.mark.parametrize(
-    ("given", "line", "code"),
+    ("arguments", "line", "code"),
     [
         ("", "env: {}", "bad-target"),
         ("", "outputs: {s: {type: string}}", "bad-target"),
@@ -169,10 +171,10 @@ def test_a_download_goes_to_the_one_folder_or_to_path(
     ],
 )
 def test_a_download_needs_a_folder_of_the_job(
-    given: str, line: str, code: str, check_text: Callable[[str], CheckResult]
+    arguments: str, line: str, code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     diagnostics = check_text(
-        _flow("git-checkout@v1", f"url: /srv/repo, {given}".rstrip(", "), line)
+        _flow("git-checkout@v1", f"url: /srv/repo, {arguments}".rstrip(", "), line)
     ).diagnostics
     assert [each.code for each in diagnostics] == [code]
 
@@ -186,17 +188,17 @@ def test_the_older_git_password_stands_in_env(action: Callable[..., Action]) -> 
 
 
 def test_s3_download_takes_its_arguments(action: Callable[..., Action]) -> None:
-    given = (
+    arguments = (
         "url: 's3://bucket/a/', access-key: AK, secret-access-key: 'secret:K', region: eu-1, "
         "endpoint: 'https://minio:9000'"
     )
-    assert action("s3-download@v1", given, _VOLUME) == S3Download(
+    assert action("s3-download@v1", arguments, _VOLUME) == S3Download(
         "s3://bucket/a/", "/outputs/repo", "AK", Secret("K"), "eu-1", "https://minio:9000"
     )
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("arguments", "code"),
     [
         ("url: 'https://bucket/a'", "bad-url"),
         ("url: 's3://'", "bad-url"),
@@ -206,9 +208,11 @@ def test_s3_download_takes_its_arguments(action: Callable[..., Action]) -> None:
     ],
 )
 def test_s3_download_answers_a_wrong_argument(
-    given: str, code: str, check_text: Callable[[str], CheckResult]
+    arguments: str, code: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    assert [each.code for each in check_text(_flow("s3-download@v1", given, _VOLUME)).diagnostics] == [code]
+    assert [each.code for each in check_text(_flow("s3-download@v1", arguments, _VOLUME)).diagnostics] == [
+        code
+    ]
 
 
 _MODEL = "inputs: {model: {type: dataset, with: {ref: x}}}"
@@ -237,7 +241,7 @@ def test_create_model_needs_one_dataset_and_gives_one_string(
 
 
 @pytest.mark.parametrize(
-    ("uses", "given", "hint"),
+    ("uses", "arguments", "hint"),
     [
         ("script@v1", "username: x", "defaults.resources.container-registries"),
         ("script@v1", "needs: [a]", "move `needs` out of `with`"),
@@ -247,9 +251,9 @@ def test_create_model_needs_one_dataset_and_gives_one_string(
     ],
 )
 def test_an_invented_argument_is_told_the_right_one(
-    uses: str, given: str, hint: str, check_text: Callable[[str], CheckResult]
+    uses: str, arguments: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
-    diagnostics = check_text(_flow(uses, given)).diagnostics
+    diagnostics = check_text(_flow(uses, arguments)).diagnostics
     assert hint in next(each.hint for each in diagnostics if each.code == "unknown-key")
 
 

@@ -85,7 +85,7 @@ def test_an_override_replaces_rows_and_adds_some(tmp_path: Path) -> None:
         ("C4: {node-selector: [x]}\n", "C4: node-selector must be a mapping of strings"),
         ("C4: {node-selector: {gpu: true}}\n", "C4: node-selector must be a mapping of strings"),
         ("C4: {tolerations: [x]}\n", "C4: tolerations must be a list of mappings"),
-        ("C4: {", "can't be read"),
+        ("C4: {", "not valid YAML"),
     ],
 )
 def test_a_wrong_override_names_its_row_in_one_line(text: str, says: str, tmp_path: Path) -> None:

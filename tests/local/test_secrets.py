@@ -21,6 +21,8 @@ USE = workflow(
     [
         ("my-token=abc def", "abc def"),
         ("  export my-token = 'abc' ", "abc"),
+        ("\ufeffmy-token=abc", "abc"),
+        ('my-token="a\\tb #c ${HOME}"', "a\\tb #c ${HOME}"),
         ('# a comment\n\nmy-token="#a=b"', "#a=b"),
     ],
 )
@@ -28,7 +30,7 @@ def test_a_secret_from_a_file_reaches_the_job_and_not_the_log(
     repository: Repository, tmp_path: Path, line: str, value: str
 ) -> None:
     file = tmp_path / "secrets"
-    file.write_text(line)
+    file.write_text(line, "utf-8")
     outcome = repository.run(USE, secrets=file)
     assert repository.files("d") == {"x": f"{value}\n"}
     assert outcome.log("job") == "***\n"

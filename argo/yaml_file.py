@@ -1,0 +1,26 @@
+"""A configuration file in YAML 1.2: a mapping, or an error with its line and column."""
+
+from pathlib import Path
+from typing import Any
+
+from job.errors import InputError
+
+
+def read_yaml_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in the file at `path`; {} if it is empty. Raises InputError."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        data = YAML(typ="safe", pure=True).load(path)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+    except (YAMLError, ValueError) as error:
+        raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(data, dict | None):
+        raise InputError(f"{path}: must be a mapping")
+    return {str(key): value for key, value in (data or {}).items()}
