@@ -18,7 +18,8 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+        problem = str(error.problem or error.context).splitlines()[0]
+        raise InputError(f"{where}: not valid YAML: {problem}") from None
     except (YAMLError, ValueError) as error:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(data, dict | None):
