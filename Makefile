@@ -72,7 +72,7 @@ lock: | $(UV)
 	$(COMPILE) $(ALL) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	printf '%s\n' boto3 click obstore tenacity | $(COMPILE) -c requirements.lock - -o requirements-pod.lock
-	printf '%s\n' boto3 click hera kubernetes obstore pyyaml ruamel.yaml tenacity | $(COMPILE) -c requirements.lock - -o requirements-trigger.lock
+	printf '%s\n' boto3 click hera kubernetes obstore pydantic pyyaml ruamel.yaml tenacity | $(COMPILE) -c requirements.lock - -o requirements-trigger.lock
 	echo 'cyclonedx-bom==7.5.0' | $(COMPILE) - -o requirements-sbom.lock
 
 requirements-cpu.lock: pyproject.toml | $(UV)
