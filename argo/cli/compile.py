@@ -81,7 +81,7 @@ def command(  # noqa: PLR0917
     from argo.language import check
 
     if checking and output is None:
-        raise InputError("--check compares with a file: name it with -o")
+        raise InputError("--check needs a file to compare with: give -o FILE")
     checked = check(file)
     workflow = checked.require_workflow()
     config = load_cluster_config(cluster)

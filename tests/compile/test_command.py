@@ -97,7 +97,7 @@ def test_options_win_over_the_cluster_configuration(repository: Path, tmp_path: 
         (("-p", "sed=1"), "the workflow has no input 'sed'; did you mean 'seed'"),
         (("-p", "seed"), "write -p NAME=VALUE"),
         (("--image", "x"), "write --image NAME=IMAGE"),
-        (("--check",), "--check compares with a file: name it with -o"),
+        (("--check",), "--check needs a file to compare with: give -o FILE"),
         (("--scale", "0"), "--scale: must be over 0"),
         (("--kind", "cron"), "needs --schedule"),
         (("--cluster", "missing.yaml"), "missing.yaml: can't be read"),

@@ -31,7 +31,7 @@ print(*{name.lower() for module in modules for name in distributions.get(module,
 IMPORTED_BY_TRIGGER = """
 import importlib, pkgutil, sys
 from importlib.metadata import packages_distributions
-import argo.cli.trigger.poll, argo.cluster.preflight.store, argo.trigger, job.datasets
+import argo.cli.trigger, argo.cluster.preflight.store, argo.trigger, job.datasets
 for package in (argo.trigger, job.datasets):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from argo.cli.trigger.poll import command
+from argo.cli.trigger import poll
 from argo.compile.pod import GIT_FOLDER, GIT_SSH_COMMAND
 from argo.object_names import GIT, STORE
 from argo.trigger.commit_status import API
@@ -41,9 +41,9 @@ def test_the_manifest_sets_the_variables_that_the_command_reads(objects: dict[st
     container = objects["WorkflowTemplate"]["spec"]["templates"][0]["container"]
     assert container["image"] == f"textgen-trigger:{version('argo-textgen')}"
     assert container["command"][:5] == ["python3", "-m", "argo", "trigger", "poll"]
-    options = {name for each in command.params for name in each.opts}
+    options = {name for each in poll.params for name in each.opts}
     assert {word for word in container["command"] if word.startswith("--")} <= options
-    own = {str(each.envvar) for each in command.params if each.envvar}
+    own = {str(each.envvar) for each in poll.params if each.envvar}
     assert {USERNAME, PASSWORD, TOKEN, API, *own} <= {each["name"] for each in container["env"]}
     ssh = next(each["value"] for each in container["env"] if each["name"] == "GIT_SSH_COMMAND")
     assert ssh == GIT_SSH_COMMAND

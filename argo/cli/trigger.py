@@ -1,4 +1,4 @@
-"""`textgen trigger poll`."""
+"""`textgen trigger`: runs that pushes start."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 _CONCURRENT_POLLS = 8
 
 
-@click.command("poll")
+@click.group("trigger")
+def command() -> None:
+    """Run workflow files on pushes to their branches."""
+
+
+@command.command("poll", short_help="Poll repositories once, and run what was pushed.")
 @click.argument(
     "repositories", nargs=-1, required=True, metavar="REPOSITORY...", envvar="TEXTGEN_REPOSITORIES"
 )
@@ -39,7 +44,7 @@ _CONCURRENT_POLLS = 8
 @cluster_file_option
 @click.option("--store", metavar="URL", help="Store that records pushes (default: the namespace's store).")
 @cluster_options
-def command(
+def poll(
     repositories: tuple[str, ...],
     every_commit: bool,
     timeout: float,
@@ -76,10 +81,10 @@ def command(
     )
     status = 0 if poller.resume(repositories, click.echo) else 1
     with ThreadPoolExecutor(_CONCURRENT_POLLS) as pool:
-        return max(status, *pool.map(lambda url: _poll(poller, url), repositories))
+        return max(status, *pool.map(lambda url: _poll_repository(poller, url), repositories))
 
 
-def _poll(poller: "Poller", url: str) -> int:
+def _poll_repository(poller: "Poller", url: str) -> int:
     from job.checkout.git import redact_url
 
     try:
