@@ -2,9 +2,9 @@
 
 import json
 import os
-import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from argo.language.model import Container, GitCheckout, Job, S3Download, Script, Value
@@ -13,7 +13,8 @@ from argo.local.job_folders import inputs_folder, outputs_folder, path_on_machin
 from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
 from argo.local.runtime import Access, Mount, Task
-from job.errors import JobError
+from job.errors import CheckoutError, JobError
+from job.untrusted_files import UntrustedPath, copy_tree, remove_tree
 
 SCRIPT = "/run/textgen/script"
 
@@ -61,21 +62,30 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
     checkout = state.plan.checkouts[job.name]
     if checkout.url is None:
         write_line(f"{state.code}, into {action.path}")
-        code = state.run.folder / "source"
-        await run_in_thread(lambda _: shutil.copytree(code, target, symlinks=True, dirs_exist_ok=True))
+        code = UntrustedPath.at(state.run.folder / "source")
+        await run_in_thread(lambda _: copy_tree(code, target))
         return
+    if not target.is_absent_or_empty():
+        raise CheckoutError(f"{target.name}: not an empty folder; give the checkout a folder of its own")
     env = _environment(
         state,
         TEXTGEN_GIT_USERNAME=action.username,
         TEXTGEN_GIT_PASSWORD=action.password or job.env.get("GIT_PASSWORD"),
     )
 
-    def write_checkout_line(text: str) -> None:
-        write_line(text.replace(str(target), action.path).removeprefix("textgen: "))
-
     result = state.run.job_folder(job.name) / "checkout.json"
-    words = [f"--url={checkout.url}", f"--ref={checkout.ref or ''}", f"--path={target}", f"--result={result}"]
-    await _run(_job_command("checkout", *words), env, write_checkout_line)
+    async with _fetch_folder(state, job, target) as folder:
+
+        def write_checkout_line(text: str) -> None:
+            write_line(text.replace(str(folder), action.path).removeprefix("textgen: "))
+
+        words = [
+            f"--url={checkout.url}",
+            f"--ref={checkout.ref or ''}",
+            f"--path={folder}",
+            f"--result={result}",
+        ]
+        await _run(_job_command("checkout", *words), env, write_checkout_line)
     checked_out = json.loads(result.read_bytes())
     state.checkouts[job.name] = {"repository": checked_out["url"], "commit": checked_out["commit"]}
 
@@ -85,14 +95,32 @@ async def run_download(state: RunState, job: Job, action: S3Download, write_line
     env = _environment(
         state, AWS_ACCESS_KEY_ID=action.access_key, AWS_SECRET_ACCESS_KEY=action.secret_access_key
     )
-    words = [f"--url={action.url}", f"--path={target}"]
-    words += [f"--region={action.region}"] if action.region else []
-    words += [f"--endpoint={action.endpoint}"] if action.endpoint else []
-    await _run(
-        _job_command("download", *words),
-        env,
-        lambda text: write_line(text.replace(str(target), action.path)),
-    )
+    async with _fetch_folder(state, job, target) as folder:
+        words = [f"--url={action.url}", f"--path={folder}"]
+        words += [f"--region={action.region}"] if action.region else []
+        words += [f"--endpoint={action.endpoint}"] if action.endpoint else []
+        await _run(
+            _job_command("download", *words),
+            env,
+            lambda text: write_line(text.replace(str(folder), action.path)),
+        )
+
+
+@asynccontextmanager
+async def _fetch_folder(state: RunState, job: Job, target: UntrustedPath) -> AsyncIterator[Path]:
+    """The folder for what git or S3 sends to `target`.
+
+    A shared volume is filled at the end: its other jobs may put a link into the way of git, which follows it.
+    """
+    if target.root == outputs_folder(state.run, job.name):
+        yield target.root.joinpath(*target.parts)
+        return
+    folder = state.run.job_folder(job.name) / "fetched"
+    try:
+        yield folder
+        await run_in_thread(lambda _: copy_tree(UntrustedPath.at(folder), target))
+    finally:
+        remove_tree(folder)
 
 
 async def _copy_private_inputs(state: RunState, job: Job, mounts: list[Mount]) -> list[Mount]:
@@ -101,15 +129,14 @@ async def _copy_private_inputs(state: RunState, job: Job, mounts: list[Mount]) -
     copied = [mount for mount in mounts if mount.access in state.plan.runtime.copied]
     for mount in copied:
         target = folder / Path(mount.target).name
-        await run_in_thread(lambda _, source=mount.source, target=target: _copy(source, target))  # type: ignore[misc]
+        if mount.source != target:
+            source = UntrustedPath.at(mount.source, mount.target)
+            await run_in_thread(
+                lambda _, source=source, target=target: copy_tree(
+                    source, UntrustedPath.at(target, source.name)
+                )  # type: ignore[misc]
+            )
     return [mount for mount in mounts if mount not in copied]
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    elif source != target:
-        shutil.copy2(source, target)
 
 
 async def _run(argv: list[str], env: Mapping[str, str], write_line: WriteLine) -> None:

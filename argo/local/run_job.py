@@ -14,7 +14,6 @@ from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread
 from argo.local.runtime import Mount
 from job.datasets import DatasetRef, Producer, Version
-from job.errors import CommitError
 
 
 async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str, str]:
@@ -59,10 +58,7 @@ async def _commit_output(
     state: RunState, job: Job, output: str, dataset: DatasetRef, inputs: Mapping[str, str]
 ) -> Version:
     folder = outputs_folder(state.run, job.name) / output
-    try:
-        version = await _commit(state, job, output, dataset, folder, inputs)
-    except CommitError as error:
-        raise CommitError(str(error).replace(str(folder), f"/outputs/{output}")) from error
+    version = await _commit(state, job, output, dataset, folder, inputs)
     shutil.rmtree(folder, ignore_errors=True)  # it is in the store now
     return version
 
@@ -76,6 +72,7 @@ async def _commit(
         lambda progress: state.plan.datasets.commit_version(
             replace(dataset, version="latest"),
             folder,
+            name=f"/outputs/{output}",
             lineage=lineage,
             producer=Producer(run, job.name, output),
             progress=progress,

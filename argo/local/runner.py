@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -16,6 +15,7 @@ from argo.local.run_folder import Run
 from argo.local.run_job import run_job
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
+from job.untrusted_files import remove_tree
 
 _JOB_ERRORS = (JobError, CheckoutError, CommitError)
 
@@ -156,4 +156,4 @@ def _change(run: Run, report: Reporter, job: str, **changes: object) -> None:
 def _remove_volumes(run: Run) -> None:
     """Volumes live until the run ends; its logs and its record stay."""
     for path in [run.folder / "source", run.folder / "volumes", *run.folder.glob("jobs/*/[io][nu]*puts")]:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)

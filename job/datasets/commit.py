@@ -1,11 +1,8 @@
 """Committing a version: its files, its manifest, and last the log entry that makes it visible."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, Producer, State, replay
@@ -19,6 +16,8 @@ from job.errors import CommitError
 from job.storage.parallel import Progress, map_files, parallel_map
 from job.storage.paths import find_collisions, find_overlapping
 from job.storage.store import KeyAbsentError, Store
+from job.text import one_line
+from job.untrusted_files import UntrustedPath, parse_json
 
 _RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
 _LARGEST_RECORD = 1 << 20  # bytes
@@ -29,7 +28,7 @@ _log = logging.getLogger(__name__)
 def commit_version(
     store: Store,
     ref: DatasetRef,
-    sources: Sequence[tuple[Path, str]],
+    sources: Sequence[tuple[UntrustedPath, str]],
     *,
     lineage: Mapping[str, object],
     producer: Producer | None,
@@ -49,7 +48,7 @@ def commit_version(
         return Version.from_entry(ref, earlier, state.tags)
     tree = scan(sources)
     if not tree.files:
-        names = ", ".join(str(source) for source, _ in sources)
+        names = ", ".join(source.name for source, _ in sources)
         raise CommitError(f"{names}: no file to commit to {ref.name!r}; write the output there")
     inherited = _inherit(base, tree)
     _check_paths(tree.paths() + inherited.paths())
@@ -62,7 +61,9 @@ def commit_version(
         source = layout.data_prefix(ref, base.version)
         parallel_map(lambda file: store.copy(source + file.path, prefix + file.path), inherited.files)
     if scan(sources) != tree:
-        raise CommitError(f"{sources[0][0]}: changed while it was stored; commit when nothing writes to it")
+        raise CommitError(
+            f"{sources[0][0].name}: changed while it was stored; commit when nothing writes to it"
+        )
     manifest = Manifest(
         f"{ref.namespace}/{ref.name}",
         version,
@@ -78,17 +79,24 @@ def commit_version(
     return _publish(store, ref, manifest, entries)
 
 
-def read_generation(folder: Path) -> dict[str, object]:
+def read_generation(folder: UntrustedPath) -> dict[str, object]:
     """What `textgen generate` wrote in a folder's run.json: settings, model, revision and software versions.
 
-    Empty if the folder has no such file.
+    Empty if the folder has no such file; a warning if it is one that can't be read.
     """
-    path = folder / _RUN_RECORD
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        if path.stat().st_size <= _LARGEST_RECORD:
-            record = json.loads(path.read_bytes())
-            return {**record["settings"], **record["run"]}
-    return {}
+    file = folder.joinpath(_RUN_RECORD)
+    try:
+        record = parse_json(file.read(_LARGEST_RECORD))
+    except FileNotFoundError:
+        return {}
+    except (CommitError, ValueError) as error:
+        reason = error if isinstance(error, CommitError) else f"{one_line(file.name)}: {error}"
+        _log.warning("%s; the lineage has no settings of a generation", reason)
+        return {}
+    try:
+        return {**record["settings"], **record["run"]}
+    except (KeyError, TypeError):  # another program's
+        return {}
 
 
 def _inherit(base: Manifest | None, tree: Tree[LocalFile]) -> Tree[File]:

@@ -21,6 +21,7 @@ from job.storage.parallel import Progress, ignore_progress, parallel_map
 from job.storage.s3.location import Credentials
 from job.storage.store import KeyAbsentError, Store
 from job.text import did_you_mean
+from job.untrusted_files import UntrustedPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +126,25 @@ class Datasets:
         ref: DatasetRef,
         source: Path,
         *,
+        name: str = "",
         lineage: Mapping[str, object],
         producer: Producer | None = None,
         message: str = "",
         progress: Progress = ignore_progress,
     ) -> Version:
-        """Store what is in the folder `source` as a new version of `ref`'s dataset.
+        """Store what is in the folder `source`, which messages call `name`, as a new version of a dataset.
 
         A dataset that does not exist is created; if `producer` has committed a version before, that version
         is returned. Raises CommitError if there is no file, one changes meanwhile, or is something that a
         version can't hold; nothing is visible then.
         """
-        if generation := read_generation(source):
+        folder = UntrustedPath.at(source, name)
+        if generation := read_generation(folder):
             lineage = {**lineage, "generation": generation}
         return commit_version(
             self.store,
             ref,
-            [(source, "")],
+            [(folder, "")],
             lineage=lineage,
             producer=producer,
             message=message,
@@ -169,7 +172,7 @@ class Datasets:
         return commit_version(
             self.store,
             ref,
-            sources,
+            [(UntrustedPath.at(source.resolve(), str(source)), path) for source, path in sources],
             lineage=lineage,
             producer=None,
             message=message,

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from job.datasets.manifest import Manifest
+from job.untrusted_files import parse_json
 
 TEXTS = "outputs.jsonl"
+LARGEST_TEXTS = 64 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _parse_texts(body: bytes) -> dict[str, str]:
     texts: dict[str, str] = {}
     for line in body.splitlines():
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             if isinstance(row["text"], str):
                 texts[f"{row['id']} #{row['sequence']}"] = row["text"]
         except (ValueError, KeyError, TypeError, AttributeError):

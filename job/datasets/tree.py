@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
@@ -10,19 +10,21 @@ from typing import Generic, TypeVar
 from job.datasets.manifest import File, Folder, Link
 from job.errors import CommitError
 from job.storage.paths import find_problem
+from job.text import one_line, quoted
+from job.untrusted_files import Entry, UntrustedPath
 
 _PERMISSIONS = 0o777
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file: its path in the version, its location on this machine, and its status.
+    """A regular file: its path in the version, where it lies on this machine, and its status.
 
     If two of them are equal, the file was not written to in between.
     """
 
     path: str
-    location: Path
+    source: UntrustedPath
     mode: int
     size: int
     inode: int
@@ -30,12 +32,10 @@ class LocalFile:
     changed: int
 
     @classmethod
-    def from_stat(cls, path: str, location: Path, status: os.stat_result) -> "LocalFile":
+    def from_stat(cls, path: str, source: UntrustedPath, status: os.stat_result) -> "LocalFile":
         """The file with what `os.lstat` or `os.fstat` says of it."""
         mode = stat.S_IMODE(status.st_mode) & _PERMISSIONS
-        return cls(
-            path, location, mode, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
-        )
+        return cls(path, source, mode, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
 
 F = TypeVar("F", bound=File | LocalFile)
@@ -58,56 +58,49 @@ class Tree(Generic[F]):
         ]
 
 
-def scan(sources: Iterable[tuple[Path, str]]) -> Tree[LocalFile]:
+def scan(sources: Iterable[tuple[UntrustedPath, str]]) -> Tree[LocalFile]:
     """Read files and folders, each with its path in the version; `""` for a folder's contents.
 
     Raises CommitError if one can't be read, or holds an unsafe path, a link that leads out of it, or
     something that is neither file, folder nor link.
     """
     tree: Tree[LocalFile] = Tree()
-    for root, prefix in sources:
+    for source, prefix in sources:
         try:
-            base = root.resolve(strict=True)
-            for path, location in [(prefix, base)] if base.is_file() else _walk(base, prefix):
-                if problem := find_problem(path):
-                    raise CommitError(f"{path!r} can't be stored: {problem}; rename it")
-                _add(tree, base, path, location)
-        except OSError as error:
-            raise CommitError(f"{error.filename or root}: {error.strerror}") from error
+            for entry in source.walk():
+                _add(tree, source, prefix, entry)
+        except FileNotFoundError as error:
+            raise CommitError(f"{one_line(source.name)}: {error.strerror}") from error
     return tree
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-    """Files, links and empty folders below a folder, sorted."""
-    with os.scandir(folder) as scanned:
-        entries = sorted(scanned, key=lambda entry: entry.name)
-    for entry in entries:
-        path = f"{prefix}/{entry.name}" if prefix else entry.name
-        location = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            inner = list(_walk(location, path))
-            yield from inner or [(path, location)]
-        else:
-            yield path, location
-
-
-def _add(tree: Tree[LocalFile], base: Path, path: str, location: Path) -> None:
-    status = location.lstat()
-    if stat.S_ISREG(status.st_mode):
-        tree.files.append(LocalFile.from_stat(path, location, status))
-    elif stat.S_ISLNK(status.st_mode):
-        tree.links.append(Link(path, _read_target(base, path, location)))
-    elif stat.S_ISDIR(status.st_mode):
-        tree.folders.append(Folder(path, stat.S_IMODE(status.st_mode) & _PERMISSIONS))
+def _add(tree: Tree[LocalFile], source: UntrustedPath, prefix: str, entry: Entry) -> None:
+    kind = stat.S_IFMT(entry.status.st_mode)
+    is_folder = kind == stat.S_IFDIR
+    if is_folder and not (entry.is_empty and entry.path):
+        return
+    if kind == stat.S_IFLNK and not entry.path:
+        raise CommitError(f"{one_line(source.name)}: a link, which is not followed")
+    path = "/".join(filter(None, (prefix, entry.path)))
+    if problem := find_problem(path):
+        raise CommitError(f"{quoted(path)} can't be stored: {problem}; rename it")
+    if is_folder:
+        tree.folders.append(Folder(path, stat.S_IMODE(entry.status.st_mode) & _PERMISSIONS))
+    elif kind == stat.S_IFREG:
+        location = source.joinpath(entry.path) if entry.path else source
+        tree.files.append(LocalFile.from_stat(path, location, entry.status))
+    elif kind == stat.S_IFLNK:
+        tree.links.append(Link(path, _read_target(source, path, entry)))
     else:
         raise CommitError(f"{path!r} can't be stored: it is neither a file, a folder nor a link")
 
 
-def _read_target(base: Path, path: str, location: Path) -> str:
+def _read_target(source: UntrustedPath, path: str, entry: Entry) -> str:
     """The target of a link. Raises CommitError if it leads out, by its text or on this machine."""
-    target = str(location.readlink())
+    target = entry.read_link(path)
     by_text = os.path.normpath(PurePosixPath(path).parent / target)
-    real = Path(os.path.realpath(location))
+    base = os.path.realpath(source.root.joinpath(*source.parts))
+    real = Path(os.path.realpath(Path(base, entry.path)))
     if target.startswith("/") or by_text.split("/")[0] == ".." or not real.is_relative_to(base):
         raise CommitError(f"{path!r} can't be stored: the link leads out of the version, to {target!r}")
     return target

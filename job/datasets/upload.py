@@ -59,7 +59,7 @@ def _read(file: LocalFile) -> Iterator[bytes]:
     """The file's bytes, as many as its size says. Raises CommitError if it has changed."""
     left = file.size
     try:
-        with file.location.open("rb", buffering=0) as source:
+        with file.source.open() as source:
             # no more than the file has: the memory that a longer read reserves is not all released
             while chunk := source.read(min(CHUNK, left + 1)):
                 left -= len(chunk)
@@ -67,7 +67,7 @@ def _read(file: LocalFile) -> Iterator[bytes]:
             status = os.fstat(source.fileno())
     except OSError as error:
         raise CommitError(f"{file.path!r}: {error.strerror} while it was stored") from error
-    if left or LocalFile.from_stat(file.path, file.location, status) != file:
+    if left or LocalFile.from_stat(file.path, file.source, status) != file:
         raise CommitError(f"{file.path!r}: changed while it was stored; commit when nothing writes to it")
 
 

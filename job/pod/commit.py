@@ -14,7 +14,6 @@ import click
 
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
-from job.errors import CommitError
 from job.pod.results import JobResults, read_results, write_results
 from job.pod.retry import retry_while_unavailable
 from job.pod.spec import (
@@ -37,8 +36,7 @@ from job.pod.spec import (
 from job.pod.termination import report_termination
 from job.pod.volume import save_volume
 from job.storage.open import VARIABLE as STORE
-
-STRING_LIMIT = 256 << 10  # bytes
+from job.untrusted_files import UntrustedPath
 
 
 @click.command("commit")
@@ -92,9 +90,13 @@ def store_outputs(
     if stored := read_results(datasets.store, run, job):
         click.echo(f"{job}: was stored before")
         return stored
-    strings = {n: _read_string(root / n) for n, output in outputs.items() if isinstance(output, StringOutput)}
+    strings = {
+        name: UntrustedPath.at(root / name).read_string()
+        for name, output in outputs.items()
+        if isinstance(output, StringOutput)
+    }
     volumes = {
-        name: save_volume(datasets.store, run, job, name, root / name)
+        name: save_volume(datasets.store, run, job, name, UntrustedPath.at(root / name))
         for name, output in outputs.items()
         if isinstance(output, VolumeOutput)
     }
@@ -116,16 +118,3 @@ def store_outputs(
     results = JobResults(strings, volumes, versions)
     write_results(datasets.store, run, job, results)
     return results
-
-
-def _read_string(path: Path) -> str:
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise CommitError(f"{path}: {error.strerror}; the job must write its string there") from error
-    if len(body) > STRING_LIMIT:
-        raise CommitError(f"{path}: {len(body)} bytes, over the {STRING_LIMIT} of a string; use a volume")
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CommitError(f"{path}: not UTF-8; use a volume") from error

@@ -7,23 +7,26 @@ python), nothing at all, any name that a file can have.
 import hashlib
 import io
 import os
+import stat
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from job.datasets.layout import new_id
 from job.datasets.reference import RUNS
 from job.errors import CommitError, StoreError
 from job.pod.results import Volume
 from job.storage.store import Store
+from job.text import one_line, quoted
+from job.untrusted_files import Entry, UntrustedPath
 
 _CHUNK = 1 << 20
-# A pipe or a device means nothing elsewhere.
-_STORED_TYPES = (tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE)
 
 
-def save_volume(store: Store, run: str, job: str, name: str, folder: Path) -> Volume:
-    """Store the folder. Raises CommitError for a file that can't be read or changes meanwhile."""
+def save_volume(store: Store, run: str, job: str, name: str, folder: UntrustedPath) -> Volume:
+    """Store the folder. Raises CommitError if there is none, or for a file that can't be read or changes."""
+    if not folder.is_folder():
+        raise CommitError(f"{folder.name}: the job replaced this folder")
     key = f"{RUNS}/{run}/volumes/{job}/{new_id()}/{name}.tar"
     digest = hashlib.sha256()
     size = 0
@@ -35,7 +38,7 @@ def save_volume(store: Store, run: str, job: str, name: str, folder: Path) -> Vo
             size += len(chunk)
             yield chunk
 
-    estimate = sum(path.lstat().st_size + 1024 for path in folder.rglob("*"))
+    estimate = sum(entry.status.st_size + 1024 for entry in folder.walk())
     store.upload(key, measure(), estimate)
     return Volume(key, digest.hexdigest(), size)
 
@@ -50,7 +53,12 @@ def load_volume(store: Store, volume: Volume, folder: Path) -> None:
     with tarfile.open(fileobj=stream, mode="r|") as tar:
         # Links may lead anywhere: they mean something in the job's container, not here.
         tar.extraction_filter = staticmethod(lambda member, _: member)
+        links: set[str] = set()
         for member in tar:
+            if any(str(above) in links for above in PurePosixPath(member.name).parents):
+                raise StoreError(f"{volume.key}: damaged in the store: {quoted(member.name)} is below a link")
+            if member.issym():
+                links.add(str(PurePosixPath(member.name)))
             member.mode |= 0o777 if member.isdir() or member.mode & 0o100 else 0o666
             member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
             tar.extract(member, folder)
@@ -60,34 +68,48 @@ def load_volume(store: Store, volume: Volume, folder: Path) -> None:
         raise StoreError(f"{volume.key}: damaged in the store: not the bytes that were stored")
 
 
-def _pack(folder: Path) -> Iterator[bytes]:
+def _pack(folder: UntrustedPath) -> Iterator[bytes]:
     """The bytes of the folder's tar."""
-    headers = tarfile.open(fileobj=io.BytesIO(), mode="w")  # noqa: SIM115 - it only makes headers
     size = 0
-    try:
-        for path in [folder, *sorted(folder.rglob("*"))]:
-            member = headers.gettarinfo(path, str(Path(".", path.relative_to(folder))))
-            if member and member.type in _STORED_TYPES:
-                for chunk in _pack_member(path, member):
-                    size += len(chunk)
-                    yield chunk
-    except OSError as error:
-        raise CommitError(f"{error.filename or folder}: {error.strerror}; make it readable") from error
+    packed: dict[tuple[int, int], str] = {}  # the first name of each file that has several
+    for entry in folder.walk():
+        shown = f"{folder.name}/{entry.path}" if entry.path else folder.name
+        for chunk in _pack_entry(entry, shown, packed):
+            size += len(chunk)
+            yield chunk
     yield bytes(-size % tarfile.RECORDSIZE or tarfile.RECORDSIZE)
 
 
-def _pack_member(path: Path, member: tarfile.TarInfo) -> Iterator[bytes]:
-    yield member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-    if not member.isreg():
-        return
-    left = member.size
-    with path.open("rb") as file:
-        while left and (chunk := file.read(min(_CHUNK, left))):
-            left -= len(chunk)
-            yield chunk
-    if left:
-        raise CommitError(f"{path}: cut while it was stored; end what writes to it")
-    yield bytes(-member.size % tarfile.BLOCKSIZE)
+def _pack_entry(entry: Entry, shown: str, packed: dict[tuple[int, int], str]) -> Iterator[bytes]:
+    """The bytes of a folder, link or file; none of a pipe or a device, which means nothing elsewhere."""
+    if stat.S_ISDIR(entry.status.st_mode):
+        yield _header(entry, entry.status, tarfile.DIRTYPE)
+    elif stat.S_ISLNK(entry.status.st_mode):
+        yield _header(entry, entry.status, tarfile.SYMTYPE, entry.read_link(shown))
+    elif stat.S_ISREG(entry.status.st_mode):
+        with entry.open(shown) as file:
+            status = os.fstat(file.fileno())
+            first = packed.setdefault((status.st_dev, status.st_ino), entry.path)
+            if status.st_nlink > 1 and first != entry.path:
+                yield _header(entry, status, tarfile.LNKTYPE, first)
+                return
+            yield _header(entry, status, tarfile.REGTYPE)
+            left = status.st_size
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+        if left:
+            raise CommitError(f"{one_line(shown)}: cut while it was stored; end what writes to it")
+        yield bytes(-status.st_size % tarfile.BLOCKSIZE)
+
+
+def _header(entry: Entry, status: os.stat_result, kind: bytes, target: str = "") -> bytes:
+    member = tarfile.TarInfo(entry.path or ".")
+    member.type, member.linkname = kind, target
+    member.size = status.st_size if kind == tarfile.REGTYPE else 0
+    member.mode, member.mtime = stat.S_IMODE(status.st_mode), status.st_mtime
+    member.uid, member.gid = status.st_uid, status.st_gid
+    return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
 class _ChunkFile(io.RawIOBase):

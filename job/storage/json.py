@@ -16,7 +16,7 @@ def parse(body: bytes, key: str) -> dict[str, Any]:
     """The JSON object in `body`. Raises StoreError, naming `key`, if it is none."""
     try:
         value = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{key}: damaged in the store: {error}") from error
     if not isinstance(value, dict):
         raise StoreError(f"{key}: damaged in the store: not a JSON object")

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError
+from tests.hostile import make_deep, swapping
 
 Make = Callable[..., Path]
 
@@ -47,3 +49,74 @@ def test_a_pipe_is_not_committed(folder: str, demo: DatasetRef, make: Make) -> N
     os.mkfifo(source / "pipe")
     with pytest.raises(CommitError, match="'pipe' can't be stored: it is neither a file"):
         Datasets.at(folder).commit_version(demo, source, lineage={})
+
+
+def test_a_tree_that_is_too_deep_is_one_line(folder: str, demo: DatasetRef, make: Make) -> None:
+    source = make()
+    make_deep(source)
+    with pytest.raises(CommitError, match=r"folders in one another; store it as one archive$"):
+        Datasets.at(folder).commit_version(demo, source, name="/outputs/data", lineage={})
+
+
+def test_an_output_that_is_a_link_is_not_committed(folder: str, demo: DatasetRef, make: Make) -> None:
+    link = make() / "data"
+    link.symlink_to(make({"secret": "1"}))
+    with pytest.raises(CommitError, match=r"^/outputs/data: a link, which is not followed$"):
+        Datasets.at(folder).commit_version(demo, link, name="/outputs/data", lineage={})
+
+
+def test_a_link_that_takes_a_folders_place_is_never_followed(
+    folder: str, demo: DatasetRef, make: Make
+) -> None:
+    datasets = Datasets.at(folder)
+    source, outside = make({"deep/own": "own", "other": "x" * 100}), make({"own": "not", "secret": "1"})
+    with swapping(source / "deep", outside):
+        for _ in range(200):
+            with suppress(CommitError):
+                datasets.commit_version(demo, source, lineage={})
+    stored = [
+        path for path in Path(folder.removeprefix("file://").replace("%20", " ")).rglob("*") if path.is_file()
+    ]
+    assert any(path.read_text() == "own" for path in stored)
+    assert not [path for path in stored if path.name == "secret" or path.read_text() == "not"]
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (os.mkfifo, None),
+        (lambda path: path.symlink_to("/dev/zero"), None),
+        (lambda path: path.symlink_to("a.txt"), "a link, which is not followed"),
+        (lambda path: path.write_bytes(b"[" * 200_000), "values more than 100 deep"),
+        (
+            lambda path: path.write_text(r'{"settings": {"prompt": "\ud800"}, "run": {}}'),
+            "text with a lone surrogate",
+        ),
+        (
+            lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 30),
+            "over 1024 KiB; use a volume",
+        ),
+        (Path.mkdir, "not a regular file"),
+    ],
+    ids=["pipe", "device", "link", "nested", "surrogate", "sparse", "folder"],
+)
+def test_a_run_json_that_can_not_be_read_is_one_line(
+    folder: str,
+    demo: DatasetRef,
+    make: Make,
+    caplog: pytest.LogCaptureFixture,
+    write: Callable[[Path], None],
+    reason: str | None,
+) -> None:
+    datasets = Datasets.at(folder)
+    source = make()
+    write(source / "run.json")
+    if reason is None:
+        with pytest.raises(CommitError, match=r"'run\.json' can't be stored"):
+            datasets.commit_version(demo, source, name="/outputs/data", lineage={})
+        return
+    version = datasets.commit_version(demo, source, name="/outputs/data", lineage={})
+    assert "generation" not in datasets.manifest(version).lineage
+    assert caplog.messages == [
+        f"/outputs/data/run.json: {reason}; the lineage has no settings of a generation"
+    ]

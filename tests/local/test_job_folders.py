@@ -1,5 +1,7 @@
 """What a job finds at /inputs and leaves at /outputs."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.local.conftest import Repository, script, workflow
@@ -98,6 +100,62 @@ def test_a_shared_volume_of_the_legacy_dialect_is_one_folder_for_the_run(reposit
     assert "here" in outcome.log("second")
 
 
+def test_a_checkout_into_a_shared_volume_never_writes_through_a_link(
+    repository: Repository, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for number in range(300):
+        repository.write(f"deep/{number}", "code")
+    repository.commit()
+    swap = script(
+        f"""
+        cd /inputs/shared
+        for i in $(seq 300); do
+          mkdir -p deep; mv -T deep aside.$i; ln -s {outside} deep; ls deep > /dev/null; rm -rf deep
+        done
+        """,
+        inputs="{shared: {type: volume}}",
+    )
+    checkout = (
+        "uses: git-checkout@v1\ninputs: {shared: {type: volume}}\nwith:\n  url: context.event.github.url\n"
+    )
+    jobs = {f"checkout{number}": checkout + "  path: /inputs/shared\n" for number in range(3)}
+    repository.run(workflow(swap=swap, **jobs))
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("url", ["context.event.github.url", "ROOT"])
+def test_a_checkout_below_a_link_of_a_shared_volume_is_refused(
+    repository: Repository, tmp_path: Path, url: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    repository.write("file", "code")
+    commit = repository.commit()
+    link = script(f"ln -s {outside} /inputs/shared/link", inputs="{shared: {type: volume}}")
+    other = f"{repository.root.as_uri()}\n  ref: {commit}" if url == "ROOT" else url
+    checkout = (
+        "needs: [link]\nuses: git-checkout@v1\ninputs: {shared: {type: volume}}\n"
+        f"with:\n  url: {other}\n  path: /inputs/shared/link/code\n"
+    )
+    outcome = repository.run(workflow(link=link, checkout=checkout))
+    assert outcome.phases() == {"link": "Succeeded", "checkout": "Failed"}
+    message = "/inputs/shared/link/code: a part of the path is not a folder"
+    assert outcome.record.jobs["checkout"].message == message
+    assert not list(outside.iterdir())
+
+
+def test_a_tree_that_is_too_deep_fails_the_job_and_is_removed(repository: Repository) -> None:
+    deep = script(
+        "cd /outputs/d; for i in $(seq 1200); do mkdir d; cd d; done",
+        outputs="{d: {type: dataset, with: {ref: d}}}",
+    )
+    outcome = repository.run(workflow(deep=deep))
+    assert "folders in one another" in outcome.record.jobs["deep"].message
+    assert not list(outcome.folder.glob("jobs/*/outputs"))
+
+
 def test_storage_stays_from_run_to_run_and_undeclared_outputs_do_not(repository: Repository) -> None:
     write = script("echo kept > /storage/file; mkdir /outputs/none; echo lost > /outputs/none/file")
     repository.run(workflow(job=write))
@@ -108,9 +166,11 @@ def test_storage_stays_from_run_to_run_and_undeclared_outputs_do_not(repository:
 @pytest.mark.parametrize(
     ("text", "output", "message"),
     [
-        ("true", "s: {type: string}", "wrote no file /outputs/s"),
-        ("mkdir /outputs/s", "s: {type: string}", "not a file"),
-        ("ln -s /etc/passwd /outputs/s", "s: {type: string}", "not a file"),
+        ("true", "s: {type: string}", "/outputs/s: no such file; the job must write its string there"),
+        ("mkdir /outputs/s", "s: {type: string}", "/outputs/s: not a regular file"),
+        ("ln -s /etc/passwd /outputs/s", "s: {type: string}", "/outputs/s: a link, which is not followed"),
+        ("mkfifo /outputs/s", "s: {type: string}", "/outputs/s: not a regular file"),
+        ("truncate -s 1T /outputs/s", "s: {type: string}", "over 256 KiB"),
         ("printf '\\xff' > /outputs/s", "s: {type: string}", "not UTF-8"),
         ("head -c 300000 /dev/zero > /outputs/s", "s: {type: string}", "over 256 KiB"),
         ("rmdir /outputs/v; ln -s /etc /outputs/v", "v: {type: volume}", "replaced the folder"),

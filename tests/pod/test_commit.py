@@ -78,7 +78,8 @@ def test_an_attempt_after_a_torn_one_keeps_its_version(
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [(None, "must write its string"), (b"\xff", "not UTF-8"), (b"x" * 300_000, "over the")]
+    ("text", "why"),
+    [(None, "must write its string"), (b"\xff", "not UTF-8"), (b"x" * 300_000, "over 256 KiB")],
 )
 def test_a_bad_string_leaves_no_version(
     datasets: Datasets, outputs: Path, text: bytes | None, why: str
@@ -90,6 +91,14 @@ def test_a_bad_string_leaves_no_version(
         store(datasets, outputs)
     with pytest.raises(UnknownReferenceError):
         datasets.versions(DatasetRef("numbers"))
+
+
+@pytest.mark.parametrize("target", ["/proc/self/environ", "/dev/zero", "data/one"])
+def test_a_string_that_is_a_link_is_not_followed(datasets: Datasets, outputs: Path, target: str) -> None:
+    (outputs / "text").unlink()
+    (outputs / "text").symlink_to(target)
+    with pytest.raises(CommitError, match="outputs/text: a link, which is not followed"):
+        store(datasets, outputs)
 
 
 def test_volumes_are_stored_before_datasets(

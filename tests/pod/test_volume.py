@@ -1,6 +1,10 @@
 """A volume arrives as it was, whatever a folder may hold."""
 
+import io
 import os
+import tarfile
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from job.datasets import Datasets
-from job.errors import StoreError
+from job.errors import CommitError, StoreError
+from job.pod.results import Volume
 from job.pod.volume import load_volume, save_volume
+from job.untrusted_files import UntrustedPath
+from tests.hostile import make_deep, swapping
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=40
@@ -32,7 +39,9 @@ def test_links_empty_folders_and_modes_arrive(datasets: Datasets, tmp_path: Path
     os.link(tool, folder / "same")
     os.mkfifo(folder / "pipe")
     target = tmp_path / "to"
-    load_volume(datasets.store, save_volume(datasets.store, "run", "job", "v", folder), target)
+    load_volume(
+        datasets.store, save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(folder)), target
+    )
     assert (target / "bin" / "tool").stat().st_mode & 0o777 == 0o777
     assert (target / "bin" / "nothing").is_dir()
     assert (target / "python").readlink() == Path("/usr/bin/python3")
@@ -51,13 +60,13 @@ def test_any_names_and_bytes_arrive(
     (base / "from").mkdir()
     for name, body in files.items():
         (base / "from" / name).write_bytes(body)
-    load_volume(store, save_volume(store, "run", "job", "v", base / "from"), base / "to")
+    load_volume(store, save_volume(store, "run", "job", "v", UntrustedPath.at(base / "from")), base / "to")
     assert {path.name: path.read_bytes() for path in (base / "to").iterdir()} == files
 
 
 def test_an_empty_volume_arrives_empty(datasets: Datasets, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
-    saved = save_volume(datasets.store, "run", "job", "v", tmp_path / "from")
+    saved = save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(tmp_path / "from"))
     load_volume(datasets.store, saved, tmp_path / "to")
     assert list((tmp_path / "to").iterdir()) == []
 
@@ -65,9 +74,51 @@ def test_an_empty_volume_arrives_empty(datasets: Datasets, tmp_path: Path) -> No
 def test_a_flipped_byte_is_found(datasets: Datasets, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
     (tmp_path / "from" / "file").write_bytes(b"x" * 5000)
-    saved = save_volume(datasets.store, "run", "job", "v", tmp_path / "from")
+    saved = save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(tmp_path / "from"))
     body = bytearray(datasets.store.get(saved.key))
     body[body.index(b"xxx") + 100] ^= 1
     datasets.store.put(saved.key, bytes(body))
     with pytest.raises(StoreError, match="damaged"):
         load_volume(datasets.store, saved, tmp_path / "to")
+
+
+def test_a_tree_that_is_too_deep_is_one_line(datasets: Datasets, tmp_path: Path) -> None:
+    make_deep(tmp_path / "from")
+    with pytest.raises(
+        CommitError, match=r"^/outputs/v/d/d/.* folders in one another; store it as one archive$"
+    ):
+        save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(tmp_path / "from", "/outputs/v"))
+
+
+def test_a_volume_that_is_a_link_is_not_stored(datasets: Datasets, tmp_path: Path) -> None:
+    (tmp_path / "from").symlink_to("/etc")
+    with pytest.raises(CommitError, match=r"^/outputs/v: the job replaced this folder$"):
+        save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(tmp_path / "from", "/outputs/v"))
+
+
+def test_a_link_that_takes_a_folders_place_is_never_followed(datasets: Datasets, tmp_path: Path) -> None:
+    for name, text in (("from/deep/own", "own"), ("outside/own", "secret"), ("outside/secret", "secret")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with swapping(tmp_path / "from" / "deep", tmp_path / "outside"):
+        for _ in range(300):
+            with suppress(CommitError):
+                save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(tmp_path / "from"))
+    tars = [path.read_bytes() for path in (tmp_path / "store").rglob("*.tar")]
+    assert any(b"own" in tar for tar in tars)
+    assert not any(b"secret" in tar for tar in tars)
+
+
+def test_nothing_is_written_below_a_link_of_a_volume(datasets: Datasets, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w") as tar:
+        link = tarfile.TarInfo("./link")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "outside")
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("link/file"))
+    datasets.store.put("key", body.getvalue())
+    volume = Volume("key", sha256(body.getvalue()).hexdigest(), len(body.getvalue()))
+    with pytest.raises(StoreError, match="damaged in the store: 'link/file' is below a link"):
+        load_volume(datasets.store, volume, tmp_path / "to")
+    assert not list((tmp_path / "outside").iterdir())

@@ -6,9 +6,9 @@ from dataclasses import asdict
 import click
 
 from argo.cli.dataset.options import Reference, store_option
-from argo.cli.tables import align_columns, print_value
+from argo.cli.tables import align_columns, format_bytes, print_value
 from job.datasets import DatasetRef, Datasets, Manifest, Version
-from job.datasets.diff import TEXTS, Change, diff_files, diff_lineage, diff_texts
+from job.datasets.diff import LARGEST_TEXTS, TEXTS, Change, diff_files, diff_lineage, diff_texts
 from job.text import shortened
 
 _WIDTH = 60
@@ -41,9 +41,14 @@ def diff(before: DatasetRef, after: DatasetRef, datasets: Datasets, output: str 
 
 
 def _read_texts(datasets: Datasets, version: Version, manifest: Manifest) -> bytes:
-    if all(file.path != TEXTS for file in manifest.files):
-        return b""
-    return datasets.read_file(version, TEXTS)
+    size = next((file.size for file in manifest.files if file.path == TEXTS), 0)
+    if size > LARGEST_TEXTS:
+        click.echo(
+            f"{version}: {TEXTS} has {format_bytes(size)}, over {format_bytes(LARGEST_TEXTS)}; "
+            "its texts are not compared",
+            err=True,
+        )
+    return datasets.read_file(version, TEXTS) if 0 < size <= LARGEST_TEXTS else b""
 
 
 def _table(changes: Sequence[Change]) -> str:

@@ -39,7 +39,12 @@ def commit(ref: DatasetRef, source: Path, message: str, datasets: Datasets) -> N
     """Commit a version of the dataset REF with exactly the files in the folder SOURCE."""
     with progress_bar(str(source), lambda: _total_size([source])) as progress:
         version = datasets.commit_version(
-            ref, source, lineage=_lineage(source), message=message, progress=progress
+            ref,
+            source.resolve(),
+            name=str(source),
+            lineage=_lineage(source),
+            message=message,
+            progress=progress,
         )
     click.echo(f"Committed dataset version: {_describe(version)}")
 

@@ -1,0 +1,44 @@
+"""What a job that attacks its readers does with its files."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def make_deep(path: Path, depth: int = 1200) -> None:
+    """Folders in one another, more than a path may name at once."""
+    path.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+
+
+@contextmanager
+def swapping(path: Path, target: Path) -> Iterator[None]:
+    """Turn the folder `path` into a link to `target` and back, again and again."""
+    ended = threading.Event()
+    aside = path.with_name(f"{path.name}.aside")
+
+    def swap() -> None:
+        while not ended.is_set():
+            with suppress(OSError):
+                path.rename(aside)
+                path.symlink_to(target)
+            with suppress(OSError):
+                path.unlink()
+            with suppress(OSError):
+                aside.rename(path)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
