@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.kubernetes import Namespace
@@ -33,15 +35,22 @@ class Command:
         assert done.returncode == status, done.stdout
         return done.stdout
 
-    def started(self, name: str, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+    @contextmanager
+    def started(self, name: str, *words: str) -> "Iterator[subprocess.Popen[str]]":
+        """The running command; it is ended if the test fails meanwhile, which would wait for it otherwise."""
+        with subprocess.Popen(
             self.words(name, *words),
             cwd=self.folder,
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            except BaseException:
+                process.kill()
+                raise
 
 
 def environment() -> dict[str, str]:
