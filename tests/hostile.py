@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from job.untrusted_files import remove_tree
 
-def make_deep(path: Path, depth: int = 1200) -> None:
-    """Folders in one another, more than a path may name at once."""
+
+@contextmanager
+def deep_tree(path: Path, depth: int = 1200) -> Iterator[None]:
+    """Folders in one another below `path`, more than shutil.rmtree can remove."""
     path.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDONLY)
     for _ in range(depth):
@@ -17,6 +20,10 @@ def make_deep(path: Path, depth: int = 1200) -> None:
         os.close(descriptor)
         descriptor = inner
     os.close(descriptor)
+    try:
+        yield
+    finally:
+        remove_tree(path)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from job.errors import CheckoutError, JobError
 from job.untrusted_files import UntrustedPath, copy_tree, remove_tree
 
 SCRIPT = "/run/textgen/script"
+# All that a download takes of this process's configuration of AWS: never credentials or a profile.
+_AWS_SETTINGS = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE")
 
 
 async def run_container(
@@ -93,8 +95,9 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
 async def run_download(state: RunState, job: Job, action: S3Download, write_line: WriteLine) -> None:
     target = path_on_machine(state.run, job, action.path)
     env = _environment(
-        state, AWS_ACCESS_KEY_ID=action.access_key, AWS_SECRET_ACCESS_KEY=action.secret_access_key
+        state, TEXTGEN_S3_ACCESS_KEY=action.access_key, TEXTGEN_S3_SECRET_ACCESS_KEY=action.secret_access_key
     )
+    env = {name: value for name, value in env.items() if not name.startswith("AWS_") or name in _AWS_SETTINGS}
     async with _fetch_folder(state, job, target) as folder:
         words = [f"--url={action.url}", f"--path={folder}"]
         words += [f"--region={action.region}"] if action.region else []

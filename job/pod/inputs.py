@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from job.checkout.checkout import checkout
-from job.checkout.download import download
+from job.checkout.download import download, read_keys
 from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError
@@ -166,7 +166,9 @@ class StepRunner:
             raise StoreError(f"{step.job} has left no {step.output!r} in {store.url}; run the workflow again")
 
     def _download(self, path: Path, step: S3Step) -> None:
-        keys = [resolve_value(key, self.environ) for key in (step.access_key, step.secret_access_key) if key]
+        keys = read_keys(
+            *(resolve_value(key, self.environ) for key in (step.access_key, step.secret_access_key))
+        )
         count, size = download(step.url, path, keys, region=step.region, endpoint=step.endpoint)
         click.echo(f"{step.url} in {path}: {count} files, {size} bytes")
 

@@ -9,7 +9,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError
-from tests.hostile import make_deep, swapping
+from tests.hostile import deep_tree, swapping
 
 Make = Callable[..., Path]
 
@@ -53,8 +53,10 @@ def test_a_pipe_is_not_committed(folder: str, demo: DatasetRef, make: Make) -> N
 
 def test_a_tree_that_is_too_deep_is_one_line(folder: str, demo: DatasetRef, make: Make) -> None:
     source = make()
-    make_deep(source)
-    with pytest.raises(CommitError, match=r"folders in one another; store it as one archive$"):
+    with (
+        deep_tree(source),
+        pytest.raises(CommitError, match=r"folders in one another; store it as one archive$"),
+    ):
         Datasets.at(folder).commit_version(demo, source, name="/outputs/data", lineage={})
 
 

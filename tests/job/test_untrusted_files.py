@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from job.errors import CommitError
-from job.untrusted_files import DEEPEST, UntrustedPath, copy_tree, parse_json, remove_tree
-from tests.hostile import make_deep, swapping
+from job.untrusted_files import DEEPEST, UntrustedPath, copy_tree, parse_json
+from tests.hostile import deep_tree, swapping
 
 CONTENT = "not the job's"
 
@@ -101,15 +101,13 @@ def test_a_name_in_a_message_is_one_line(outputs: UntrustedPath) -> None:
 
 
 def test_a_tree_that_is_too_deep_is_one_line_and_can_be_removed(outputs: UntrustedPath) -> None:
-    make_deep(folder(outputs))
-    with pytest.raises(CommitError) as raised:
+    with deep_tree(folder(outputs)), pytest.raises(CommitError) as raised:
         list(outputs.walk())
     assert str(raised.value).endswith(
         f": more than {DEEPEST} folders in one another; store it as one archive"
     )
     assert str(raised.value).startswith("/outputs/data/d/d/d")
     assert len(str(raised.value)) < 200
-    remove_tree(folder(outputs))
     assert not folder(outputs).exists()
 
 

@@ -16,7 +16,7 @@ from job.errors import CommitError, StoreError
 from job.pod.results import Volume
 from job.pod.volume import load_volume, save_volume
 from job.untrusted_files import UntrustedPath
-from tests.hostile import make_deep, swapping
+from tests.hostile import deep_tree, swapping
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=40
@@ -83,9 +83,11 @@ def test_a_flipped_byte_is_found(datasets: Datasets, tmp_path: Path) -> None:
 
 
 def test_a_tree_that_is_too_deep_is_one_line(datasets: Datasets, tmp_path: Path) -> None:
-    make_deep(tmp_path / "from")
-    with pytest.raises(
-        CommitError, match=r"^/outputs/v/d/d/.* folders in one another; store it as one archive$"
+    with (
+        deep_tree(tmp_path / "from"),
+        pytest.raises(
+            CommitError, match=r"^/outputs/v/d/d/.* folders in one another; store it as one archive$"
+        ),
     ):
         save_volume(datasets.store, "run", "job", "v", UntrustedPath.at(tmp_path / "from", "/outputs/v"))
 
