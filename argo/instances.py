@@ -27,8 +27,8 @@ def _is_string_mapping(value: Any) -> bool:
 
 # Each key of a row: whether a value is valid, and what to write.
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "cpu": (lambda value: bool(_CPU.fullmatch(str(value))), "4, 0.5 or 500m"),
-    "memory": (lambda value: bool(_MEMORY.fullmatch(str(value))), "8Gi"),
+    "cpu": (lambda value: bool(_CPU.fullmatch(str(value))), "a quantity such as 4, 0.5 or 500m"),
+    "memory": (lambda value: bool(_MEMORY.fullmatch(str(value))), "a quantity such as 8Gi"),
     "gpus": (lambda value: type(value) is int and value >= 0, "a number"),
     "product": (lambda value: _is_list_of(str, value), "a list of strings"),
     "node-selector": (_is_string_mapping, "a mapping of strings"),

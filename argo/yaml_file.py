@@ -17,9 +17,9 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: can't be read: {error.strerror}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        location = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         problem = str(error.problem or error.context).splitlines()[0]
-        raise InputError(f"{where}: not valid YAML: {problem}") from None
+        raise InputError(f"{location}: not valid YAML: {problem}") from None
     except (YAMLError, ValueError) as error:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(data, dict | None):

@@ -43,5 +43,5 @@ def main(paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    given = [Path(word) for word in sys.argv[1:]]
-    main(given or sorted((ROOT / "tests" / "compile" / "conformance").glob("*.yaml")))
+    files = [Path(word) for word in sys.argv[1:]]
+    main(files or sorted((ROOT / "tests" / "compile" / "conformance").glob("*.yaml")))

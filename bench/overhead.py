@@ -22,7 +22,7 @@ from argo.language import load
 IMAGE = "debian:12"
 SCRIPT = "cp /inputs/repo/README.md /outputs/text/"
 # The tutorial's shape: a checkout that a job reads, and a dataset.
-OURS = f"""\
+WORKFLOW_FILE = f"""\
 jobs:
   CloneRepo:
     uses: git-checkout@v1
@@ -106,17 +106,17 @@ def main() -> None:
     parser.add_argument("repository")
     parser.add_argument("commit")
     parser.add_argument("rounds", type=int, nargs="?", default=10)
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "overhead.yaml")
-        file.write_text(OURS, "utf-8")
-        origin = FileOrigin(file.name, given.repository, given.commit)
-        ours = render(build(load(file), Kind.WORKFLOW, ClusterConfig(), origin), file.name)
-    both = {"minimal": minimal(given.repository, given.commit), "textgen": ours}
+        file.write_text(WORKFLOW_FILE, "utf-8")
+        origin = FileOrigin(file.name, args.repository, args.commit)
+        compiled = render(build(load(file), Kind.WORKFLOW, ClusterConfig(), origin), file.name)
+    both = {"minimal": minimal(args.repository, args.commit), "textgen": compiled}
     times: dict[str, list[float]] = {name: [] for name in both}
-    for number in range(given.rounds):
+    for number in range(args.rounds):
         for name, workflow in both.items():
-            times[name].append(took(given.namespace, workflow))
+            times[name].append(took(args.namespace, workflow))
         print(
             f"round {number + 1}: " + ", ".join(f"{name} {each[-1]:.1f} s" for name, each in times.items()),
             flush=True,

@@ -26,13 +26,13 @@ def main() -> None:
     parser.add_argument("-n", "--namespace", required=True)
     parser.add_argument("file")
     parser.add_argument("rounds", type=int, nargs="?", default=5)
-    given = parser.parse_args()
-    textgen, kubectl = [sys.executable, "-m", "argo"], ["kubectl", "-n", given.namespace]
-    workflow = output([*textgen, "compile", given.file])
-    submitted = [*textgen, "submit", given.file, "--detach", "-o", "name", "-n", given.namespace]
+    args = parser.parse_args()
+    textgen, kubectl = [sys.executable, "-m", "argo"], ["kubectl", "-n", args.namespace]
+    workflow = output([*textgen, "compile", args.file])
+    submitted = [*textgen, "submit", args.file, "--detach", "-o", "name", "-n", args.namespace]
     imports = [sys.executable, "-c", IMPORT, *modules(submitted, kubectl)]
     times: dict[str, list[float]] = {"kubectl create": [], "imports": [], "textgen submit": []}
-    for _ in range(given.rounds):
+    for _ in range(args.rounds):
         made = timed(times["kubectl create"], [*kubectl, "create", "-o", "name", "-f", "-"], workflow)
         timed(times["imports"], imports)
         name = timed(times["textgen submit"], submitted)

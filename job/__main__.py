@@ -6,7 +6,7 @@ import click
 
 from job.command import LazyGroup, run_group
 
-# Name of a command: the module that has it as `command`, its line in --help.
+# A command's name: the module that has it as `command`, its line in --help.
 COMMANDS = {
     "generate": ("job.generate.run", "Generate text from prompts."),
     "model": ("job.generate.models.find", "Download or convert a model and print its folder."),

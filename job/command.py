@@ -12,7 +12,7 @@ from job.errors import InputError, TextgenError
 
 
 class LazyGroup(click.Group):
-    """`table` has, for each subcommand, where it is and its line in --help.
+    """`table` has, for each subcommand, its module and its line in --help.
 
     `package.module:name` is the attribute `name` of the module; without a name it is `command`.
     """

@@ -6,7 +6,7 @@ import click
 
 from job.command import LazyGroup, run_group
 
-# The command's name, the module that holds it as `command`, its line in --help.
+# A command's name, the module that holds it as `command`, its line in --help.
 COMMANDS = {
     "run": ("argo.cli.run", "Run a workflow file on this machine."),
     "submit": ("argo.cli.submit", "Run a workflow file on a cluster."),
@@ -45,7 +45,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option("--debug", is_flag=True, help="Show the traceback if a command fails.")
 def textgen(debug: bool) -> None:
-    """Run Gradient workflows on this machine or on a cluster, and see their results."""
+    """Run Gradient workflows on this machine or on a cluster."""
 
 
 def main(argv: list[str] | None = None) -> NoReturn:

@@ -38,7 +38,7 @@ class _Command(click.Command):
     "--instances", type=click.Path(path_type=Path), help="Instance types file; overrides the built-in types."
 )
 @click.option("--scale", help="Fraction of each instance type to request, for smaller nodes (0.5).")
-@click.option("--registry", metavar="HOST/PATH", help="Registry of the images that name none.")
+@click.option("--registry", metavar="HOST/PATH", help="Registry for images that name none.")
 @click.option(
     "--image",
     "images",
@@ -55,7 +55,9 @@ class _Command(click.Command):
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write to this file, not to the standard output."
 )
-@click.option("--check", "checking", is_flag=True, help="Write nothing; fail if the file of -o is stale.")
+@click.option(
+    "--check", "checking", is_flag=True, help="Write nothing; fail if the file of -o is out of date."
+)
 @click.pass_context
 def command(  # noqa: PLR0917
     ctx: click.Context,
@@ -122,7 +124,8 @@ def _compare(committed: Path, compiled: str, args: list[str]) -> None:
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{committed}: can't be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise InputError(f"{committed}: can't be read: {reason}") from error
     if text == compiled:
         return
     lines = (text.splitlines(keepends=True), compiled.splitlines(keepends=True))

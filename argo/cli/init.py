@@ -24,7 +24,7 @@ def command(folder: Path) -> None:
     }
     for path in texts:
         if (folder / path).exists():
-            raise InputError(f"{folder / path}: exists already; move it away, or keep it")
+            raise InputError(f"{folder / path}: exists already; move it away first")
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")

@@ -37,10 +37,10 @@ def command(paths: tuple[Path, ...], output_format: str) -> int:
     files = [file for path in paths or (Path(),) for file in _find_files(path)]
     diagnostics: list[Diagnostic] = []
     for file in files:
-        of_file = check(file).diagnostics
-        diagnostics.extend(of_file)
+        file_diagnostics = check(file).diagnostics
+        diagnostics.extend(file_diagnostics)
         if output_format != "json":
-            for diagnostic in of_file:
+            for diagnostic in file_diagnostics:
                 click.echo(_format_github(diagnostic) if output_format == "github" else str(diagnostic))
     if output_format == "json":
         click.echo(_format_json(diagnostics))

@@ -41,18 +41,18 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
 
     With --context or --namespace, only those of the cluster.
     """
-    local_runs, cluster_runs, places = [], [], []
+    local_runs, cluster_runs, locations = [], [], []
     if not (context or namespace):
         folder = Project.find(Path.cwd()).runs
         local_runs = run_folder.read_all(folder)
-        places.append(str(folder))
+        locations.append(str(folder))
     if context or namespace or is_configured():
         from argo.cluster.workflow_status import list_runs
 
         try:
             api = connect(context, namespace)
             cluster_runs = list_runs(api)
-            places.append(str(api))
+            locations.append(str(api))
         except TextgenError as error:
             if context or namespace:
                 raise
@@ -61,4 +61,4 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
     columns = [
         replace(column, wide=column.wide and not (cluster_runs and column is _RUNTIME)) for column in _COLUMNS
     ]
-    print_rows(runs, columns, output, RunRecord.to_json, f"no runs in {' or '.join(places)}")
+    print_rows(runs, columns, output, RunRecord.to_json, f"no runs in {' or '.join(locations)}")

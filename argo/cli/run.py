@@ -73,9 +73,9 @@ def command(
     elif quiet:
         click.echo(run.record.name)
     else:
-        from argo.cli.results import print_results
+        from argo.cli.summary import print_summary
 
-        print_results(plan, run)
+        print_summary(plan, run)
     return 0 if run.record.phase == "Succeeded" else 1
 
 

@@ -15,7 +15,7 @@ _scope_option = click.option(
     type=click.Choice(["project", "cluster", "team"]),
     default="project",
     show_default=True,
-    help="For this namespace or for all. project wins over cluster, and cluster over team.",
+    help="project: this namespace; cluster, team: all. project wins over cluster, cluster over team.",
 )
 
 

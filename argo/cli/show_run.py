@@ -34,7 +34,7 @@ def show_local_run(folder: Path) -> int:
 
 
 def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
-    """Show a run on the cluster until it ends, and its results. Returns the exit status.
+    """Show a run on the cluster until it ends, and its versions. Returns the exit status.
 
     Ctrl-C leaves the run alone, says how to return to it, and is raised again.
     """
@@ -55,12 +55,12 @@ def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
     if snapshot is None:
         raise AssertionError
     if not quiet:
-        _print_results(api, snapshot)
+        _print_summary(api, snapshot)
     return 0 if snapshot.record.phase is Phase.SUCCEEDED else 1
 
 
-def _print_results(api: "Api", snapshot: "RunSnapshot") -> None:
-    """The versions that were made, or why there are none."""
+def _print_summary(api: "Api", snapshot: "RunSnapshot") -> None:
+    """Print how the run ended, the versions that it made, and why jobs failed."""
     from argo.cluster.run_logs import read_last_lines
 
     run = snapshot.record

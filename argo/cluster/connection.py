@@ -53,7 +53,7 @@ def _load_kubeconfig(configuration: Any, context: str | None) -> tuple[str, str 
     paths = os.environ.get("KUBECONFIG") or str(_DEFAULT_KUBECONFIG)
     files = KubeConfigMerger(paths).config_files.values()
     if not files:
-        raise ConfigException("there is no kubeconfig")
+        raise ConfigException(f"no kubeconfig at {paths}")
     contexts: dict[str, Any] = {}
     for file in files:
         contexts = {each["name"]: each["context"] for each in file.get("contexts") or ()} | contexts

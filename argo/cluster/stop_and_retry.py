@@ -1,8 +1,8 @@
 """Stopping a run, and running the jobs of a failed run again.
 
 `retry_run` does what `argo retry` does (argo-workflows, workflow/util/util.go, FormulateRetryWorkflow) for
-the one form that our runs have: a DAG of jobs, each with its attempts. The run keeps its name and its
-uid, so what its jobs have committed is found again and not committed twice.
+the one form that textgen's runs have: a DAG of jobs, each with its attempts. The run keeps its name and its
+uid, so what its jobs have committed is not committed twice.
 """
 
 import base64
@@ -48,14 +48,14 @@ def retry_run(api: Api, name: str) -> tuple[str, ...]:
     if run.phase not in {Phase.FAILED, Phase.ERROR}:
         raise InputError(f"{name} is {run.phase}: only a run that has failed can be retried")
     jobs = tuple(name for name, job in run.jobs.items() if job.phase is not Phase.SUCCEEDED)
-    kept = _succeeded_nodes(workflow)
-    _delete_pods(api, name, kept)
-    api.replace(api.workflow_path(name), reset_workflow(workflow, kept))
+    succeeded = _succeeded_nodes(workflow)
+    _delete_pods(api, name, succeeded)
+    api.replace(api.workflow_path(name), reset_workflow(workflow, succeeded))
     return jobs
 
 
-def reset_workflow(workflow: Workflow, kept: Nodes) -> Workflow:
-    """The Workflow as Argo must find it to run all but the kept nodes again."""
+def reset_workflow(workflow: Workflow, succeeded: Nodes) -> Workflow:
+    """The Workflow as Argo must find it to run all but the `succeeded` nodes again."""
     metadata = workflow["metadata"]
     spec: dict[str, Any] = {**workflow["spec"]}
     status: dict[str, Any] = {**workflow["status"]}
@@ -68,7 +68,7 @@ def reset_workflow(workflow: Workflow, kept: Nodes) -> Workflow:
     others = [each for each in status.get("conditions") or () if each["type"] != "Completed"]
     status["conditions"] = [*others, {"type": "Completed", "status": "False"}]
     status["startedAt"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    nodes = {key: _prune_links(node, kept) for key, node in kept.items()}
+    nodes = {key: _prune_links(node, succeeded) for key, node in succeeded.items()}
     root = {
         key: value for key, value in nodes[metadata["name"]].items() if key not in {"message", "finishedAt"}
     }
@@ -101,10 +101,10 @@ def _succeeded_nodes(workflow: Workflow) -> Nodes:
     }
 
 
-def _prune_links(node: WorkflowNode, kept: Nodes) -> Mapping[str, Any]:
+def _prune_links(node: WorkflowNode, succeeded: Nodes) -> Mapping[str, Any]:
     """The node without references to nodes that are deleted."""
     links = {
-        key: [child for child in children if child in kept]
+        key: [child for child in children if child in succeeded]
         for key, children in (
             ("children", node.get("children")),
             ("outboundNodes", node.get("outboundNodes")),
@@ -114,10 +114,10 @@ def _prune_links(node: WorkflowNode, kept: Nodes) -> Mapping[str, Any]:
     return {**node, **links}
 
 
-def _delete_pods(api: Api, name: str, kept: Nodes) -> None:
+def _delete_pods(api: Api, name: str, succeeded: Nodes) -> None:
     """Delete the pods of all other attempts: a new attempt's pod has the same name."""
     for pod in pods.list_pods(api, name):
-        if pods.node_id(pod) not in kept:
+        if pods.node_id(pod) not in succeeded:
             try:
                 api.delete(api.core_path("pods", pod["metadata"]["name"]))
             except ApiError as error:

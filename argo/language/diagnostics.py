@@ -79,10 +79,10 @@ class Diagnostic:
     hint: str
 
     def __str__(self) -> str:
-        where = f"{self.path}:{self.position.line}:{self.position.column}"
+        location = f"{self.path}:{self.position.line}:{self.position.column}"
         key = f"{self.key}: " if self.key else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return one_line(f"{where}: {self.severity} {self.code}: {key}{self.message}{hint}")
+        return one_line(f"{location}: {self.severity} {self.code}: {key}{self.message}{hint}")
 
 
 class WorkflowError(InputError):

@@ -162,8 +162,11 @@ def bind_inputs(workflow: Workflow, parameters: Mapping[str, str]) -> Mapping[st
     missing: list[str] = []
     for name, entry in workflow.inputs.items():
         if name in parameters:
-            is_dataset = entry.type is Type.DATASET
-            values[name] = DatasetRef.parse(parameters[name]) if is_dataset else parameters[name]
+            try:
+                is_dataset = entry.type is Type.DATASET
+                values[name] = DatasetRef.parse(parameters[name]) if is_dataset else parameters[name]
+            except InputError as error:
+                raise InputError(f"{workflow.path}: input {quoted(name)}: {error}") from None
         elif entry.default is not None:
             values[name] = entry.default
         else:

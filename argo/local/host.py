@@ -12,7 +12,7 @@ from pathlib import Path
 
 from argo.local import model_cache, run_folder
 from argo.local.process import supervised
-from argo.local.runtime import Access, Task
+from argo.local.runtime import Access, Task, why_image_needed
 from argo.local.sandbox import search_path
 from job.errors import InputError
 
@@ -39,10 +39,7 @@ class Host:
             )
 
     def why_unsupported(self, task: Task) -> str | None:
-        words = (*(task.command or ()), *task.args)
-        if not words or words[0].startswith("-"):
-            return "it needs the image's entrypoint, which only --runtime docker or podman has"
-        return None
+        return why_image_needed(task)
 
     def prepare(self, task: Task) -> AbstractAsyncContextManager[None]:
         return self._linked(task)

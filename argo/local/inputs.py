@@ -1,4 +1,4 @@
-"""What a job reads: where each of its inputs lies, and how the job may use it."""
+"""What a job reads: the folder or file of each of its inputs, and whether the job may write to it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a run knows: all that is found out before its first job starts, and its state from then on."""
+"""The plan of a run, with all that is settled before its first job starts, and the state of its jobs."""
 
 import os
 from collections.abc import Mapping
@@ -99,8 +99,8 @@ def _versions(
             try:
                 versions[reference] = datasets.resolve(reference)
             except UnknownReferenceError as error:
-                where = f"{workflow.path}:{entry.at.line}:{entry.at.column}: jobs.{job.name}.inputs.{name}"
-                raise UnknownReferenceError(f"{where}: {error}") from error
+                location = f"{workflow.path}:{entry.at.line}:{entry.at.column}: jobs.{job.name}.inputs.{name}"
+                raise UnknownReferenceError(f"{location}: {error}") from error
     return versions
 
 
@@ -113,7 +113,7 @@ def _reference(job: Job, name: str, values: Mapping[str, str | DatasetRef]) -> D
 def _checkout(
     workflow: Workflow, job: Job, action: GitCheckout, root: Path | None, commit: str | None
 ) -> Checkout:
-    where = f"{workflow.path}:{job.at.line}: job {job.name!r}"
+    location = f"{workflow.path}:{job.at.line}: job {job.name!r}"
     origin = repository.remote_url(root) if root else None
     event = workflow.event
     is_this_repository = root is not None and (
@@ -126,14 +126,14 @@ def _checkout(
     url = event_url if isinstance(action.url, EventField) else action.url
     if url is None:
         raise InputError(
-            f"{where} checks out context.event.github.url, and the file is in no git repository; "
+            f"{location} checks out context.event.github.url, and the file is in no git repository; "
             "put it into the repository, or write the URL"
         )
     if not isinstance(action.ref, EventField):
         return Checkout(url, action.ref)
     if event.ref is None:
         raise InputError(
-            f"{where} checks out context.event.github.ref of {url}, which is not this repository; "
+            f"{location} checks out context.event.github.ref of {url}, which is not this repository; "
             "write the commit or branch, or remove `ref`"
         )
     return Checkout(url, event.ref)

@@ -1,7 +1,7 @@
 """The folder `.textgen` of a project: its runs, which of them are alive, and its caches.
 
 A run's own process holds a lock on the run's folder for as long as it lives, so a run whose process
-was killed is known by its free lock, whatever process has its id meanwhile.
+was killed is known by its free lock, even if another process has its id by then.
 """
 
 import json
@@ -114,7 +114,10 @@ def hold_lock(folder: Path) -> Iterator[None]:
 
 
 def read(folder: Path) -> RunRecord:
-    """A run's record. One whose process has died is Failed, and so are the jobs it was running."""
+    """A run's record. If its process has died, the run is Failed, and so are the jobs that it was running.
+
+    Raises UnknownReferenceError if there is no such run, and TextgenError if its file is damaged.
+    """
     alive = is_alive(folder)  # asked first: a run that ends in between is then read as ended
     try:
         record = RunRecord.from_json(json.loads((folder / _FILE).read_text("utf-8")))
@@ -143,12 +146,12 @@ def find(runs: Path, name: str) -> Path:
     folders = {folder.name: folder for folder in _folders(runs)}
     if name in folders:
         return folders[name]
-    hint = did_you_mean(name, folders, "textgen list shows them")
+    hint = did_you_mean(name, folders, "textgen list shows all runs")
     raise UnknownReferenceError(f"no run {name!r} in {runs}; {hint}")
 
 
 def read_all(runs: Path) -> list[RunRecord]:
-    """All runs, newest first."""
+    """All runs, newest first. Raises TextgenError if the file of one is damaged."""
     return sorted((read(folder) for folder in _folders(runs)), key=lambda run: run.started, reverse=True)
 
 

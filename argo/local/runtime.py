@@ -42,6 +42,14 @@ class Task:
     mounts: Sequence[Mount]
 
 
+def why_image_needed(task: Task) -> str | None:
+    """Why a runtime that has no images can't run the task, or None if it can."""
+    words = (*(task.command or ()), *task.args)
+    if not words or words[0].startswith("-"):
+        return "it needs the image's entrypoint, which only --runtime docker or podman has"
+    return None
+
+
 class Runtime(Protocol):
     """A way of running tasks. `name` is the value of --runtime; inputs whose access is in `copied` are
     copied into the folder that becomes /inputs, the others are mounted."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import job
 from argo.local.machine import machine_environment, overlay_mounts
 from argo.local.process import supervised
-from argo.local.runtime import Access, Mount, Task
+from argo.local.runtime import Access, Mount, Task, why_image_needed
 from job.errors import InputError
 
 HOME = "/root"
@@ -30,7 +30,7 @@ _OTHERWISE = "choose --runtime docker or podman, or host to let scripts write to
 
 
 class Sandbox:
-    """Runs tasks on this machine's own programs, whatever image they name."""
+    """Runs tasks on this machine's own programs, without the image that they name."""
 
     name = "sandbox"
     copied: frozenset[Access] = frozenset()
@@ -39,10 +39,7 @@ class Sandbox:
         _base()
 
     def why_unsupported(self, task: Task) -> str | None:
-        words = (*(task.command or ()), *task.args)
-        if not words or words[0].startswith("-"):
-            return "it needs the image's entrypoint, which only --runtime docker or podman has"
-        return None
+        return why_image_needed(task)
 
     def prepare(self, task: Task) -> AbstractAsyncContextManager[None]:
         return nullcontext()

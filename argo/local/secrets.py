@@ -40,9 +40,9 @@ def load_secrets(workflow: Workflow, file: Path | None, environ: Mapping[str, st
     for job in workflow.jobs.values():
         for name in _secret_names(job):
             if name not in known:
-                where = f"{workflow.path}:{_line(workflow, name)}"
+                location = f"{workflow.path}:{_line(workflow, name)}"
                 raise InputError(
-                    f"{where}: job {job.name!r} uses secret:{name}, which is not set; "
+                    f"{location}: job {job.name!r} uses secret:{name}, which is not set; "
                     f"put {name}=VALUE into the environment or into a file given with --secrets"
                 )
             values[name] = known[name]

@@ -23,9 +23,9 @@ _LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 @click.option("--url", required=True, help="https, ssh, git or file URL, or a path.")
 @click.option("--ref", default="", help="Commit, branch or tag; the default branch if empty.")
 @click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
-@click.option("--result", type=click.Path(path_type=Path), help="File for what was checked out, as JSON.")
+@click.option("--result", type=click.Path(path_type=Path), help="JSON file for the URL and the commit.")
 def command(url: str, ref: str, target: Path, result: Path | None) -> None:
-    """Check out a repository. TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD are for a private one."""
+    """Check out a repository. Set TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD for a private one."""
     click.echo(f"Cloning into '{target}'...")
     commit = checkout(url, ref or None, target, os.environ)
     click.echo(f"HEAD is now at {commit}")

@@ -14,7 +14,7 @@ def create(store: Store, ref: DatasetRef, message: str = "") -> None:
 
     def decide(state: State) -> Entry:
         if state.exists:
-            raise InputError(f"{ref.dataset}: exists already")
+            raise InputError(f"{ref.dataset}: the dataset exists already")
         return _entry(store, Kind.CREATE, message=message)
 
     Log(store, ref).append(decide)
@@ -26,13 +26,13 @@ def tag(store: Store, ref: DatasetRef, version: str, name: str) -> None:
     Raises InputError for a name that can't be a tag, UnknownReferenceError if the version was deleted.
     """
     if DatasetRef.parse(f"x:{name}").version == LATEST:
-        raise InputError(f"{name!r}: is always the newest version; use another tag")
+        raise InputError(f"{name!r} always names the newest version; use another tag")
 
     def decide(state: State) -> Entry:
         if version not in state.live:
             raise UnknownReferenceError(f"{ref.dataset}:{version}: this version was deleted")
         if name in state.live or name in state.tombstones:
-            raise InputError(f"{name!r}: is a version's id; use another tag")
+            raise InputError(f"{name!r} is the id of a version; use another tag")
         return _entry(store, Kind.TAG, version=version, tag=name)
 
     Log(store, ref).append(decide)
@@ -53,12 +53,12 @@ def untag(store: Store, ref: DatasetRef) -> None:
 def delete(store: Store, ref: DatasetRef, version: str) -> None:
     """Delete a version; garbage collection frees its space later.
 
-    Raises InputError if it has a tag, UnknownReferenceError if it was deleted already.
+    Raises InputError if it has a tag, UnknownReferenceError if it this version was deleted already.
     """
 
     def decide(state: State) -> Entry:
         if version not in state.live:
-            raise UnknownReferenceError(f"{ref.dataset}:{version}: was deleted already")
+            raise UnknownReferenceError(f"{ref.dataset}:{version}: this version was deleted already")
         if tags := sorted(name for name, tagged in state.tags.items() if tagged == version):
             raise InputError(
                 f"{ref.dataset}:{version}: has the tag {tags[0]!r}; "

@@ -49,7 +49,7 @@ def commit_version(
     tree = scan(sources)
     if not tree.files:
         names = ", ".join(source.name for source, _ in sources)
-        raise CommitError(f"{names}: no file to commit to {ref.name!r}; write the output there")
+        raise CommitError(f"{names}: no file to commit to {ref.name!r}; write a file there first")
     inherited = _inherit(base, tree)
     _check_paths(tree.paths() + inherited.paths())
 

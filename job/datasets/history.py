@@ -1,7 +1,7 @@
 """What happened to a dataset, and the state that follows from it.
 
-A dataset is its entries, oldest first; entries are only added, never changed. Whoever replays the same
-entries gets the same `State`: the same versions, tags and latest.
+A dataset is its entries, oldest first; entries are only added, never changed. The same entries
+always give the same `State`: the same versions, tags and latest.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Where things lie in a store.
+"""The keys of a store.
 
 <namespace>/<name>/data/<version>/<path>             the files, plain names, nothing else
 <namespace>/<name>/manifest/<version>.json           see manifest.py

@@ -1,4 +1,4 @@
-"""JSON as it lies in a store."""
+"""JSON as a store holds it."""
 
 import json
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ def test_init_writes_nothing_if_a_file_exists(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("mine")
     done = textgen("init", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "textgen: settings.toml: exists already; move it away, or keep it\n"
+    assert done.stderr == "textgen: settings.toml: exists already; move it away first\n"
     assert (tmp_path / "settings.toml").read_text() == "mine"
     assert not (tmp_path / ".gradient").exists()
 

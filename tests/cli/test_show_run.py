@@ -18,7 +18,7 @@ def test_control_characters_do_not_reach_the_terminal(
     job = JobRecord(phase=Phase.FAILED, message=TITLE, outputs={"text": TITLE})
     record = RunRecord("run", "", "", "argo:base", "", {}, now(), {"job": job}, message=TITLE)
     show_run._ChangePrinter()(record)
-    show_run._print_results(
+    show_run._print_summary(
         cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record))
     )
     printed = capsys.readouterr().out

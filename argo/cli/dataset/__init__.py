@@ -4,7 +4,7 @@ import click
 
 from job.command import LazyGroup
 
-# The command's name, where it is, its line in --help.
+# A command's name, the module and the name of its function, its line in --help.
 COMMANDS = {
     "list": ("argo.cli.dataset.show:list_datasets", "List datasets."),
     "versions": ("argo.cli.dataset.show:versions", "List the versions of a dataset."),

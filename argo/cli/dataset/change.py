@@ -21,7 +21,7 @@ def create(ref: DatasetRef, message: str, datasets: Datasets) -> None:
 @click.argument("tag")
 @store_option
 def tag(ref: DatasetRef, tag: str, datasets: Datasets) -> None:
-    """Give the version REF the tag TAG, as another name; a tag of another version moves."""
+    """Give the version REF the tag TAG. If another version has that tag, the tag moves."""
     version = datasets.resolve(ref)
     datasets.tag(version, tag)
     click.echo(f"Set dataset tag: {ref.dataset}:{tag} is {version}")
@@ -43,7 +43,7 @@ def untag(ref: DatasetRef, datasets: Datasets) -> None:
 def delete(name: str, with_versions: bool, datasets: Datasets) -> None:
     """Delete the version REF (NAME:VERSION), or the dataset REF (NAME).
 
-    Nobody sees it any more; textgen dataset gc frees its space later.
+    It can't be read any more; textgen dataset gc frees its space later.
     """
     ref = DatasetRef.parse(name)
     if ":" in name:

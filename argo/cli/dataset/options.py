@@ -23,7 +23,7 @@ def _open(_ctx: click.Context, _param: click.Parameter, url: str | None) -> Data
 
 ref_argument = click.argument("ref", type=Reference())
 
-message_option = click.option("-m", "--message", default="", help="One line that describes the version.")
+message_option = click.option("-m", "--message", default="", help="Description in one line.")
 
 store_option = click.option(
     "--store",

@@ -1,4 +1,4 @@
-"""`textgen dataset list`, `versions`, `files` and `show`: everything that only reads."""
+"""`textgen dataset list`, `versions`, `files` and `show`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -89,7 +89,7 @@ def files(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
 @store_option
 @output_option
 def show(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
-    """Show the version REF: when and by what it was made, from which commit, settings and inputs."""
+    """Show the version REF: when it was made, by which run, and from which commit, settings and inputs."""
     version = datasets.resolve(ref)
     manifest = datasets.manifest(version)
     described = {**_version_json(version), "parent": manifest.parent, "message": manifest.message}

@@ -52,9 +52,7 @@ def commit(ref: DatasetRef, source: Path, message: str, datasets: Datasets) -> N
 @click.command("put")
 @ref_argument
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option(
-    "--path", default="", help="The folder in the version that they are added to (default: its top)."
-)
+@click.option("--path", default="", help="Folder of the version to add them to (default: its top folder).")
 @message_option
 @store_option
 def put(ref: DatasetRef, sources: tuple[str, ...], path: str, message: str, datasets: Datasets) -> None:
@@ -72,7 +70,7 @@ def put(ref: DatasetRef, sources: tuple[str, ...], path: str, message: str, data
 
 @contextmanager
 def progress_bar(name: str, size: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """A progress bar of `size` bytes on a terminal, nothing elsewhere; yields what a transfer reports to."""
+    """Show a progress bar of `size` bytes on a terminal; yields the function that a transfer calls."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""Where a causal language model lies: a name becomes a folder of files that can be loaded."""
+"""Finding a causal language model: its name becomes a folder of files that can be loaded."""
 
 import hashlib
 import importlib.util
@@ -38,7 +38,7 @@ def find_model(name: str, revision: str = "") -> ModelFiles:
     if is_embedded or path.is_file():
         _refuse_revision(name, revision)
         if not is_embedded and path.suffix.lower() != ".gguf":
-            raise ModelError(f"model {name!r}: a file, but not a .gguf; name the folder it lies in")
+            raise ModelError(f"model {name!r}: not a .gguf file; give one, or the model's folder")
         folder = gguf.convert(*((gguf.find_embedded(name), name) if is_embedded else (path, path.stem)))
         return ModelFiles(name, folder.name.rpartition("-")[2], folder)
     if path.is_dir():
@@ -55,7 +55,7 @@ def find_model(name: str, revision: str = "") -> ModelFiles:
 def configure_libraries() -> None:
     """Set what torch and transformers read when they are imported; call this before.
 
-    Their progress bars, hints and warnings are off: our errors say it in one line.
+    Their progress bars, hints and warnings are off: textgen's errors say what is wrong in one line.
     """
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

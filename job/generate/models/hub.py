@@ -38,14 +38,14 @@ def fetch(name: str, revision: str = "") -> Path:
         raise ModelError(f"model {name!r}: the hub has no revision {branch!r} of it") from None
     except RepositoryNotFoundError:
         raise ModelError(f"model {name!r}: not on the hub, or private: then set HF_TOKEN") from None
-    except Exception as error:  # whatever keeps the hub from answering: the cache may have it
+    except Exception as error:  # the hub does not answer; the cache may have the model
         reason = type(error).__name__
     try:
         return Path(snapshot_download(name, revision=branch, local_files_only=True))
     except LocalEntryNotFoundError:
         raise ModelError(
             f"model {name!r}: the hub is out of reach ({reason}) and the cache does not hold it; "
-            f"run where the hub can be reached, or use --model smollm2-135m, which is embedded"
+            f"connect to the hub, or use --model smollm2-135m, which is embedded"
         ) from None
 
 

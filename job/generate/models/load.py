@@ -64,7 +64,7 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
         raise ModelError(f"model {files.name!r}: weights are missing, for example {missing[0]}")
     network.to(torch_device).eval()
     stop_ids = _stop_ids(network.generation_config.eos_token_id, tokenizer.eos_token_id)
-    # A model's own sampling settings would fill in what ours leave out.
+    # A model's own sampling settings would fill in what textgen's leave out.
     network.generation_config = GenerationConfig()
     context_length = getattr(config.get_text_config(), "max_position_embeddings", None)
     return Model(files, network, tokenizer, stop_ids, context_length)

@@ -1,4 +1,4 @@
-"""What a local run has made, printed at its end: each version, where it is, and the text itself."""
+"""What is printed at the end of a local run: how it ended, each version, its folder, and its text."""
 
 import shutil
 import sys
@@ -20,7 +20,7 @@ _MAX_BYTES = 64 * 1024
 _TEXT_FILES = ("outputs.txt", "output.txt")
 
 
-def print_results(plan: Plan, run: Run) -> None:
+def print_summary(plan: Plan, run: Run) -> None:
     """Print how the run ended, and the versions that it made."""
     record = run.record
     message = f": {record.message}" if record.message else ""
