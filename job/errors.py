@@ -6,12 +6,18 @@
     │   ├── PromptError         prompts that can't be read or are empty
     │   ├── ModelError          a model that does not exist or is not a causal language model
     │   ├── WorkflowError       a workflow file with errors in it (argo.language)
+    │   ├── RefusedError        a workflow that can't run on the cluster (argo.cluster.preflight)
     │   └── UnknownReferenceError  a dataset, version, run or job that does not exist
     ├── StoreError              the dataset store refused or can't be reached
-    ├── ClusterError            the cluster refused or can't be reached (argo.cluster)
+    │   ├── KeyAbsentError      the store has no such key (job.storage)
+    │   └── UnavailableError    the same request may succeed later (job.storage)
+    ├── ClusterError            the cluster refused or can't be reached
+    │   ├── ApiError            the API server answered with an error (argo.cluster)
+    │   └── UnreachableError    the API server did not answer (argo.cluster)
     ├── CommitError             a version that can't be committed (an empty or changed output)
     ├── StaleError              a compiled file that is older than what it was compiled from
     ├── CheckoutError           git could not fetch the repository at the ref
+    ├── Interrupted             exit status 128 + the signal that ended a run (argo.local)
     └── JobError                a job of a workflow failed
 
 Each message is one line: what, where, what to do. A program prints `str(error)` and exits

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.cli import COMMANDS, results
+from argo.cli import COMMANDS, summary
 
 
 def textgen(*args: str) -> subprocess.CompletedProcess[str]:
@@ -58,4 +58,4 @@ def test_a_suggested_command_can_be_typed_as_it_stands(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", path and str(tmp_path / path))
     monkeypatch.setattr(sys, "argv", [".venv/bin/textgen", "run"])
-    assert results.textgen_command() == suggested
+    assert summary.textgen_command() == suggested
