@@ -81,21 +81,21 @@ def took(namespace: str, workflow: str) -> float:
     """Seconds from its creation until kubectl sees it ended. Raises SystemExit where it fails."""
     kubectl = ("kubectl", "-n", namespace)
     start = time.perf_counter()
-    made = subprocess.run(
+    created = subprocess.run(
         [*kubectl, "create", "-o", "name", "-f", "-"],
         input=workflow,
         capture_output=True,
         text=True,
         check=True,
     )
-    run = made.stdout.strip()
+    run = created.stdout.strip()
     ended = "--for=jsonpath={.status.finishedAt}"
     subprocess.run([*kubectl, "wait", ended, run, "--timeout=300s"], check=True, capture_output=True)
     seconds = time.perf_counter() - start
     phase = [*kubectl, "get", run, "-o", "jsonpath={.status.phase} {.status.message}"]
-    found = subprocess.run(phase, capture_output=True, text=True, check=True).stdout
-    if not found.startswith("Succeeded"):
-        raise SystemExit(f"{run}: {found}")
+    status = subprocess.run(phase, capture_output=True, text=True, check=True).stdout
+    if not status.startswith("Succeeded"):
+        raise SystemExit(f"{run}: {status}")
     return seconds
 
 

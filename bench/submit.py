@@ -33,10 +33,10 @@ def main() -> None:
     imports = [sys.executable, "-c", IMPORT, *modules(submitted, kubectl)]
     times: dict[str, list[float]] = {"kubectl create": [], "imports": [], "textgen submit": []}
     for _ in range(args.rounds):
-        made = timed(times["kubectl create"], [*kubectl, "create", "-o", "name", "-f", "-"], workflow)
+        created = timed(times["kubectl create"], [*kubectl, "create", "-o", "name", "-f", "-"], workflow)
         timed(times["imports"], imports)
         name = timed(times["textgen submit"], submitted)
-        output([*kubectl, "delete", made.strip(), f"workflow/{name.strip()}"])
+        output([*kubectl, "delete", created.strip(), f"workflow/{name.strip()}"])
     medians = {name: statistics.median(each) for name, each in times.items()}
     for name, seconds in medians.items():
         print(f"{name:16}{seconds:6.2f} s")
@@ -59,9 +59,9 @@ def modules(submitted: list[str], kubectl: list[str]) -> list[str]:
 def timed(times: list[float], command: list[str], text: str = "") -> str:
     """The command's output, and its seconds added to those."""
     start = time.perf_counter()
-    found = output(command, text)
+    printed = output(command, text)
     times.append(time.perf_counter() - start)
-    return found
+    return printed
 
 
 def output(command: list[str], text: str = "") -> str:

@@ -1,4 +1,4 @@
-"""git as tests call it: with an author, no signature, and where asked for no configuration."""
+"""git as tests call it: with an author, without signatures, and if asked for without configuration."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def committed(folder: Path) -> str:
-    """Commit all that lies in the folder, made a repository where it is none; the commit."""
+    """Commit all files of the folder, which becomes a repository if it is none; returns the commit."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message=x")

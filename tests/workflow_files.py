@@ -14,6 +14,6 @@ needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no collection of
 
 
 def workflow_files() -> list[Path]:
-    """Every workflow file, those with errors too: ours, and the collected ones if they are there."""
-    own = [WORKFLOWS, MISTAKES, ROOT / "tests/compile/conformance", ROOT / ".gradient/workflows"]
-    return [file for folder in [*own, CORPUS] for file in sorted(folder.glob("*.y*ml"))]
+    """Every workflow file, those with errors too: the tests' own, and the collected ones if there are any."""
+    folders = [WORKFLOWS, MISTAKES, ROOT / "tests/compile/conformance", ROOT / ".gradient/workflows"]
+    return [file for folder in [*folders, CORPUS] for file in sorted(folder.glob("*.y*ml"))]

@@ -168,7 +168,7 @@ def private() -> Iterator[tuple[str, "list[str | None]"]]:
 
 
 def redirected(to: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """As a user's configuration may: https://host.invalid/ lies elsewhere, by a protocol that is allowed."""
+    """A user's configuration with another address, of an allowed protocol, for https://host.invalid/."""
     config = {f"url.{to}.insteadOf": "https://host.invalid/", "protocol.http.allow": "always"}
     env = {**environ, "GIT_CONFIG_COUNT": str(len(config))}
     for number, (key, value) in enumerate(config.items()):

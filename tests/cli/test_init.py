@@ -1,4 +1,4 @@
-"""textgen init gives a repository a workflow that is this project's own but for where the settings lie."""
+"""textgen init gives a repository a workflow that is this project's own but for the path of its settings."""
 
 import subprocess
 import sys
@@ -33,9 +33,9 @@ def test_init_writes_nothing_if_a_file_exists(tmp_path: Path) -> None:
 
 
 def test_the_starter_is_this_repositorys_own_workflow_but_for_the_settings_and_the_code() -> None:
-    own = (ROOT / ".gradient/workflows/nlp-text-generation.yaml").read_text()
+    workflow = (ROOT / ".gradient/workflows/nlp-text-generation.yaml").read_text()
     starter = (ROOT / "argo/starter/nlp-text-generation.yaml").read_text()
     generate = "python3 -m job generate --settings /inputs/repo/settings.toml --inputs"
     assert starter.replace(
         generate, "cd /inputs/repo\n        python3 -m job generate --inputs"
-    ) == own.replace("job/settings.toml", "settings.toml")
+    ) == workflow.replace("job/settings.toml", "settings.toml")

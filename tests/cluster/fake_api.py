@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from argo.cluster.api import Object
 
@@ -22,23 +22,22 @@ class FakeApi:
         return "/".join(filter(None, (kind, name, below)))
 
     def get(self, path: str, **query: object) -> Object:
-        found = self._get(path, query)
-        if isinstance(found, Exception):
-            raise found
-        answer: Object = found
-        return answer
+        answer = self._get(path, query)
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(Object, answer)
 
     def list_items(self, path: str, **query: object) -> list[Object]:
         return list(self.get(path, **query)["items"])
 
     @contextmanager
     def stream(self, path: str, read_timeout: float, **query: object) -> Iterator[Iterator[bytes]]:
-        found = self._stream(path, query)
-        if isinstance(found, Exception):
-            raise found
+        answer = self._stream(path, query)
+        if isinstance(answer, Exception):
+            raise answer
 
         def pieces() -> Iterator[bytes]:
-            for piece in found:
+            for piece in answer:
                 if isinstance(piece, Exception):
                     raise piece
                 yield piece

@@ -62,15 +62,15 @@ def cluster_s3() -> Any:
 @pytest.fixture(scope="session")
 def restricted(controller: None, cluster_s3: Any) -> Iterator[Namespace]:
     """A namespace that enforces Pod Security "restricted"."""
-    with namespace("restricted", os.environ["S3_ENDPOINT"]) as made:
-        yield made
+    with namespace("restricted", os.environ["S3_ENDPOINT"]) as created:
+        yield created
 
 
 @pytest.fixture(scope="session")
 def baseline(controller: None, cluster_s3: Any) -> Iterator[Namespace]:
     """A namespace that enforces Pod Security "baseline"."""
-    with namespace("baseline", os.environ["S3_ENDPOINT"]) as made:
-        yield made
+    with namespace("baseline", os.environ["S3_ENDPOINT"]) as created:
+        yield created
 
 
 @pytest.fixture(scope="session")

@@ -29,19 +29,19 @@ _BASE = Path(__file__).parents[2] / "k8s" / "base"
 def until(condition: Callable[[], T | None], what: str, seconds: float, every: float = 0.1) -> T:
     """What the condition returns when it is true. Raises AssertionError after so many seconds."""
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(every)
-    return found
+    return result
 
 
 def kubectl(*words: str, text: str | None = None, check: bool = True) -> str:
-    """kubectl's output. Raises where it fails, with what it said."""
-    found = subprocess.run(
+    """kubectl's output. Raises AssertionError with its errors if it fails."""
+    done = subprocess.run(
         ["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=120
     )
-    assert not check or found.returncode == 0, found.stderr
-    return found.stdout
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ class Namespace:
 
     def create(self, text: str) -> str:
         """Create a Workflow; its name."""
-        made = json.loads(kubectl("-n", self.name, "create", "-o", "json", "-f", "-", text=text))
-        return str(made["metadata"]["name"])
+        created = json.loads(kubectl("-n", self.name, "create", "-o", "json", "-f", "-", text=text))
+        return str(created["metadata"]["name"])
 
     def get(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(kubectl("-n", self.name, "get", "workflow", run, "-o", "json"))
-        return found
+        result: dict[str, Any] = json.loads(kubectl("-n", self.name, "get", "workflow", run, "-o", "json"))
+        return result
 
     def ended(self, run: str, seconds: float = 300) -> dict[str, Any]:
         """The Workflow when it has ended."""
         return until(
-            lambda: (found := self.get(run)).get("status", {}).get("finishedAt") and found,
+            lambda: (result := self.get(run)).get("status", {}).get("finishedAt") and result,
             f"{run} to end",
             seconds,
             every=1,
@@ -76,20 +76,20 @@ class Namespace:
     def pods(self, run: str, job: str) -> list[dict[str, Any]]:
         """The pods of a job of the run."""
         labels = f"workflows.argoproj.io/workflow={run},textgen/job={job}"
-        found = json.loads(kubectl("-n", self.name, "get", "pods", "-l", labels, "-o", "json"))
-        return list(found["items"])
+        result = json.loads(kubectl("-n", self.name, "get", "pods", "-l", labels, "-o", "json"))
+        return list(result["items"])
 
     def running(self, run: str, job: str, container: str = "main") -> dict[str, Any]:
         """The job's pod as soon as the container runs in it."""
 
-        def found() -> dict[str, Any] | None:
+        def find_running_pod() -> dict[str, Any] | None:
             for pod in self.pods(run, job):
                 for each in pod["status"].get("containerStatuses", ()):
                     if each["name"] == container and "running" in each["state"]:
                         return pod
             return None
 
-        return until(found, f"{container} of {job} to run", 180, every=0.5)
+        return until(find_running_pod, f"{container} of {job} to run", 180, every=0.5)
 
     def lost(self, run: str, job: str, uid: str, seconds: float) -> None:
         """Wait until that pod of the job is gone."""
@@ -151,12 +151,12 @@ def namespace(level: str, endpoint: str) -> Iterator[Namespace]:
         kubectl("label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}")
         kubectl("-n", name, "apply", "-f", str(_BASE / "rbac.yaml"))
         store = f"s3://{BUCKET}/{name}?endpoint={endpoint}"
-        given = (_BASE / "store.yaml").read_text()
-        given = given.replace("s3://textgen/datasets?endpoint=http://minio:9000", store)
-        given = given.replace("minio:9000", urlsplit(endpoint).netloc).replace(
+        manifest = (_BASE / "store.yaml").read_text()
+        manifest = manifest.replace("s3://textgen/datasets?endpoint=http://minio:9000", store)
+        manifest = manifest.replace("minio:9000", urlsplit(endpoint).netloc).replace(
             "bucket: textgen", f"bucket: {BUCKET}"
         )
-        kubectl("-n", name, "apply", "-f", "-", text=given)
+        kubectl("-n", name, "apply", "-f", "-", text=manifest)
         secret(
             name,
             "textgen-store",

@@ -26,19 +26,19 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 cluster = ClusterConfig(security=Security.RESTRICTED if number % 2 else Security.BASELINE)
                 origin = FileOrigin(file.name, "https://git.example/team/y.git", "0" * 40)
                 values = {name: "x" for name, each in workflow.inputs.items() if each.default is None}
-                made = render(build(workflow, kind, cluster, origin, values=values), file.name)
-                (folder / f"{file.stem}.{kind}.yaml").write_text(made, "utf-8")
+                text = render(build(workflow, kind, cluster, origin, values=values), file.name)
+                (folder / f"{file.stem}.{kind}.yaml").write_text(text, "utf-8")
     return folder
 
 
 def test_the_api_server_takes_everything_strictly(cluster: None, compiled: Path) -> None:
-    found = kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(compiled))
-    assert found.count("created (server dry run)") == len(list(compiled.iterdir()))
+    output = kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(compiled))
+    assert output.count("created (server dry run)") == len(list(compiled.iterdir()))
 
 
 def test_argos_own_lint_finds_nothing(cluster: None, compiled: Path) -> None:
     if not shutil.which("argo"):
         pytest.skip("no argo command line on PATH")
     words = ["argo", "lint", "--offline", "--no-color", str(compiled)]
-    found = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
-    assert found.returncode == 0, found.stdout + found.stderr
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -67,9 +67,9 @@ def gated(textgen: Command) -> Iterator[tuple[str, str]]:
     """A run that failed at the gate: its name, and what watching it printed."""
     textgen("secret", "set", "GATE", text="closed\n")
     submitted = textgen("submit", "gated.yaml", "--cluster", "cluster.yaml", "-p", "word=bye", status=1)
-    found = re.search(r"submitted (\S+) to", submitted)
-    assert found
-    yield found[1], submitted
+    match = re.search(r"submitted (\S+) to", submitted)
+    assert match
+    yield match[1], submitted
 
 
 def test_a_failed_run_says_why_and_exits_with_1(gated: tuple[str, str]) -> None:
@@ -149,14 +149,14 @@ def test_a_run_that_can_not_start_says_why_and_can_be_stopped(textgen: Command) 
     with textgen.started("submit", "waiting.yaml", "--cluster", "cluster.yaml") as submitting:
         assert submitting.stdout
         lines = iter(submitting.stdout)
-        found = re.search(r"submitted (\S+) to", next(lines))
-        assert found
+        match = re.search(r"submitted (\S+) to", next(lines))
+        assert match
         reason = next(line for line in lines if "ImagePull" in line)
         assert "image nowhere.invalid/there-is-no-such-image:1" in reason
-        assert f"stopping {found[1]}" in textgen("stop", found[1])
+        assert f"stopping {match[1]}" in textgen("stop", match[1])
         assert "Failed" in "".join(lines)
     assert submitting.wait(60) == 1
-    assert "has ended already" in textgen("stop", found[1], status=2)
+    assert "has ended already" in textgen("stop", match[1], status=2)
 
 
 def test_all_problems_are_printed_together_before_a_run_is_created(textgen: Command) -> None:

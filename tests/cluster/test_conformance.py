@@ -64,18 +64,18 @@ def submitted(
         "S3_SECRET_KEY": os.environ["AWS_SECRET_ACCESS_KEY"],
     }
     secret(restricted.name, "textgen-secrets", values)
-    place = tmp_path_factory.mktemp("conformance")
-    found = {}
+    folder = tmp_path_factory.mktemp("conformance")
+    runs = {}
     for file in WORKFLOWS:
-        copy = place / file.name
+        copy = folder / file.name
         text = file.read_text("utf-8").replace("git://repository.test", url)
         copy.write_text(text.replace("http://s3.test:9000", os.environ["S3_ENDPOINT"]), "utf-8")
         workflow = load(copy)
         document = build(
             workflow, Kind.WORKFLOW, CLUSTER, FileOrigin(file.name), values=VALUES.get(file.stem, {})
         )
-        found[file.stem] = Submitted(workflow, restricted.create(render(document, file.name)), values)
-    return found
+        runs[file.stem] = Submitted(workflow, restricted.create(render(document, file.name)), values)
+    return runs
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +105,13 @@ def test_a_workflow_gives_the_same_files_on_the_cluster_and_on_this_machine(
     name: str, submitted: dict[str, Submitted], restricted: Namespace, tmp_path: Path
 ) -> None:
     one = submitted[name]
-    here = _run_here(one, VALUES.get(name, {}), tmp_path)
+    local = _run_here(one, VALUES.get(name, {}), tmp_path)
     status = restricted.ended(one.run)["status"]
     failed = {node["displayName"]: node.get("message") for node in status["nodes"].values()}
     assert status["phase"] == ("Failed" if name in FAILING else "Succeeded"), failed
     for dataset in _datasets(one.workflow):
-        there = _files(restricted.datasets, dataset, tmp_path / "there")
-        assert there == _files(here, dataset, tmp_path / "here"), dataset
+        remote = _files(restricted.datasets, dataset, tmp_path / "there")
+        assert remote == _files(local, dataset, tmp_path / "here"), dataset
 
 
 def test_texts_arrive_byte_for_byte(
@@ -121,15 +121,15 @@ def test_texts_arrive_byte_for_byte(
     restricted.ended(one.run)
     job = one.workflow.jobs["run"]
     assert isinstance(job.action, Container)
-    found = _files(restricted.datasets, DatasetRef("arguments"), tmp_path)
+    files = _files(restricted.datasets, DatasetRef("arguments"), tmp_path)
     names = ("SHARED", "OVER", "PLAIN", "BRACES", "CONTROL", "LINES")
     env = "".join(f"{job.env[name]}\0" for name in names).encode()
-    assert found["env"] == (env, False)
+    assert files["env"] == (env, False)
     words = "".join(f"{word}\0" for word in job.action.args[3:]).encode()
-    assert found["arguments"] == (words, False)
+    assert files["arguments"] == (words, False)
     restricted.ended(submitted["inputs"].run)
-    given = _files(restricted.datasets, DatasetRef("inputs"), tmp_path / "inputs")
-    assert given["three"] == (VALUES["inputs"]["given"].encode(), False)
+    inputs = _files(restricted.datasets, DatasetRef("inputs"), tmp_path / "inputs")
+    assert inputs["three"] == (VALUES["inputs"]["given"].encode(), False)
 
 
 def _run_here(one: Submitted, values: Mapping[str, str], folder: Path) -> Datasets:
@@ -141,9 +141,9 @@ def _run_here(one: Submitted, values: Mapping[str, str], folder: Path) -> Datase
     project.mkdir()
     file = project / one.workflow.path.name
     file.write_bytes(one.workflow.path.read_bytes())
-    given = [word for name, value in values.items() for word in ("-p", f"{name}={value}")]
+    parameters = [word for name, value in values.items() for word in ("-p", f"{name}={value}")]
     subprocess.run(
-        [sys.executable, "-m", "argo", "run", str(file), "--secrets", str(secrets), "--quiet", *given],
+        [sys.executable, "-m", "argo", "run", str(file), "--secrets", str(secrets), "--quiet", *parameters],
         cwd=project,
         env={**os.environ, "TEXTGEN_STORE": store},
         check=False,
@@ -163,7 +163,7 @@ def _datasets(workflow: Workflow) -> list[DatasetRef]:
 
 
 def _files(datasets: Datasets, ref: DatasetRef, folder: Path) -> dict[str, tuple[bytes, bool]]:
-    """The files of the newest version: bytes and whether they can be run; none where there is no version."""
+    """The files of the newest version: bytes and whether they can be run; none if there is no version."""
     target = folder / ref.name
     try:
         datasets.fetch(datasets.resolve(ref), target)

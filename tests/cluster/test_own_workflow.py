@@ -36,8 +36,8 @@ def test_the_cluster_generates_the_same_text_as_this_machine(
     origin = FileOrigin(str(FILE), f"{url}/own.git", commit)
     document = build(load(clone / FILE), Kind.WORKFLOW, cluster, origin, values={"model": MODEL})
     run = restricted.create(render(document, FILE.name))
-    here = [sys.executable, "-m", "argo", "run", str(FILE), "-p", f"model={MODEL}"]
-    subprocess.run(here, cwd=clone, check=True, capture_output=True)
+    command = [sys.executable, "-m", "argo", "run", str(FILE), "-p", f"model={MODEL}"]
+    subprocess.run(command, cwd=clone, check=True, capture_output=True)
     assert restricted.ended(run)["status"]["phase"] == "Succeeded"
 
     for name, datasets in (
@@ -50,6 +50,8 @@ def test_the_cluster_generates_the_same_text_as_this_machine(
 
 def files(folder: Path) -> dict[str, bytes]:
     """The results; run.json says when, and how fast."""
-    found = {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
-    assert found.pop("run.json")
-    return found
+    contents = {
+        str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()
+    }
+    assert contents.pop("run.json")
+    return contents

@@ -69,7 +69,7 @@ def test_a_pod_says_why_it_waits(status: dict[str, Any], reason: str) -> None:
     assert pods.pending_reason(make_pod("job", **status)) == reason
 
 
-def test_an_unresponsive_node_is_told_from_a_container_that_is_not_ready() -> None:
+def test_an_unresponsive_node_differs_from_a_container_that_is_not_ready() -> None:
     def check(**ready: str) -> str:
         pod = make_pod("job", phase="Running", conditions=[{"type": "Ready", **ready}])
         pod["spec"]["nodeName"] = "n1"

@@ -24,10 +24,10 @@ def node(cpu: str, memory: str, gpus: int = 0, **spec: Any) -> dict[str, Any]:
     return {"metadata": {"labels": labels}, "spec": spec, "status": {"allocatable": allocatable}}
 
 
-def found(template: dict[str, Any], *there: dict[str, Any]) -> list[str]:
-    api = FakeApi(lambda *_: {"items": list(there)}, lambda *_: [])
-    made = {"spec": {"templates": [{"name": "workflow", "dag": {}}, {"name": "job", **template}]}}
-    return [problem.message for problem in nodes.check_nodes(cast(Api, api), made)]
+def find_messages(template: dict[str, Any], *items: dict[str, Any]) -> list[str]:
+    api = FakeApi(lambda *_: {"items": list(items)}, lambda *_: [])
+    manifest = {"spec": {"templates": [{"name": "workflow", "dag": {}}, {"name": "job", **template}]}}
+    return [problem.message for problem in nodes.check_nodes(cast(Api, api), manifest)]
 
 
 def asks(cpu: str, memory: str, **limits: str) -> dict[str, Any]:
@@ -36,18 +36,19 @@ def asks(cpu: str, memory: str, **limits: str) -> dict[str, Any]:
 
 def test_requests_of_containers_add_up_and_those_of_init_containers_do_not() -> None:
     two = {"containerSet": {"containers": [asks("1500m", "1Gi"), asks("600m", "1Gi")]}}
-    assert not found(two, node("2100m", "2Gi"))
+    assert not find_messages(two, node("2100m", "2Gi"))
     assert (
-        "asks for 2.1 cpu, 2.0Gi memory, but no node has more than 2 cpu" in found(two, node("2", "2Gi"))[0]
+        "asks for 2.1 cpu, 2.0Gi memory, but no node has more than 2 cpu"
+        in find_messages(two, node("2", "2Gi"))[0]
     )
     before = {"container": asks("1", "1Gi"), "initContainers": [asks("2", "1Gi")]}
-    assert not found(before, node("2", "1Gi"))
+    assert not find_messages(before, node("2", "1Gi"))
 
 
 def test_cpu_and_memory_must_fit_on_the_same_node() -> None:
     one = {"container": asks("2", "4Gi")}
-    assert found(one, node("4", "2Gi"), node("1", "8Gi"))
-    assert not found(one, node("1", "2Gi"), node("2", "4096Mi"))
+    assert find_messages(one, node("4", "2Gi"), node("1", "8Gi"))
+    assert not find_messages(one, node("1", "2Gi"), node("2", "4096Mi"))
 
 
 @pytest.mark.parametrize(
@@ -62,11 +63,11 @@ def test_cpu_and_memory_must_fit_on_the_same_node() -> None:
 def test_a_gpu_node_accepts_a_job_that_tolerates_its_taint(tolerations: list[Any], fits: bool) -> None:
     limits = {"nvidia.com/gpu": "1"}
     one = {"container": asks("1", "1Gi", **limits), "nodeSelector": GPU, "tolerations": tolerations}
-    assert bool(found(one, node("8", "8Gi"), node("8", "8Gi", 1, taints=[TAINT]))) is not fits
+    assert bool(find_messages(one, node("8", "8Gi"), node("8", "8Gi", 1, taints=[TAINT]))) is not fits
 
 
 def test_a_cordoned_node_accepts_no_job() -> None:
-    assert found({"container": asks("1", "1Gi")}, node("8", "8Gi", unschedulable=True))
+    assert find_messages({"container": asks("1", "1Gi")}, node("8", "8Gi", unschedulable=True))
 
 
 @pytest.mark.parametrize(

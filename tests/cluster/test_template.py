@@ -1,4 +1,4 @@
-"""A template takes its parameters from plain `argo submit -p`, whatever they hold."""
+"""A template takes its parameters from plain `argo submit -p`, with any text in them."""
 
 import json
 import shutil
@@ -25,13 +25,13 @@ def test_parameters_reach_the_job_byte_for_byte(restricted: Namespace, tmp_path:
         pytest.skip("no argo command line on PATH")
     cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 16))
     origin = FileOrigin("inputs.yaml", "https://git.example/team/texts.git", "0123456789" * 4)
-    made = render(build(load(WORKFLOW), Kind.TEMPLATE, cluster, origin), WORKFLOW.name)
-    kubectl("-n", restricted.name, "apply", "-f", "-", text=made)
+    manifest = render(build(load(WORKFLOW), Kind.TEMPLATE, cluster, origin), WORKFLOW.name)
+    kubectl("-n", restricted.name, "apply", "-f", "-", text=manifest)
     words = ["argo", "-n", restricted.name, "submit", "--from", "workflowtemplate/inputs", "-o", "json"]
-    found = subprocess.run(
+    done = subprocess.run(
         [*words, "-p", f"given={NASTY}", "-p", f"plain={NASTY}"], capture_output=True, text=True, check=True
     )
-    run = json.loads(found.stdout)["metadata"]["name"]
+    run = json.loads(done.stdout)["metadata"]["name"]
     ended = restricted.ended(run)
     assert ended["status"]["phase"] == "Succeeded", ended["status"]
     assert ended["metadata"]["labels"]["textgen/commit"] == "0123456789" * 4

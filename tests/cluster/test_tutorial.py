@@ -32,10 +32,10 @@ def test_the_tutorial_makes_the_same_text_as_on_this_machine(
 
     shown = Command(clone, baseline)("submit", WORKFLOW, "--cluster", "cluster.yaml")
     assert re.search(r"generateText made demo-dataset:\w+", shown), shown
-    there = baseline.datasets.resolve(DatasetRef("demo-dataset"))
+    version = baseline.datasets.resolve(DatasetRef("demo-dataset"))
     origin = {"url": f"{url}/tutorial.git", "commit": commit}
-    assert baseline.datasets.manifest(there).lineage["repository"] == origin
-    baseline.datasets.fetch(there, tmp_path / "there")
+    assert baseline.datasets.manifest(version).lineage["repository"] == origin
+    baseline.datasets.fetch(version, tmp_path / "there")
 
     subprocess.run(
         [sys.executable, "-m", "argo", "run", WORKFLOW],

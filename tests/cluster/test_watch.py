@@ -1,4 +1,4 @@
-"""A watch shows what the API server holds, whatever happens to the connection."""
+"""A watch shows what the API server holds, also after connections that break."""
 
 import json
 import time
@@ -17,8 +17,8 @@ def thing(name: str, version: int) -> dict[str, Any]:
     return {"metadata": {"uid": name, "name": name, "resourceVersion": str(version)}}
 
 
-def event(kind: str, found: dict[str, Any]) -> bytes:
-    return json.dumps({"type": kind, "object": found}).encode() + b"\n"
+def event(kind: str, object_: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": object_}).encode() + b"\n"
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +35,8 @@ def seen(lists: list[Any], streams: list[Any], count: int) -> tuple[list[list[st
         return next(streamed)
 
     api = FakeApi(lambda *_: next(listed), stream)
-    found = islice(watch.watch_objects(cast(Api, api), "things"), count)
-    return [sorted(snapshot) for snapshot in found], versions
+    snapshots = islice(watch.watch_objects(cast(Api, api), "things"), count)
+    return [sorted(snapshot) for snapshot in snapshots], versions
 
 
 def listing(version: int, *names: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Argo and Kubernetes can't hold is said at the job, before anything is submitted."""
+"""What Argo and Kubernetes can't hold is reported at the job, before anything is submitted."""
 
 from pathlib import Path
 

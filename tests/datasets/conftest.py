@@ -20,8 +20,8 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["folder", "s3"])
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty store, of each kind."""
-    found: str = request.getfixturevalue(request.param)
-    return found
+    url: str = request.getfixturevalue(request.param)
+    return url
 
 
 @pytest.fixture

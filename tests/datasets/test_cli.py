@@ -120,7 +120,7 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["versions", "a/b/c"], "not a dataset reference"),
         (["list", "--store", "ftp://x"], "not a dataset store: 'ftp://x'"),
@@ -137,8 +137,8 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
         (["create", "runs/x"], "'runs' is reserved for the store"),
     ],
 )
-def test_what_is_typed_wrong_is_said(run: Run, words: list[str], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_what_is_typed_wrong_is_reported(run: Run, words: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         run(*words)
 
 

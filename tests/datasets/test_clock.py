@@ -46,7 +46,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def off(shim: Path) -> Wrong:
-    """Runs `textgen dataset` where the clock is `seconds` ahead."""
+    """Runs `textgen dataset` with a clock that is `seconds` ahead."""
 
     def ran(seconds: int, *words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "argo", "dataset", *words]
@@ -65,8 +65,8 @@ def test_a_store_that_refuses_a_clock_a_day_off_is_one_line(
     version = datasets.commit_version(demo, make(), lineage={})
     ran = off(seconds, "commit", "demo", str(make({"b": "new"})), "--store", s3)
     assert ran.returncode != 0
-    told = r"textgen: s3://\S+: this machine's clock is too far from the store's; set it and try again\n"
-    assert re.fullmatch(told, ran.stderr)
+    message = r"textgen: s3://\S+: this machine's clock is too far from the store's; set it and try again\n"
+    assert re.fullmatch(message, ran.stderr)
     assert datasets.versions(demo) == [version]
 
 

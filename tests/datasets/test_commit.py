@@ -16,16 +16,16 @@ Make = Callable[..., Path]
 
 def contents(root: Path) -> dict[str, object]:
     """What is below a folder: bytes and mode of files, targets of links, modes of empty folders."""
-    found: dict[str, object] = {}
+    entries: dict[str, object] = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
         if path.is_symlink():
-            found[name] = path.readlink()
+            entries[name] = path.readlink()
         elif path.is_file():
-            found[name] = path.read_bytes(), path.stat().st_mode & 0o777
+            entries[name] = path.read_bytes(), path.stat().st_mode & 0o777
         elif not any(path.iterdir()):
-            found[name] = path.stat().st_mode & 0o777
-    return found
+            entries[name] = path.stat().st_mode & 0o777
+    return entries
 
 
 def test_a_version_comes_back_as_it_was(
@@ -183,19 +183,19 @@ def test_more_files_than_a_page_of_the_listing(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "message"),
     [
         ("dmo", "no dataset 'dmo' in .*; did you mean 'demo'"),
         ("demo:prd", "demo:prd: no such version or tag; did you mean 'prod'"),
     ],
 )
 def test_an_unknown_reference_names_the_nearest(
-    datasets: Datasets, demo: DatasetRef, make: Make, wanted: str, told: str
+    datasets: Datasets, demo: DatasetRef, make: Make, wanted: str, message: str
 ) -> None:
 
     version = datasets.commit_version(demo, make(), lineage={})
     datasets.tag(version, "prod")
-    with pytest.raises(UnknownReferenceError, match=told):
+    with pytest.raises(UnknownReferenceError, match=message):
         datasets.resolve(DatasetRef.parse(wanted))
 
 
@@ -210,7 +210,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_visible(
     import errno
 
     datasets = Datasets.at(folder)
-    kept = datasets.commit_version(demo, make(), lineage={})
+    first = datasets.commit_version(demo, make(), lineage={})
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_visible(
     with pytest.raises(StoreError, match="No space left on device; free some space"):
         datasets.commit_version(demo, make({"b": "2"}), lineage={})
     monkeypatch.undo()
-    assert datasets.versions(demo) == [kept]
+    assert datasets.versions(demo) == [first]
 
 
 def test_put_gets_the_latest_manifest_once(

@@ -29,7 +29,7 @@ def whole(datasets: Datasets) -> set[str]:
     for version in versions:
         assert list(datasets.verify(version)) == []
     assert datasets.resolve(DEMO) == versions[0]
-    assert [found.latest for found in datasets.datasets()] == [versions[0].id]
+    assert [item.latest for item in datasets.datasets()] == [versions[0].id]
     return {version.id for version in versions}
 
 
@@ -38,10 +38,10 @@ def only_versions_are_left(datasets: Datasets) -> None:
     list(datasets.collect_garbage(timedelta(0)))
     live = {version.id for version in datasets.versions(DEMO)}
     prefix = layout.dataset_prefix(DEMO)
-    for found in datasets.store.list_objects(""):
-        kind, _, rest = found.key.removeprefix(prefix).partition("/")
+    for item in datasets.store.list_objects(""):
+        kind, _, rest = item.key.removeprefix(prefix).partition("/")
         version = rest.partition("/")[0].removesuffix(".json")
-        assert kind in {"log", "store.json", ".clock", ".heads"} or version in live, found.key
+        assert kind in {"log", "store.json", ".clock", ".heads"} or version in live, item.key
     assert [len(numbers) for numbers in read_hints(datasets.store).values()] == [1]
 
 
@@ -61,7 +61,7 @@ def test_a_kill_before_any_change_of_a_folder(
     processes: ForkServerContext, tmp_path: Path, make: Make, action: str
 ) -> None:
     datasets = Datasets.at((tmp_path / "first").as_uri())
-    kept = datasets.commit_version(DEMO, make({"a": "1"}), lineage={})
+    first = datasets.commit_version(DEMO, make({"a": "1"}), lineage={})
     other = datasets.commit_version(DEMO, make({"a": "2", "b": "3"}), lineage={})
     if action == "gc":
         datasets.delete(other)
@@ -76,8 +76,8 @@ def test_a_kill_before_any_change_of_a_folder(
 
         visible = whole(after)
         assert len(visible - before) <= (action == "commit")
-        assert (before if action in {"commit", "tag"} else {kept.id}) <= visible
-        if died and (action != "delete" or other.id in visible):  # whoever was killed comes again
+        assert (before if action in {"commit", "tag"} else {first.id}) <= visible
+        if died and (action != "delete" or other.id in visible):  # the killed command is repeated
             writers.ACTIONS[action](root.as_uri(), source)
         assert len(whole(after) - before) == (action == "commit")
         only_versions_are_left(after)
@@ -95,8 +95,8 @@ def test_a_kill_around_any_request_to_s3(
     datasets = Datasets.at(s3)
     latest = datasets.commit_version(DEMO, make({"a": "1"}), lineage={})
     known = [latest]
-    here, there = processes.Pipe()
-    committing = processes.Process(target=writers.commit_each, args=(behind, there), daemon=True)
+    connection, other_end = processes.Pipe()
+    committing = processes.Process(target=writers.commit_each, args=(behind, other_end), daemon=True)
     committing.start()
 
     for number in count(0):
@@ -104,17 +104,17 @@ def test_a_kill_around_any_request_to_s3(
         victim: Future[int] = Future()
         proxy.seen.clear()
         proxy.fault = _killing(victim, number)
-        here.send(source)
-        victim.set_result(here.recv())
-        assert here.poll(60)
-        ending = here.recv()
+        connection.send(source)
+        victim.set_result(connection.recv())
+        assert connection.poll(60)
+        ending = connection.recv()
         assert ending in {0, -signal.SIGKILL}
 
         visible = datasets.versions(DEMO)
         assert visible[-len(known) :] == known
         assert len(visible) - len(known) <= 1
         assert datasets.resolve(DEMO) == visible[0]
-        assert [found.latest for found in datasets.datasets()] == [visible[0].id]
+        assert [item.latest for item in datasets.datasets()] == [visible[0].id]
         producer = Producer("run", source.name, "output")
         latest = datasets.commit_version(DEMO, source, lineage={}, producer=producer)  # the pod is made again
         assert datasets.versions(DEMO) == [latest, *known]
@@ -122,7 +122,7 @@ def test_a_kill_around_any_request_to_s3(
         known.insert(0, latest)
         if ending == 0:
             break
-    here.send(None)
+    connection.send(None)
     committing.join(60)
     assert number > 10
     assert [line for version in known for line in datasets.verify(version)] == []

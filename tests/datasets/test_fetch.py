@@ -29,7 +29,7 @@ def damage(datasets: Datasets, version: Version, path: str, body: bytes | None) 
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"fIrst", "not the bytes that were committed"),
         (b"firs", "has 4 bytes, not the 5"),
@@ -39,14 +39,14 @@ def damage(datasets: Datasets, version: Version, path: str, body: bytes | None) 
     ids=["flipped", "cut", "empty", "gone"],
 )
 def test_damaged_bytes_are_found_and_not_handed_out(
-    datasets: Datasets, version: Version, tmp_path: Path, body: bytes | None, told: str
+    datasets: Datasets, version: Version, tmp_path: Path, body: bytes | None, message: str
 ) -> None:
     damage(datasets, version, "a", body)
     with pytest.raises(StoreError, match=r"data/.*/a: |deleted while it was read"):
         datasets.fetch(version, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     [line] = datasets.verify(version)
-    assert told in line
+    assert message in line
 
 
 def test_a_flipped_byte_of_a_manifest_is_found(datasets: Datasets, version: Version, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_flipped_byte_of_a_manifest_is_found(datasets: Datasets, version: Vers
     assert len(list(datasets.verify(version))) == 1
 
 
-def test_what_lies_beside_a_version_s_files_is_said(datasets: Datasets, version: Version) -> None:
+def test_another_file_beside_a_version_s_files_is_reported(datasets: Datasets, version: Version) -> None:
     damage(datasets, version, "more", b"x")
     assert list(datasets.verify(version)) == [
         f"{layout.data_prefix(version.ref, version.id)}more: not in the manifest"
@@ -141,7 +141,7 @@ def test_a_fetch_that_was_killed_goes_on(
     assert not (tmp_path / "out").exists()
 
     proxy.fault = lambda _: NONE
-    there = (partial / "large").stat().st_size
+    size_before = (partial / "large").stat().st_size
     moved: list[int] = []
     received: list[int] = []
     through = Datasets.at(behind)
@@ -156,7 +156,7 @@ def test_a_fetch_that_was_killed_goes_on(
     through.store.read = counted  # type: ignore[method-assign]
     through.fetch(version, tmp_path / "out", progress=moved.append)
     assert (tmp_path / "out/large").read_bytes() == large
-    assert sum(received) == len(large) - there
+    assert sum(received) == len(large) - size_before
     assert sum(moved) == len(large) + 1
     assert not partial.exists()
 

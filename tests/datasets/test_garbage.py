@@ -15,7 +15,7 @@ NOW = timedelta(0)
 
 
 def keys(datasets: Datasets, part: str) -> list[str]:
-    return [found.key for found in datasets.store.list_objects("") if part in found.key]
+    return [item.key for item in datasets.store.list_objects("") if part in item.key]
 
 
 def abandoned(datasets: Datasets, demo: DatasetRef) -> str:

@@ -1,4 +1,4 @@
-"""Listing all datasets asks one request of each, and is right also where writers were stopped."""
+"""Listing all datasets takes one request for each, and is right even if writers were stopped."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -77,22 +77,22 @@ def test_of_many_writers_none_is_lost(tmp_path: Path, demo: DatasetRef, kind: st
     source = make()
 
     def write(number: int) -> list[str]:
-        made = []
+        committed_ids = []
         for _ in range(2):
             version = datasets.commit_version(demo, source, lineage={})
             changes.tag(store, demo, version.id, f"by-{number}")
-            made.append(version.id)
-        return made
+            committed_ids.append(version.id)
+        return committed_ids
 
     with ThreadPoolExecutor(16) as pool:
         acknowledged = list(pool.map(write, range(16)))
 
     committed = [version.id for version in reversed(datasets.versions(demo))]
-    assert sorted(committed) == sorted(version for made in acknowledged for version in made)
-    for number, made in enumerate(acknowledged):
-        assert [version for version in committed if version in made] == made
-        assert datasets.resolve(DatasetRef("demo", f"by-{number}")).id == made[-1]
-    assert [(found.latest, found.versions) for found in datasets.datasets()] == [(committed[-1], 32)]
+    assert sorted(committed) == sorted(version for committed_ids in acknowledged for version in committed_ids)
+    for number, committed_ids in enumerate(acknowledged):
+        assert [version for version in committed if version in committed_ids] == committed_ids
+        assert datasets.resolve(DatasetRef("demo", f"by-{number}")).id == committed_ids[-1]
+    assert [(dataset.latest, dataset.versions) for dataset in datasets.datasets()] == [(committed[-1], 32)]
 
 
 @on_every_server
@@ -106,13 +106,13 @@ def test_of_many_processes_on_s3_none_is_lost(
     ]
     for process in started:
         process.start()
-    made = dict(acknowledged.get(timeout=60) for _ in started)
+    committed_ids = dict(acknowledged.get(timeout=60) for _ in started)
     for process in started:
         process.join(60)
     datasets = Datasets.at(s3)
     committed = [version.id for version in reversed(datasets.versions(demo))]
-    assert sorted(committed) == sorted(version for versions in made.values() for version in versions)
-    for name, versions in made.items():
+    assert sorted(committed) == sorted(version for versions in committed_ids.values() for version in versions)
+    for name, versions in committed_ids.items():
         assert [version for version in committed if version in versions] == versions
         assert datasets.resolve(DatasetRef("demo", f"by-{name}")).id == versions[-1]
 
@@ -148,11 +148,11 @@ def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make:
         second.id,
         first.id,
     ]
-    assert [found.latest for found in Datasets(Directory(tmp_path / "s")).datasets()] == [third.id]
+    assert [dataset.latest for dataset in Datasets(Directory(tmp_path / "s")).datasets()] == [third.id]
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda body: body[: len(body) // 2], "damaged in the store"),
         (lambda _: b"[]", "damaged in the store"),
@@ -161,17 +161,17 @@ def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make:
         (lambda body: body.replace(b'"kind": "commit"', b'"kind": "comit"'), "damaged in the store"),
     ],
 )
-def test_a_damaged_record_is_said_and_nothing_is_written_after_it(
-    tmp_path: Path, demo: DatasetRef, make: Make, damage: Callable[[bytes], bytes], told: str
+def test_a_damaged_record_is_reported_and_nothing_is_written_after_it(
+    tmp_path: Path, demo: DatasetRef, make: Make, damage: Callable[[bytes], bytes], message: str
 ) -> None:
     datasets = Datasets(Directory(tmp_path / "s"))
     for _ in range(2):
         datasets.commit_version(demo, make(), lineage={})
     key = layout.log_key(demo, 2)
     datasets.store.put(key, damage(datasets.store.get(key)))
-    with pytest.raises(StoreError, match=f"{key}.*{told}"):
+    with pytest.raises(StoreError, match=f"{key}.*{message}"):
         datasets.versions(demo)
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=message):
         datasets.commit_version(demo, make(), lineage={})
     assert len(list(datasets.store.list_objects(layout.log_prefix(demo)))) == 2
 

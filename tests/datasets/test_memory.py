@@ -1,4 +1,4 @@
-"""Transfers hold as much memory as they are given, whatever the sizes."""
+"""Transfers hold a fixed amount of memory for files of any size."""
 
 import os
 from collections.abc import Callable
@@ -30,14 +30,14 @@ def test_the_memory_of_transfers_is_bounded(
     source = make({"small": "x", **{f"large{number}": "" for number in range(len(sizes))}})
     for number, size in enumerate(sizes):
         os.truncate(source / f"large{number}", size)
-    here, there = processes.Pipe()
+    receiver, sender = processes.Pipe()
     process = processes.Process(
-        target=writers.there_and_back, args=(s3, source, tmp_path / "out", there), daemon=True
+        target=writers.commit_and_fetch, args=(s3, source, tmp_path / "out", sender), daemon=True
     )
     process.start()
-    there.close()
-    assert here.poll(120)
-    base, peak = here.recv()
+    sender.close()
+    assert receiver.poll(120)
+    base, peak = receiver.recv()
     process.join(60)
     assert 0 < peak - base < most
     assert [(tmp_path / f"out/large{number}").stat().st_size for number in range(len(sizes))] == sizes

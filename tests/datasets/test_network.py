@@ -27,11 +27,11 @@ def test_the_log_record_is_stored_once_whatever_happens_to_it(
     behind: str, proxy: Proxy, demo: DatasetRef, make: Make, times: int
 ) -> None:
     datasets = Datasets.at(behind)
-    made: list[Version] = []
+    committed: list[Version] = []
     for case, fault in CONDITIONAL_FAULTS.items():
         proxy.fault = first(lambda request: request.conditional, fault, times)
-        made.insert(0, datasets.commit_version(demo, make(), lineage={}))
-        assert datasets.versions(demo) == made, case
+        committed.insert(0, datasets.commit_version(demo, make(), lineage={}))
+        assert datasets.versions(demo) == committed, case
 
 
 ANY_FAULTS = {
@@ -74,16 +74,16 @@ def test_a_race_that_is_lost_is_seen(
     behind: str, s3: str, proxy: Proxy, demo: DatasetRef, make: Make
 ) -> None:
     other = Datasets.at(s3)
-    made: list[Version] = []
+    committed: list[Version] = []
 
     def overtake(request: Request) -> Fault:
-        if request.conditional and not made:
-            made.append(other.commit_version(demo, make(), lineage={}))
+        if request.conditional and not committed:
+            committed.append(other.commit_version(demo, make(), lineage={}))
         return NONE
 
     proxy.fault = overtake
     version = Datasets.at(behind).commit_version(demo, make(), lineage={})
-    assert other.versions(demo) == [version, *made]
+    assert other.versions(demo) == [version, *committed]
 
 
 def test_an_answer_that_comes_too_late_counts_as_lost(
@@ -109,7 +109,9 @@ def test_an_answer_that_comes_too_late_counts_as_lost(
     assert datasets.versions(demo) == [version]
 
 
-def test_a_store_that_never_decides_is_said(behind: str, proxy: Proxy, demo: DatasetRef, make: Make) -> None:
+def test_a_store_that_never_decides_is_reported(
+    behind: str, proxy: Proxy, demo: DatasetRef, make: Make
+) -> None:
     proxy.fault = lambda request: Fault(answer=503) if request.conditional else NONE
     with pytest.raises(UnavailableError, match=r"log/9{13}8.json could not be put in \d attempts"):
         Datasets.at(behind).commit_version(demo, make(), lineage={})

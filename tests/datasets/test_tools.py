@@ -45,9 +45,9 @@ def test_a_version_fetched_by(
     version = datasets.commit_version(demo, make({**files, "large": os.urandom(9 << 20)}), lineage={})
     prefix = f"{s3.removeprefix('s3://').partition('?')[0]}/{layout.data_prefix(version.ref, version.id)}"
     subprocess.run([command, *TOOLS[tool](server, prefix, str(tmp_path / "out"))], check=True, timeout=120)
-    there = {
+    downloaded = {
         (str(path.relative_to(tmp_path / "out")), hashlib.sha256(path.read_bytes()).hexdigest())
         for path in (tmp_path / "out").rglob("*")
         if path.is_file()
     }
-    assert there == {(file.path, file.sha256) for file in datasets.files(version)}
+    assert downloaded == {(file.path, file.sha256) for file in datasets.files(version)}

@@ -20,7 +20,7 @@ def test_an_unsafe_name_is_not_committed(folder: str, demo: DatasetRef, make: Ma
         Datasets.at(folder).commit_version(demo, make({"a": "1", name: "2"}), lineage={})
 
 
-def test_names_that_differ_by_case_are_kept_and_said(
+def test_names_that_differ_by_case_are_kept_and_reported(
     folder: str, demo: DatasetRef, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = Datasets.at(folder).commit_version(demo, make({"README": "1", "readme": "2"}), lineage={})

@@ -21,9 +21,9 @@ def test_nothing_is_lost_in_a_versioned_bucket(
     datasets = Datasets.at(f"s3://{bucket}/root?endpoint={server}")
     source = make()
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: datasets.commit_version(demo, source, lineage={}).id, range(8)))
+        committed = list(pool.map(lambda _: datasets.commit_version(demo, source, lineage={}).id, range(8)))
     versions = datasets.versions(demo)
-    assert sorted(version.id for version in versions) == sorted(made)
+    assert sorted(version.id for version in versions) == sorted(committed)
     assert datasets.resolve(demo) == versions[0]
     datasets.delete(versions[0])
     list(datasets.collect_garbage(timedelta(0)))

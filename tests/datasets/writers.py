@@ -93,13 +93,13 @@ def fetch(url: str, ref: str, target: Path) -> None:
     datasets.fetch(datasets.resolve(DatasetRef.parse(ref)), target)
 
 
-def there_and_back(url: str, source: Path, target: Path, told: Any) -> None:
-    """Commit a folder and fetch it; tell the peak memory before and after, in bytes."""
+def commit_and_fetch(url: str, source: Path, target: Path, sender: Any) -> None:
+    """Commit a folder and fetch it; send the peak memory before and after, in bytes."""
     datasets = Datasets.at(url)
     datasets.put(DEMO, [(source / "small", "small")], lineage={})
     before = _peak()
     datasets.fetch(datasets.commit_version(DEMO, source, lineage={}), target)
-    told.send((before, _peak()))
+    sender.send((before, _peak()))
 
 
 def _peak() -> int:

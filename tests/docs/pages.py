@@ -14,13 +14,13 @@ NOT_AGAIN = "make test"
 def commands(page: Path, fence: str = "console") -> list[str]:
     """The lines that begin with `$ ` in blocks of a fence (a pattern), with their continuations (`> `)."""
     blocks = re.findall(rf"^```(?:{fence})\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    found: list[str] = []
+    lines: list[str] = []
     for line in "".join(blocks).splitlines():
         if line.startswith("$ "):
-            found.append(line[2:])
+            lines.append(line[2:])
         elif line.startswith("> "):
-            found[-1] += "\n" + line[2:]
-    return [command for command in found if command != NOT_AGAIN]
+            lines[-1] += "\n" + line[2:]
+    return [command for command in lines if command != NOT_AGAIN]
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The processes that the cluster of tests consists of, where they are this machine's own."""
+"""The processes of the tests' cluster, if they run on this machine."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def stopped(name: str, answers: Callable[[], bool]) -> Iterator[None]:
     """A component that is killed, and started again as it was; at the end it answers."""
     process = _process(name)
     words = (process / "cmdline").read_text().split("\0")[:-1]
-    given = (process / "environ").read_text().split("\0")[:-1]
+    variables = (process / "environ").read_text().split("\0")[:-1]
     folder = (process / "cwd").readlink()
     os.kill(int(process.name), signal.SIGKILL)
     try:
@@ -40,7 +40,7 @@ def stopped(name: str, answers: Callable[[], bool]) -> Iterator[None]:
         started = subprocess.run(
             start,
             cwd=folder,
-            env=dict(line.split("=", 1) for line in given),
+            env=dict(line.split("=", 1) for line in variables),
             stdout=subprocess.PIPE,
             text=True,
             check=True,

@@ -36,8 +36,8 @@ class Followed:
     @property
     def run(self) -> str:
         """The name of the run that was submitted."""
-        found = until(lambda: re.search(r"submitted (\S+) to", self.text), f"a run: {self.text}", 60)
-        return found[1]
+        match = until(lambda: re.search(r"submitted (\S+) to", self.text), f"a run: {self.text}", 60)
+        return match[1]
 
     def read(self) -> None:
         assert self.process.stdout
@@ -68,9 +68,9 @@ def submit(textgen: Command) -> Iterator[Followed]:
 def whole_versions(namespace: Namespace, dataset: str) -> int:
     """How many versions a dataset has; not one of them is torn."""
     try:
-        found = namespace.datasets.versions(DatasetRef(dataset))
+        versions = namespace.datasets.versions(DatasetRef(dataset))
     except UnknownReferenceError:
         return 0
-    problems = [line for version in found for line in namespace.datasets.verify(version)]
+    problems = [line for version in versions for line in namespace.datasets.verify(version)]
     assert not problems
-    return len(found)
+    return len(versions)

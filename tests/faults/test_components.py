@@ -40,10 +40,10 @@ def own_components(cluster: None) -> None:
 
 
 def ready(node: str) -> bool:
-    found = kubectl(
+    status = kubectl(
         "get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}", check=False
     )
-    return found == "True"
+    return status == "True"
 
 
 def api_answers() -> bool:
@@ -51,9 +51,9 @@ def api_answers() -> bool:
 
 
 def store_answers() -> bool:
-    place = urlsplit(os.environ["S3_ENDPOINT"])
+    endpoint = urlsplit(os.environ["S3_ENDPOINT"])
     with socket.socket() as client:
-        return client.connect_ex((place.hostname, place.port)) == 0
+        return client.connect_ex((endpoint.hostname, endpoint.port)) == 0
 
 
 @contextmanager
@@ -98,14 +98,14 @@ def test_a_run_survives_the_loss_of_a_component(
 @contextmanager
 def restored(node: str) -> Iterator[None]:
     """The node has the labels and GPUs afterwards that it has now."""
-    found = json.loads(kubectl("get", "node", node, "-o", "json"))
+    saved = json.loads(kubectl("get", "node", node, "-o", "json"))
     try:
         yield
     finally:
-        labels = {"metadata": {"labels": found["metadata"]["labels"]}}
+        labels = {"metadata": {"labels": saved["metadata"]["labels"]}}
         until(lambda: kubectl("patch", "node", node, "-p", json.dumps(labels), check=False), "the node", 60)
         gpus = {
-            key: value for key, value in found["status"]["capacity"].items() if key.startswith("nvidia.com/")
+            key: value for key, value in saved["status"]["capacity"].items() if key.startswith("nvidia.com/")
         }
         status = json.dumps({"status": {"capacity": gpus}})
         kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", status)

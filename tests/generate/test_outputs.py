@@ -1,4 +1,4 @@
-"""What lies in the output folder, also after a kill or on a full disk."""
+"""What the output folder holds, also after a kill or on a full disk."""
 
 import json
 import resource

@@ -34,8 +34,8 @@ def deploy(repository: Repository, tool: str, *words: str) -> Path:
     shutil.copytree(GITOPS / tool / "deploy", folder)
     template = folder / ("template.yaml" if tool == "argocd" else "template/template.yaml")
     template.parent.mkdir(exist_ok=True)
-    given = ("--kind", "template", "-p", f"github-url={repository.url}", "-p", "github-ref=main", *words)
-    command.main([str(repository.folder / FILE), *given, "-o", str(template)], standalone_mode=False)
+    options = ("--kind", "template", "-p", f"github-url={repository.url}", "-p", "github-ref=main", *words)
+    command.main([str(repository.folder / FILE), *options, "-o", str(template)], standalone_mode=False)
     return folder
 
 
@@ -48,18 +48,22 @@ def applied(folder: Path, tool: str, commit: str) -> tuple[Object, Object]:
         pytest.skip("no kubectl on PATH, which has kustomize")
     spec = yaml.safe_load(APPLICATION.read_text("utf-8"))["spec"]["source"]["kustomize"]
     assert spec["commonAnnotationsEnvsubst"] is True
-    told = {
+    annotations = {
         key: value.replace("${ARGOCD_APP_REVISION}", commit)
         for key, value in spec["commonAnnotations"].items()
     }
     file = folder / "kustomization.yaml"
     # what `kustomize edit add annotation` does
     file.write_text(
-        yaml.safe_dump({**yaml.safe_load(file.read_text("utf-8")), "commonAnnotations": told}), "utf-8"
+        yaml.safe_dump({**yaml.safe_load(file.read_text("utf-8")), "commonAnnotations": annotations}), "utf-8"
     )
-    found = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stderr) == (0, "")
-    template, run = sorted(yaml.safe_load_all(found.stdout), key=lambda each: str(each["kind"]), reverse=True)
+    rendered = subprocess.run(
+        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert (rendered.returncode, rendered.stderr) == (0, "")
+    template, run = sorted(
+        yaml.safe_load_all(rendered.stdout), key=lambda each: str(each["kind"]), reverse=True
+    )
     return template, run
 
 

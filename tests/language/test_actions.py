@@ -115,9 +115,9 @@ def test_git_checkout_answers_other_urls(
 
 def test_git_checkout_takes_the_events_url_and_commit(action: Callable[..., Action]) -> None:
     arguments = "url: context.event.github.url, ref: context.event.github.ref"
-    made = action("git-checkout@v1", arguments, _VOLUME)
-    assert isinstance(made, GitCheckout)
-    assert (made.url, made.ref) == (EventField.URL, EventField.REF)
+    result = action("git-checkout@v1", arguments, _VOLUME)
+    assert isinstance(result, GitCheckout)
+    assert (result.url, result.ref) == (EventField.URL, EventField.REF)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_git_checkout_refuses_these_refs(
 def test_a_download_goes_to_the_one_folder_or_to_path(
     arguments: str, line: str, path: str, action: Callable[..., Action]
 ) -> None:
-    made = action("git-checkout@v1", f"url: /srv/repo, {arguments}".rstrip(", "), line)
-    assert isinstance(made, GitCheckout)
-    assert made.path == path
+    result = action("git-checkout@v1", f"url: /srv/repo, {arguments}".rstrip(", "), line)
+    assert isinstance(result, GitCheckout)
+    assert result.path == path
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_a_download_needs_a_folder_of_the_job(
 
 
 def test_the_older_git_password_stands_in_env(action: Callable[..., Action]) -> None:
-    made = action(
+    result = action(
         "git-checkout@v1", "url: /srv/repo, username: me", _VOLUME, "env: {GIT_PASSWORD: 'secret:P'}"
     )
-    assert isinstance(made, GitCheckout)
-    assert (made.username, made.password) == ("me", Secret("P"))
+    assert isinstance(result, GitCheckout)
+    assert (result.username, result.password) == ("me", Secret("P"))
 
 
 def test_s3_download_takes_its_arguments(action: Callable[..., Action]) -> None:
@@ -219,8 +219,8 @@ _MODEL = "inputs: {model: {type: dataset, with: {ref: x}}}"
 
 
 def test_create_model_takes_a_dataset_and_gives_an_id(action: Callable[..., Action]) -> None:
-    made = action("create-model@v1", "name: m, type: ONNX", _MODEL, "outputs: {model-id: {type: string}}")
-    assert made == CreateModel("m", "ONNX")
+    result = action("create-model@v1", "name: m, type: ONNX", _MODEL, "outputs: {model-id: {type: string}}")
+    assert result == CreateModel("m", "ONNX")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_create_model_needs_one_dataset_and_gives_one_string(
         ("container@v1", "arg: [x]", "did you mean 'args'?"),
     ],
 )
-def test_an_invented_argument_is_told_the_right_one(
+def test_an_invented_argument_has_a_hint_of_the_right_one(
     uses: str, arguments: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     diagnostics = check_text(_flow(uses, arguments)).diagnostics
@@ -261,7 +261,7 @@ def test_an_invented_argument_is_told_the_right_one(
     ("uses", "hint"),
     [("script", "script@v1"), ("model-create@v1", "create-model@v1"), ("Script@v1", "script@v1")],
 )
-def test_an_unknown_action_is_told_the_nearest(
+def test_an_unknown_action_has_a_hint_of_the_nearest(
     uses: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     (diagnostic,) = check_text(_flow(uses, "script: echo")).diagnostics

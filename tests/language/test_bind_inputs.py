@@ -22,15 +22,15 @@ def test_an_empty_default_is_a_default(read_text: Callable[[str], Workflow]) -> 
     assert bind_inputs(workflow, {"params": "x"})["echo"] == ""
 
 
-def test_a_given_value_wins_over_the_default(read_text: Callable[[str], Workflow]) -> None:
+def test_a_parameter_wins_over_the_default(read_text: Callable[[str], Workflow]) -> None:
     workflow = read_text(_FLOW)
     assert bind_inputs(workflow, {"params": ""}) == {
         "data": DatasetRef("test-one"),
         "echo": "hello",
         "params": "",
     }
-    given = {"params": "{{x}}\n", "data": "team/two:v1", "echo": "secret:x"}
-    assert bind_inputs(workflow, given) == {**given, "data": DatasetRef("two", "v1", "team")}
+    parameters = {"params": "{{x}}\n", "data": "team/two:v1", "echo": "secret:x"}
+    assert bind_inputs(workflow, parameters) == {**parameters, "data": DatasetRef("two", "v1", "team")}
 
 
 @pytest.mark.parametrize(

@@ -33,16 +33,16 @@ def test_every_documented_type_is_there(name: str) -> None:
     ],
 )
 def test_other_spellings_are_the_same_type(spelling: str, name: str) -> None:
-    found = builtin_instances().find(spelling)
-    assert found is not None
-    assert found.name == name
+    instance = builtin_instances().find(spelling)
+    assert instance is not None
+    assert instance.name == name
 
 
 def test_a_multiple_asks_for_as_many_of_everything() -> None:
-    found = builtin_instances().find("A6000x4")
-    assert found is not None
-    assert (found.cpu, found.memory, found.gpus) == ("32", "180Gi", 4)
-    assert found.products == ("NVIDIA-RTX-A6000",)
+    instance = builtin_instances().find("A6000x4")
+    assert instance is not None
+    assert (instance.cpu, instance.memory, instance.gpus) == ("32", "180Gi", 4)
+    assert instance.products == ("NVIDIA-RTX-A6000",)
     whole = builtin_instances().find("H100x8")
     assert whole is not None
     assert (whole.cpu, whole.memory, whole.gpus) == ("128", "2048Gi", 8)

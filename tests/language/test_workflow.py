@@ -125,7 +125,7 @@ def test_a_file_of_another_kind_gets_one_answer(
         ("default: {}", "did you mean 'defaults'?"),
     ],
 )
-def test_an_unknown_key_is_told_what_to_write_instead(
+def test_an_unknown_key_has_a_hint_of_what_to_write(
     line: str, hint: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     result = check_text(f"{line}\n{_JOBS}")

@@ -41,8 +41,8 @@ def test_the_working_tree_is_run_with_its_edits_and_the_lineage_says_so(reposito
     assert "ignored" not in files["ls"]
     # with the workflow file itself
     assert set(files["status"].splitlines()) == {" M file", " D gone", "?? .gradient/", '?? "new file\\n"'}
-    told = f"working tree at {commit[:7]}, 4 files changed"
-    assert (outcome.record.source, told in outcome.log("clone")) == (told, True)
+    description = f"working tree at {commit[:7]}, 4 files changed"
+    assert (outcome.record.source, description in outcome.log("clone")) == (description, True)
     lineage = repository.manifest("d").lineage["repository"]
     assert isinstance(lineage, dict)
     assert (lineage["commit"], lineage["dirty"], lineage["changed_files"]) == (commit, True, 4)

@@ -35,15 +35,15 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 def processes(mark: str) -> list[str]:
-    found = []
+    ids = []
     for folder in Path("/proc").iterdir():
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
         except OSError:
             continue
         if mark.encode() in words:
-            found.append(folder.name)
-    return found
+            ids.append(folder.name)
+    return ids
 
 
 @pytest.fixture

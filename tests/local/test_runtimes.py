@@ -55,9 +55,9 @@ def test_docker_runs_the_image_with_the_same_places(
     assert SECRET not in " ".join(words)
     assert words[:6] == ["run", "--rm", "--init", "--name", f"{outcome.record.name}-job", "--label"]
     assert words[-4:] == ["--entrypoint", "bash", "some/image", "/run/textgen/script"]
-    given = [words[place + 1] for place, word in enumerate(words) if word == "--env"]
-    assert {"TOKEN", "PATH=/x"} <= set(given)
-    mounts = [next(csv.reader([words[place + 1]])) for place, word in enumerate(words) if word == "--mount"]
+    variables = [words[index + 1] for index, word in enumerate(words) if word == "--env"]
+    assert {"TOKEN", "PATH=/x"} <= set(variables)
+    mounts = [next(csv.reader([words[index + 1]])) for index, word in enumerate(words) if word == "--mount"]
     targets = {mount[2]: mount[3:] for mount in mounts}
     assert targets["target=/inputs/text"] == ["readonly"]
     assert targets["target=/run/textgen/script"] == ["readonly"]

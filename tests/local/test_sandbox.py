@@ -17,11 +17,11 @@ PLACES = ["/nlp", "/etc/made", "/usr/local/made", "/root/made", "/tmp/made", f"{
 
 def test_what_a_job_writes_elsewhere_is_gone_with_it(repository: Repository) -> None:
     home = Path.home()
-    text = "\n".join(f"echo x > {place} && echo wrote {place}" for place in [*PLACES, f"{home}/made"])
+    text = "\n".join(f"echo x > {path} && echo wrote {path}" for path in [*PLACES, f"{home}/made"])
     outcome = repository.run(workflow(job=script(f"{text}\nrm -rf {repository.root}/.git; true")))
     wrote = [line.split()[1] for line in outcome.log("job").splitlines() if line.startswith("wrote")]
     assert {"/nlp", "/root/made", "/tmp/made"} <= set(wrote)
-    assert not [place for place in wrote if os.path.lexists(place)]
+    assert not [path for path in wrote if os.path.lexists(path)]
     assert (repository.root / ".git").is_dir()
 
 

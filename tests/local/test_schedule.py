@@ -31,7 +31,7 @@ def test_a_failed_job_stops_those_that_need_it_and_no_other(repository: Reposito
     assert [str(dataset) for dataset in repository.datasets.datasets()] == ["beside"]
 
 
-def test_a_dataset_that_is_not_there_is_said_before_any_job_starts(repository: Repository) -> None:
+def test_a_dataset_that_is_not_there_is_reported_before_any_job_starts(repository: Repository) -> None:
     repository.run(
         workflow(job=script("echo > /outputs/d/x", outputs="{d: {type: dataset, with: {ref: data}}}"))
     )
@@ -39,8 +39,8 @@ def test_a_dataset_that_is_not_there_is_said_before_any_job_starts(repository: R
     repository.write(".gradient/workflows/work.yaml", workflow(job=job))
     done = repository.textgen("run", ".gradient/workflows/work.yaml")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    place = r"textgen: \.gradient/workflows/work\.yaml:\d+:\d+: jobs\.job\.inputs\.d: "
-    assert re.match(place + "no dataset 'dada' in .*; did you mean 'data'", done.stderr)
+    location = r"textgen: \.gradient/workflows/work\.yaml:\d+:\d+: jobs\.job\.inputs\.d: "
+    assert re.match(location + "no dataset 'dada' in .*; did you mean 'data'", done.stderr)
     assert len(list((repository.root / ".textgen/runs").iterdir())) == 1
 
 

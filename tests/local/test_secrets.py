@@ -1,4 +1,4 @@
-"""`secret:NAME`: where values come from, and where they are never seen."""
+"""`secret:NAME`: the sources of values, and that no log shows them."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_a_secret_comes_from_the_environment(repository: Repository, monkeypatch
     assert repository.run(USE).log("job") == "***\n***\n"
 
 
-def test_a_missing_secret_is_said_before_the_run_with_its_place(repository: Repository) -> None:
+def test_a_missing_secret_is_reported_before_the_run_with_its_line(repository: Repository) -> None:
     with pytest.raises(InputError, match=r"work.yaml:3: job 'job' uses secret:my-token, which is not set"):
         repository.run(USE)
     assert not (repository.root / ".textgen/runs").exists()

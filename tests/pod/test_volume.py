@@ -1,4 +1,4 @@
-"""A volume arrives as it was, whatever a folder may hold."""
+"""A volume arrives as it was, with everything that a folder may hold."""
 
 import io
 import os

@@ -37,27 +37,27 @@ on_every_server = pytest.mark.parametrize("server", EVERY, indirect=True)
 
 @contextmanager
 def running(which: str, folder: Path) -> Iterator[str]:
-    """The endpoint of a server, which stops afterwards; skips the test where it is not installed."""
+    """The endpoint of a server, which stops afterwards; skips the test if it is not installed."""
     if which.startswith("http"):
         yield which
         return
     port = free_port()
     if which == "minio":
-        found = _found("minio", Path.home() / ".cache/test-cluster/bin")
-        command = [found, "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
+        program = _find_program("minio", Path.home() / ".cache/test-cluster/bin")
+        command = [program, "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
         env = {"MINIO_ROOT_USER": _KEY, "MINIO_ROOT_PASSWORD": _SECRET, "MINIO_BROWSER": "off"}
     else:
-        command = [_found("ministack", Path(sys.prefix) / "bin")]
+        command = [_find_program("ministack", Path(sys.prefix) / "bin")]
         env = {"GATEWAY_PORT": str(port), "EDGE_PORT": str(port), "SERVICES": "s3", "LOG_LEVEL": "ERROR"}
     with started(command, port, env, folder):
         yield f"http://127.0.0.1:{port}"
 
 
-def _found(name: str, folder: Path) -> str:
-    found = shutil.which(name, path=f"{folder}:{os.environ['PATH']}")
-    if found is None:
+def _find_program(name: str, folder: Path) -> str:
+    program = shutil.which(name, path=f"{folder}:{os.environ['PATH']}")
+    if program is None:
         pytest.skip(f"no {name} in {folder} or on PATH")
-    return found
+    return program
 
 
 @contextmanager

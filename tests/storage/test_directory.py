@@ -14,13 +14,13 @@ def test_a_folder_that_vanishes_as_another_is_made_in_it_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Directory(tmp_path / "s")
-    made = Path.mkdir
+    original = Path.mkdir
 
-    def mkdir(path: Path, *given: Any, **named: Any) -> None:
+    def mkdir(path: Path, *args: Any, **kwargs: Any) -> None:
         if path.name == "data":
-            monkeypatch.setattr(Path, "mkdir", made)
+            monkeypatch.setattr(Path, "mkdir", original)
             path.parent.rmdir()  # as a delete does to an empty one
-        made(path, *given, **named)
+        original(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     store.put("default/demo/data/x", b"x")
@@ -37,10 +37,10 @@ def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
         path.write_bytes(b"half")
     status, calls = Path.stat, iter([True])
 
-    def stat(path: Path, **named: Any) -> os.stat_result:
+    def stat(path: Path, **kwargs: Any) -> os.stat_result:
         if path in left and next(calls, False):
             path.unlink()
-        return status(path, **named)
+        return status(path, **kwargs)
 
     monkeypatch.setattr(Path, "stat", stat)
     assert len(store.remove_interrupted_uploads(store.now() + timedelta(days=1))) == 2

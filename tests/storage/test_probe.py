@@ -28,7 +28,7 @@ def test_the_probe_believes_an_honest_store(unprobed: str, caplog: pytest.LogCap
     store = Datasets.at(unprobed).store
     assert store.supports_conditional_writes()
     assert b'": true' in store.get("store.json")
-    assert [found.key for found in store.list_objects("")] == ["store.json"]
+    assert [item.key for item in store.list_objects("")] == ["store.json"]
     assert caplog.text == ""
 
 

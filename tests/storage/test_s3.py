@@ -60,17 +60,17 @@ def test_what_a_store_refuses_is_one_line(
         return hit
 
     datasets = Datasets.at(behind)
-    for code, told in WRONG.items():
+    for code, message in WRONG.items():
         proxy.fault = refused(code)
         with pytest.raises(StoreError) as caught:
             datasets.commit_version(demo, make(), lineage={})
-        assert told in str(caught.value)
+        assert message in str(caught.value)
         assert "\n" not in str(caught.value)
         assert not isinstance(caught.value, UnavailableError)
 
 
 @pytest.mark.parametrize("moment", ["reading", "sending"])
-def test_a_store_that_may_answer_later_is_told_apart(
+def test_a_store_that_may_answer_later_has_an_error_of_its_own(
     behind: str, proxy: Proxy, demo: DatasetRef, make: Make, moment: str
 ) -> None:
     method = "GET" if moment == "reading" else "PUT"
@@ -79,12 +79,12 @@ def test_a_store_that_may_answer_later_is_told_apart(
         Datasets.at(behind).commit_version(demo, make(), lineage={})
 
 
-def test_a_bucket_that_is_not_there_is_said(s3: str, bucket: str, demo: DatasetRef) -> None:
+def test_a_bucket_that_is_not_there_is_reported(s3: str, bucket: str, demo: DatasetRef) -> None:
     with pytest.raises(StoreError, match="there is no such bucket; create it"):
         Datasets.at(s3.replace(bucket, f"{bucket}-not")).resolve(demo)
 
 
-def test_a_server_that_is_not_there_is_said(s3: str, server: str, demo: DatasetRef) -> None:
+def test_a_server_that_is_not_there_is_reported(s3: str, server: str, demo: DatasetRef) -> None:
     with pytest.raises(UnavailableError, match=r"can't be reached at http://127.0.0.1:1: .*right\?"):
         Datasets.at(s3.replace(server, "http://127.0.0.1:1")).resolve(demo)
 
@@ -115,14 +115,14 @@ def test_boto3_is_left_out_where_the_environment_says_all(s3: str, make: Make) -
     assert ran.stdout == "1 False\n"
 
 
-def test_missing_credentials_are_said(s3: str, demo: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(s3: str, demo: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(StoreError, match=r"no credentials for s3://.*: set AWS_ACCESS_KEY_ID"):
         Datasets.at(s3).resolve(demo)
 
 
 @pytest.mark.parametrize("profile", [False, True])
-def test_credentials_that_are_given_are_used_alone(
+def test_credentials_of_the_caller_are_used_alone(
     behind: str,
     proxy: Proxy,
     demo: DatasetRef,
@@ -131,7 +131,7 @@ def test_credentials_that_are_given_are_used_alone(
     monkeypatch: pytest.MonkeyPatch,
     profile: bool,
 ) -> None:
-    given = Credentials(*(os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
+    credentials = Credentials(*(os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "another-token")
@@ -141,7 +141,7 @@ def test_credentials_that_are_given_are_used_alone(
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         monkeypatch.setenv("AWS_PROFILE", "mine")
     before = dict(os.environ)
-    datasets = Datasets.at(behind, given)
+    datasets = Datasets.at(behind, credentials)
     large = make({"large": b"x" * ((8 << 20) + 1)})
     version = datasets.commit_version(demo, large, lineage={})
     datasets.commit_version(demo, large, lineage={})  # copies the large file, which boto3 does
@@ -149,9 +149,9 @@ def test_credentials_that_are_given_are_used_alone(
     list(datasets.collect_garbage())
     assert os.environ == before
     assert len(proxy.seen) > 10
-    assert all(given.access_key_id in request.authorization for request in proxy.seen)
+    assert all(credentials.access_key_id in request.authorization for request in proxy.seen)
     assert not any(request.session_token for request in proxy.seen)
-    assert given.secret_access_key not in repr(given)
+    assert credentials.secret_access_key not in repr(credentials)
 
 
 def test_the_environment_s_session_token_is_sent_with_its_key(

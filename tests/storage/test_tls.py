@@ -59,14 +59,14 @@ def test_a_ca_bundle_is_trusted(
     assert (tmp_path / "out/a").read_text() == "first"
 
 
-def test_an_authority_that_is_not_known_is_said(
+def test_an_authority_that_is_not_known_is_reported(
     secured: str, demo: DatasetRef, make: Callable[..., Path]
 ) -> None:
     with pytest.raises(StoreError, match=r"can't be reached at https://127.0.0.1:.*AWS_CA_BUNDLE"):
         Datasets.at(secured).commit_version(demo, make(), lineage={})
 
 
-def test_a_ca_bundle_that_is_not_there_is_said(
+def test_a_ca_bundle_that_is_not_there_is_reported(
     secured: str, demo: DatasetRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", "/not/there.pem")

@@ -51,10 +51,10 @@ class Remote:
 @pytest.fixture
 def remote(tmp_path: Path) -> Remote:
     """An empty repository."""
-    made = Remote(tmp_path / "remote")
-    made.work.mkdir()
-    made.git("init", "--quiet", "--initial-branch=main")
-    return made
+    repository = Remote(tmp_path / "remote")
+    repository.work.mkdir()
+    repository.git("init", "--quiet", "--initial-branch=main")
+    return repository
 
 
 @dataclass(frozen=True)

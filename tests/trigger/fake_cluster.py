@@ -98,10 +98,10 @@ class FakeCluster:
         unwanted = {each[1:] for each in parts if each.startswith("!")}
         with self._lock:
             return [
-                copy.deepcopy(found)
-                for key, found in self.objects.items()
+                copy.deepcopy(item)
+                for key, item in self.objects.items()
                 if key.startswith(path)
-                and wanted.items() <= (labels := found["metadata"]["labels"]).items()
+                and wanted.items() <= (labels := item["metadata"]["labels"]).items()
                 and not unwanted & labels.keys()
             ]
 
@@ -109,12 +109,12 @@ class FakeCluster:
         with self._lock:
             if path not in self.objects:
                 raise ApiError(f"{path} not found", 404, {})
-            found = self.objects[path]
-            waited = found["spec"].get("suspend")
-            _merge(found, body)
-            if waited and not found["spec"].get("suspend"):
-                self.started.setdefault(found["metadata"]["name"], []).append(found["metadata"]["uid"])
-            return found
+            item = self.objects[path]
+            waited = item["spec"].get("suspend")
+            _merge(item, body)
+            if waited and not item["spec"].get("suspend"):
+                self.started.setdefault(item["metadata"]["name"], []).append(item["metadata"]["uid"])
+            return item
 
     def delete(self, path: str) -> None:
         with self._lock:
@@ -122,20 +122,20 @@ class FakeCluster:
                 raise ApiError(f"{path} not found", 404, {})
 
     def list_kind(self, kind: str) -> list[Object]:
-        return [found for key, found in self.objects.items() if key.startswith(f"{kind}/")]
+        return [item for key, item in self.objects.items() if key.startswith(f"{kind}/")]
 
     def end(self, phase: str = "Succeeded") -> None:
         """End all Workflows that have started."""
-        for found in self.list_kind("workflows"):
-            if not found["spec"].get("suspend"):
-                found["status"] = {"phase": phase}
-                found["metadata"]["labels"]["workflows.argoproj.io/completed"] = "true"
+        for item in self.list_kind("workflows"):
+            if not item["spec"].get("suspend"):
+                item["status"] = {"phase": phase}
+                item["metadata"]["labels"]["workflows.argoproj.io/completed"] = "true"
 
     def expire(self) -> None:
         """End all Workflows, and delete them as after their time to live."""
         self.end()
-        for key, found in list(self.objects.items()):
-            if not key.startswith("workflows/") or not found["spec"].get("suspend"):
+        for key, item in list(self.objects.items()):
+            if not key.startswith("workflows/") or not item["spec"].get("suspend"):
                 del self.objects[key]
 
 

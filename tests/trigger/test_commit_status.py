@@ -53,21 +53,21 @@ def trusted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def host(trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    made = Host()
+    host_server = Host()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.asked.append(Asked(self.path, dict(self.headers), json.loads(body)))
-            self.send_response(made.status)
-            if made.status == 302:
+            host_server.asked.append(Asked(self.path, dict(self.headers), json.loads(body)))
+            self.send_response(host_server.status)
+            if host_server.status == 302:
                 self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", str(len(made.answer)))
+            self.send_header("Content-Length", str(len(host_server.answer)))
             self.end_headers()
-            self.wfile.write(made.answer)
+            self.wfile.write(host_server.answer)
 
         def do_GET(self) -> None:
-            made.asked.append(Asked(self.path, dict(self.headers), {}))
+            host_server.asked.append(Asked(self.path, dict(self.headers), {}))
             self.send_error(404)
 
         def log_message(self, *_: object) -> None:
@@ -78,9 +78,9 @@ def host(trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterato
     context.load_cert_chain(*trusted)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        made.address = f"127.0.0.1:{server.server_port}"
+        host_server.address = f"127.0.0.1:{server.server_port}"
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield made
+        yield host_server
         server.shutdown()
 
 
@@ -131,7 +131,7 @@ def test_github_com_has_a_separate_host_for_its_api() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "found"),
+    ("url", "expected"),
     [
         ("https://me:pw@Git.Example:8443/a/b.git", ("git.example:8443", "a/b")),
         ("git@github.com:you/texts.git", ("github.com", "you/texts")),
@@ -143,17 +143,17 @@ def test_github_com_has_a_separate_host_for_its_api() -> None:
         ("https://git.example/alone", None),
     ],
 )
-def test_the_host_and_the_path_of_a_repository(url: str, found: tuple[str, str] | None) -> None:
-    assert git_hosts.parse_host_and_path(url) == found
+def test_the_host_and_the_path_of_a_repository(url: str, expected: tuple[str, str] | None) -> None:
+    assert git_hosts.parse_host_and_path(url) == expected
 
 
 @given(st.text())
 def test_any_text_gives_a_host_and_a_path_or_none(text: str) -> None:
     try:
-        found = git_hosts.parse_host_and_path(text)
+        parsed = git_hosts.parse_host_and_path(text)
     except ValueError:
         return  # what git refuses before
-    assert found is None or (all(found) and "/" not in found[0])
+    assert parsed is None or (all(parsed) and "/" not in parsed[0])
 
 
 @pytest.mark.parametrize(

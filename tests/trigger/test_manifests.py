@@ -27,8 +27,8 @@ def objects() -> dict[str, dict[str, Any]]:
     if not shutil.which("kubectl"):
         pytest.skip("no kubectl on PATH, whose kustomize puts an overlay together")
     words = ["kubectl", "kustomize", str(OVERLAY)]
-    found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
-    return {each["kind"]: each for each in yaml.safe_load_all(found.stdout)}
+    rendered = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    return {each["kind"]: each for each in yaml.safe_load_all(rendered.stdout)}
 
 
 def test_the_cron_workflow_runs_what_the_template_says(objects: dict[str, dict[str, Any]]) -> None:
@@ -43,8 +43,8 @@ def test_the_manifest_sets_the_variables_that_the_command_reads(objects: dict[st
     assert container["command"][:5] == ["python3", "-m", "argo", "trigger", "poll"]
     options = {name for each in poll.params for name in each.opts}
     assert {word for word in container["command"] if word.startswith("--")} <= options
-    own = {str(each.envvar) for each in poll.params if each.envvar}
-    assert {USERNAME, PASSWORD, TOKEN, API, *own} <= {each["name"] for each in container["env"]}
+    variables = {str(each.envvar) for each in poll.params if each.envvar}
+    assert {USERNAME, PASSWORD, TOKEN, API, *variables} <= {each["name"] for each in container["env"]}
     ssh = next(each["value"] for each in container["env"] if each["name"] == "GIT_SSH_COMMAND")
     assert ssh == GIT_SSH_COMMAND
     assert GIT_FOLDER in [each["mountPath"] for each in container["volumeMounts"]]
@@ -66,7 +66,7 @@ def test_the_poller_needs_no_secret_and_has_no_right_to_read_one(objects: dict[s
 def test_argos_own_containers_are_as_restricted_as_a_jobs(objects: dict[str, dict[str, Any]]) -> None:
     spec = objects["WorkflowTemplate"]["spec"]
     patch = yaml.safe_load(spec["podSpecPatch"])
-    own = spec["templates"][0]["container"]["securityContext"]
+    restricted = spec["templates"][0]["container"]["securityContext"]
     for each in (*patch["initContainers"], *patch["containers"]):
-        assert each["securityContext"].items() <= own.items()
+        assert each["securityContext"].items() <= restricted.items()
     assert spec["securityContext"]["runAsNonRoot"]

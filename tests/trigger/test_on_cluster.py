@@ -1,4 +1,4 @@
-"""A push on a real cluster: one run, one version that names the commit, whoever polls."""
+"""A push on a real cluster: one run, one version that names the commit, however many poll."""
 
 import json
 import os
@@ -58,19 +58,19 @@ class Pushed:
 
     def runs(self, namespace: Namespace) -> list[str]:
         label = f"textgen/workflow={self.name}"
-        found = kubectl("-n", namespace.name, "get", "workflows", "-l", label, "-o", "name")
-        return [line.rpartition("/")[2] for line in found.splitlines()]
+        result = kubectl("-n", namespace.name, "get", "workflows", "-l", label, "-o", "name")
+        return [line.rpartition("/")[2] for line in result.splitlines()]
 
     def versions(self, namespace: Namespace) -> dict[str, str]:
         """The text of each version's commit, by the commit."""
-        found = {}
+        result = {}
         for version in namespace.datasets.versions(DatasetRef(self.name)):
             lineage = namespace.datasets.manifest(version).lineage
             repository = lineage["repository"]
             assert isinstance(repository, dict)
             assert repository["url"] == self.url
-            found[repository["commit"]] = str(lineage["run"])
-        return found
+            result[repository["commit"]] = str(lineage["run"])
+        return result
 
 
 def poll(url: str, namespace: Namespace, folder: Path) -> str:
@@ -140,13 +140,13 @@ def test_a_poller_killed_at_any_of_its_requests_loses_no_commit(
                 polled(Requests())
         runs = [restricted.get(run) for run in pushed.runs(restricted)]
         done = set()
-        for made in runs:
-            push = read_push(made["metadata"])
+        for run in runs:
+            push = read_push(run["metadata"])
             assert push
-            held = read_push_record(store, push)
-            assert held
-            assert held.uid == made["metadata"]["uid"]
-            assert made["metadata"]["labels"][TRIGGER] == STARTED
+            record = read_push_record(store, push)
+            assert record
+            assert record.uid == run["metadata"]["uid"]
+            assert run["metadata"]["labels"][TRIGGER] == STARTED
             done.add(push.commit)
         assert done == commits
         assert len(runs) == len(commits)
@@ -170,12 +170,12 @@ def test_the_cluster_polls_by_itself(
         "literals": [f"repositories={pushed.url}"],
         "files": ["cluster.yaml"],
     }
-    own = {
+    kustomization = {
         "namespace": restricted.name,
         "resources": ["k8s/overlays/trigger"],
         "configMapGenerator": [generated],
     }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     words = ("--server-side", "--validate=strict", "-k", str(tmp_path))
     kubectl("apply", *words)
     try:

@@ -15,12 +15,12 @@ FILE = f"{FOLDER}/a.yaml"
 
 def ran(world: World) -> list[tuple[str, str, str]]:
     """Branch, commit and file of all that was started, in order."""
-    found = []
+    pushes = []
     for name in world.cluster.started:
         annotations = world.cluster.objects[f"workflows/{name}"]["metadata"]["annotations"]
         push = json.loads(annotations["textgen/trigger"])
-        found.append((push["branch"], push["commit"], push["file"]))
-    return found
+        pushes.append((push["branch"], push["commit"], push["file"]))
+    return pushes
 
 
 def test_a_push_runs_the_files_that_name_its_branch_once(remote: Remote, world: World) -> None:
@@ -38,9 +38,9 @@ def test_the_run_has_the_pushs_url_and_commit_whatever_the_file_says(remote: Rem
     event = "context: {event: {github: {url: https://old.example/x.git, ref: abc}}}\n"
     commit = remote.push({"a.yaml": event + workflow()})
     world.poll(remote.url)
-    (made,) = world.cluster.list_kind("workflows")
-    given = {each["name"]: each["value"] for each in made["spec"]["arguments"]["parameters"]}
-    assert given == {"github-url": remote.url, "github-ref": commit}
+    (created,) = world.cluster.list_kind("workflows")
+    parameters = {each["name"]: each["value"] for each in created["spec"]["arguments"]["parameters"]}
+    assert parameters == {"github-url": remote.url, "github-ref": commit}
 
 
 def test_each_commits_own_files_decide(remote: Remote, world: World) -> None:
@@ -61,10 +61,10 @@ def test_of_several_commits_the_newest_runs_or_all_do_in_order(
     world.poll(remote.url, every_commit=every)
     commits += [remote.push() for _ in range(5)]
     world.poll(remote.url, every_commit=every)
-    found = [commit for _, commit, _ in ran(world)]
-    assert len(found) == runs
-    assert found == [commit for commit in commits if commit in found]
-    assert found[-1] == commits[-1]
+    started = [commit for _, commit, _ in ran(world)]
+    assert len(started) == runs
+    assert started == [commit for commit in commits if commit in started]
+    assert started[-1] == commits[-1]
 
 
 def test_of_too_many_commits_the_newest_runs(

@@ -54,8 +54,8 @@ def test_a_dead_host_is_one_line_and_the_others_are_polled(poll: Poll, remote: R
 
 def test_a_timeout_leaves_no_process(poll: Poll, dead: str) -> None:
     poll(dead, "--timeout", "1", status=1)
-    here = [each for each in Path("/proc").glob("[0-9]*/cmdline") if dead.encode() in _read(each)]
-    assert not here
+    remaining = [each for each in Path("/proc").glob("[0-9]*/cmdline") if dead.encode() in _read(each)]
+    assert not remaining
 
 
 def _read(path: Path) -> bytes:

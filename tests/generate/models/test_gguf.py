@@ -1,4 +1,4 @@
-"""GGUF files become folders that load fast, once, whatever happens meanwhile."""
+"""A GGUF file becomes a folder that loads fast, once, also after a kill or with two processes."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
