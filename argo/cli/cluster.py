@@ -43,7 +43,7 @@ def find_run(name: str, context: str | None, namespace: str | None) -> "Path | A
     except UnknownReferenceError as local_error:
         if not is_configured():
             raise
-        from argo.cluster.follow import get_workflow
+        from argo.cluster.follow_run import get_workflow
 
         api = connect()
         try:

@@ -58,6 +58,6 @@ def command(name: str, output: str | None, context: str | None, namespace: str |
 
 
 def _get_cluster_run(api: "Api", name: str) -> RunRecord:
-    from argo.cluster.follow import get_snapshot
+    from argo.cluster.follow_run import get_snapshot
 
     return get_snapshot(api, name).record

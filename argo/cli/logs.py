@@ -52,7 +52,7 @@ def _print_local_logs(folder: Path, job: str | None, follow: bool) -> None:
 
 
 def _print_cluster_logs(api: "Api", name: str, job: str | None, follow: bool) -> None:
-    from argo.cluster.follow import get_snapshot
+    from argo.cluster.follow_run import get_snapshot
     from argo.cluster.run_logs import follow_logs, read_logs
 
     snapshot = get_snapshot(api, name)

@@ -16,7 +16,7 @@ from job.text import visible
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
-    from argo.cluster.follow import RunSnapshot
+    from argo.cluster.follow_run import RunSnapshot
 
 _READ_SECONDS = 0.2
 _LAST_LINES = 10  # of a failed job's log
@@ -38,7 +38,7 @@ def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
 
     Ctrl-C leaves the run alone, says how to return to it, and is raised again.
     """
-    from argo.cluster.follow import follow_run
+    from argo.cluster.follow_run import follow_run
 
     snapshot = None
     try:

@@ -42,7 +42,7 @@ def command(
     The exit status is 0 if the run succeeded, and 1 if it failed. Ctrl-C does not stop the run.
     """
     from argo.cli.show_run import show_cluster_run
-    from argo.cluster.follow import get_workflow
+    from argo.cluster.follow_run import get_workflow
     from argo.cluster.preflight.checks import find_problems, raise_certain
     from argo.cluster.submit import create_run, prepare_submission
     from argo.language import check

@@ -1,8 +1,8 @@
 """Runs on a cluster, through the Kubernetes API alone: no argo-server and no server of textgen's.
 
 connection → api: requests and their errors · objects: types of what is read · backoff: pauses between
-requests · watch: a collection as it changes · workflow_status: a Workflow as a run of argo.runs ·
-pods: why a job waits or failed · follow: a run and its pods until it ends · container_logs, archived_logs,
-run_logs: what the jobs print · submit, stop_and_retry · secrets: the values of secret:NAME ·
-preflight: what can't work, found before the run is created
+requests · infinite_watch: a collection as it changes · workflow_status: a Workflow as a run of argo.runs
+· pods: why a job waits or failed · follow_run: a run and its pods until it ends · container_logs,
+archived_logs, run_logs: what the jobs print · submit, stop_and_retry · secrets: the values of secret:NAME
+· preflight: what can't work, found before the run is created
 """

@@ -13,7 +13,7 @@ from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api
 from argo.cluster.archived_logs import read_archived_log
 from argo.cluster.container_logs import ContainerLogReader, LogLine
-from argo.cluster.follow import RunSnapshot, follow_run
+from argo.cluster.follow_run import RunSnapshot, follow_run
 from argo.cluster.objects import Pod
 from job.errors import ClusterError
 

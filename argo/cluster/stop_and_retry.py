@@ -16,7 +16,7 @@ from argo import object_names
 from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api, ApiError
 from argo.cluster.backoff import retry_on_conflict
-from argo.cluster.follow import get_workflow
+from argo.cluster.follow_run import get_workflow
 from argo.cluster.objects import Workflow, WorkflowNode
 from argo.cluster.workflow_status import Nodes, build_run_record
 from argo.runs import Phase

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from argo.object_names import STORE
 from job.pod import spec
-from job.storage.open import VARIABLE as STORE_VARIABLE
+from job.project import STORE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 from argo.runs import JobRecord, Phase, RunRecord
 from job.errors import TextgenError, UnknownReferenceError
 from job.files import locked, write_atomically
-from job.storage.open import default_url, project_root
+from job.project import default_store_url, find_project_root
 from job.text import did_you_mean
 
 # What Kubernetes' generateName draws from: no vowels, no look-alikes.
@@ -33,7 +33,7 @@ class Project:
     @classmethod
     def find(cls, start: Path) -> "Project":
         """The nearest folder upwards with `.textgen` or `.git` in it; `start` if there is none."""
-        return cls(project_root(start))
+        return cls(find_project_root(start))
 
     @property
     def home(self) -> Path:
@@ -57,7 +57,7 @@ class Project:
     @property
     def store_url(self) -> str:
         """The URL of the dataset store."""
-        return default_url(self.root)
+        return default_store_url(self.root)
 
     def make_folders(self) -> None:
         """Make the folders, ignored by git."""

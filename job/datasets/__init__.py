@@ -5,7 +5,6 @@ from job.datasets.history import Producer
 from job.datasets.manifest import File, Folder, Link, Manifest
 from job.datasets.reference import DatasetRef
 from job.datasets.version import Dataset, Version
-from job.storage.open import default_url
 from job.storage.s3.location import Credentials
 
 __all__ = [
@@ -19,5 +18,4 @@ __all__ = [
     "Manifest",
     "Producer",
     "Version",
-    "default_url",
 ]

@@ -40,7 +40,7 @@ from job.pod.spec import (
 )
 from job.pod.termination import report_termination
 from job.pod.volume import load_volume
-from job.storage.open import VARIABLE as STORE
+from job.project import STORE_VARIABLE as STORE
 from job.storage.store import UnavailableError
 
 

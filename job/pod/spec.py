@@ -26,7 +26,7 @@ NOTES = Path("/var/run/textgen")  # written by the first container; the job's ow
 LINEAGE = NOTES / "lineage.json"
 VERSIONS = Path("/var/run/versions")  # one file for each version that the job made, for Argo to show
 
-# Variables of its containers; job.storage.open has the store's
+# Variables of its containers; job.project has the store's
 SPEC = "TEXTGEN_STEPS"
 RUN = "TEXTGEN_RUN"  # an id, the same for a run that is retried
 RUN_NAME = "TEXTGEN_RUN_NAME"

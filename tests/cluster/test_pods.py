@@ -6,7 +6,7 @@ import pytest
 
 from argo.cluster import pods
 from argo.cluster.api import Api, ApiError
-from argo.cluster.follow import RunSnapshot
+from argo.cluster.follow_run import RunSnapshot
 from tests.cluster.fake_api import FakeApi
 
 

@@ -6,7 +6,7 @@ import gzip
 import json
 from typing import Any
 
-from argo.cluster.follow import RunSnapshot
+from argo.cluster.follow_run import RunSnapshot
 from argo.cluster.workflow_status import build_run_record, get_nodes
 from argo.runs import Phase
 

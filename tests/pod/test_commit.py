@@ -10,7 +10,7 @@ from job.errors import CommitError, UnknownReferenceError
 from job.pod import commit
 from job.pod.results import JobResults, read_results
 from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, DatasetOutput, Output, StringOutput, VolumeOutput
-from job.storage.open import VARIABLE as STORE
+from job.project import STORE_VARIABLE as STORE
 
 OUTPUTS: dict[str, Output] = {
     "data": DatasetOutput("numbers"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from job.datasets import DatasetRef, Datasets, default_url
+from job.datasets import DatasetRef, Datasets
+from job.project import default_store_url
 
 
 class Reference(click.ParamType[DatasetRef]):
@@ -18,7 +19,7 @@ class Reference(click.ParamType[DatasetRef]):
 
 
 def _open(_ctx: click.Context, _param: click.Parameter, url: str | None) -> Datasets:
-    return Datasets.at(url or default_url(Path.cwd()))
+    return Datasets.at(url or default_store_url(Path.cwd()))
 
 
 ref_argument = click.argument("ref", type=Reference())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from argo.cluster.api import Api, ApiError
-from argo.cluster.preflight import Problem, checkouts, nodes, permissions, references, store
+from argo.cluster.preflight import Problem, checkouts, missing_objects, nodes, permissions, store
 from argo.cluster.submit import Submission
 from job.errors import InputError
 
@@ -32,7 +32,7 @@ def find_problems(api: Api, submission: Submission) -> list[Problem]:
     workflow, manifest = submission.workflow, submission.manifest
     checks: list[Callable[[], Iterator[Problem]]] = [
         lambda: permissions.check_permissions(api),
-        lambda: references.check_references(api, workflow, manifest),
+        lambda: missing_objects.check_references(api, workflow, manifest),
         lambda: nodes.check_nodes(api, manifest),
         lambda: store.check_store(api, workflow, submission.values),
         lambda: checkouts.check_checkouts(workflow, manifest),

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from argo.cluster import watch
+from argo.cluster import infinite_watch
 from argo.cluster.api import Api, ApiError, UnreachableError
 from tests.cluster.fake_api import FakeApi
 
@@ -35,7 +35,7 @@ def seen(lists: list[Any], streams: list[Any], count: int) -> tuple[list[list[st
         return next(streamed)
 
     api = FakeApi(lambda *_: next(listed), stream)
-    snapshots = islice(watch.watch_objects(cast(Api, api), "things"), count)
+    snapshots = islice(infinite_watch.watch_objects(cast(Api, api), "things"), count)
     return [sorted(snapshot) for snapshot in snapshots], versions
 
 

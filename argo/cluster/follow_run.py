@@ -10,8 +10,8 @@ from typing import Any
 from argo import object_names
 from argo.cluster import pods
 from argo.cluster.api import Api
+from argo.cluster.infinite_watch import watch_objects
 from argo.cluster.objects import Pod, Workflow
-from argo.cluster.watch import watch_objects
 from argo.cluster.workflow_status import build_run_record
 from argo.runs import Phase, RunRecord
 from job.errors import ClusterError, UnknownReferenceError
