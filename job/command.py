@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from job.errors import InputError, TextgenError
+from job.text import visible
 
 
 class LazyGroup(click.Group):
@@ -58,6 +59,6 @@ def run_group(group: click.Group, name: str, argv: list[str] | None = None) -> N
 
 def _format_error(error: TextgenError | OSError) -> str:
     if isinstance(error, TextgenError):
-        return str(error)
+        return visible(str(error), keep="\n\t")
     path = f"{error.filename}: " if error.filename else ""
-    return f"{path}{error.strerror or error}"
+    return visible(f"{path}{error.strerror or error}")

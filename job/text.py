@@ -1,7 +1,18 @@
-"""Text of messages: the nearest name, quotes, lists, and control characters made harmless."""
+"""Text of messages: the nearest name, quotes, lists, and text made harmless for a terminal or Markdown."""
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
+
+TAB = "\t"
+
+# Also lone surrogates, the ends of lines and paragraphs, and what changes the direction of text.
+_CONTROLS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"  # of letters, and of emoji
+_COLOURS = re.compile(r"(\x1b\[[0-9;:]{0,64}m)")
+_RESET = "\x1b[0m"
+_PUNCTUATION = re.compile(r"[!-,.;-@\[-`{-~]|:(?=/)")  # all that means something within a line
 
 
 def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -47,5 +58,28 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    """`text` on a terminal: each control character but those in `keep` replaced by a mark."""
-    return "".join(c if c.isprintable() or c in keep else "�" for c in text)
+    """`text` on a terminal: each character that would control it, but those in `keep`, replaced by a mark."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or not _is_control(c) else "�" for c in text)
+
+
+def visible_line(line: str) -> str:
+    """A line of a log on a terminal: its colours and tabs, and nothing else that would control it."""
+    parts = _COLOURS.split(line)  # text and colours in turn
+    shown = "".join(part if number % 2 else visible(part, keep=TAB) for number, part in enumerate(parts))
+    return f"{shown}{_RESET}" if len(parts) > 1 and parts[-2:] != [_RESET, ""] else shown
+
+
+def markdown_block(text: str) -> str:
+    """`text` as an indented block of Markdown, which nothing in it can end. It must follow an empty line."""
+    return "".join(f"    {visible(line, keep=TAB)}\n" for line in text.splitlines())
+
+
+def markdown_inline(text: str) -> str:
+    """`text` on one line of Markdown, with nothing in it that means something there."""
+    return _PUNCTUATION.sub(r"\\\g<0>", visible(text))
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in _CONTROLS and character not in _JOINERS

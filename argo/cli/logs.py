@@ -11,6 +11,7 @@ from argo.cli.cluster import cluster_options, find_run
 from argo.cli.progress import line_prefixes
 from argo.local import run_folder
 from job.errors import UnknownReferenceError
+from job.text import visible_line
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
@@ -45,7 +46,8 @@ def _print_local_logs(folder: Path, job: str | None, follow: bool) -> None:
         run = run_folder.read(folder)  # before the logs, so that no line is missed at the end
         for name, tail in tails.items():
             for line in tail.read_lines():
-                click.echo(line if job else f"{prefixes[name]} {line}")
+                shown = visible_line(line)
+                click.echo(shown if job else f"{prefixes[name]} {shown}")
         if not follow or run.phase.ended or all(run.jobs[name].phase.ended for name in jobs):
             return
         time.sleep(_FOLLOW_SECONDS)
@@ -60,7 +62,8 @@ def _print_cluster_logs(api: "Api", name: str, job: str | None, follow: bool) ->
     jobs = set(_select_jobs(name, names, job))
     prefixes = line_prefixes(names)
     for line in follow_logs(api, name, jobs) if follow else read_logs(api, snapshot, jobs):
-        click.echo(line.text if job else f"{prefixes[line.job]} {line.text}")
+        shown = visible_line(line.text)
+        click.echo(shown if job else f"{prefixes[line.job]} {shown}")
 
 
 def _select_jobs(run: str, jobs: Sequence[str], job: str | None) -> Sequence[str]:

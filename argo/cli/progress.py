@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from argo.runs import JobRecord, Phase, RunRecord, now
-from job.text import visible
+from job.text import visible, visible_line
 
 PHASE_COLOURS = {
     Phase.SUCCEEDED: "green",
@@ -40,7 +40,7 @@ class LineReporter:
         self._prefixes = line_prefixes(jobs, self._width)
 
     def started(self, run: RunRecord) -> None:
-        parts = [click.style(run.name, bold=True), run.source, f"runtime {run.runtime}"]
+        parts = [click.style(run.name, bold=True), visible(run.source), f"runtime {run.runtime}"]
         self._print("  ".join(filter(None, parts)))
 
     def changed(self, job: str, record: JobRecord) -> None:
@@ -51,7 +51,7 @@ class LineReporter:
         self._print(f"{clock}  {job:<{self._width}}  {phase}{duration}{message}".rstrip())
 
     def line(self, job: str, text: str) -> None:
-        self._print(f"{self._prefixes[job]} {text}")
+        self._print(f"{self._prefixes[job]} {visible_line(text)}")
 
     def _print(self, text: str) -> None:
         click.echo(text, file=self._stream)

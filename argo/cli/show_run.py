@@ -12,7 +12,7 @@ import click
 from argo.cli.progress import PHASE_COLOURS, LineReporter, format_duration
 from argo.local import run_folder
 from argo.runs import Phase, RunRecord
-from job.text import visible
+from job.text import visible, visible_line
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
@@ -74,7 +74,7 @@ def _print_summary(api: "Api", snapshot: "RunSnapshot") -> None:
         if job.phase in {Phase.FAILED, Phase.ERROR}:
             click.echo(f"\n{click.style(name, bold=True)}: {visible(job.message) or job.phase}")
             for line in read_last_lines(api, snapshot, name, _LAST_LINES):
-                click.echo(f"  | {visible(line)}")
+                click.echo(f"  | {visible_line(line)}")
     if run.phase is not Phase.SUCCEEDED:
         click.echo(f"\n  logs     textgen logs {run.name} -n {api.namespace}")
         click.echo(f"  retry    textgen retry {run.name} -n {api.namespace}")

@@ -12,7 +12,7 @@ from argo.local.plan import Plan
 from argo.local.run_folder import Run
 from argo.runs import Phase, RunRecord
 from job.datasets import DatasetRef, Datasets, File, Version
-from job.text import visible
+from job.text import TAB, visible
 
 _MAX_LINES = 40
 _MAX_BYTES = 64 * 1024
@@ -23,7 +23,7 @@ _TEXT_FILES = ("outputs.txt", "output.txt")
 def print_summary(plan: Plan, run: Run) -> None:
     """Print how the run ended, and the versions that it made."""
     record = run.record
-    message = f": {record.message}" if record.message else ""
+    message = f": {visible(record.message)}" if record.message else ""
     phase = click.style(record.phase, fg=PHASE_COLOURS.get(record.phase))
     click.echo(f"\n{phase} in {format_duration(record)}{message}")
     if record.phase is not Phase.SUCCEEDED:
@@ -81,6 +81,6 @@ def _read_text(datasets: Datasets, version: Version, files: tuple[File, ...]) ->
     file = (named or texts)[0]
     body = datasets.read_file(version, file.path)
     lines = body.decode("utf-8", "replace").splitlines()
-    shown = [visible(line, keep="\t") for line in lines[:_MAX_LINES]]
+    shown = [visible(line, keep=TAB) for line in lines[:_MAX_LINES]]
     more = [f"... {len(lines) - _MAX_LINES} more lines"] if len(lines) > _MAX_LINES else []
     return "\n".join([*shown, *more])

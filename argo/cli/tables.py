@@ -52,7 +52,7 @@ def print_rows(
 def print_value(value: object, output: str) -> None:
     """Print mappings, lists and plain values as JSON or YAML."""
     if output == "json":
-        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+        click.echo(_escape_controls(json.dumps(value, ensure_ascii=False, indent=2)))
         return
     import yaml
 
@@ -65,6 +65,13 @@ def print_value(value: object, output: str) -> None:
     Dumper.add_representer(str, represent_str)
     plain = json.loads(json.dumps(value))
     yaml.dump(plain, sys.stdout, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
+
+
+def _escape_controls(text: str) -> str:
+    """JSON with its control characters as escapes: json.dumps leaves those above ASCII as they are."""
+    if visible(text, keep="\n") == text:
+        return text
+    return "".join(c if c == "\n" or visible(c) == c else json.dumps(c)[1:-1] for c in text)
 
 
 def align_columns(cells: Sequence[Sequence[str]]) -> str:

@@ -43,7 +43,7 @@ def _build_row(name: str, phase: Phase, duration: str, message: str) -> Text:
     colour = PHASE_COLOURS.get(phase) or ("cyan" if phase is Phase.RUNNING else "dim")
     return Text.assemble(
         (f"{_GLYPHS[phase]} ", colour),
-        (name, "bold"),
+        (visible(name), "bold"),
         f"  {phase}" if phase is not Phase.SUCCEEDED else "",
         (f"  {duration}" if duration else "", "dim"),
         (f"  {visible(message)}" if message else "", colour if phase.ended else "yellow"),

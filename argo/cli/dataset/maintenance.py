@@ -10,6 +10,7 @@ from argo.cli.dataset.transfer import progress_bar
 from argo.cli.tables import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, StoreError
+from job.text import visible
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -42,7 +43,7 @@ def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
     for version in versions:
         lines = _verify(datasets, version)
         for line in lines:
-            click.echo(line)
+            click.echo(visible(line))
         problems += len(lines)
     if problems:
         raise StoreError(f"{problems} problem{'s' * (problems != 1)} in {len(versions)} versions")
