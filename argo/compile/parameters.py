@@ -10,6 +10,10 @@ from argo.language.model import Workflow
 from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.errors import InputError
 from job.pod.spec import Parameter
+from job.text import quoted
+
+# A parameter reaches a pod as base64 in one variable, which Linux limits to 128 KiB with its name.
+LONGEST_STRING = 95 << 10  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
     """The parameters with the file's defaults, `values` over them; `url` and `ref` of the push.
 
     An input without a value stays without one: Argo asks for it. Raises InputError for a name that is
-    no input, and for two inputs that have one name in Argo.
+    no input, for two inputs that have one name in Argo, and for a text that is too long.
     """
     event = {GITHUB_URL: values.get(GITHUB_URL, url), GITHUB_REF: values.get(GITHUB_REF, ref)}
     known = {name: value for name, value in values.items() if name not in event}
@@ -44,6 +48,7 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
     ]
     check_unique([*((name, name, "") for name in event), *places], "the inputs")
     texts |= event
+    _check_lengths(texts)
     hidden = {name: text for name, text in texts.items() if text is not None and not is_plain(text)}
     return Parameters({name: "" if name in hidden else text for name, text in texts.items()}, hidden)
 
@@ -51,9 +56,20 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
 def template_arguments(values: Mapping[str, str]) -> dict[str, str]:
     """`values` alone, for an object that refers to a template.
 
-    Raises InputError for a text that Argo would expand.
+    Raises InputError for a text that Argo would expand, and for one that is too long.
     """
+    _check_lengths(values)
     for name, value in values.items():
         if not is_plain(value):
             raise InputError(f"-p {name}: Argo would expand this text; give it to the template instead")
     return {parameter_name(name): value for name, value in values.items()}
+
+
+def _check_lengths(texts: Mapping[str, str | None]) -> None:
+    for name, text in texts.items():
+        size = len((text or "").encode("utf-8", "surrogateescape"))
+        if size > LONGEST_STRING:
+            raise InputError(
+                f"input {quoted(name)}: {size} bytes, over the {LONGEST_STRING >> 10} KiB of a string input; "
+                "use a volume or dataset"
+            )

@@ -1,5 +1,7 @@
 """What Argo and Kubernetes can't hold is reported at the job, before anything is submitted."""
 
+import base64
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from argo.compile.names import label_value, resource_name
 from argo.compile.workflow import build
 from argo.language import load
 from job.errors import InputError
+from job.pod.spec import parameter_variable
 from tests.compile.conftest import CompileSpec
 
 
@@ -48,6 +51,22 @@ def jobs(*names: str, script: str = "true") -> str:
 def test_it_says_where_and_what_to_do(text: str, message: str, compile_spec: CompileSpec) -> None:
     with pytest.raises(InputError, match=message):
         compile_spec(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * (95 << 10), "é" * (95 << 9), "{{" * (95 << 9)], ids=["plain", "é", "hidden"]
+)
+def test_a_string_input_is_at_most_95_kib_and_fits_in_a_variable(
+    text: str, compile_spec: CompileSpec, tmp_path: Path
+) -> None:
+    head = f"inputs:\n  text: {{type: string, with: {{value: '{text}'}}}}\n"
+    compile_spec(head + jobs("a"))
+    encoded = base64.b64encode(text.encode()).decode()
+    done = subprocess.run(["/bin/true"], env={parameter_variable("text" * 60): encoded}, check=False)
+    assert done.returncode == 0
+    message = "input 'text': 97281 bytes, over the 95 KiB of a string input; use a volume or dataset"
+    with pytest.raises(InputError, match=message):
+        compile_spec(head.replace("'}}", "x'}}") + jobs("a"))
 
 
 def test_199_jobs_are_compiled(compile_spec: CompileSpec) -> None:
