@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -17,11 +18,12 @@ from job.checkout.checkout import checkout
 from job.checkout.download import download, read_keys
 from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
-from job.errors import InputError, StoreError
+from job.errors import CheckoutError, InputError, StoreError
 from job.pod.results import decide_commit, read_commit, read_results, resolve_datasets
 from job.pod.retry import retry_while_unavailable
 from job.pod.spec import (
     GIT_TRUSTS_EVERY_OWNER,
+    INPUTS,
     LINEAGE,
     NOTES,
     OUTPUTS,
@@ -42,6 +44,9 @@ from job.pod.termination import report_termination
 from job.pod.volume import load_volume
 from job.project import STORE_VARIABLE as STORE
 from job.storage.store import UnavailableError
+from job.untrusted_files import UntrustedPath, copy_tree
+
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @click.command("inputs")
@@ -88,6 +93,9 @@ class StepRunner:
 
         Raises InputError, CheckoutError, StoreError and UnknownReferenceError.
         """
+        if isinstance(step, CheckoutStep | S3Step) and (shared := _find_in_shared_volume(path)):
+            self._fill_shared(shared, step)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             match step:
@@ -104,6 +112,18 @@ class StepRunner:
         except UnavailableError:
             _empty(path)
             raise
+
+    def _fill_shared(self, path: UntrustedPath, step: CheckoutStep | S3Step) -> None:
+        """Fill a path that other jobs may be changing: git would follow a link that they put into its way."""
+        if isinstance(step, CheckoutStep) and not path.is_absent_or_empty():
+            raise CheckoutError(f"{path.name}: not an empty folder; give the checkout a folder of its own")
+        with TemporaryDirectory() as folder:
+            fetched = Path(folder, "fetched")
+            if isinstance(step, CheckoutStep):
+                self._check_out(fetched, step)
+            else:
+                self._download(fetched, step)
+            copy_tree(UntrustedPath.at(fetched), path)
 
     def _check_out(self, path: Path, step: CheckoutStep) -> None:
         url, ref = resolve_value(step.url, self.environ), resolve_value(step.ref, self.environ)
@@ -171,6 +191,15 @@ class StepRunner:
         )
         count, size = download(step.url, path, keys, region=step.region, endpoint=step.endpoint)
         click.echo(f"{step.url} in {path}: {count} files, {size} bytes")
+
+
+def _find_in_shared_volume(path: Path) -> UntrustedPath | None:
+    """The path, if it is in a volume that other pods mount, too: one that is mounted at /inputs/NAME."""
+    if INPUTS not in path.parents:
+        return None
+    parts = path.relative_to(INPUTS).parts
+    mounts = {line.split()[4] for line in _MOUNTS.read_text("utf-8").splitlines()}
+    return UntrustedPath(INPUTS, parts, str(path)) if str(INPUTS / parts[0]) in mounts else None
 
 
 def _empty(path: Path) -> None:

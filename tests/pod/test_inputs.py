@@ -1,12 +1,14 @@
 """A job finds what an earlier one left, and all jobs of a run see the same versions and commits."""
 
+import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from job.datasets import DatasetRef, Datasets
-from job.errors import StoreError, UnknownReferenceError
+from job.errors import CheckoutError, CommitError, StoreError, UnknownReferenceError
 from job.pod import inputs
 from job.pod.inputs import StepRunner, main_script
 from job.pod.results import decide_commit, resolve_datasets
@@ -16,7 +18,8 @@ from job.pod.spec import (
     MainCommand,
     OutputStep,
 )
-from tests.git import committed
+from tests.git import committed, git
+from tests.hostile import swapping
 
 
 @pytest.fixture
@@ -104,3 +107,53 @@ def test_a_start_script_gives_every_word_and_variable(tmp_path: Path) -> None:
     script.write_text(main_script(MainCommand(tuple(words), {"with-dash": "a 'b' $(c)"})))
     done = subprocess.run(["sh", str(script)], capture_output=True, check=True, text=True)
     assert done.stdout == "['{{x}}', '', '$$'] a 'b' $(c)\n"
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shared volume, as if it were mounted into this container."""
+    (tmp_path / "inputs" / "shared").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"36 35 98:0 / {tmp_path}/inputs/shared rw,noatime - ext3 /dev/root rw\n")
+    monkeypatch.setattr(inputs, "INPUTS", tmp_path / "inputs")
+    monkeypatch.setattr(inputs, "_MOUNTS", mounts)
+    return tmp_path / "inputs" / "shared"
+
+
+def test_a_checkout_into_a_shared_volume_is_there_with_its_lineage(
+    datasets: Datasets, tmp_path: Path, shared: Path
+) -> None:
+    (tmp_path / "origin").mkdir()
+    (tmp_path / "origin" / "file").write_text("1")
+    git(tmp_path / "origin", "init", "--quiet")
+    commit = committed(tmp_path / "origin")
+    one = runner(datasets)
+    step = CheckoutStep("job", (tmp_path / "origin").as_uri())
+    one.run_step(shared / "sub" / "code", step)
+    assert (shared / "sub" / "code" / "file").read_text() == "1"
+    assert one.lineage["checkouts"]["job"]["commit"] == commit
+    with pytest.raises(CheckoutError, match="inputs/shared/sub/code: not an empty folder"):
+        one.run_step(shared / "sub" / "code", step)
+
+
+def test_a_checkout_into_a_shared_volume_never_writes_through_a_link(
+    datasets: Datasets, tmp_path: Path, shared: Path
+) -> None:
+    (tmp_path / "origin" / "deep").mkdir(parents=True)
+    for number in range(100):
+        (tmp_path / "origin" / "deep" / str(number)).write_text("code")
+    git(tmp_path / "origin", "init", "--quiet")
+    committed(tmp_path / "origin")
+    step = CheckoutStep("job", (tmp_path / "origin").as_uri())
+    (shared / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(CommitError, match="inputs/shared/link/code: a part of the path is not a folder"):
+        runner(datasets).run_step(shared / "link" / "code", step)
+    (shared / "code" / "deep").mkdir(parents=True)
+    with swapping(shared / "code", tmp_path / "outside"):
+        for _ in range(30):
+            with suppress(CommitError, CheckoutError):
+                runner(datasets).run_step(shared / "code", step)
+            with suppress(OSError):
+                shutil.rmtree(shared / "code.aside")
+    assert not list((tmp_path / "outside").iterdir())
