@@ -1,6 +1,7 @@
 """Requests to a Kubernetes API server: plain JSON objects, and errors of one line."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from job.errors import ClusterError
 Object = dict[str, Any]
 
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 10, 30  # seconds
+_WRAPPERS = re.compile(r"^(<[^>]*>|\w+\([^)]*\)): |\[Errno -?\d+\] ")  # what urllib3 and Python put before
 
 
 class ApiError(ClusterError):
@@ -197,5 +199,5 @@ def _api_error(method: str, path: str, status: int, body: bytes) -> ApiError:
 def _root_cause(error: Exception) -> str:
     """The text of the last cause, without the wrappers of urllib3."""
     reason = getattr(error, "reason", None) or error
-    text = str(reason).rpartition(">: ")[2] or type(reason).__name__
+    text = _WRAPPERS.sub("", str(reason)) or type(reason).__name__
     return " ".join(text.split())

@@ -27,6 +27,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
     """
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException
+    from yaml import YAMLError
 
     configuration = Configuration()
     configuration.retries = False  # urllib3 would log each of them
@@ -37,7 +38,10 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
             name, default_namespace = _load_service_account(configuration)
         else:
             name, default_namespace = _load_kubeconfig(configuration, context)
-    except (ConfigException, OSError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError) as error:  # YAML of another form
+        paths = os.environ.get("KUBECONFIG") or _DEFAULT_KUBECONFIG
+        raise InputError(f"no cluster to connect to: not a kubeconfig: {paths}") from error
+    except (ConfigException, OSError, ValueError, YAMLError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"no cluster to connect to: {reason}; set KUBECONFIG, or create ~/.kube/config as for kubectl"
@@ -61,7 +65,8 @@ def _load_kubeconfig(configuration: Any, context: str | None) -> tuple[str, str 
     current = next(filter(None, (file.get("current-context") for file in files)), None)
     name = context or current
     if name is None:
-        raise InputError(f"no current context: give --context; {did_you_mean('', contexts)}")
+        hint = did_you_mean("", contexts) or "the kubeconfig has no contexts"
+        raise InputError(f"no current context: give --context; {hint}")
     if name not in contexts:
         raise InputError(f"--context {name}: no such context; {did_you_mean(name, contexts)}")
     load_kube_config(paths, context=name, client_configuration=configuration, persist_config=False)

@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from kubernetes.client import ApiClient, Configuration
 
-from argo.cluster.api import UnreachableError
+from argo.cluster.api import Api, UnreachableError
 from argo.cluster.connection import connect
 from job.errors import InputError
 
@@ -71,6 +73,24 @@ def test_an_unknown_context_and_a_missing_kubeconfig_are_errors(
         describe(files, "too")
     with pytest.raises(InputError, match="no cluster to connect to: no kubeconfig at "):
         describe([files[0].with_name("none")])
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a", "text", "contexts: [{}]", "contexts: 1", "clusters: x"])
+def test_a_file_that_is_no_kubeconfig_is_an_error(files: list[Path], describe: Describe, text: str) -> None:
+    files[0].write_text(text)
+    with pytest.raises(InputError, match=r"^no (cluster to connect to|current context): .*\w$"):
+        describe([files[0]])
+
+
+def test_a_cluster_that_does_not_answer_is_named_with_the_reason() -> None:
+    configuration = Configuration(host="http://127.0.0.1:1")
+    configuration.retries = False
+    api = Api(ApiClient(configuration), "dead", "texts")
+    with pytest.raises(UnreachableError) as caught:
+        api.delete("/api")
+    assert str(caught.value).endswith(
+        "does not answer: Failed to establish a new connection: Connection refused"
+    )
 
 
 class LoginPage(BaseHTTPRequestHandler):
