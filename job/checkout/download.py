@@ -51,13 +51,15 @@ def download(
     """Write every object under `url` (`s3://bucket/prefix`) below `target`; the number of files and bytes.
 
     Without `keys` the requests are not signed. Raises InputError if there is no object, a key would leave
-    the folder or the endpoint is no URL, StoreError if S3 refuses, and UnavailableError if that may pass.
+    the folder, or a URL is not valid; StoreError if S3 refuses, UnavailableError if that may pass.
     """
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
 
     parts = urlsplit(url, allow_fragments=False)
+    if parts.scheme != "s3":
+        raise InputError(f"{url}: not an S3 URL; write s3://BUCKET/PREFIX")
     prefix = parts.path.removeprefix("/")
     count = size = 0
     with translate_errors(url), _explain_refusal(url, keys):
