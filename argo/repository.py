@@ -13,6 +13,7 @@ from pathlib import Path
 
 from job.checkout.git import Git, build_env, redact_url
 from job.errors import CheckoutError, InputError
+from job.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class CodeVersion:
         commit = self.commit[:7] if self.commit else "no commit yet"
         if not self.changed:
             return f"commit {commit}"
-        return f"working tree at {commit}, {self.changed} file{'s' if self.changed > 1 else ''} changed"
+        return f"working tree at {commit}, {counted(self.changed, 'file')} changed"
 
 
 def find_root(folder: Path) -> Path | None:

@@ -52,6 +52,11 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def one_line(text: str) -> str:
     """`text` on one line of a terminal: control characters as escapes."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from job.errors import InputError
+from job.text import counted
 
 if TYPE_CHECKING:
     from argo.language import Diagnostic
@@ -46,9 +47,9 @@ def command(paths: tuple[Path, ...], output_format: str) -> int:
         click.echo(_format_json(diagnostics))
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     counts = (
-        _format_count(len(files), "file"),
-        _format_count(errors, "error"),
-        _format_count(len(diagnostics) - errors, "warning"),
+        counted(len(files), "file"),
+        counted(errors, "error"),
+        counted(len(diagnostics) - errors, "warning"),
     )
     click.echo(", ".join(counts), err=True)
     return 2 if errors else 0
@@ -63,10 +64,6 @@ def _find_files(path: Path) -> list[Path]:
     if not files or (path == Path() and folder == path):
         raise InputError(f"{path / _FOLDER}: no workflow files; name one, or make one with textgen init")
     return files
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _format_json(diagnostics: "Sequence[Diagnostic]") -> str:

@@ -12,7 +12,7 @@ from argo.local.plan import Plan
 from argo.local.run_folder import Run
 from argo.runs import Phase, RunRecord
 from job.datasets import DatasetRef, Datasets, File, Version
-from job.text import TAB, visible
+from job.text import TAB, counted, visible
 
 _MAX_LINES = 40
 _MAX_BYTES = 64 * 1024
@@ -54,7 +54,7 @@ def _list_versions(plan: Plan, record: RunRecord) -> list[Version]:
 
 def _print_version(datasets: Datasets, version: Version) -> None:
     files = datasets.files(version)
-    count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
+    count = counted(len(files), "file")
     click.echo(f"\n{click.style(str(version), bold=True)}  {count}, {format_bytes(version.size)}")
     click.echo(f"  in       {_format_location(datasets, version)}")
     click.echo(f"  show     {textgen_command()} dataset show {version}")

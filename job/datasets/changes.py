@@ -6,7 +6,7 @@ from job.datasets.log import Log
 from job.datasets.reference import LATEST, DatasetRef
 from job.errors import InputError, UnknownReferenceError
 from job.storage.store import Store
-from job.text import did_you_mean
+from job.text import counted, did_you_mean
 
 
 def create(store: Store, ref: DatasetRef, message: str = "") -> None:
@@ -79,7 +79,7 @@ def drop(store: Store, ref: DatasetRef, *, with_versions: bool) -> None:
         if not state.exists:
             raise UnknownReferenceError(f"no dataset {ref.dataset!r} in {store.url}")
         if state.live and not with_versions:
-            count = f"{len(state.live)} version{'s' * (len(state.live) != 1)}"
+            count = counted(len(state.live), "version")
             raise InputError(f"{ref.dataset}: has {count}; --all deletes all versions, too")
         return _entry(store, Kind.DROP)
 

@@ -24,6 +24,7 @@ from job.generate.outputs import TEXTS, Outputs, open_outputs
 from job.generate.progress import report_progress
 from job.generate.prompts import Prompt, read_prompts
 from job.generate.settings import TABLE, Settings, load_settings
+from job.text import counted
 
 if TYPE_CHECKING:
     from job.generate.engines.transformers import Row
@@ -62,8 +63,8 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
             | {"new_tokens": new_tokens, "seconds": round(seconds, 3)}
             | {"tokens_per_second": round(tokens_per_second, 1)}
         )
-    _log(f"{new_tokens} new tokens in {seconds:.1f} s, {tokens_per_second:.0f} tokens/s")
-    _log(f"{len(outputs.rows)} texts in {folder / TEXTS}")
+    _log(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {tokens_per_second:.0f} tokens/s")
+    _log(f"{counted(len(outputs.rows), 'text')} in {folder / TEXTS}")
 
 
 def _build_rows(model: "Model", prompts: Sequence[Prompt], settings: Settings) -> "list[Row]":

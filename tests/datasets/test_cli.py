@@ -115,7 +115,7 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
     datasets = Datasets.at(folder)
     version = datasets.commit_version(demo, make(), lineage={})
     datasets.store.put(f"default/demo/data/{version.id}/a.txt", b"b")
-    with pytest.raises(StoreError, match="1 problem in 1 versions"):
+    with pytest.raises(StoreError, match="1 problem in 1 version"):
         run("verify", "demo:latest")
 
 

@@ -10,7 +10,7 @@ from argo.cli.dataset.transfer import progress_bar
 from argo.cli.tables import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, StoreError
-from job.text import visible
+from job.text import counted, visible
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -46,8 +46,8 @@ def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
             click.echo(visible(line))
         problems += len(lines)
     if problems:
-        raise StoreError(f"{problems} problem{'s' * (problems != 1)} in {len(versions)} versions")
-    click.echo(f"{len(versions)} version{'s' * (len(versions) != 1)} verified")
+        raise StoreError(f"{counted(problems, 'problem')} in {counted(len(versions), 'version')}")
+    click.echo(f"{counted(len(versions), 'version')} verified")
 
 
 def _parse_duration(text: str) -> timedelta:

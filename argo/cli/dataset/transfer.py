@@ -11,6 +11,7 @@ from argo.cli.dataset.options import message_option, ref_argument, store_option
 from argo.cli.tables import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError
+from job.text import counted
 
 
 @click.command("get")
@@ -97,7 +98,7 @@ def _lineage(source: Path) -> dict[str, object]:
 
 
 def _describe(version: Version) -> str:
-    return f"{version} ({version.files} file{'s' * (version.files != 1)}, {format_bytes(version.size)})"
+    return f"{version} ({counted(version.files, 'file')}, {format_bytes(version.size)})"
 
 
 def _total_size(sources: list[Path]) -> int:
