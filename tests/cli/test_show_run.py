@@ -60,7 +60,7 @@ def test_the_logs_of_a_run_on_the_cluster_do_not_control_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], job: str | None
 ) -> None:
     snapshot = SimpleNamespace(record=SimpleNamespace(jobs={"job": JobRecord()}))
-    monkeypatch.setattr("argo.cluster.follow.get_snapshot", lambda *_: snapshot)
+    monkeypatch.setattr("argo.cluster.follow_run.get_snapshot", lambda *_: snapshot)
     monkeypatch.setattr(
         "argo.cluster.run_logs.read_logs", lambda *_: [SimpleNamespace(job="job", text=TITLE)]
     )
