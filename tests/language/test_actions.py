@@ -204,6 +204,8 @@ def test_s3_download_takes_its_arguments(action: Callable[..., Action]) -> None:
         ("url: 's3://'", "bad-url"),
         ("url: 's3://bucket', endpoint: minio", "bad-url"),
         ("url: 's3://bucket', secret-access-key: hunter2", "bad-secret"),
+        ("url: 's3://bucket', secret-access-key: 'secret:K'", "missing-key"),
+        ("url: 's3://bucket', access-key: AK", "missing-key"),
         ("url: 's3://bucket', secret-access-key: 'secret:ephemeral:x'", "bad-secret"),
     ],
 )

@@ -10,6 +10,7 @@ from argo.language.model import S3Download
 from argo.language.values import read_secret, read_secret_or_string
 from job.text import quoted
 
+_KEYS = ("access-key", "secret-access-key")
 _URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/.*)?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9\[][^\s@]*")
 
@@ -33,6 +34,13 @@ def _read_matching(field: Field, pattern: re.Pattern[str], hint: str) -> str | N
 
 
 def _build(values: Mapping[str, Any], call: Call) -> S3Download | None:
+    keys = [name for name in _KEYS if name in call.arguments]
+    if len(keys) == 1:
+        (other,) = set(_KEYS) - set(keys)
+        field = call.arguments[keys[0]]
+        field.report(
+            "missing-key", f"{quoted(other)} is missing beside it", "write both keys, or none", field.key_at
+        )
     path = read_target(call, "s3-download")
     if path is None:
         return None
