@@ -3,8 +3,8 @@
 # Objects of a namespace (k8s/base)
 SERVICE_ACCOUNT = "textgen"  # of jobs' pods
 EXECUTOR_ACCOUNT = "textgen-executor"  # of Argo's own container in each pod
-ARTIFACT_REPOSITORIES = "artifact-repositories"  # the ConfigMap that says where logs are archived
-ARTIFACT_REPOSITORY = "textgen"  # its key
+ARTIFACT_REPOSITORIES = "artifact-repositories"  # the ConfigMap of Argo's artifact repositories
+ARTIFACT_REPOSITORY = "textgen-none"  # its key for one that holds nothing, and needs no credentials
 STORE = "textgen-store"  # the ConfigMap with the store's `url`, and the Secret with its credentials
 SECRETS = "textgen-secrets"  # the Secret with the values of `secret:NAME`, by name
 GIT = "textgen-git"  # the Secret for the linked repository: username and password, or an SSH key

@@ -69,7 +69,7 @@ def minimal(repository: str, commit: str) -> str:
                 "automountServiceAccountToken": False,
                 "artifactRepositoryRef": {
                     "configMap": object_names.ARTIFACT_REPOSITORIES,
-                    "key": object_names.ARTIFACT_REPOSITORY,
+                    "key": "textgen",
                 },
                 "templates": [template],
             },

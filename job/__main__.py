@@ -13,7 +13,8 @@ COMMANDS = {
     "checkout": ("job.checkout.checkout", "Check out a git repository."),
     "download": ("job.checkout.download", "Download objects from S3."),
     "inputs": ("job.pod.inputs", "Prepare a job's inputs."),
-    "commit": ("job.pod.commit", "Store a job's outputs."),
+    "store": ("job.pod.store", "Keep a job's log, and store its outputs when commit asks for it."),
+    "commit": ("job.pod.handoff", "Have a job's outputs stored."),
 }
 
 

@@ -1,4 +1,4 @@
-"""Logs that Argo has archived in the object store, for runs whose pods are gone."""
+"""Logs that Argo has archived in the object store, of runs that earlier releases compiled."""
 
 import base64
 import os
@@ -7,9 +7,9 @@ from itertools import filterfalse
 
 from argo.cluster.api import Api, ApiError
 from argo.cluster.container_logs import EXECUTOR_LINE, LogLine, parse_timestamp
+from argo.cluster.namespace_store import ENDPOINT
 from argo.cluster.objects import S3Location, SecretKeySelector, Workflow, WorkflowNode
 
-_ENDPOINT = "AWS_ENDPOINT_URL_S3"
 _TIMEOUT = 10  # seconds
 
 
@@ -31,7 +31,7 @@ def read_archived_log(api: Api, workflow: Workflow, job: str, node: WorkflowNode
             text = (
                 f"textgen: the pod is gone, and its log s3://{location.get('bucket')}/{location.get('key')} "
                 f"can't be read from {location.get('endpoint')}: {error}; if only the cluster can reach it, "
-                f"forward a port and set {_ENDPOINT}"
+                f"forward a port and set {ENDPOINT}"
             )
         for line in filterfalse(EXECUTOR_LINE.fullmatch, text.splitlines()):
             yield LogLine(parse_timestamp(started), job, line)
@@ -50,7 +50,7 @@ def _read_object(api: Api, location: S3Location) -> str:
     try:
         client = boto3.client(
             "s3",
-            endpoint_url=os.environ.get(_ENDPOINT) or f"{scheme}://{location['endpoint']}",
+            endpoint_url=os.environ.get(ENDPOINT) or f"{scheme}://{location['endpoint']}",
             region_name=location.get("region") or "us-east-1",
             aws_access_key_id=_read_secret(api, location.get("accessKeySecret")),
             aws_secret_access_key=_read_secret(api, location.get("secretKeySecret")),

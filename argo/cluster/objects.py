@@ -42,6 +42,7 @@ class Container(TypedDict, total=False):
     name: Required[str]
     image: str
     resources: Resources
+    restartPolicy: str
 
 
 class ContainerWaiting(TypedDict, total=False):
@@ -199,6 +200,7 @@ class Template(TypedDict, total=False):
 class WorkflowSpec(TypedDict, total=False):
     arguments: Arguments
     entrypoint: str
+    archiveLogs: bool
     templates: list[Template]
 
 

@@ -11,6 +11,9 @@ from job.errors import ClusterError
 # Containers of Argo, which tell a user nothing.
 _ARGO_CONTAINERS = {"init", "wait"}
 
+# Runs from the pod's start to its end. What it has to say of the job, `commit` prints.
+_SIDECAR = "store"
+
 # Reasons of a wait that need no word: they pass by themselves.
 USUAL_WAITS = {"ContainerCreating", "PodInitializing", ""}
 
@@ -108,9 +111,8 @@ def running_init_container(pod: Pod) -> str:
     """Which container runs before the job's own; empty if none does."""
     statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
     names = [each["name"] for each in statuses if "running" in (each.get("state") or {})]
-    return next(
-        (f"{name} is running: see textgen logs" for name in names if name not in _ARGO_CONTAINERS), ""
-    )
+    skipped = {*_ARGO_CONTAINERS, _SIDECAR}
+    return next((f"{name} is running: see textgen logs" for name in names if name not in skipped), "")
 
 
 def out_of_memory_reasons(pods: Iterable[Pod]) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from argo.cluster.archived_logs import read_archived_log
 from argo.cluster.container_logs import ContainerLogReader, LogLine
 from argo.cluster.follow_run import RunSnapshot, follow_run
 from argo.cluster.objects import Pod
+from argo.cluster.stored_logs import read_stored_logs
 from job.errors import ClusterError
 
 # Seconds for which a line waits for older lines of other pods.
@@ -31,8 +32,8 @@ def read_logs(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogLi
         if pods.job_name(pod) in jobs
         for container in _started_containers(pod)
     ]
-    archived = _read_archived(api, snapshot, jobs)
-    yield from heapq.merge(archived, *(reader.read_lines(follow=False) for reader in readers))
+    kept = _read_kept(api, snapshot, jobs)
+    yield from heapq.merge(kept, *(reader.read_lines(follow=False) for reader in readers))
 
 
 def read_last_lines(api: Api, snapshot: RunSnapshot, job: str, count: int) -> list[str]:
@@ -72,7 +73,7 @@ def follow_logs(api: Api, name: str, jobs: set[str]) -> Iterator[LogLine]:
     if snapshot:
         uids = {uid for uid, _ in threads}
         followed = tuple(pod for pod in snapshot.pods if pod["metadata"]["uid"] in uids)
-        yield from _read_archived(api, replace(snapshot, pods=followed), jobs)
+        yield from _read_kept(api, replace(snapshot, pods=followed), jobs)
 
 
 def _started_containers(pod: Pod) -> list[str]:
@@ -103,11 +104,22 @@ def _take_sorted(lines: _Lines) -> Iterator[LogLine]:
     yield from sorted(taken)
 
 
-def _read_archived(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogLine]:
-    """The archived logs of attempts whose pods are not in the snapshot."""
+def _read_kept(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogLine]:
+    """The logs of attempts whose pods are not in the snapshot: in the store, or in Argo's archive."""
     existing = {pods.node_id(pod) for pod in snapshot.pods}
-    nodes = workflow_status.get_nodes(snapshot.workflow)
-    for job, node in workflow_status.get_job_nodes(snapshot.workflow).items():
-        for attempt in workflow_status.get_attempts(node, nodes) if job in jobs else ():
-            if attempt["id"] not in existing:
-                yield from read_archived_log(api, snapshot.workflow, job, attempt)
+    workflow = snapshot.workflow
+    nodes = workflow_status.get_nodes(workflow)
+    attempts = [
+        (job, attempt)
+        for job, node in workflow_status.get_job_nodes(workflow).items()
+        for attempt in (workflow_status.get_attempts(node, nodes) if job in jobs else ())
+        if attempt["id"] not in existing and attempt.get("startedAt")
+    ]
+    if not attempts:
+        return
+    if workflow_status.get_spec(workflow).get("archiveLogs"):  # compiled by an earlier release
+        for job, attempt in attempts:
+            yield from read_archived_log(api, workflow, job, attempt)
+    else:
+        places = [(job, attempt["id"], attempt["startedAt"]) for job, attempt in attempts]
+        yield from read_stored_logs(api, workflow["metadata"]["uid"], places)

@@ -1,8 +1,11 @@
-"""A job as a template: one pod, with textgen's containers before and after the job's own.
+"""A job as a template: one pod, with textgen's containers around the job's own.
 
-inputs | checkout    init container: folders, inputs, the script
-main                 the file's image; for git-checkout, s3-download and create-model, textgen's
-commit               after a success only: volumes and strings to the store, then dataset versions
+store                from the start to the end: keeps the log; stores volumes, strings and dataset versions
+inputs | checkout    before the job: folders, inputs, the script
+main                 the file's image; nothing is left to do for git-checkout, s3-download and create-model
+commit               after a success only: asks `store` for that, and ends as it says
+
+Credentials of the store are in `store` and `inputs` | `checkout` alone.
 """
 
 from collections.abc import Mapping
@@ -21,13 +24,20 @@ from argo.compile.names import label_value, parameter_name, template_name
 from argo.compile.parameters import Parameters
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
-from argo.compile.specs import build_commit_spec, build_inputs_spec
+from argo.compile.specs import build_inputs_spec, build_store_spec
 from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
 from job.errors import InputError
 from job.pod.spec import (
+    API,
+    HANDOFF,
     INPUTS,
+    NODE_ID,
     NOTES,
+    POD,
+    POD_NAMESPACE,
+    POD_UID,
     SPEC,
+    VERDICT,
     VERSIONS,
     CheckoutStep,
     CommitSpec,
@@ -35,6 +45,7 @@ from job.pod.spec import (
     InputsSpec,
     ModelOutput,
     Output,
+    StoreSpec,
 )
 
 IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
@@ -47,8 +58,15 @@ GIT_SSH_COMMAND = (
 )
 _CLAIMS = {"storage": "/storage", "cache": "/cache"}
 
-# Of textgen's containers
-_TEXTGEN_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi"})
+# Of textgen's containers. Those of `store` and `commit` add to each job's own.
+_INPUTS_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi"})
+_STORE_RESOURCES = Resources({"cpu": "50m", "memory": "64Mi"}, {"memory": "2Gi"})
+_COMMIT_RESOURCES = Resources({"cpu": "10m", "memory": "32Mi"}, {"memory": "256Mi"})
+
+# AWS gives the account's identity, and with it the store, to every container that this does not name.
+_WITHOUT_IDENTITY = {"eks.amazonaws.com/skip-containers": "init,wait,main,commit"}
+
+_TOKEN_SECONDS = 3600  # how long the token of `store` is valid; the kubelet renews it
 
 # What says that the node was lost, and not that the job failed. Of a pod that is deleted, Argo may see
 # first that its containers were told to end (SIGTERM); a job that ends so by itself has 64 from `commit`.
@@ -105,35 +123,42 @@ def build_template(context: WorkflowContext, job: Job) -> m.Template:
     position = f"{context.workflow.path}:{job.at.line}"
     spec, variables = build_inputs_spec(context.inlined, context.parameters, job, context.textgen)
     clones = any(isinstance(step, CheckoutStep) for step in spec.steps.values())
-    init: _PodContainer | None = None
-    scheduling = Scheduling(_TEXTGEN_RESOURCES)
     if isinstance(job.action, Container | Script):
         container = build_main_container(job, job.action, context.cluster, position)
         scheduling = schedule_job(context.workflow, job, context.cluster)
         spec = replace(spec, files=container.files, main=container.stored_command)
-        if spec.steps or spec.folders or spec.files or spec.main:
-            name = "checkout" if clones else "inputs"
-            variables = {**variables, **container.variables}
-            init = _inputs_container(context, name, spec, variables, clones=clones)
+        variables = {**variables, **container.variables}
         main = _main_container(context, job, container, scheduling)
-    else:
-        main = _inputs_container(context, "main", spec, variables, clones=clones)
-    commit_spec, variables = _commit_spec(context, job)
-    commit = _commit_container(context, commit_spec, variables) if commit_spec.outputs else None
-    for pod_container in filter(None, (init, main, commit)):
+    else:  # `inputs` does it all
+        scheduling = Scheduling(_COMMIT_RESOURCES)
+        main = _textgen_container(context, "main", ["true"], {}, _COMMIT_RESOURCES, [])
+    inputs: _PodContainer | None = None
+    if spec.steps or spec.folders or spec.files or spec.main:
+        name = "checkout" if clones else "inputs"
+        inputs = _inputs_container(context, name, spec, variables, clones=clones)
+        if not isinstance(job.action, Container | Script):
+            inputs.mounts.extend(_shared_mounts(job))
+    logs = ((inputs.name,) if inputs else ()) + ("main",)
+    store_spec, variables = _store_spec(context, job, logs)
+    store = _store_container(context, store_spec, variables)
+    commit = _commit_container(context, job) if store_spec.outputs else None
+    for pod_container in filter(None, (store, inputs, main, commit)):
         _check_sizes(pod_container, f"{position}: job {job.name!r}")
     if not commit:
         main.mounts.extend(_shared_mounts(job))
+    init_containers = [m.UserContainer(**store.fields(), restart_policy="Always")]
+    if inputs:
+        init_containers.append(m.UserContainer(**inputs.fields()))
     return m.Template(
         name=template_name(job.name),
         metadata=m.Metadata(
             labels={object_names.JOB: label_value(job.name)},
-            annotations={object_names.JOB: job.name, **scheduling.annotations},
+            annotations={object_names.JOB: job.name, **_WITHOUT_IDENTITY, **scheduling.annotations},
         ),
-        init_containers=[m.UserContainer(**init.fields())] if init else None,
+        init_containers=init_containers,
         container=None if commit else m.Container(**main.fields()),
         container_set=_container_set(job, main, commit) if commit else None,
-        outputs=_version_parameters(commit_spec.outputs),
+        outputs=_version_parameters(store_spec.outputs),
         volumes=_volumes(context, clones=clones),
         node_selector=dict(scheduling.node_selector) or None,
         tolerations=[m.Toleration.model_validate(dict(each)) for each in scheduling.tolerations] or None,
@@ -155,8 +180,8 @@ def _check_sizes(container: _PodContainer, where: str) -> None:
 
 def _container_set(job: Job, main: _PodContainer, commit: _PodContainer) -> m.ContainerSetTemplate:
     nodes = [m.ContainerNode(**main.fields()), m.ContainerNode(**commit.fields(), dependencies=["main"])]
-    # Argo looks at the set alone for a claim's users, and for a file that outlives `main`
-    mounts = [*_shared_mounts(job), m.VolumeMount(name="versions", mount_path=str(VERSIONS))]
+    # Argo looks at the set alone for a claim's users, and for files that outlive `main`
+    mounts = [*_shared_mounts(job), m.VolumeMount(name="verdict", mount_path=str(VERDICT), read_only=True)]
     return m.ContainerSetTemplate(containers=nodes, volume_mounts=mounts)
 
 
@@ -180,7 +205,9 @@ def _inputs_container(
     if clones:
         variables = {**variables, "GIT_SSH_COMMAND": GIT_SSH_COMMAND}
         mounts.append(m.VolumeMount(name="git", mount_path=GIT_FOLDER, read_only=True))
-    return _textgen_container(context, name, "inputs", spec, variables, mounts)
+    environment = {SPEC: template_safe_json(spec.to_json()), **variables, **STORE_ENVIRONMENT}
+    command = ["python3", "-m", "job", "inputs"]
+    return _textgen_container(context, name, command, environment, _INPUTS_RESOURCES, mounts)
 
 
 def _main_container(
@@ -211,38 +238,61 @@ def _main_container(
     )
 
 
-def _commit_spec(context: WorkflowContext, job: Job) -> tuple[CommitSpec, Environment]:
+def _store_spec(context: WorkflowContext, job: Job, logs: tuple[str, ...]) -> tuple[StoreSpec, Environment]:
     lineage = dict(context.lineage)
     if isinstance(job.action, Container | Script):
         lineage["image"] = context.cluster.image(job.action.image)
-    return build_commit_spec(context.parameters, job, context.textgen, lineage)
+    return build_store_spec(context.parameters, job, context.textgen, lineage, logs)
 
 
-def _commit_container(context: WorkflowContext, spec: CommitSpec, variables: Environment) -> _PodContainer:
+def _store_container(context: WorkflowContext, spec: StoreSpec, variables: Environment) -> _PodContainer:
+    """It writes nowhere that `main` can write, and of that reads /outputs alone."""
     mounts = [
-        _mount("inputs", read_only=True),
         _mount("outputs", read_only=True),
         m.VolumeMount(name="notes", mount_path=str(NOTES), read_only=True),
+        m.VolumeMount(name="handoff", mount_path=str(HANDOFF), read_only=True),
+        m.VolumeMount(name="verdict", mount_path=str(VERDICT)),
+        m.VolumeMount(name="api", mount_path=str(API), read_only=True),
     ]
-    return _textgen_container(context, "commit", "commit", spec, variables, mounts)
+    if any(isinstance(output, ModelOutput) for output in spec.outputs.values()):
+        mounts.insert(0, _mount("inputs", read_only=True))  # the model; `main` is textgen's
+    environment = {
+        SPEC: template_safe_json(spec.to_json()),
+        **variables,
+        **STORE_ENVIRONMENT,
+        POD_NAMESPACE: PodField("metadata.namespace"),
+        POD: PodField("metadata.name"),
+        POD_UID: PodField("metadata.uid"),
+        NODE_ID: PodField(f"metadata.annotations['{object_names.ARGO_NODE_ID}']"),
+    }
+    command = ["python3", "-m", "job", "store"]
+    return _textgen_container(context, "store", command, environment, _STORE_RESOURCES, mounts)
+
+
+def _commit_container(context: WorkflowContext, job: Job) -> _PodContainer:
+    spec = CommitSpec(context.textgen, job.name)
+    environment = {SPEC: template_safe_json(spec.to_json())}
+    mounts = [m.VolumeMount(name="handoff", mount_path=str(HANDOFF))]
+    command = ["python3", "-m", "job", "commit"]
+    return _textgen_container(context, "commit", command, environment, _COMMIT_RESOURCES, mounts)
 
 
 def _textgen_container(
     context: WorkflowContext,
     name: str,
-    command: str,
-    spec: InputsSpec | CommitSpec,
-    variables: Environment,
+    command: list[str],
+    environment: Environment,
+    resources: Resources,
     mounts: list[m.VolumeMount],
 ) -> _PodContainer:
     """A container of textgen's, which passes Pod Security "restricted" and asks for little."""
     return _PodContainer(
         name,
         context.cluster.image(IMAGE.format(version=context.textgen)),
-        ["python3", "-m", "job", command],
+        command,
         None,
-        {SPEC: template_safe_json(spec.to_json()), **variables, **STORE_ENVIRONMENT},
-        _TEXTGEN_RESOURCES,
+        environment,
+        resources,
         RESTRICTED_CONTEXT,
         mounts,
         "FallbackToLogsOnError",  # the node's message says what was wrong
@@ -264,8 +314,12 @@ def _env_var(name: str, value: str | SecretKey | ConfigMapKey | PodField) -> m.E
 
 
 def _volumes(context: WorkflowContext, *, clones: bool) -> list[m.Volume]:
-    names = ("inputs", "outputs", "notes", "versions")
+    names = ("inputs", "outputs", "notes", "handoff", "verdict")
     volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in names]
+    # What a pod's own token is, but in one container alone
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": _TOKEN_SECONDS}}
+    certificate = {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+    volumes.append({"name": "api", "projected": {"sources": [token, certificate]}})
     # Docker's 64 MB are too few for data loaders; what is used counts as the job's memory.
     volumes.append({"name": "shm", "emptyDir": {"medium": "Memory"}})
     if clones:

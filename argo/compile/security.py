@@ -42,8 +42,7 @@ def main_security_context(security: Security) -> dict[str, Any] | None:
 def executor_patch() -> str:
     """The podSpecPatch for Argo's own containers: there is no other way to restrict and limit them.
 
-    They store logs, and try that for five minutes: by default they give up, and fail the job, after ten
-    seconds without the store.
+    What fails they try for five minutes; by default they give up, and fail the job, after ten seconds.
     """
     patch = {
         "env": [{"name": "EXECUTOR_RETRY_BACKOFF_STEPS", "value": "12"}],  # 1 s, 1.6 s, 2.56 s, ...

@@ -48,13 +48,14 @@ def build_inputs_spec(
     return spec.InputsSpec(textgen, job.name, steps, folders, references), builder.environment()
 
 
-def build_commit_spec(
-    parameters: Parameters, job: Job, textgen: str, lineage: Mapping[str, Any]
-) -> tuple[spec.CommitSpec, Environment]:
-    """What of the job is stored; `lineage` goes into every version."""
+def build_store_spec(
+    parameters: Parameters, job: Job, textgen: str, lineage: Mapping[str, Any], logs: tuple[str, ...]
+) -> tuple[spec.StoreSpec, Environment]:
+    """What of the job is kept; `lineage` goes into every version, `logs` are names of containers."""
     url, ref = (parameters.parameter(name) for name in (object_names.GITHUB_URL, object_names.GITHUB_REF))
     environment = {**parameter_environment(url.name), **parameter_environment(ref.name)}
-    return spec.CommitSpec(textgen, job.name, dict(_outputs(job)), url, ref, lineage), environment
+    store_spec = spec.StoreSpec(textgen, job.name, dict(_outputs(job)), url, ref, lineage, logs)
+    return store_spec, environment
 
 
 def _outputs(job: Job) -> Iterator[tuple[str, spec.Output]]:

@@ -114,7 +114,9 @@ def _build_workflow(
         executor=m.ExecutorConfig(service_account_name=object_names.EXECUTOR_ACCOUNT),
         security_context=m.PodSecurityContext.model_validate(pod_security_context(cluster.security)),
         pod_spec_patch=executor_patch(),
-        archive_logs=True,
+        # `store` keeps the logs. Without a repository of its own, the workflow would have the cluster's
+        # default one, whose keys Argo mounts into a container that follows links of the job.
+        archive_logs=False,
         artifact_repository_ref=m.ArtifactRepositoryRef(
             config_map=object_names.ARTIFACT_REPOSITORIES, key=object_names.ARTIFACT_REPOSITORY
         ),

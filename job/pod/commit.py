@@ -1,4 +1,4 @@
-"""`python -m job commit`: what a job made, stored; the last container of its pod, after a success only.
+"""What a job made, stored after its success.
 
 Volumes and strings are stored before the datasets are committed, and the job's results after both. A
 pod that is made again finds the results, or the versions that its first attempt committed.
@@ -22,28 +22,34 @@ from job.pod.spec import (
     OUTPUTS,
     RUN,
     RUN_NAME,
-    VERSIONS,
-    CommitSpec,
+    VERSIONS_1,
     DatasetOutput,
     ModelOutput,
     Output,
+    StoreSpec,
     StringOutput,
     VolumeOutput,
     load_spec,
     read_variable,
     resolve_value,
 )
-from job.pod.termination import report_termination
 from job.pod.volume import save_volume
 from job.project import STORE_VARIABLE as STORE
 from job.untrusted_files import UntrustedPath
 
 
-@click.command("commit")
-@report_termination
-def command() -> None:
-    """Store a job's outputs, as TEXTGEN_STEPS says."""
-    spec = load_spec(CommitSpec)
+def commit_with_credentials() -> None:
+    """Store a job's outputs in a pod of a release before `store`, whose `commit` has the credentials."""
+    results = store_job(load_spec(StoreSpec))
+    for name, version in results.datasets.items():
+        (VERSIONS_1 / name).write_text(version, "utf-8")
+
+
+def store_job(spec: StoreSpec) -> JobResults:
+    """Store the outputs of this pod's job; waits for a store that is away for five minutes.
+
+    Raises CommitError, StoreError and InputError.
+    """
     datasets, run = Datasets.at(read_variable(STORE)), read_variable(RUN)
     lineage = {
         "run": read_variable(RUN_NAME),
@@ -52,9 +58,7 @@ def command() -> None:
         **_repository_lineage(resolve_value(spec.url, os.environ), resolve_value(spec.ref, os.environ)),
         **_inputs_lineage(),
     }
-    results = retry_while_unavailable(lambda: store_outputs(datasets, run, spec.job, spec.outputs, lineage))
-    for name, version in results.datasets.items():
-        (VERSIONS / name).write_text(version, "utf-8")
+    return retry_while_unavailable(lambda: store_outputs(datasets, run, spec.job, spec.outputs, lineage))
 
 
 def _inputs_lineage() -> dict[str, Any]:

@@ -4,6 +4,7 @@
     runs/<run>/commits/<job>.json        the commit that a checkout's ref stood for
     runs/<run>/jobs/<job>.json           a finished job: its strings, volumes and dataset versions
     runs/<run>/volumes/<job>/<random>/…  the volumes' files
+    runs/<run>/logs/<job>/…              the job's logs (job.pod.logs)
 
 The first two are put if absent: the first job decides for the run. A job's results are put last, when all
 they name is stored, so a job that has results is done, however its pod ended.
@@ -123,11 +124,16 @@ def _decide(store: Store, key: str, proposal: dict[str, str]) -> dict[str, str]:
     return _get_decided(store, key) or proposal
 
 
-def _key(run: str, kind: str, job: str) -> str:
+def job_folder(run: str, kind: str, job: str) -> str:
+    """The prefix of what a job leaves of one kind, without the last `/`. Raises InputError."""
     for part in (run, job):
         if not part.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"not the name of a run or a job: {part!r}")
-    return f"{RUNS}/{run}/{kind}/{job}.json"
+    return f"{RUNS}/{run}/{kind}/{job}"
+
+
+def _key(run: str, kind: str, job: str) -> str:
+    return f"{job_folder(run, kind, job)}.json"
 
 
 def _encode(value: Any) -> bytes:

@@ -1,9 +1,10 @@
 """The pod protocol: what `textgen compile` tells a pod's own containers, and where they find it.
 
-A container is told one spec as JSON in the variable TEXTGEN_STEPS: `inputs` an InputsSpec, `commit` a
-CommitSpec. Both sides use these classes, so this module imports nothing that takes time.
+A container is told one spec as JSON in the variable TEXTGEN_STEPS: `inputs` an InputsSpec, `store` a
+StoreSpec, `commit` a CommitSpec. Both sides use these classes, so this module imports nothing slow.
 
-The JSON has VERSION. Without one it is that of releases before it had any, which reads the same.
+The JSON has VERSION. In version 1, and without one, there was no `store`: `commit` had the credentials and a
+StoreSpec. Such pods run until no release reads version 1 any more.
 """
 
 import base64
@@ -17,17 +18,26 @@ from typing import Any, Protocol, Self, TypeVar
 from job.errors import InputError
 from job.pod.json_reader import JsonReader
 
-VERSION = 1
+VERSION = 2
+_READABLE = (None, 1, VERSION)
 
 # Folders of a pod
 INPUTS = Path("/inputs")
 OUTPUTS = Path("/outputs")
 NOTES = Path("/var/run/textgen")  # written by the first container; the job's own can only read it
 LINEAGE = NOTES / "lineage.json"
-VERSIONS = Path("/var/run/versions")  # one file for each version that the job made, for Argo to show
+HANDOFF = Path("/handoff")  # written by `commit`, read by `store`
+VERDICT = Path("/verdict")  # written by `store`, read by all others
+VERSIONS = VERDICT / "versions"  # one file for each version that the job made, for Argo to show
+API = Path("/var/run/textgen-api")  # the pod's token and the API server's certificate, in `store` alone
+VERSIONS_1 = Path("/var/run/versions")  # of specs of version 1
 
 # Variables of its containers; job.project has the store's
 SPEC = "TEXTGEN_STEPS"
+POD_NAMESPACE = "TEXTGEN_NAMESPACE"
+POD = "TEXTGEN_POD"
+POD_UID = "TEXTGEN_POD_UID"
+NODE_ID = "TEXTGEN_NODE_ID"  # of the Workflow's node that the pod runs
 RUN = "TEXTGEN_RUN"  # an id, the same for a run that is retried
 RUN_NAME = "TEXTGEN_RUN_NAME"
 
@@ -224,18 +234,20 @@ Output = DatasetOutput | VolumeOutput | StringOutput | ModelOutput
 
 
 @dataclass(frozen=True, slots=True)
-class CommitSpec:
-    """What `commit` stores after the job's success. `textgen` is the version that compiled it.
+class StoreSpec:
+    """What `store` keeps of the job. `textgen` is the version that compiled it.
 
-    `url` and `ref` are the repository that the run is for; `lineage` goes into every version.
+    `outputs` are stored when `commit` asks for it. `url` and `ref` are the repository that the run is for;
+    `lineage` goes into every version. `logs` are the containers whose logs are kept.
     """
 
     textgen: str
     job: str
-    outputs: Mapping[str, Output]
+    outputs: Mapping[str, Output] = field(default_factory=dict)
     url: Value | None = None
     ref: Value | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    logs: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object; from_json reads it."""
@@ -243,6 +255,7 @@ class CommitSpec:
             "outputs": {name: output.to_json() for name, output in self.outputs.items()},
             "event": _without_none({"url": _to_json(self.url), "ref": _to_json(self.ref)}),
             "lineage": dict(self.lineage),
+            "logs": list(self.logs),
         }
 
     @classmethod
@@ -257,7 +270,26 @@ class CommitSpec:
             _read_optional_value(event.get("url")),
             _read_optional_value(event.get("ref")),
             {name: entry.value for name, entry in spec.get("lineage").items()},
+            tuple(name.string() for name in spec.get("logs").elements()),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSpec:
+    """What `commit` asks `store` for: the outputs of the job. `textgen` is the version that compiled it."""
+
+    textgen: str
+    job: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object; from_json reads it."""
+        return _head(self.textgen, self.job)
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """Raises InputError if it is no such spec, or one of another version."""
+        spec = _read_version(document)
+        return cls(spec.get("textgen").optional_string() or "", spec.get("job").string())
 
 
 class _Spec(Protocol):
@@ -277,12 +309,20 @@ def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
 
 def load_spec(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """The spec of this container. Raises InputError if there is none that this version reads."""
+    return kind.from_json(_load_json(environ))
+
+
+def is_before_store(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this container's pod has no `store`: its spec has version 1, or none. Raises InputError."""
+    return bool(_read_version(_load_json(environ)).get("version").value != VERSION)
+
+
+def _load_json(environ: Mapping[str, str]) -> Any:
     text = read_variable(SPEC, environ)
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except ValueError:
         raise InputError(f"{SPEC} is not JSON: compile the workflow again with `textgen compile`") from None
-    return kind.from_json(document)
 
 
 def resolve_value(value: Value | None, environ: Mapping[str, str]) -> str:
@@ -307,15 +347,15 @@ def resolve_value(value: Value | None, environ: Mapping[str, str]) -> str:
 
 
 def _read_version(document: Any) -> JsonReader:
-    """The document, if it has this version. Raises InputError, which names the image that it needs."""
+    """The document, if its version is read here. Raises InputError, which names the image that it needs."""
     spec = JsonReader(document, SPEC)
     version = spec.get("version").value
-    if version is not None and (type(version) is not int or version != VERSION):
+    if version not in _READABLE or isinstance(version, bool):
         textgen = spec.get("textgen").value
         image = f"the image textgen:{textgen}" if isinstance(textgen, str) else "another image"
         raise InputError(
-            f"{SPEC} has version {version!r}, and this image reads version {VERSION}: run the workflow with "
-            f"{image}, or compile it again with the `textgen` of this image"
+            f"{SPEC} has version {version!r}, and this image reads version 1 and {VERSION}: run the workflow "
+            f"with {image}, or compile it again with the `textgen` of this image"
         )
     return spec
 

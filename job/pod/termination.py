@@ -21,8 +21,13 @@ def report_termination(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except TextgenError as error:
-            with suppress(OSError):  # not in a container
-                _MESSAGE.write_text(str(error), "utf-8")
+            report_message(str(error))
             raise
 
     return wrapped
+
+
+def report_message(message: str) -> None:
+    """Write the message of this container's end."""
+    with suppress(OSError):  # not in a container
+        _MESSAGE.write_text(message, "utf-8")

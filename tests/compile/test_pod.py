@@ -3,16 +3,33 @@
 import json
 import re
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from argo.compile import ClusterConfig, Security
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security
+from argo.compile.workflow import build
 from argo.instances import builtin_instances
+from argo.language import load
+from argo.object_names import STORE
 from job.errors import InputError
-from job.pod.spec import INPUTS, NOTES, OUTPUTS, VERSIONS, CheckoutStep, InputsSpec, Parameter, load_spec
+from job.pod.spec import (
+    API,
+    HANDOFF,
+    NOTES,
+    OUTPUTS,
+    VERDICT,
+    CheckoutStep,
+    InputsSpec,
+    Parameter,
+    load_spec,
+)
 from tests.compile.conftest import CompileSpec, Spec
 
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((Path(__file__).parent / "conformance").glob("*.yaml"))
 JOB = """\
 jobs:
   run:
@@ -56,6 +73,7 @@ def test_every_container_of_textgens_and_argos_is_restricted_under_baseline(
     containers = list_containers(spec)
     assert "securityContext" not in containers["main"]
     assert is_restricted(containers["inputs"]["securityContext"])
+    assert is_restricted(containers["store"]["securityContext"])
     assert is_restricted(containers["commit"]["securityContext"])
     patch = json.loads(spec["podSpecPatch"])
     assert [each["name"] for each in (*patch["initContainers"], *patch["containers"])] == ["init", "wait"]
@@ -168,7 +186,7 @@ jobs:
 """)
     tasks = {task["name"]: task.get("depends") for task in find_template(spec, "workflow")["dag"]["tasks"]}
     assert tasks == {"before": None, "unused": None, "use": "before"}
-    init = find_template(spec, "use")["initContainers"][0]
+    init = find_template(spec, "use")["initContainers"][1]
     assert init["name"] == "checkout"
     inputs = load_spec(InputsSpec, {each["name"]: each.get("value", "") for each in init["env"]})
     step = inputs.steps["/inputs/code"]
@@ -177,11 +195,63 @@ jobs:
 
 
 def test_paths_are_those_of_the_image(compile_spec: CompileSpec) -> None:
-    mounts = {
-        each["mountPath"]
-        for each in list_containers(compile_spec(JOB.replace("TYPE", "C4")))["commit"]["volumeMounts"]
+    template = find_template(compile_spec(JOB.replace("TYPE", "C4")))
+    store = template["initContainers"][0]
+    writable = {each["mountPath"]: not each.get("readOnly") for each in store["volumeMounts"]}
+    assert writable == {
+        str(OUTPUTS): False,
+        str(NOTES): False,
+        str(HANDOFF): False,
+        str(VERDICT): True,
+        str(API): False,
     }
-    assert mounts == {str(INPUTS), str(OUTPUTS), str(NOTES)}
-    assert find_template(compile_spec(JOB.replace("TYPE", "C4")))["containerSet"]["volumeMounts"][0][
-        "mountPath"
-    ] == str(VERSIONS)
+    commit = template["containerSet"]["containers"][1]
+    assert [each["mountPath"] for each in commit["volumeMounts"]] == [str(HANDOFF)]
+
+
+def test_nobody_writes_verdicts_but_the_sidecar_and_main_asks_for_none(compile_spec: CompileSpec) -> None:
+    template = find_template(compile_spec(JOB.replace("TYPE", "C4")))
+    container_set = template["containerSet"]
+    assert container_set["volumeMounts"] == [{"name": "verdict", "mountPath": str(VERDICT), "readOnly": True}]
+    assert "handoff" not in {each["name"] for each in container_set["containers"][0]["volumeMounts"]}
+    assert template["outputs"]["parameters"][0]["valueFrom"]["path"] == f"{VERDICT}/versions/data"
+
+
+def test_argo_has_no_repository_with_keys_and_archives_no_logs(compile_spec: CompileSpec) -> None:
+    spec = compile_spec(JOB.replace("TYPE", "C4"))
+    assert spec["archiveLogs"] is False
+    reference = spec["artifactRepositoryRef"]
+    (repositories,) = [
+        each["data"]
+        for each in yaml.safe_load_all((ROOT / "k8s" / "base" / "store.yaml").read_text())
+        if each["metadata"]["name"] == reference["configMap"]
+    ]
+    assert yaml.safe_load(repositories[reference["key"]]) == {"archiveLogs": False}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_only_init_containers_of_textgens_have_the_stores_credentials(path: Path) -> None:
+    """Whatever a container has: variables, whole Secrets, volumes."""
+    workflow = load(path)
+    values = {name: "x" for name, each in workflow.inputs.items() if each.default is None}
+    document = build(workflow, Kind.WORKFLOW, ClusterConfig(), FileOrigin(path.name), values=values)
+    spec = document["spec"]
+    jobs = [template for template in spec["templates"] if "dag" not in template]
+    assert jobs
+    for template in jobs:
+        store, *others = template["initContainers"]
+        assert (store["name"], store["restartPolicy"]) == ("store", "Always")
+        assert [each["name"] for each in others] in ([], ["inputs"], ["checkout"])
+        assert all("restartPolicy" not in each for each in others)
+        for each in (store, *others):
+            assert each["image"] == "textgen:0.1.0"
+            assert STORE in json.dumps(each["env"])
+        rest = {key: value for key, value in template.items() if key != "initContainers"}
+        assert STORE not in json.dumps(rest)
+        assert "AWS_" not in json.dumps(rest)
+        tokens = {each["name"] for each in template["volumes"] if "projected" in each}
+        mounts = json.dumps(rest.get("containerSet") or rest.get("container"))
+        assert tokens == {"api"}
+        assert '"api"' not in mounts
+        assert [each["name"] for each in others if '"api"' in json.dumps(each["volumeMounts"])] == []
+    assert STORE not in json.dumps({key: value for key, value in spec.items() if key != "templates"})

@@ -10,7 +10,7 @@ import pytest
 from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.workflow import build
 from argo.language import load
-from job.pod.spec import SPEC, CommitSpec, InputsSpec, load_spec, parameter_variable
+from job.pod.spec import SPEC, CommitSpec, InputsSpec, StoreSpec, load_spec, parameter_variable
 
 WORKFLOWS = sorted((Path(__file__).parent / "conformance").glob("*.yaml"))
 
@@ -41,11 +41,15 @@ def test_a_container_reads_its_spec_and_has_its_variables(path: Path) -> None:
     workflow = load(path)
     values = {name: "x" for name, each in workflow.inputs.items() if each.default is None}
     document = build(workflow, Kind.WORKFLOW, ClusterConfig(), FileOrigin(path.name), values=values)
-    kinds: dict[str, type[InputsSpec | CommitSpec]] = {"inputs": InputsSpec, "commit": CommitSpec}
+    kinds: dict[str, type[InputsSpec | StoreSpec | CommitSpec]] = {
+        "inputs": InputsSpec,
+        "store": StoreSpec,
+        "commit": CommitSpec,
+    }
     count = 0
     for template in document["spec"]["templates"]:
         for container in list_containers(template):
-            environ = {each["name"]: each.get("value", "") for each in container["env"]}
+            environ = {each["name"]: each.get("value", "") for each in container.get("env", ())}
             if SPEC in environ:
                 spec = load_spec(kinds[container["command"][-1]], environ)
                 assert spec.to_json() == json.loads(environ[SPEC])

@@ -7,9 +7,9 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, UnknownReferenceError
-from job.pod import commit
+from job.pod import commit, handoff
 from job.pod.results import JobResults, read_results
-from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, DatasetOutput, Output, StringOutput, VolumeOutput
+from job.pod.spec import RUN, RUN_NAME, SPEC, DatasetOutput, Output, StoreSpec, StringOutput, VolumeOutput
 from job.project import STORE_VARIABLE as STORE
 
 OUTPUTS: dict[str, Output] = {
@@ -48,12 +48,13 @@ def test_a_job_has_results_when_all_is_stored(datasets: Datasets, outputs: Path)
 def test_a_job_without_an_inputs_container_is_stored(
     datasets: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = CommitSpec("0.1.0", "job", {})
-    environ = {SPEC: json.dumps(spec.to_json()), STORE: datasets.store.url, RUN: "run", RUN_NAME: "run-1"}
+    spec = StoreSpec("0.1.0", "job", {})
+    document = {**spec.to_json(), "version": 1}
+    environ = {SPEC: json.dumps(document), STORE: datasets.store.url, RUN: "run", RUN_NAME: "run-1"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(commit, "LINEAGE", tmp_path / "lineage.json")
-    commit.command.main([], standalone_mode=False)
+    handoff.command.main([], standalone_mode=False)
     assert read_results(datasets.store, "run", "job") == JobResults()
 
 

@@ -23,6 +23,7 @@ from job.pod.spec import (
     OutputStep,
     Parameter,
     S3Step,
+    StoreSpec,
     StringOutput,
     Variable,
     VolumeOutput,
@@ -63,14 +64,15 @@ OUTPUTS = st.one_of(
     st.just(StringOutput()),
     st.builds(ModelOutput, TEXTS, TEXTS),
 )
-COMMIT_SPECS = st.builds(
-    CommitSpec,
+STORE_SPECS = st.builds(
+    StoreSpec,
     TEXTS,
     TEXTS,
     st.dictionaries(TEXTS, OUTPUTS, max_size=3),
     OPTIONAL_VALUES,
     OPTIONAL_VALUES,
     st.dictionaries(TEXTS, TEXTS | st.dictionaries(TEXTS, TEXTS, max_size=2), max_size=3),
+    st.lists(TEXTS, max_size=3).map(tuple),
 )
 
 
@@ -79,7 +81,12 @@ def test_every_inputs_spec_arrives(spec: InputsSpec) -> None:
     assert InputsSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
-@given(COMMIT_SPECS)
+@given(STORE_SPECS)
+def test_every_store_spec_arrives(spec: StoreSpec) -> None:
+    assert StoreSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+@given(st.builds(CommitSpec, TEXTS, TEXTS))
 def test_every_commit_spec_arrives(spec: CommitSpec) -> None:
     assert CommitSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
@@ -113,7 +120,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_other_json_is_one_line(document: Any) -> None:
-    for kind in (InputsSpec, CommitSpec):
+    for kind in (InputsSpec, StoreSpec, CommitSpec):
         try:
             kind.from_json(document)
         except InputError as error:
@@ -175,7 +182,7 @@ def test_a_spec_without_a_version_is_read() -> None:
     assert (inputs.folders, inputs.references) == (("/outputs/result",), ("numbers",))
     assert inputs.files == {"script": Variable("SCRIPT")}
     assert inputs.main == MainCommand(("true",), {"A": "b"})
-    commit = load_spec(CommitSpec, {SPEC: json.dumps(OLD_COMMIT)})
+    commit = load_spec(StoreSpec, {SPEC: json.dumps(OLD_COMMIT)})
     assert list(commit.outputs.values()) == [
         DatasetOutput("numbers"),
         VolumeOutput(),
@@ -186,15 +193,15 @@ def test_a_spec_without_a_version_is_read() -> None:
     assert commit.lineage == {"runtime": "argo"}
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", True, [1]])
-@pytest.mark.parametrize("kind", [InputsSpec, CommitSpec])
+@pytest.mark.parametrize("version", [0, 3, "1", True, [1]])
+@pytest.mark.parametrize("kind", [InputsSpec, StoreSpec, CommitSpec])
 def test_another_version_says_which_image_it_needs(
-    kind: type[InputsSpec | CommitSpec], version: object
+    kind: type[InputsSpec | StoreSpec | CommitSpec], version: object
 ) -> None:
     document = {"version": version, "textgen": "0.9.0", "steps": "of another form"}
     with pytest.raises(
         InputError,
-        match=r"has version .*, and this image reads version 1: run the workflow with "
+        match=r"has version .*, and this image reads version 1 and 2: run the workflow with "
         "the image textgen:0.9.0, or compile it again with the `textgen` of this image",
     ) as raised:
         load_spec(kind, {SPEC: json.dumps(document)})

@@ -31,6 +31,7 @@ def find_problems(api: Api, submission: Submission) -> list[Problem]:
         return problems  # nothing else makes sense
     workflow, manifest = submission.workflow, submission.manifest
     checks: list[Callable[[], Iterator[Problem]]] = [
+        lambda: permissions.check_kubernetes_version(api),
         lambda: permissions.check_permissions(api),
         lambda: missing_objects.check_references(api, workflow, manifest),
         lambda: nodes.check_nodes(api, manifest),

@@ -73,7 +73,10 @@ def _allocatable(node: Node) -> Amounts:
 
 
 def _pod_requests(template: Template) -> Amounts:
-    """The scheduler's sum: all containers together, or the largest init container if that is more."""
+    """The scheduler's sum: all containers together, or the largest init container if that is more.
+
+    An init container that keeps running, a sidecar, counts with the containers and later init containers.
+    """
     container = template.get("container")
     container_set = template.get("containerSet")
     containers = [container] if container else container_set["containers"] if container_set else []
@@ -81,9 +84,18 @@ def _pod_requests(template: Template) -> Amounts:
     for each in containers:
         for name, amount in _container_requests(each).items():
             total[name] = total.get(name, Decimal(0)) + amount
+    sidecars: dict[str, Decimal] = {}
+    largest: dict[str, Decimal] = {}
     for each in template.get("initContainers") or ():
         for name, amount in _container_requests(each).items():
-            total[name] = max(total.get(name, Decimal(0)), amount)
+            needed = sidecars.get(name, Decimal(0)) + amount
+            largest[name] = max(largest.get(name, Decimal(0)), needed)
+            if each.get("restartPolicy") == "Always":
+                sidecars[name] = needed
+    for name, amount in sidecars.items():
+        total[name] = total.get(name, Decimal(0)) + amount
+    for name, amount in largest.items():
+        total[name] = max(total.get(name, Decimal(0)), amount)
     return total
 
 

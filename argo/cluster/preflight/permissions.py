@@ -1,9 +1,12 @@
-"""Whether Argo is installed, and this user has the rights that a run needs."""
+"""Whether Kubernetes and Argo are what a run needs, and this user has the rights for it."""
 
+import re
 from collections.abc import Iterator
 
 from argo.cluster.api import Api
 from argo.cluster.preflight import Problem
+
+KUBERNETES = (1, 29)  # the first version with sidecar containers (restartPolicy: Always)
 
 # To submit, watch and read a run: API group, resource and verb.
 _NEEDED = (
@@ -27,6 +30,17 @@ def check_argo_installed(api: Api) -> Iterator[Problem]:
         )
     elif api.is_namespace_missing():
         yield Problem(f"no namespace {api.namespace!r}: create it, or choose another with -n")
+
+
+def check_kubernetes_version(api: Api) -> Iterator[Problem]:
+    """Whether the cluster knows sidecars, without which a job's pod does not start."""
+    version = api.get("/version")
+    numbers = re.match(r"v?(\d+)\.(\d+)", str(version.get("gitVersion")))  # `minor` may be "29+"
+    if numbers and (int(numbers[1]), int(numbers[2])) < KUBERNETES:
+        yield Problem(
+            f"{api.server} has Kubernetes {version['gitVersion']}: update it to "
+            f"{'.'.join(map(str, KUBERNETES))} or later, which has sidecar containers"
+        )
 
 
 def check_permissions(api: Api) -> Iterator[Problem]:

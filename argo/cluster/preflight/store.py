@@ -1,25 +1,24 @@
 """Whether the namespace's store can be reached, and has the datasets that the workflow reads."""
 
-import base64
 import socket
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from argo.cluster.api import Api, ApiError
+from argo.cluster.api import Api
+from argo.cluster.namespace_store import read_credentials, read_url
 from argo.cluster.preflight import Problem
 from argo.language.model import FromWorkflow, Workflow
 from argo.object_names import STORE
-from job.datasets import Credentials, DatasetRef, Datasets
+from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, UnknownReferenceError
 from job.storage.s3.location import Location
 
 _TIMEOUT = 3  # seconds
-_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def check_store(api: Api, workflow: Workflow, values: Mapping[str, str | DatasetRef]) -> Iterator[Problem]:
     """What is wrong with the store, or missing in it. Another check reports a missing ConfigMap."""
-    url = ((api.find(api.core_path("configmaps", STORE)) or {}).get("data") or {}).get("url")
+    url = read_url(api)
     if not url:
         return
     try:
@@ -42,7 +41,7 @@ def _check_datasets(
     api: Api, url: str, workflow: Workflow, values: Mapping[str, str | DatasetRef]
 ) -> Iterator[Problem]:
     """Whether the store has every dataset that the run only reads; asked with the run's own credentials."""
-    credentials = _read_credentials(api)
+    credentials = read_credentials(api)
     datasets = Datasets.at(url, credentials)
     try:
         datasets.supports_conditional_writes()  # logs a warning if not
@@ -109,16 +108,3 @@ def _try_to_connect(endpoint: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-def _read_credentials(api: Api) -> Credentials | None:
-    """The credentials that the run's pods use; None if they are not in the Secret, or it can't be read."""
-    try:
-        data = (api.find(api.core_path("secrets", STORE)) or {}).get("data") or {}
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return None
-    if not data.keys() >= set(_CREDENTIALS):
-        return None
-    return Credentials(*(base64.b64decode(data[name]).decode() for name in _CREDENTIALS))

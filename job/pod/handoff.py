@@ -1,0 +1,118 @@
+"""`python -m job commit`: asks `store` for what it holds no credentials for, and gives its verdict.
+
+    /handoff/request    `commit` asks for the job's outputs to be stored
+    /verdict/alive      touched by `store` as long as it works
+    /verdict/log        what `store` prints while it stores them, for `commit` to print
+    /verdict/versions/  the versions that it made
+    /verdict/end.json   last: {"code": the exit status of `commit`, "message": why it failed}
+
+`store` writes nothing that depends on the request's bytes. All files of /verdict outlive a restart of it.
+"""
+
+import json
+import os
+import stat
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from job.errors import StoreError
+from job.files import write_atomically
+from job.pod.spec import HANDOFF, VERDICT, CommitSpec, is_before_store, load_spec
+from job.pod.termination import report_message, report_termination
+
+HEARTBEAT = 5.0  # seconds between two signs of life
+_SILENCE = 600.0  # seconds without one: a store may be away for five minutes, and the kubelet waits as long
+_PAUSE = 0.05  # seconds between two looks
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How storing ended."""
+
+    code: int = 0
+    message: str = ""
+
+
+@click.command("commit")
+@report_termination
+def command() -> None:
+    """Have `store` store the job's outputs, and exit as it says."""
+    if is_before_store():
+        from job.pod.commit import commit_with_credentials
+
+        commit_with_credentials()
+        return
+    load_spec(CommitSpec)
+    write_atomically(HANDOFF / "request", [b"commit\n"])
+    end = wait_for_end(VERDICT)
+    if end.code:
+        report_message(end.message)
+        click.get_current_context().exit(end.code)
+
+
+def wait_for_end(verdict: Path) -> End:
+    """How storing ended; prints its log meanwhile.
+
+    Raises StoreError if `store` gives no sign of life for ten minutes.
+    """
+    printed, beat, silent_since = 0, -1, time.monotonic()
+    while True:
+        end = read_end(verdict)  # before the log, so that no line is missed
+        printed += _print_log(verdict, printed)
+        if end:
+            return end
+        last = _modified(verdict / "alive")
+        if last != beat:
+            beat, silent_since = last, time.monotonic()
+        elif time.monotonic() - silent_since > _SILENCE:
+            raise StoreError(
+                f"the container store has not answered for {_SILENCE / 60:.0f} minutes: see its log, "
+                "then textgen retry"
+            )
+        time.sleep(_PAUSE)
+
+
+def is_requested(handoff: Path) -> bool:
+    """Whether `commit` has asked. No byte of the file is read."""
+    try:
+        return stat.S_ISREG(os.lstat(handoff / "request").st_mode)
+    except OSError:
+        return False
+
+
+def read_end(verdict: Path) -> End | None:
+    """How storing ended; None if it has not."""
+    try:
+        document: dict[str, Any] = json.loads((verdict / "end.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return End(**document)
+
+
+def write_end(verdict: Path, end: End) -> None:
+    """Let `commit` end. The versions and the log are written before."""
+    write_atomically(verdict / "end.json", [json.dumps(asdict(end)).encode()])
+
+
+def _print_log(verdict: Path, start: int) -> int:
+    """Print what the log holds from a position on; its length."""
+    try:
+        with (verdict / "log").open("rb") as file:
+            file.seek(start)
+            text = file.read()
+    except FileNotFoundError:
+        return 0
+    if text:
+        click.echo(text, nl=False)
+    return len(text)
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return -1

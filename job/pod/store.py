@@ -1,0 +1,267 @@
+"""`python -m job store`: runs beside a job from the start to the end, and holds the store's credentials.
+
+It keeps the job's log in the store, and stores the outputs when `commit` asks for it (handoff.py). Of what
+the job can write, it reads /outputs alone, which is mounted read-only; it never reads Argo's /var/run/argo.
+Every step can be repeated: if this process is killed, the kubelet starts it again.
+
+SIGTERM comes when all other containers have ended.
+"""
+
+import io
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from job.errors import StoreError, TextgenError
+from job.pod import spec as pod_spec
+from job.pod.commit import store_job
+from job.pod.handoff import HEARTBEAT, End, is_requested, read_end, write_end
+from job.pod.log_follower import ApiServerError, LogFollower, PodLogs, follow_in_turn
+from job.pod.logs import LogWriter, log_prefix, name_attempt
+from job.pod.retry import retry_while_unavailable
+from job.pod.spec import HANDOFF, VERDICT, StoreSpec, load_spec, read_variable
+from job.project import STORE_VARIABLE
+from job.storage.open import open_store
+from job.storage.store import UnavailableError
+
+_FLUSH = 20.0  # seconds between two writes of a log that grows
+_GRACE = 20.0  # seconds to store the rest of the log after SIGTERM; the kubelet waits for 30
+_PAUSE = 0.05  # seconds between two looks at the request
+_STARTS = 4  # how often storing the outputs may be started
+
+
+@click.command("store")
+def command() -> None:
+    """Keep a job's log, and store its outputs when commit asks for it, as TEXTGEN_STEPS says."""
+    # first: as the first process of its container, this one would not get a signal without a handler
+    terminated = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+    try:
+        spec = load_spec(StoreSpec)
+        Sidecar(spec, KeptLogs.of_this_pod(spec), terminated).run()
+    except TextgenError as error:  # nothing that another start would change: `commit` says it
+        write_end(VERDICT, End(error.exit_status, str(error)))
+        click.echo(f"textgen: {error}", err=True)
+        terminated.wait()
+    sys.stdout.flush()
+    os._exit(0)  # at once, whatever a thread still does: the pod ends with this process
+
+
+class KeptLogs:
+    """The logs of the job's containers, and of `commit`, whose lines are made here."""
+
+    def __init__(self, followers: list[LogFollower], commit: LogWriter) -> None:
+        self.followers = followers
+        self.commit = commit
+        self._stopped = threading.Event()
+        self._finishing = threading.Lock()
+        self._finished = False
+        self._resuming = threading.Lock()
+        self._unresumed: list[LogFollower] = []
+
+    @classmethod
+    def of_this_pod(cls, spec: StoreSpec) -> "KeptLogs":
+        """Those that the spec names. Raises InputError."""
+        store = open_store(read_variable(STORE_VARIABLE))
+        run = read_variable(pod_spec.RUN)
+        attempt = name_attempt(read_variable(pod_spec.NODE_ID), read_variable(pod_spec.POD_UID))
+        pod_logs = PodLogs.of_this_pod(
+            pod_spec.API, read_variable(pod_spec.POD_NAMESPACE), read_variable(pod_spec.POD)
+        )
+
+        def open_writer(container: str) -> LogWriter:
+            return LogWriter(store, log_prefix(run, spec.job, attempt, container))
+
+        followers = [LogFollower(pod_logs, name, open_writer(name)) for name in spec.logs]
+        return cls(followers, open_writer("commit"))
+
+    def start(self, *, resumed: bool) -> None:
+        """Copy the logs as they grow; `resumed` after what an earlier process has stored of them."""
+        self._unresumed = list(self.followers) if resumed else []
+        for target in (self._follow, self._flush_repeatedly):
+            threading.Thread(target=target, daemon=True).start()
+
+    def finish(self) -> None:
+        """Store the rest of all logs. Raises StoreError.
+
+        If the API server does not answer, it is asked again for as long as one waits for a store.
+        """
+        with self._finishing:
+            self._stopped.set()
+            if not self._finished:
+                self._resume()
+                for follower in self.followers:
+                    self._finish_follower(follower)
+                self._finished = True
+            self._flush()
+
+    def _flush(self) -> None:
+        for writer in (*(each.writer for each in self.followers), self.commit):
+            writer.flush()
+
+    def _finish_follower(self, follower: LogFollower) -> None:
+        def read() -> None:
+            try:
+                follower.finish()
+            except ApiServerError as error:
+                if not error.is_final:
+                    with suppress(StoreError):
+                        self._flush()  # what there is, in case that time runs out
+                    raise UnavailableError(str(error)) from error
+                if error.status not in {400, 404}:  # it never ran, or the pod is gone
+                    _warn(follower, error)
+
+        try:
+            retry_while_unavailable(read)
+        except UnavailableError as error:
+            _warn(follower, error)
+
+    def _resume(self) -> None:
+        with self._resuming:
+            while self._unresumed:
+                retry_while_unavailable(self._unresumed[0].resume)
+                del self._unresumed[0]
+
+    def _follow(self) -> None:
+        self._resume()
+        follow_in_turn(self.followers, self._stopped)
+
+    def _flush_repeatedly(self) -> None:
+        while not self._stopped.wait(_FLUSH):
+            try:
+                self._flush()
+            except UnavailableError:
+                pass  # the next one stores it
+            except StoreError as error:
+                click.echo(f"textgen: the job's log can't be stored: {error}", err=True)
+
+
+def _warn(follower: LogFollower, error: Exception) -> None:
+    click.echo(f"textgen: the end of the log of {follower.container} is not kept: {error}", err=True)
+
+
+class Sidecar:
+    """One process of `store`: what it does until the pod ends."""
+
+    def __init__(
+        self,
+        spec: StoreSpec,
+        logs: KeptLogs,
+        terminated: threading.Event,
+        *,
+        handoff: Path = HANDOFF,
+        verdict: Path = VERDICT,
+    ) -> None:
+        self.spec = spec
+        self.logs = logs
+        self.handoff = handoff
+        self.verdict = verdict
+        self._terminated = terminated
+
+    def run(self) -> None:
+        """Work until SIGTERM."""
+        alive = self.verdict / "alive"
+        self.logs.start(resumed=alive.exists())
+        alive.touch()
+        beat = 0.0
+        is_open = bool(self.spec.outputs) and read_end(self.verdict) is None
+        while not self._terminated.wait(_PAUSE):
+            beat += _PAUSE
+            if beat >= HEARTBEAT:
+                alive.touch()
+                beat = 0.0
+            if is_open and is_requested(self.handoff):
+                is_open = False
+                threading.Thread(target=self.store_outputs, daemon=True).start()
+        rest = threading.Thread(target=self._store_rest, daemon=True)
+        rest.start()
+        rest.join(_GRACE)
+
+    def _store_rest(self) -> None:
+        try:
+            retry_while_unavailable(self.logs.finish)
+        except StoreError as error:
+            click.echo(f"textgen: the end of the job's log is not kept: {error}", err=True)
+
+    def store_outputs(self) -> None:
+        """Store the outputs and the log, and tell `commit` how that ended."""
+        with (self.verdict / "log").open("a+", encoding="utf-8") as file, self._printed_to(file):
+            try:
+                self._count_start()
+                results = store_job(self.spec)
+                versions = self.verdict / pod_spec.VERSIONS.name
+                versions.mkdir(exist_ok=True)
+                for name, version in results.datasets.items():
+                    (versions / name).write_text(version, "utf-8")
+                end = End()
+            except TextgenError as error:
+                click.echo(f"textgen: {error}", err=True)
+                end = End(error.exit_status, str(error))
+            except Exception as error:
+                traceback.print_exc()
+                end = End(1, f"{type(error).__name__}: {error}")
+            self._finish_logs(end)
+        write_end(self.verdict, end)
+
+    def _finish_logs(self, end: End) -> None:
+        """Store the logs before the pod may end; a job that succeeded waits for that."""
+        try:
+            retry_while_unavailable(self.logs.finish) if end.code == 0 else self.logs.finish()
+        except StoreError as error:
+            click.echo(f"textgen: the end of the job's log is not kept: {error}", err=True)
+
+    def _count_start(self) -> None:
+        """Raises StoreError if storing the outputs has killed this container again and again."""
+        file = self.verdict / "starts"
+        starts = int(file.read_text("ascii") or "0") + 1 if file.exists() else 1
+        file.write_text(str(starts), "ascii")
+        if starts > _STARTS:
+            raise StoreError(
+                f"the container store was killed {_STARTS} times while it stored the outputs: see its last "
+                "state with kubectl describe pod"
+            )
+
+    @contextmanager
+    def _printed_to(self, file: TextIO) -> Iterator[None]:
+        """What is printed goes to the file, for `commit`, and to the log that is kept of it."""
+        file.seek(0)
+        for line in file.read().splitlines():  # of a process that was killed
+            self.logs.commit.append(_stamp(line))
+        printer = _Printer(file, self.logs.commit)
+        with redirect_stdout(printer), redirect_stderr(printer):
+            yield
+
+
+class _Printer(io.TextIOBase):
+    """Writes to a file, and each line to a log."""
+
+    def __init__(self, file: TextIO, log: LogWriter) -> None:
+        self._file = file
+        self._log = log
+        self._rest = ""
+        self._writing = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self._writing:
+            self._file.write(text)
+            *lines, self._rest = (self._rest + text).split("\n")
+            for line in lines:
+                self._log.append(_stamp(line))
+        return len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _stamp(line: str) -> bytes:
+    """A line as the kubelet gives it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n".encode()

@@ -1,0 +1,199 @@
+"""`store` and `commit`: one asks, the other stores, and either may be killed in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from job.datasets import DatasetRef, Datasets
+from job.errors import CommitError, StoreError
+from job.pod import commit, handoff
+from job.pod import store as pod_store
+from job.pod.commit import store_outputs
+from job.pod.handoff import End, is_requested, read_end, wait_for_end, write_end
+from job.pod.logs import LogWriter, list_logs, log_prefix, read_lines
+from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, DatasetOutput, StoreSpec, StringOutput
+from job.pod.store import KeptLogs, Sidecar
+from job.project import STORE_VARIABLE
+from job.storage.store import UnavailableError
+
+
+class Pod:
+    """A pod's folders and its store; `start` runs a process of its sidecar."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.datasets = Datasets.at((folder / "store").as_uri())
+        self.handoff, self.verdict, self.outputs = (folder / n for n in ("handoff", "verdict", "outputs"))
+        for path in (self.handoff, self.verdict, self.outputs / "data"):
+            path.mkdir(parents=True)
+        environ = {STORE_VARIABLE: self.datasets.url, RUN: "run", RUN_NAME: "run-1"}
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(commit, "LINEAGE", folder / "lineage.json")
+        monkeypatch.setattr(
+            commit,
+            "store_outputs",
+            lambda *arguments: store_outputs(*arguments, root=self.outputs),
+        )
+
+    def start(self, *, string: bool = False) -> tuple[Sidecar, threading.Event, threading.Thread]:
+        terminated = threading.Event()
+        outputs = {"data": DatasetOutput("numbers")} | ({"text": StringOutput()} if string else {})
+        spec = StoreSpec("0.1.0", "job", outputs)
+        writer = LogWriter(self.datasets.store, log_prefix("run", "job", "run-1.uid", "commit"))
+        logs = KeptLogs([], writer)
+        sidecar = Sidecar(spec, logs, terminated, handoff=self.handoff, verdict=self.verdict)
+        thread = threading.Thread(target=sidecar.run, daemon=True)
+        thread.start()
+        return sidecar, terminated, thread
+
+    def ask(self) -> "subprocess.CompletedProcess[str]":
+        """`commit` as a process of its own. Its message is what is on its standard error."""
+        code = f"""
+import sys
+from pathlib import Path
+from job.pod import handoff, termination
+handoff.VERDICT, handoff.HANDOFF = Path({str(self.verdict)!r}), Path({str(self.handoff)!r})
+termination._MESSAGE = Path("/dev/stderr")
+sys.exit(handoff.command.main([], standalone_mode=False))
+"""
+        environ = {SPEC: json.dumps(CommitSpec("0.1.0", "job").to_json()), "PATH": os.environ["PATH"]}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False, timeout=30
+        )
+
+    def kept(self) -> list[str]:
+        logs = list_logs(self.datasets, "run", "job")
+        return [line.partition(" ")[2] for log in logs for line in read_lines(self.datasets, log)]
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
+    yield Pod(tmp_path, monkeypatch)
+
+
+def test_commit_holds_nothing_and_the_version_is_in_the_verdict(pod: Pod) -> None:
+    (pod.outputs / "data" / "one").write_text("1")
+    _, terminated, thread = pod.start()
+    done = pod.ask()
+    assert done.returncode == 0
+    version = str(pod.datasets.resolve(DatasetRef("numbers")))
+    assert (pod.verdict / "versions" / "data").read_text() == version
+    assert done.stdout == f"committed {version}\n"
+    assert pod.kept() == [f"committed {version}"]
+    terminated.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> None:
+    pod.start(string=True)
+    done = pod.ask()
+    assert done.returncode == CommitError.exit_status
+    assert "must write its string there" in done.stderr
+    assert pod.kept() == [f"textgen: {done.stderr}"]
+
+
+def test_without_a_request_nothing_is_stored(pod: Pod) -> None:
+    (pod.outputs / "data" / "one").write_text("1")
+    (pod.handoff / "request").symlink_to("/etc/passwd")
+    _, terminated, thread = pod.start()
+    time.sleep(0.3)
+    terminated.set()
+    thread.join(5)
+    assert not is_requested(pod.handoff)
+    assert read_end(pod.verdict) is None
+    assert pod.datasets.datasets() == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_that_was_killed_is_followed_by_one_that_ends_its_work(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pod.outputs / "data" / "one").write_text("1")
+
+    def die(*_: object) -> None:
+        raise SystemExit  # ends the thread alone, as if the process were gone
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commit, "write_results", die)
+        pod.start()
+        (pod.handoff / "request").write_text("commit")
+        until(lambda: bool(pod.datasets.datasets()))
+    pod.start()
+    assert pod.ask().returncode == 0
+    assert len(pod.datasets.versions(DatasetRef("numbers"))) == 1
+
+
+def test_a_verdict_outlives_a_restart(pod: Pod) -> None:
+    write_end(pod.verdict, End(3, "no"))
+    pod.start()
+    assert pod.ask().returncode == 3
+    assert pod.datasets.datasets() == []
+
+
+def test_a_sidecar_that_dies_again_and_again_is_given_up(pod: Pod) -> None:
+    (pod.verdict / "starts").write_text("4")
+    pod.start()
+    done = pod.ask()
+    assert done.returncode == 1
+    assert "was killed 4 times" in done.stderr
+
+
+def test_commit_gives_up_when_the_sidecar_is_silent(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handoff, "_SILENCE", 0.2)
+    (pod.verdict / "alive").touch()
+    with pytest.raises(StoreError, match="has not answered"):
+        wait_for_end(pod.verdict)
+
+
+def test_the_logs_rest_is_stored_when_the_pod_ends_and_a_store_that_is_away_does_not_hold_it_up(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_store, "_GRACE", 0.2)
+    sidecar, terminated, thread = pod.start()
+    sidecar.logs.commit.append(b"now the end\n")
+    terminated.set()
+    thread.join(5)
+    assert pod.kept() == ["the end"]
+
+    def fail(*_: object) -> None:
+        raise UnavailableError("away")
+
+    sidecar, terminated, thread = pod.start()
+    sidecar.logs.commit.append(b"now lost\n")
+    monkeypatch.setattr(type(pod.datasets.store), "put", fail)
+    terminated.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_sigterm_ends_the_process_with_0_even_if_it_can_not_start(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from job.pod import store
+store.VERDICT = Path({str(tmp_path)!r})
+store.command.main([], standalone_mode=False)
+"""
+    environ = {**os.environ, SPEC: "[]"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environ, stderr=subprocess.PIPE) as process:
+        until(lambda: read_end(tmp_path) is not None)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    end = read_end(tmp_path)
+    assert end and end.code == 2
+    assert end.message.startswith("TEXTGEN_STEPS: must be an object")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
