@@ -1,0 +1,90 @@
+"""A job that looks for credentials everywhere comes back with nothing, and what it did changes no result."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argo.compile import ClusterConfig, FileOrigin, Kind, Security, render
+from argo.compile.workflow import build
+from argo.language import load
+from job.datasets import DatasetRef
+from tests.cluster import hostile_job
+from tests.cluster.kubernetes import BUCKET, Namespace, kubectl
+
+pytestmark = pytest.mark.cluster
+
+CANARY = "canary-of-the-secret-as-a-whole"
+
+
+def run_hostile_job(namespace: Namespace, security: Security, folder: Path, dataset: str) -> dict[str, Any]:
+    """The Workflow of the job when it has ended."""
+    canary = {"stringData": {"CANARY": CANARY}}
+    kubectl("-n", namespace.name, "patch", "secret", "textgen-store", "-p", json.dumps(canary))
+    address = "jsonpath={.items[0].status.addresses[0].address}"
+    text = (
+        hostile_job.WORKFLOW.replace("DATASET", dataset)
+        .replace("NODE", kubectl("get", "nodes", "-o", address))
+        .replace("ENDPOINT", os.environ["S3_ENDPOINT"])
+        .replace("BUCKET", BUCKET)
+        .replace("NAMESPACE", namespace.name)
+    )
+    file = folder / "steals.yaml"
+    file.write_text(text, "utf-8")
+    cluster = ClusterConfig(security=security)
+    document = build(load(file), Kind.WORKFLOW, cluster, FileOrigin(file.name))
+    for template in document["spec"]["templates"]:  # a small node
+        for container in template.get("containerSet", {}).get("containers", ()):
+            container["resources"]["requests"] = {"cpu": "50m", "memory": "64Mi"}
+    return namespace.ended(namespace.create(render(document, file.name)))
+
+
+def list_readable(namespace: Namespace, workflow: dict[str, Any], s3: Any) -> Iterator[tuple[str, str]]:
+    """All that the job could have brought its findings to, by name."""
+    yield "the Workflow", json.dumps(workflow)
+    for pod in namespace.pods(workflow["metadata"]["name"], "steals"):
+        name = pod["metadata"]["name"]
+        yield f"pod {name}", json.dumps(pod["status"])
+        for container in ("main", "commit", "wait", "store", "init", "inputs"):
+            log = kubectl("-n", namespace.name, "logs", name, "-c", container, check=False)
+            yield f"log of {container}", log
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{namespace.name}/"):
+        for each in page.get("Contents", ()):
+            body = s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read()
+            yield each["Key"], body.decode("utf-8", "replace")
+
+
+def assert_nothing_was_found(
+    namespace: Namespace, workflow: dict[str, Any], s3: Any, dataset: str, folder: Path
+) -> None:
+    readable = dict(list_readable(namespace, workflow, s3))
+    secrets = {os.environ["AWS_SECRET_ACCESS_KEY"], CANARY, "eyJ"}  # the last is how a token begins
+    found = {place: secret for place, text in readable.items() for secret in secrets if secret in text}
+    assert not found
+    log = readable["log of main"]
+    assert "--- argoexec is replaced" in log
+    assert "--- running in a container" in log  # `commit` runs the job's code, and has nothing
+    assert "AWS_" not in log
+    assert log.count("--- refused") == hostile_job.REQUESTS
+    assert "--- got" not in log
+    assert workflow["status"]["phase"] == "Succeeded"
+    version = namespace.datasets.resolve(DatasetRef(dataset))
+    (node,) = [each for each in workflow["status"]["nodes"].values() if each["type"] == "Pod"]
+    assert node["outputs"]["parameters"][0]["value"] == str(version)
+    namespace.datasets.fetch(version, folder / "fetched")
+    assert [path.name for path in (folder / "fetched").iterdir()] == ["file"]
+
+
+def test_a_hostile_job_finds_nothing_as_root(baseline: Namespace, cluster_s3: Any, tmp_path: Path) -> None:
+    workflow = run_hostile_job(baseline, Security.BASELINE, tmp_path, "stolen")
+    assert_nothing_was_found(baseline, workflow, cluster_s3, "stolen", tmp_path)
+
+
+def test_a_hostile_job_finds_nothing_as_the_user_of_the_other_containers(
+    restricted: Namespace, cluster_s3: Any, tmp_path: Path
+) -> None:
+    workflow = run_hostile_job(restricted, Security.RESTRICTED, tmp_path, "stolen")
+    assert_nothing_was_found(restricted, workflow, cluster_s3, "stolen", tmp_path)
