@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.compile import ClusterConfig, FileOrigin, Kind, render
 from argo.compile.workflow import build
 from argo.language import load
@@ -64,11 +64,11 @@ def minimal(repository: str, commit: str) -> str:
             "metadata": {"generateName": "minimal-"},
             "spec": {
                 "entrypoint": "generate",
-                "serviceAccountName": object_names.SERVICE_ACCOUNT,
-                "executor": {"serviceAccountName": object_names.EXECUTOR_ACCOUNT},
+                "serviceAccountName": kubernetes_names.SERVICE_ACCOUNT,
+                "executor": {"serviceAccountName": kubernetes_names.EXECUTOR_ACCOUNT},
                 "automountServiceAccountToken": False,
                 "artifactRepositoryRef": {
-                    "configMap": object_names.ARTIFACT_REPOSITORIES,
+                    "configMap": kubernetes_names.ARTIFACT_REPOSITORIES,
                     "key": "textgen",
                 },
                 "templates": [template],

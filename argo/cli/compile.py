@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from argo.cli.workflow_file import parameters_option, parse_pairs, print_warnings
-from argo.object_names import GITHUB_URL
+from argo.kubernetes_names import GITHUB_URL
 from job.errors import InputError, StaleError
 
 

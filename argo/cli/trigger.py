@@ -9,7 +9,7 @@ import click
 
 from argo.cli.cluster import cluster_file_option, cluster_options
 from argo.cluster.connection import connect
-from argo.object_names import STORE
+from argo.kubernetes_names import STORE
 from job.errors import InputError, TextgenError
 
 if TYPE_CHECKING:

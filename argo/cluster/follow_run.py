@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.cluster import pods
 from argo.cluster.api import Api
 from argo.cluster.infinite_watch import watch_objects
@@ -79,7 +79,7 @@ def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
     changes: _Changes = queue.SimpleQueue()
     for kind, path, selector in (
         ("workflow", api.workflow_path(), {"fieldSelector": f"metadata.name={name}"}),
-        ("pods", api.core_path("pods"), {"labelSelector": f"{object_names.ARGO_WORKFLOW}={name}"}),
+        ("pods", api.core_path("pods"), {"labelSelector": f"{kubernetes_names.ARGO_WORKFLOW}={name}"}),
     ):
         threading.Thread(
             target=_watch, args=(changes, kind, api, path, selector), name=f"watch {kind}", daemon=True

@@ -5,7 +5,7 @@ import os
 from urllib.parse import urlencode, urlsplit
 
 from argo.cluster.api import Api, ApiError
-from argo.object_names import STORE
+from argo.kubernetes_names import STORE
 from job.datasets import Credentials, Datasets
 
 ENDPOINT = "AWS_ENDPOINT_URL_S3"

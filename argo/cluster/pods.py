@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.cluster.api import Api
 from argo.cluster.objects import Container, ContainerState, Event, Pod
 from job.errors import ClusterError
@@ -31,20 +31,20 @@ _HINTS = {
 def list_pods(api: Api, run: str) -> list[Pod]:
     """The pods of a run. Raises ClusterError."""
     pods: list[Pod] = []
-    pods += api.list_items(api.core_path("pods"), labelSelector=f"{object_names.ARGO_WORKFLOW}={run}")
+    pods += api.list_items(api.core_path("pods"), labelSelector=f"{kubernetes_names.ARGO_WORKFLOW}={run}")
     return pods
 
 
 def job_name(pod: Pod) -> str:
     """The name of the pod's job."""
     annotations = pod["metadata"].get("annotations") or {}
-    path = annotations.get(object_names.ARGO_NODE_NAME, pod["metadata"]["name"])
-    return annotations.get(object_names.JOB) or path.partition(".")[2].partition("(")[0] or path
+    path = annotations.get(kubernetes_names.ARGO_NODE_NAME, pod["metadata"]["name"])
+    return annotations.get(kubernetes_names.JOB) or path.partition(".")[2].partition("(")[0] or path
 
 
 def node_id(pod: Pod) -> str:
     """The id of the Workflow's node that the pod runs."""
-    return (pod["metadata"].get("annotations") or {}).get(object_names.ARGO_NODE_ID, "")
+    return (pod["metadata"].get("annotations") or {}).get(kubernetes_names.ARGO_NODE_ID, "")
 
 
 def container_names(pod: Pod) -> list[str]:
@@ -136,8 +136,8 @@ def _out_of_memory_reason(pod: Pod, container: str) -> str:
     annotations = pod["metadata"].get("annotations") or {}
     limit = _memory_limit(pod, container)
     available = f"asked for {limit}" if limit else "the node had no more"
-    instance = annotations.get(object_names.INSTANCE_TYPE)
-    larger = annotations.get(object_names.LARGER_INSTANCE_TYPE)
+    instance = annotations.get(kubernetes_names.INSTANCE_TYPE)
+    larger = annotations.get(kubernetes_names.LARGER_INSTANCE_TYPE)
     if not instance or container != "main":
         return f"OOMKilled: container {container}, {available}; give it more memory"
     hint = f"try {larger}" if larger else "there is no larger instance type"

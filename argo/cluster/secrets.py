@@ -15,7 +15,7 @@ from typing import Any
 
 from argo.cluster.api import Api, ApiError
 from argo.cluster.backoff import retry_on_conflict
-from argo.object_names import MANAGED_BY, MANAGER, SECRETS, SHARED_NAMESPACE
+from argo.kubernetes_names import MANAGED_BY, MANAGER, SECRETS, SHARED_NAMESPACE
 from job.errors import InputError
 
 _NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api, ApiError
 from argo.cluster.backoff import retry_on_conflict
@@ -23,7 +23,11 @@ from argo.runs import Phase
 from job.errors import InputError
 
 # The labels of a run that has ended. A poller sets the last one (argo.trigger.push_workflow).
-_END_LABELS = (object_names.ARGO_COMPLETED, object_names.ARGO_ARCHIVING_STATUS, object_names.REPORTED)
+_END_LABELS = (
+    kubernetes_names.ARGO_COMPLETED,
+    kubernetes_names.ARGO_ARCHIVING_STATUS,
+    kubernetes_names.REPORTED,
+)
 
 
 def stop_run(api: Api, name: str) -> None:

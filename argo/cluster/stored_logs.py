@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from argo.cluster.api import Api
 from argo.cluster.container_logs import EXECUTOR_LINE, LogLine, parse_timestamp
 from argo.cluster.namespace_store import ENDPOINT, open_datasets, read_url
-from argo.object_names import STORE
+from argo.kubernetes_names import STORE
 from job.datasets import Datasets
 from job.errors import ClusterError, InputError, StoreError
 from job.pod.logs import StoredLog, list_logs, read_lines

@@ -10,8 +10,8 @@ from argo.compile import FileOrigin, Kind
 from argo.compile.cluster_config import load_cluster_config
 from argo.compile.origin import find_origin
 from argo.compile.workflow import build
+from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language import Workflow, bind_inputs
-from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.datasets import DatasetRef
 
 

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping
 from datetime import datetime
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.cluster.api import Api
 from argo.cluster.objects import Parameter, Task, Template, Workflow, WorkflowNode, WorkflowSpec
 from argo.runs import JobRecord, Phase, RunRecord
@@ -31,11 +31,14 @@ def build_run_record(workflow: Workflow) -> RunRecord:
     annotations = metadata.get("annotations") or {}
     labels = metadata.get("labels") or {}
     parameters = {each["name"]: each.get("value", "") for each in _parameters(workflow)}
-    url, ref = parameters.pop(object_names.GITHUB_URL, ""), parameters.pop(object_names.GITHUB_REF, "")
+    url, ref = (
+        parameters.pop(kubernetes_names.GITHUB_URL, ""),
+        parameters.pop(kubernetes_names.GITHUB_REF, ""),
+    )
     return RunRecord(
         name=metadata["name"],
-        workflow=labels.get(object_names.WORKFLOW, ""),
-        file=annotations.get(object_names.FILE, ""),
+        workflow=labels.get(kubernetes_names.WORKFLOW, ""),
+        file=annotations.get(kubernetes_names.FILE, ""),
         runtime=f"argo:{metadata['namespace']}",
         source="@".join(filter(None, (url, ref))),
         parameters=parameters,
@@ -51,7 +54,7 @@ def list_runs(api: Api) -> list[RunRecord]:
     """The namespace's runs that textgen made, newest first. Raises ClusterError."""
     workflows: list[Workflow] = []
     workflows += api.list_items(
-        api.workflow_path(), labelSelector=f"{object_names.MANAGED_BY}={object_names.MANAGER}"
+        api.workflow_path(), labelSelector=f"{kubernetes_names.MANAGED_BY}={kubernetes_names.MANAGER}"
     )
     return sorted(map(build_run_record, workflows), key=lambda run: run.started, reverse=True)
 
@@ -171,7 +174,7 @@ def _tasks(spec: WorkflowSpec) -> dict[str, tuple[str, str]]:
 def _job_name(task: Task, templates: Mapping[str, Template]) -> str:
     template = templates.get(task.get("template", ""))
     metadata = (template.get("metadata") if template else None) or {}
-    return (metadata.get("annotations") or {}).get(object_names.JOB) or task["name"]
+    return (metadata.get("annotations") or {}).get(kubernetes_names.JOB) or task["name"]
 
 
 def _task_nodes(nodes: Nodes, run: str) -> Nodes:

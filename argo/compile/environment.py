@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from argo.object_names import STORE
+from argo.kubernetes_names import STORE
 from job.pod import spec
 from job.project import STORE_VARIABLE
 

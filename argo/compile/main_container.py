@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from argo.compile.cluster_config import ClusterConfig, Security
 from argo.compile.environment import Environment, PodField, SecretKey
 from argo.compile.escaping import escape_kubernetes_vars, is_plain
+from argo.kubernetes_names import SECRETS
 from argo.language.model import Container, Job, Script, Secret, Type
-from argo.object_names import SECRETS
 from job.errors import InputError
 from job.pod.spec import GIT_TRUSTS_EVERY_OWNER, NOTES, OUTPUTS, MainCommand, Value, Variable
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from argo import repository
+from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.model import EventField, GitCheckout, Workflow
-from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.checkout.git import is_commit, redact_url
 from job.errors import InputError
 

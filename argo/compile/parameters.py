@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from argo.compile.escaping import is_plain
 from argo.compile.names import check_unique, parameter_name
+from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language import bind_inputs
 from argo.language.model import Workflow
-from argo.object_names import GITHUB_REF, GITHUB_URL
 from job.errors import InputError
 from job.pod.spec import Parameter
 from job.text import quoted

@@ -14,7 +14,7 @@ from typing import Any
 
 from hera.workflows import models as m
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.compile.cluster_config import ClusterConfig
 from argo.compile.environment import STORE_ENVIRONMENT, ConfigMapKey, Environment, PodField, SecretKey
 from argo.compile.escaping import ARGUMENT_LIMIT, template_safe_json
@@ -23,6 +23,7 @@ from argo.compile.main_container import MainContainer, build_main_container
 from argo.compile.names import label_value, parameter_name, template_name
 from argo.compile.parameters import Parameters
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
+from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
 from argo.compile.specs import build_inputs_spec, build_store_spec
 from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
@@ -67,14 +68,6 @@ _COMMIT_RESOURCES = Resources({"cpu": "10m", "memory": "32Mi"}, {"memory": "256M
 _WITHOUT_IDENTITY = {"eks.amazonaws.com/skip-containers": "init,wait,main,commit"}
 
 _TOKEN_SECONDS = 3600  # how long the token of `store` is valid; the kubelet renews it
-
-# What says that the node was lost, and not that the job failed. Of a pod that is deleted, Argo may see
-# first that its containers were told to end (SIGTERM); a job that ends so by itself has 64 from `commit`.
-# An API server that has just started refuses Argo's executor what it allows a second later.
-_LOST = (
-    "imminent node shutdown|pod deleted|[Pp]reempt|low on resource|[Nn]ode.?[Ll]ost|Pod was rejected"
-    "|^[a-z]+: Error [(]exit code 143[)]|^wait: .* is forbidden: User "
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +145,8 @@ def build_template(context: WorkflowContext, job: Job) -> m.Template:
     return m.Template(
         name=template_name(job.name),
         metadata=m.Metadata(
-            labels={object_names.JOB: label_value(job.name)},
-            annotations={object_names.JOB: job.name, **_WITHOUT_IDENTITY, **scheduling.annotations},
+            labels={kubernetes_names.JOB: label_value(job.name)},
+            annotations={kubernetes_names.JOB: job.name, **_WITHOUT_IDENTITY, **scheduling.annotations},
         ),
         init_containers=init_containers,
         container=None if commit else m.Container(**main.fields()),
@@ -163,7 +156,7 @@ def build_template(context: WorkflowContext, job: Job) -> m.Template:
         node_selector=dict(scheduling.node_selector) or None,
         tolerations=[m.Toleration.model_validate(dict(each)) for each in scheduling.tolerations] or None,
         affinity=_affinity(scheduling.preferred_gpus),
-        retry_strategy=_retry_strategy(),
+        retry_strategy=m.RetryStrategy.model_validate(RETRY_STRATEGY),
     )
 
 
@@ -263,7 +256,7 @@ def _store_container(context: WorkflowContext, spec: StoreSpec, variables: Envir
         POD_NAMESPACE: PodField("metadata.namespace"),
         POD: PodField("metadata.name"),
         POD_UID: PodField("metadata.uid"),
-        NODE_ID: PodField(f"metadata.annotations['{object_names.ARGO_NODE_ID}']"),
+        NODE_ID: PodField(f"metadata.annotations['{kubernetes_names.ARGO_NODE_ID}']"),
     }
     command = ["python3", "-m", "job", "store"]
     return _textgen_container(context, "store", command, environment, _STORE_RESOURCES, mounts)
@@ -323,7 +316,7 @@ def _volumes(context: WorkflowContext, *, clones: bool) -> list[m.Volume]:
     # Docker's 64 MB are too few for data loaders; what is used counts as the job's memory.
     volumes.append({"name": "shm", "emptyDir": {"medium": "Memory"}})
     if clones:
-        volumes.append({"name": "git", "secret": {"secretName": object_names.GIT, "optional": True}})
+        volumes.append({"name": "git", "secret": {"secretName": kubernetes_names.GIT, "optional": True}})
     for name, claim in context.cluster.claims.items():
         volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
     return [m.Volume.model_validate(volume) for volume in volumes]
@@ -351,16 +344,4 @@ def _affinity(preferred_gpus: tuple[str, ...]) -> m.Affinity | None:
     term = m.PreferredSchedulingTerm(weight=100, preference=preference)
     return m.Affinity(
         node_affinity=m.NodeAffinity(preferred_during_scheduling_ignored_during_execution=[term])
-    )
-
-
-def _retry_strategy() -> m.RetryStrategy:
-    """A lost node costs a new attempt in a new pod; a failed script does not get one."""
-    return m.RetryStrategy.model_validate(
-        {
-            "limit": 4,
-            "retryPolicy": "Always",
-            "expression": f"lastRetry.message matches '{_LOST}'",
-            "backoff": {"duration": "10s", "factor": 2, "maxDuration": "15m"},
-        }
     )

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from argo.compile.cluster_config import ClusterConfig
 from argo.instances import Instances, InstanceType
+from argo.kubernetes_names import INSTANCE_TYPE, LARGER_INSTANCE_TYPE
 from argo.language.model import Job, Workflow
-from argo.object_names import INSTANCE_TYPE, LARGER_INSTANCE_TYPE
 from job.errors import InputError
 from job.text import did_you_mean
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.compile.environment import Environment, SecretKey, parameter_environment
 from argo.compile.inline_checkouts import InlinedWorkflow
 from argo.compile.names import parameter_name
@@ -52,7 +52,9 @@ def build_store_spec(
     parameters: Parameters, job: Job, textgen: str, lineage: Mapping[str, Any], logs: tuple[str, ...]
 ) -> tuple[spec.StoreSpec, Environment]:
     """What of the job is kept; `lineage` goes into every version, `logs` are names of containers."""
-    url, ref = (parameters.parameter(name) for name in (object_names.GITHUB_URL, object_names.GITHUB_REF))
+    url, ref = (
+        parameters.parameter(name) for name in (kubernetes_names.GITHUB_URL, kubernetes_names.GITHUB_REF)
+    )
     environment = {**parameter_environment(url.name), **parameter_environment(ref.name)}
     store_spec = spec.StoreSpec(textgen, job.name, dict(_outputs(job)), url, ref, lineage, logs)
     return store_spec, environment
@@ -110,14 +112,14 @@ class _StepBuilder:
     def checkout_step(self, name: str, action: GitCheckout) -> spec.CheckoutStep:
         """The repository; the linked one at the push's commit, unless the file says otherwise."""
         linked = action.url is EventField.URL
-        url = self._parameter(object_names.GITHUB_URL) if linked else str(action.url)
+        url = self._parameter(kubernetes_names.GITHUB_URL) if linked else str(action.url)
         if action.ref is EventField.REF or (linked and action.ref is None):
-            ref: spec.Value | None = self._parameter(object_names.GITHUB_REF)
+            ref: spec.Value | None = self._parameter(kubernetes_names.GITHUB_REF)
         else:
             ref = action.ref
         if linked and action.password is None:
             keys = (
-                self._secret(f"GIT_{key.upper()}", SecretKey(object_names.GIT, key, optional=True))
+                self._secret(f"GIT_{key.upper()}", SecretKey(kubernetes_names.GIT, key, optional=True))
                 for key in ("username", "password")
             )
             return spec.CheckoutStep(name, url, ref, *keys)
@@ -146,7 +148,7 @@ class _StepBuilder:
     def _value(self, value: Value | None) -> spec.Value | None:
         if not isinstance(value, Secret):
             return value
-        return self._secret(f"SECRET_{value.name}", SecretKey(object_names.SECRETS, value.name))
+        return self._secret(f"SECRET_{value.name}", SecretKey(kubernetes_names.SECRETS, value.name))
 
     def _secret(self, variable: str, key: SecretKey) -> spec.Variable:
         self.secrets[variable] = key

@@ -12,7 +12,7 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows import Workflow as HeraWorkflow
 from hera.workflows import models as m
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.compile.cluster_config import ClusterConfig
 from argo.compile.inline_checkouts import inline_checkouts
 from argo.compile.names import check_unique, label_value, resource_name, task_name, template_name
@@ -81,12 +81,12 @@ def _build_workflow(
     is_template = kind is Kind.TEMPLATE
     hera_class = WorkflowTemplate if is_template else HeraWorkflow
     labels = _labels(workflow, origin)
-    annotations = {object_names.FILE: origin.file}
+    annotations = {kubernetes_names.FILE: origin.file}
     if origin.url:
-        annotations[object_names.REPOSITORY] = origin.url
+        annotations[kubernetes_names.REPOSITORY] = origin.url
     shared = any(isinstance(each.source, SharedVolume) for job in jobs for each in job.inputs.values())
     registries = dict.fromkeys(registry for job in jobs for registry in job.registries)
-    ref_parameter = f"workflow.parameters['{object_names.GITHUB_REF}']"
+    ref_parameter = f"workflow.parameters['{kubernetes_names.GITHUB_REF}']"
     return hera_class(
         name=name if is_template else None,
         generate_name=None if is_template else f"{name}-",
@@ -97,7 +97,7 @@ def _build_workflow(
                 **({"labels": labels, "annotations": annotations} if is_template else {}),
                 # a branch may hold what a label can't, and 64 digits are more than its 63 characters
                 "labelsFrom": {
-                    object_names.COMMIT: {
+                    kubernetes_names.COMMIT: {
                         "expression": f"{ref_parameter} matches '^[0-9a-f]{{40}}$' ? {ref_parameter} : ''"
                     }
                 },
@@ -109,16 +109,16 @@ def _build_workflow(
             m.Template(name=_ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
             *(build_template(context, job) for job in jobs),
         ],
-        service_account_name=object_names.SERVICE_ACCOUNT,
+        service_account_name=kubernetes_names.SERVICE_ACCOUNT,
         automount_service_account_token=False,
-        executor=m.ExecutorConfig(service_account_name=object_names.EXECUTOR_ACCOUNT),
+        executor=m.ExecutorConfig(service_account_name=kubernetes_names.EXECUTOR_ACCOUNT),
         security_context=m.PodSecurityContext.model_validate(pod_security_context(cluster.security)),
         pod_spec_patch=executor_patch(),
         # `store` keeps the logs. Without a repository of its own, the workflow would have the cluster's
         # default one, whose keys Argo mounts into a container that follows links of the job.
         archive_logs=False,
         artifact_repository_ref=m.ArtifactRepositoryRef(
-            config_map=object_names.ARTIFACT_REPOSITORIES, key=object_names.ARTIFACT_REPOSITORY
+            config_map=kubernetes_names.ARTIFACT_REPOSITORIES, key=kubernetes_names.ARTIFACT_REPOSITORY
         ),
         image_pull_secrets=[
             m.LocalObjectReference(name=cluster.pull_secrets.get(each, resource_name(each)))
@@ -140,7 +140,7 @@ def _build_cron(workflow: Workflow, values: Mapping[str, str], schedule: str | N
     name = resource_name(workflow.name)
     return CronWorkflow(
         name=name,
-        labels={object_names.WORKFLOW: label_value(workflow.name)},
+        labels={kubernetes_names.WORKFLOW: label_value(workflow.name)},
         schedules=[schedule],
         concurrency_policy="Forbid",
         workflow_template_ref=m.WorkflowTemplateRef(name=name),
@@ -176,11 +176,11 @@ def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:
     """By what `kubectl get workflows -l` finds a run."""
     repository = PurePosixPath(origin.url).stem
     return {
-        object_names.MANAGED_BY: object_names.MANAGER,
-        object_names.WORKFLOW: label_value(workflow.name),
-        **({object_names.REPOSITORY: label_value(repository)} if repository else {}),
+        kubernetes_names.MANAGED_BY: kubernetes_names.MANAGER,
+        kubernetes_names.WORKFLOW: label_value(workflow.name),
+        **({kubernetes_names.REPOSITORY: label_value(repository)} if repository else {}),
         **{
-            f"{object_names.DATASET_PREFIX}{label_value(output.dataset.name)}": label_value(
+            f"{kubernetes_names.DATASET_PREFIX}{label_value(output.dataset.name)}": label_value(
                 output.dataset.namespace
             )
             for job in workflow.jobs.values()

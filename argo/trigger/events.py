@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from argo.cluster.api import Api, ApiError
-from argo.object_names import MANAGED_BY, MANAGER
+from argo.kubernetes_names import MANAGED_BY, MANAGER
 from argo.trigger.push import Push
 
 REASON = "InvalidWorkflowFile"

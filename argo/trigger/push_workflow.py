@@ -14,8 +14,8 @@ from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.submit import Submission
 from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.workflow import build
+from argo.kubernetes_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.language import Workflow
-from argo.object_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.trigger.push import Push
 from job.checkout.git import is_commit
 from job.errors import ClusterError, InputError

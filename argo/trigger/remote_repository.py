@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from argo.kubernetes_names import GIT
 from argo.language.workflow import MAX_BYTES
-from argo.object_names import GIT
 from job.checkout.git import PASSWORD, Git, is_ref, url_and_env
 from job.errors import CheckoutError
 

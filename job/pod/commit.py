@@ -15,7 +15,6 @@ import click
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.pod.results import JobResults, read_results, write_results
-from job.pod.retry import retry_while_unavailable
 from job.pod.spec import (
     INPUTS,
     LINEAGE,
@@ -33,6 +32,7 @@ from job.pod.spec import (
     read_variable,
     resolve_value,
 )
+from job.pod.store_outage import retry_while_unavailable
 from job.pod.volume import save_volume
 from job.project import STORE_VARIABLE as STORE
 from job.untrusted_files import UntrustedPath

@@ -20,7 +20,6 @@ from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
 from job.errors import CheckoutError, InputError, StoreError
 from job.pod.results import decide_commit, read_commit, read_results, resolve_datasets
-from job.pod.retry import retry_while_unavailable
 from job.pod.spec import (
     GIT_TRUSTS_EVERY_OWNER,
     INPUTS,
@@ -40,6 +39,7 @@ from job.pod.spec import (
     read_variable,
     resolve_value,
 )
+from job.pod.store_outage import retry_while_unavailable
 from job.pod.termination import report_termination
 from job.pod.volume import load_volume
 from job.project import STORE_VARIABLE as STORE

@@ -27,8 +27,8 @@ from job.pod.commit import store_job
 from job.pod.handoff import HEARTBEAT, End, is_requested, read_end, write_end
 from job.pod.log_follower import ApiServerError, LogFollower, PodLogs, follow_in_turn
 from job.pod.logs import LogWriter, log_prefix, name_attempt
-from job.pod.retry import retry_while_unavailable
 from job.pod.spec import HANDOFF, VERDICT, StoreSpec, load_spec, read_variable
+from job.pod.store_outage import retry_while_unavailable
 from job.project import STORE_VARIABLE
 from job.storage.open import open_store
 from job.storage.store import UnavailableError

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from argo.object_names import SHARED_NAMESPACE
+from argo.kubernetes_names import SHARED_NAMESPACE
 from job.datasets import Datasets
 
 BUCKET = "textgen-tests"

@@ -12,8 +12,8 @@ import yaml
 from argo.compile import ClusterConfig, FileOrigin, Kind, Security
 from argo.compile.workflow import build
 from argo.instances import builtin_instances
+from argo.kubernetes_names import STORE
 from argo.language import load
-from argo.object_names import STORE
 from job.errors import InputError
 from job.pod.spec import (
     API,

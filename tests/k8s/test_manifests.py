@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from argo import object_names
+from argo import kubernetes_names
 from argo.cli.compile import command as compiling
 from argo.cluster.preflight import permissions
 from argo.compile import ClusterConfig, FileOrigin, Kind
@@ -58,11 +58,11 @@ def test_the_template_of_try_is_what_its_cluster_configuration_makes() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_has_what_runs_refer_to(overlay: str) -> None:
     objects = rendered(overlay)
-    named(objects, "ServiceAccount", object_names.SERVICE_ACCOUNT)
-    named(objects, "ServiceAccount", object_names.EXECUTOR_ACCOUNT)
-    repositories = named(objects, "ConfigMap", object_names.ARTIFACT_REPOSITORIES)["data"]
-    assert yaml.safe_load(repositories[object_names.ARTIFACT_REPOSITORY]) == {"archiveLogs": False}
-    url = named(objects, "ConfigMap", object_names.STORE)["data"]["url"]
+    named(objects, "ServiceAccount", kubernetes_names.SERVICE_ACCOUNT)
+    named(objects, "ServiceAccount", kubernetes_names.EXECUTOR_ACCOUNT)
+    repositories = named(objects, "ConfigMap", kubernetes_names.ARTIFACT_REPOSITORIES)["data"]
+    assert yaml.safe_load(repositories[kubernetes_names.ARTIFACT_REPOSITORY]) == {"archiveLogs": False}
+    url = named(objects, "ConfigMap", kubernetes_names.STORE)["data"]["url"]
     earlier = yaml.safe_load(repositories["textgen"])  # of Workflows that an earlier release compiled
     assert url.startswith(f"s3://{earlier['s3']['bucket']}/")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from argo.cluster import stop_and_retry
 from argo.compile import ClusterConfig
-from argo.object_names import REPORTED, TRIGGER
+from argo.kubernetes_names import REPORTED, TRIGGER
 from argo.trigger import Poller, git_hosts, push_workflow
 from argo.trigger.commit_status import StatusClient, open_status_client
 from argo.trigger.git_hosts import CommitState, HostKind

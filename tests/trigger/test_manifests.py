@@ -12,7 +12,7 @@ import yaml
 
 from argo.cli.trigger import poll
 from argo.compile.pod import GIT_FOLDER, GIT_SSH_COMMAND
-from argo.object_names import GIT, STORE
+from argo.kubernetes_names import GIT, STORE
 from argo.trigger.commit_status import API
 from argo.trigger.git_hosts import TOKEN
 from job.checkout.git import PASSWORD, USERNAME

@@ -12,7 +12,7 @@ import yaml
 
 from argo.cluster.connection import connect
 from argo.compile import ClusterConfig, Security
-from argo.object_names import TRIGGER
+from argo.kubernetes_names import TRIGGER
 from argo.trigger import Poller
 from argo.trigger.push_record import read_push_record
 from argo.trigger.push_workflow import STARTED, read_push

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from argo import repository
 from argo.cluster.api import Object
 from argo.cluster.preflight import Problem
+from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.model import EventField, GitCheckout, Workflow
-from argo.object_names import GITHUB_REF, GITHUB_URL
 
 
 def check_checkouts(workflow: Workflow, manifest: Object) -> Iterator[Problem]:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.preflight import Problem
+from argo.kubernetes_names import JOB, SECRETS
 from argo.language.model import Workflow
-from argo.object_names import JOB, SECRETS
 from job.text import did_you_mean
 
 _HINT = "apply an overlay of k8s/ (docs/kubernetes.md)"

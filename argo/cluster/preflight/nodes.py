@@ -6,7 +6,7 @@ from decimal import Decimal
 from argo.cluster.api import Api, Object
 from argo.cluster.objects import Container, Node, Taint, Template, Toleration
 from argo.cluster.preflight import Problem
-from argo.object_names import JOB
+from argo.kubernetes_names import JOB
 
 Amounts = Mapping[str, Decimal]  # by resource: cpu, memory, nvidia.com/gpu
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from argo.cluster.api import Api
 from argo.cluster.namespace_store import read_credentials, read_url
 from argo.cluster.preflight import Problem
+from argo.kubernetes_names import STORE
 from argo.language.model import FromWorkflow, Workflow
-from argo.object_names import STORE
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, UnknownReferenceError
 from job.storage.s3.location import Location

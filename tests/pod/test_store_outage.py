@@ -11,8 +11,8 @@ from job.datasets import DatasetRef, Datasets
 from job.errors import StoreError
 from job.pod import commit, inputs
 from job.pod.inputs import StepRunner
-from job.pod.retry import retry_while_unavailable
 from job.pod.spec import CheckoutStep, DatasetOutput
+from job.pod.store_outage import retry_while_unavailable
 from job.storage.store import UnavailableError
 from tests.git import committed
 
