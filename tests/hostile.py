@@ -1,12 +1,15 @@
 """What a job that attacks its readers does with its files."""
 
 import os
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from job.untrusted_files import remove_tree
+
+_MOMENT = 0.0005  # seconds
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def deep_tree(path: Path, depth: int = 1200) -> Iterator[None]:
 
 @contextmanager
 def swapping(path: Path, target: Path) -> Iterator[None]:
-    """Turn the folder `path` into a link to `target` and back, again and again."""
+    """Turn the folder `path` into a link to `target` and back, again and again; each stays for a moment."""
     ended = threading.Event()
     aside = path.with_name(f"{path.name}.aside")
 
@@ -37,10 +40,12 @@ def swapping(path: Path, target: Path) -> Iterator[None]:
             with suppress(OSError):
                 path.rename(aside)
                 path.symlink_to(target)
+            ended.wait(random.uniform(0, _MOMENT))  # noqa: S311
             with suppress(OSError):
                 path.unlink()
             with suppress(OSError):
                 aside.rename(path)
+            ended.wait(random.uniform(0, _MOMENT))  # noqa: S311
 
     thread = threading.Thread(target=swap)
     thread.start()
