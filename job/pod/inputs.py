@@ -21,8 +21,11 @@ from job.datasets import DatasetRef, Datasets
 from job.errors import CheckoutError, InputError, StoreError
 from job.pod.results import decide_commit, read_commit, read_results, resolve_datasets
 from job.pod.spec import (
+    FILE_VARIABLES,
     GIT_TRUSTS_EVERY_OWNER,
+    GIT_VARIABLES,
     INPUTS,
+    KEY_VARIABLES,
     LINEAGE,
     NOTES,
     OUTPUTS,
@@ -55,6 +58,7 @@ def command() -> None:
     """Fetch a job's inputs and lay out its folders, as TEXTGEN_STEPS says."""
     os.umask(0)  # the user of the job's own container is not known here
     spec = load_spec(InputsSpec)
+    spec.check_paths()
     datasets, run = Datasets.at(read_variable(STORE)), read_variable(RUN)
     references = [resolve_value(ref, os.environ) for ref in spec.references]
     versions = (
@@ -66,7 +70,7 @@ def command() -> None:
     for path, step in spec.steps.items():
         retry_while_unavailable(partial(runner.run_step, Path(path), step))
     for name, text in spec.files.items():
-        (NOTES / name).write_bytes(resolve_value(text, os.environ).encode())
+        (NOTES / name).write_bytes(resolve_value(text, os.environ, FILE_VARIABLES).encode())
     if spec.main:
         (NOTES / "main").write_bytes(main_script(spec.main).encode())
     lineage = {name: entries for name, entries in runner.lineage.items() if entries}
@@ -132,8 +136,8 @@ class StepRunner:
                 "the run has no repository: submit it with -p github-url=URL -p github-ref=COMMIT"
             )
         secrets = {
-            USERNAME: resolve_value(step.username, self.environ),
-            PASSWORD: resolve_value(step.password, self.environ),
+            USERNAME: resolve_value(step.username, self.environ, GIT_VARIABLES),
+            PASSWORD: resolve_value(step.password, self.environ, GIT_VARIABLES),
         }
         environ = {
             **self.environ,
@@ -187,7 +191,10 @@ class StepRunner:
 
     def _download(self, path: Path, step: S3Step) -> None:
         keys = read_keys(
-            *(resolve_value(key, self.environ) for key in (step.access_key, step.secret_access_key))
+            *(
+                resolve_value(key, self.environ, KEY_VARIABLES)
+                for key in (step.access_key, step.secret_access_key)
+            )
         )
         count, size = download(step.url, path, keys, region=step.region, endpoint=step.endpoint)
         click.echo(f"{step.url} in {path}: {count} files, {size} bytes")

@@ -10,9 +10,10 @@ StoreSpec. Such pods run until no release reads version 1 any more.
 import base64
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self, TypeVar
 
 from job.errors import InputError
@@ -49,6 +50,9 @@ GIT_TRUSTS_EVERY_OWNER = {
 }
 
 
+COMPILE_AGAIN = "compile the workflow again with `textgen compile`"
+
+
 def parameter_variable(name: str) -> str:
     """The variable that holds a parameter of the workflow, as base64 of UTF-8."""
     return f"PARAMETER_{name}"
@@ -76,6 +80,11 @@ class Variable:
 
 
 Value = str | Parameter | Variable
+
+# The variables that a value may be, as patterns
+FILE_VARIABLES = "SCRIPT"
+KEY_VARIABLES = "SECRET_.+"  # of an S3 bucket; the linked repository's are for git alone
+GIT_VARIABLES = "SECRET_.+|GIT_USERNAME|GIT_PASSWORD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +175,20 @@ class InputsSpec:
     references: tuple[Value, ...] = ()
     files: Mapping[str, Value] = field(default_factory=dict)
     main: MainCommand | None = None
+
+    def check_paths(self) -> None:
+        """Raise InputError if a step or a file would write elsewhere than where the job finds it.
+
+        No step writes into what another brings, which may have links.
+        """
+        paths = [PurePosixPath(path) for path in self.steps]
+        inside = [*paths, *map(PurePosixPath, self.folders)]
+        if any({INPUTS, OUTPUTS}.isdisjoint(path.parents) or ".." in path.parts for path in inside):
+            raise InputError(f"{SPEC}: a path that is not below {INPUTS} or {OUTPUTS}; {COMPILE_AGAIN}")
+        if any(path in other.parents for path in paths for other in paths):
+            raise InputError(f"{SPEC}: a path below another one; {COMPILE_AGAIN}")
+        if any(name in {"", ".", ".."} or "/" in name for name in self.files):
+            raise InputError(f"{SPEC}: a file that is not below {NOTES}; {COMPILE_AGAIN}")
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object; from_json reads it."""
@@ -322,19 +345,21 @@ def _load_json(environ: Mapping[str, str]) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise InputError(f"{SPEC} is not JSON: compile the workflow again with `textgen compile`") from None
+        raise InputError(f"{SPEC} is not JSON: {COMPILE_AGAIN}") from None
 
 
-def resolve_value(value: Value | None, environ: Mapping[str, str]) -> str:
-    """The text that a value stands for; empty for None.
+def resolve_value(value: Value | None, environ: Mapping[str, str], variables: str | None = None) -> str:
+    """The text that a value stands for; empty for None. `variables` is a pattern of those that it may be.
 
     A parameter comes as base64, so that nothing on its way expands what is in it. Raises InputError if it
-    is missing or not UTF-8.
+    is missing or not UTF-8, and for other variables: the store's keys are in the same environment.
     """
     match value:
         case None:
             return ""
         case Variable(name):
+            if not variables or not re.fullmatch(variables, name):
+                raise InputError(f"{SPEC}: the variable {name} is for something else; {COMPILE_AGAIN}")
             return environ.get(name, "")
         case Parameter(name, default):
             encoded = read_variable(parameter_variable(name), environ)

@@ -1,22 +1,29 @@
 """A job finds what an earlier one left, and all jobs of a run see the same versions and commits."""
 
+import json
 import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from job.datasets import DatasetRef, Datasets
-from job.errors import CheckoutError, CommitError, StoreError, UnknownReferenceError
+from job.errors import CheckoutError, CommitError, InputError, StoreError, UnknownReferenceError
 from job.pod import inputs
 from job.pod.inputs import StepRunner, main_script
 from job.pod.results import decide_commit, resolve_datasets
 from job.pod.spec import (
+    SPEC,
     CheckoutStep,
     DatasetStep,
     MainCommand,
     OutputStep,
+    S3Step,
+    Step,
+    Variable,
 )
 from tests.git import committed, git
 from tests.hostile import swapping
@@ -157,3 +164,44 @@ def test_a_checkout_into_a_shared_volume_never_writes_through_a_link(
             with suppress(OSError):
                 shutil.rmtree(shared / "code.aside")
     assert not list((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"into": {"/home/textgen/.gitconfig": {"parameter": "a"}}}, "not below /inputs or /outputs"),
+        ({"files": {"script": {"variable": "AWS_SECRET_ACCESS_KEY"}}}, "the variable AWS_SECRET_ACCESS_KEY"),
+        ({"files": {"script": {"variable": "GIT_PASSWORD"}}}, "the variable GIT_PASSWORD"),
+        ({"resolve": [{"variable": "AWS_SECRET_ACCESS_KEY"}]}, "the variable AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_a_spec_that_nobody_compiled_can_t_take_the_keys(
+    spec: dict[str, Any], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SPEC, json.dumps({"version": 2, "job": "a", **spec}))
+    monkeypatch.setenv("TEXTGEN_STORE", (tmp_path / "store").as_uri())
+    monkeypatch.setenv("TEXTGEN_RUN", "run")
+    result = CliRunner().invoke(inputs.command)
+    assert isinstance(result.exception, InputError)
+    assert reason in str(result.exception)
+
+
+KEY, PASSWORD = Variable("AWS_SECRET_ACCESS_KEY"), Variable("GIT_PASSWORD")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        CheckoutStep("job", KEY),
+        CheckoutStep("job", "https://localhost/x.git", KEY),
+        CheckoutStep("job", "https://localhost/x.git", None, KEY, "x"),
+        CheckoutStep("job", "https://localhost/x.git", None, "x", KEY),
+        CheckoutStep("job", PASSWORD),
+        DatasetStep(KEY),
+        S3Step("s3://bucket/x", None, "http://localhost:1", PASSWORD, "x"),
+        S3Step("s3://bucket/x", None, "http://localhost:1", "x", KEY),
+    ],
+)
+def test_a_step_sends_the_keys_to_no_server(step: Step, datasets: Datasets, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is for something else"):
+        runner(datasets).run_step(tmp_path / "to", step)

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from job.errors import InputError
 from job.pod.spec import (
+    FILE_VARIABLES,
+    GIT_VARIABLES,
+    KEY_VARIABLES,
     SPEC,
     CheckoutStep,
     CommitSpec,
@@ -233,8 +236,8 @@ def test_values_are_texts_parameters_and_variables() -> None:
     environ = {"SECRET_A": "a", "PARAMETER_seed": encoded, "PARAMETER_empty": ""}
     assert resolve_value("text", environ) == "text"
     assert resolve_value(None, environ) == ""
-    assert resolve_value(Variable("SECRET_A"), environ) == "a"
-    assert resolve_value(Variable("SECRET_ABSENT"), environ) == ""
+    assert resolve_value(Variable("SECRET_A"), environ, KEY_VARIABLES) == "a"
+    assert resolve_value(Variable("SECRET_ABSENT"), environ, KEY_VARIABLES) == ""
     assert resolve_value(Parameter("seed"), environ) == "{{é}}"
     assert resolve_value(Parameter("empty", "{{own}}"), environ) == "{{own}}"
     with pytest.raises(InputError, match="PARAMETER_absent is not set"):
@@ -247,3 +250,39 @@ def test_the_protocol_imports_nothing_that_takes_time() -> None:
     of_job = {name for name in modules.split() if name.startswith("job.")}
     assert of_job == {"job.errors", "job.pod", "job.pod.json_reader", "job.pod.spec"}
     assert not {"boto3", "click", "hera", "yaml"} & set(modules.split())
+
+
+@pytest.mark.parametrize("variables", [None, FILE_VARIABLES, KEY_VARIABLES, GIT_VARIABLES])
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "HOME", "XSECRET_A", ""])
+def test_a_value_is_never_another_variable_of_the_container(variables: str | None, name: str) -> None:
+    with pytest.raises(InputError, match="is for something else"):
+        resolve_value(Variable(name), {name: "secret"}, variables)
+
+
+@pytest.mark.parametrize("variables", [None, FILE_VARIABLES, KEY_VARIABLES])
+def test_the_linked_repositorys_password_is_for_git_alone(variables: str | None) -> None:
+    with pytest.raises(InputError, match="GIT_PASSWORD is for something else"):
+        resolve_value(Variable("GIT_PASSWORD"), {"GIT_PASSWORD": "secret"}, variables)
+    assert resolve_value(Variable("GIT_PASSWORD"), {"GIT_PASSWORD": "secret"}, GIT_VARIABLES) == "secret"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"into": {"/home/textgen/.gitconfig": {"parameter": "a"}}}, "not below /inputs or /outputs"),
+        ({"into": {"/inputs/../home/x": {"parameter": "a"}}}, "not below /inputs or /outputs"),
+        ({"into": {"inputs/x": {"parameter": "a"}}}, "not below /inputs or /outputs"),
+        ({"into": {"/inputs": {"parameter": "a"}}}, "not below /inputs or /outputs"),
+        ({"folders": ["/opt/textgen/code/json"]}, "not below /inputs or /outputs"),
+        (
+            {"into": {"/inputs/a": {"output": ["b", "c"]}, "/inputs/a/link/x": {"parameter": "a"}}},
+            "below another",
+        ),
+        ({"files": {"../../../home/textgen/.gitconfig": "x"}}, "not below /var/run/textgen"),
+        ({"files": {"..": "x"}}, "not below /var/run/textgen"),
+    ],
+)
+def test_inputs_are_nowhere_but_where_the_job_finds_them(spec: dict[str, Any], reason: str) -> None:
+    document = {"version": 2, "job": "a", **spec}
+    with pytest.raises(InputError, match=reason):
+        InputsSpec.from_json(document).check_paths()
