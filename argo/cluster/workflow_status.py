@@ -11,6 +11,7 @@ from datetime import datetime
 from argo import kubernetes_names
 from argo.cluster.api import Api
 from argo.cluster.objects import Parameter, Task, Template, Workflow, WorkflowNode, WorkflowSpec
+from argo.cluster.pods import USUAL_WAITS
 from argo.runs import JobRecord, Phase, RunRecord
 
 Nodes = Mapping[str, WorkflowNode]  # by id
@@ -108,7 +109,8 @@ def _job_record(node: WorkflowNode, nodes: Nodes, needs: tuple[str, ...]) -> Job
         message = _retry_message(attempts, nodes)
         if last.get("phase") == "Pending":
             phase = Phase.PENDING  # Argo calls a node with retries Running before its first pod runs
-            message = last.get("message") or message
+            reason = last.get("message", "")
+            message = message if reason in USUAL_WAITS else reason
     elif phase is Phase.SUCCEEDED:
         message = ""  # a pod that came back keeps the message of its first end
     else:

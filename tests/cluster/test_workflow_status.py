@@ -69,3 +69,8 @@ def test_a_job_that_is_tried_again_says_why(failed_workflow: Any) -> None:
     nodes["second"] = {"id": "second", "type": "Pod", "displayName": "fails(1)", "phase": "Running"}
     job = RunSnapshot(failed_workflow).record.jobs["fails"]
     assert (job.phase, job.message) == (Phase.RUNNING, "trying again: pod deleted")
+    nodes["second"] |= {"phase": "Pending", "message": "PodInitializing"}
+    job = RunSnapshot(failed_workflow).record.jobs["fails"]
+    assert (job.phase, job.message) == (Phase.PENDING, "trying again: pod deleted")
+    nodes["second"]["message"] = "Unschedulable: no node"
+    assert RunSnapshot(failed_workflow).record.jobs["fails"].message == "Unschedulable: no node"
