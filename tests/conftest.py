@@ -1,6 +1,7 @@
 """What holds for every test, and stores for those that need one."""
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -136,3 +137,17 @@ def make(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def demo() -> DatasetRef:
     return DatasetRef("demo")
+
+
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the files and folders that this process flushes to the disk, in order."""
+    paths: list[str] = []
+    fsync: Callable[[int], None] = os.fsync
+
+    def record(descriptor: int) -> None:
+        paths.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return paths

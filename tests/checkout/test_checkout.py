@@ -119,6 +119,18 @@ def test_hooks_and_templates_of_the_user_do_not_run(origin: Path, tmp_path: Path
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_monitor_that_a_configuration_names_does_not_run(origin: Path, tmp_path: Path) -> None:
+    monitor = tmp_path / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    monitor.chmod(0o755)
+    (tmp_path / "config").write_text(f"[core]\n\tfsmonitor = {monitor}\n")
+    checkout(
+        origin.as_uri(), None, tmp_path / "new", {**os.environ, "GIT_CONFIG_GLOBAL": str(tmp_path / "config")}
+    )
+    assert (tmp_path / "new/file").exists()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_submodules_come_too(origin: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     outer.mkdir()

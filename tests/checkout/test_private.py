@@ -66,6 +66,18 @@ def test_submodules_and_large_files_come_too_with_the_same_password(
     assert not any(b"hush" in path.read_bytes() for path in (new / ".git").rglob("*") if path.is_file())
 
 
+def test_a_submodule_is_no_folder_of_this_machine(
+    private: type[Git], environ: Mapping[str, str], served: Path, tmp_path: Path
+) -> None:
+    work = tmp_path / "outer"
+    git(work, "config", "--file=.gitmodules", "submodule.inside.url", (served / "inner.git").as_uri())
+    git(work, "commit", "--quiet", "--all", "--message=x")
+    git(work, "push", "--quiet", str(served / "outer.git"), "main")
+    with pytest.raises(CheckoutError, match="transport 'file' not allowed"):
+        checkout(f"{private.address}/outer.git", None, tmp_path / "new", environ)
+    assert not (tmp_path / "new/inside/file").exists()
+
+
 @NO_LFS
 def test_large_files_come_from_a_folder_too(served: Path, tmp_path: Path) -> None:
     checkout(str(served / "inner.git"), "main", tmp_path / "new", os.environ)

@@ -7,9 +7,12 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+import click
 import pytest
 
 from argo.cli import COMMANDS, summary
+from job.command import run_group
+from job.errors import InputError
 
 
 def textgen(*args: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +48,19 @@ def test_an_unknown_command_is_one_line_and_status_2() -> None:
     assert done.returncode == 2
     assert "No such command 'rnu'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("no \x1b]0;title\x07 here"), OSError(2, "no", "\x1b]0;title\x07")]
+)
+def test_an_error_does_not_control_the_terminal(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit):
+        run_group(click.Group(commands=[fail]), "textgen", ["fail"])
+    assert capsys.readouterr().err.count("\N{REPLACEMENT CHARACTER}") == 2
 
 
 @pytest.mark.parametrize(("path", "suggested"), [("", ".venv/bin/textgen"), (".venv/bin", "textgen")])

@@ -207,6 +207,8 @@ def test_paths_are_those_of_the_image(compile_spec: CompileSpec) -> None:
     }
     commit = template["containerSet"]["containers"][1]
     assert [each["mountPath"] for each in commit["volumeMounts"]] == [str(HANDOFF)]
+    main = template["containerSet"]["containers"][0]
+    assert {each["mountPath"] for each in main["volumeMounts"] if each.get("readOnly")} == {str(NOTES)}
 
 
 def test_nobody_writes_verdicts_but_the_sidecar_and_main_asks_for_none(compile_spec: CompileSpec) -> None:
@@ -254,4 +256,8 @@ def test_only_init_containers_of_textgens_have_the_stores_credentials(path: Path
         assert tokens == {"api"}
         assert '"api"' not in mounts
         assert [each["name"] for each in others if '"api"' in json.dumps(each["volumeMounts"])] == []
+        without_identity = template["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"].split(",")
+        jobs_own = template.get("containerSet", {}).get("containers") or [template["container"]]
+        assert {"init", "wait", *(each.get("name") or "main" for each in jobs_own)} <= {*without_identity}
+        assert not {"store", "inputs", "checkout"} & {*without_identity}
     assert STORE not in json.dumps({key: value for key, value in spec.items() if key != "templates"})

@@ -58,6 +58,12 @@ def test_a_flipped_byte_of_a_manifest_is_found(datasets: Datasets, version: Vers
     assert len(list(datasets.verify(version))) == 1
 
 
+def test_a_manifest_makes_no_file_setuid(datasets: Datasets, version: Version) -> None:
+    key = layout.manifest_key(version.ref, version.id)
+    body = datasets.store.get(key).replace(b'"mode": "0', b'"mode": "4')
+    assert {each.mode & ~0o777 for each in Manifest.decode(body, key).files} == {0}
+
+
 def test_another_file_beside_a_version_s_files_is_reported(datasets: Datasets, version: Version) -> None:
     damage(datasets, version, "more", b"x")
     assert list(datasets.verify(version)) == [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from job import untrusted_files
 from job.errors import CommitError
 from job.untrusted_files import DEEPEST, UntrustedPath, copy_tree, parse_json
 from tests.hostile import deep_tree, swapping
@@ -148,6 +149,25 @@ def test_a_copy_never_writes_through_a_link_that_takes_a_folders_place(
                 copied += 1
     assert copied
     assert [path.name for path in (tmp_path / "outside").iterdir()] == ["file"]
+
+
+def test_a_copy_never_writes_through_a_link_that_takes_a_files_place(
+    outputs: UntrustedPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the removal of what was there and the new file."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "file").write_text("new")
+    remove = untrusted_files._remove
+
+    def remove_and_link(parent: int, name: str) -> None:
+        remove(parent, name)
+        os.symlink(tmp_path / "outside" / "file", name, dir_fd=parent)
+
+    monkeypatch.setattr(untrusted_files, "_remove", remove_and_link)
+    with pytest.raises(CommitError, match=r"^/outputs/data/file: "):
+        copy_tree(UntrustedPath.at(source), outputs)
+    assert (tmp_path / "outside" / "file").read_text() == CONTENT
 
 
 def test_a_copy_replaces_links_and_files_and_fills_folders(outputs: UntrustedPath, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Nothing that a job does reaches this machine, and little of this machine reaches a job."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,28 @@ def test_a_jobs_environment_holds_the_network_and_its_own_and_nothing_private(
     lines = outcome.log("job").splitlines()
     assert {"MINE=a b", "https_proxy=http://proxy.invalid:1", "HOME=/root", "0", "/"} <= set(lines)
     assert "private" not in outcome.log("job")
+
+
+def test_a_job_sees_no_process_but_its_own_and_can_t_write_to_the_kernels_files(
+    repository: Repository,
+) -> None:
+    """Root of the machine could kill processes, read their variables, or change settings of the kernel."""
+    marker = subprocess.Popen(["sleep", "987.5"])
+    try:
+        text = """
+            cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo
+            echo processes $(ls -d /proc/[0-9]* | wc -l)
+            awk '$5 == "/sys" {print "sys", $6}' /proc/self/mountinfo
+        """
+        lines = repository.run(workflow(job=script(text))).log("job").splitlines()
+    finally:
+        marker.kill()
+        marker.wait(10)
+    assert not [line for line in lines if "987.5" in line]
+    (processes,) = [int(line.split()[1]) for line in lines if line.startswith("processes ")]
+    assert processes < 12
+    (options,) = [line.split()[1] for line in lines if line.startswith("sys ")]
+    assert "ro" in options.split(",")
 
 
 def test_a_script_goes_on_after_an_error_and_its_last_status_counts(repository: Repository) -> None:

@@ -45,3 +45,14 @@ def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
     monkeypatch.setattr(Path, "stat", stat)
     assert len(store.remove_interrupted_uploads(store.now() + timedelta(days=1))) == 2
     assert list(left[0].parent.iterdir()) == []
+
+
+def test_a_value_is_on_the_disk_with_all_the_folders_that_were_made_for_it(
+    tmp_path: Path, flushed: list[str]
+) -> None:
+    store = Directory(tmp_path / "s")
+    store.put("default/demo/x", b"x")
+    temporary, *folders = flushed
+    assert temporary.startswith(f"{tmp_path}/s/.tmp/")
+    assert {str(tmp_path / "s"), str(tmp_path / "s/default"), str(tmp_path / "s/default/demo")} <= {*folders}
+    assert folders[-1] == str(tmp_path / "s/default/demo")

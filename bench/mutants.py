@@ -1,0 +1,328 @@
+"""Takes the guards of the code out, one by one, and says which of them no test misses.
+
+    python bench/mutants.py [WORD ...]
+
+Each mutant is a guard's text, what stands there without the guard, and the tests that must fail then. They
+run in a copy of the working tree, with an environment of its own, and first once with all guards. WORDs
+choose mutants by a part of their file or text. The exit status is 1 if a mutant survived, or if its text
+is not in the file any more.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+ROOT = Path(__file__).parents[1]
+_TIMEOUT = 180  # seconds; a mutant that hangs is noticed, too
+
+
+class Mutant(NamedTuple):
+    """`tests` are words for pytest. Of several places with the same text, it is the first."""
+
+    file: str
+    guard: str
+    replacement: str
+    tests: str
+
+
+_FILES = "job/files.py"
+_DIRECTORY = "job/storage/directory.py"
+_UNTRUSTED = "job/untrusted_files.py"
+_GIT = "job/checkout/git.py"
+_SPEC = "job/pod/spec.py"
+_INPUTS = "job/pod/inputs.py"
+_POD = "argo/compile/pod.py"
+_WORKFLOW = "argo/compile/workflow.py"
+_SANDBOX = "argo/local/sandbox.py"
+
+_TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
+_TEST_POD = "tests/compile/test_pod.py"
+_TEST_SPEC = "tests/pod/test_spec.py"
+_TEST_INPUTS = "tests/pod/test_inputs.py"
+_TEST_CHECKOUT = "tests/checkout/test_checkout.py tests/checkout/test_names.py"
+_TEST_TEXT = "tests/job/test_text.py"
+_TEST_SHOWN = "tests/cli/test_show_run.py"
+
+MUTANTS = (
+    # What is acknowledged outlives a crash
+    Mutant(_FILES, "os.fsync(file.fileno())", "pass", "tests/job/test_files.py"),
+    Mutant(_FILES, "        sync_folder(path.parent)", "        pass", "tests/job/test_files.py"),
+    Mutant(
+        _FILES,
+        "fcntl.flock(descriptor, kind if blocking else kind | fcntl.LOCK_NB)",
+        "pass",
+        "tests/job/test_files.py",
+    ),
+    Mutant(_DIRECTORY, "os.fsync(file.fileno())", "pass", "tests/storage/test_directory.py"),
+    Mutant(
+        _DIRECTORY,
+        "            sync_folder(folder.parent)",
+        "            pass",
+        "tests/storage/test_directory.py",
+    ),
+    Mutant(
+        _DIRECTORY, "        sync_folder(target.parent)", "        pass", "tests/storage/test_directory.py"
+    ),
+    # What a manifest or a dataset says
+    Mutant("job/datasets/manifest.py", "if find_problem(path)]", "if False]", "tests/datasets/test_fetch.py"),
+    Mutant(
+        "job/datasets/manifest.py",
+        "wrong += find_overlapping(entries)",
+        "pass",
+        "tests/datasets/test_fetch.py",
+    ),
+    Mutant("job/storage/paths.py", '".." in parts', "False", "tests/storage/test_paths.py"),
+    Mutant("job/storage/paths.py", 'path.startswith("/")', "False", "tests/storage/test_paths.py"),
+    Mutant(
+        "job/datasets/manifest.py", "int(text, 8) & 0o777", "int(text, 8)", "tests/datasets/test_fetch.py"
+    ),
+    # What a job has made
+    Mutant(
+        _UNTRUSTED,
+        "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW",
+        "os.O_RDONLY | os.O_DIRECTORY",
+        _TEST_UNTRUSTED,
+    ),
+    Mutant(
+        _UNTRUSTED,
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "os.O_RDONLY | os.O_NONBLOCK",
+        _TEST_UNTRUSTED,
+    ),
+    Mutant(_UNTRUSTED, "if not stat.S_ISREG(os.fstat(descriptor).st_mode):", "if False:", _TEST_UNTRUSTED),
+    Mutant(_UNTRUSTED, "os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW", "os.O_CREAT", _TEST_UNTRUSTED),
+    Mutant(
+        _UNTRUSTED, "        if len(body) > limit:\n", "        if False:\n", f"{_TEST_UNTRUSTED} -k bounded"
+    ),
+    Mutant(_UNTRUSTED, 'path.count("/") >= DEEPEST', "False", f"{_TEST_UNTRUSTED} -k deep"),
+    Mutant(_UNTRUSTED, "next(numbers) > MOST_ENTRIES", "False", f"{_TEST_UNTRUSTED} -k many"),
+    Mutant(_UNTRUSTED, "    if depth < 0:", "    if False:", f"{_TEST_UNTRUSTED} -k json"),
+    Mutant(_UNTRUSTED, "_PERMISSIONS = 0o777 ", "_PERMISSIONS = 0o7777 ", _TEST_UNTRUSTED),
+    Mutant("job/datasets/tree.py", " or not real.is_relative_to(base)", "", "tests/datasets/test_tree.py"),
+    Mutant(
+        "job/pod/volume.py", "    if not folder.is_folder():", "    if False:", "tests/pod/test_volume.py"
+    ),
+    Mutant(
+        "job/pod/volume.py",
+        "if any(str(above) in links",
+        "if False and any(str(above) in links",
+        "tests/pod/test_volume.py",
+    ),
+    Mutant("job/pod/handoff.py", "return stat.S_ISREG(", "return bool(", "tests/pod/test_store.py"),
+    Mutant(
+        "argo/local/job_folders.py",
+        "    if not UntrustedPath.at(outputs_folder(run, job.name) / output.name).is_folder():",
+        "    if False:",
+        "tests/local/test_job_folders.py -k not_one",
+    ),
+    # What a spec of a pod may name
+    Mutant(_SPEC, "if not variables or not re.fullmatch(variables, name):", "if False:", _TEST_SPEC),
+    Mutant(_SPEC, "re.fullmatch(variables, name)", "re.search(variables, name)", _TEST_SPEC),
+    Mutant(_SPEC, 'KEY_VARIABLES = "SECRET_.+"', 'KEY_VARIABLES = "SECRET_.+|GIT_.+"', _TEST_SPEC),
+    Mutant(_SPEC, "{INPUTS, OUTPUTS}.isdisjoint(path.parents)", "False", _TEST_SPEC),
+    Mutant(_SPEC, ' or ".." in path.parts', "", _TEST_SPEC),
+    Mutant(_SPEC, "path in other.parents for path in paths", "False for path in paths", _TEST_SPEC),
+    Mutant(_SPEC, ' or "/" in name for', " for", _TEST_SPEC),
+    Mutant(_INPUTS, "    spec.check_paths()", "    pass", _TEST_INPUTS),
+    Mutant(
+        _INPUTS,
+        "if isinstance(step, CheckoutStep | S3Step) and (shared := _find_in_shared_volume(path)):",
+        "if False and (shared := _find_in_shared_volume(path)):",
+        f"{_TEST_INPUTS} -k shared",
+    ),
+    # Who has what in a pod
+    Mutant(
+        _WORKFLOW, "automount_service_account_token=False", "automount_service_account_token=True", _TEST_POD
+    ),
+    Mutant(_WORKFLOW, "archive_logs=False", "archive_logs=True", _TEST_POD),
+    Mutant(_POD, '_mount("outputs", read_only=True),', '_mount("outputs"),', _TEST_POD),
+    Mutant(_POD, "mount_path=str(VERDICT), read_only=True)", "mount_path=str(VERDICT))", _TEST_POD),
+    Mutant(
+        _POD,
+        "    environment = {SPEC: template_safe_json(spec.to_json())}\n    mounts",
+        ("    environment = {SPEC: template_safe_json(spec.to_json()), **STORE_ENVIRONMENT}\n    mounts"),
+        _TEST_POD,
+    ),
+    Mutant(_POD, '"init,wait,main,commit"', '"init,wait"', _TEST_POD),
+    Mutant(
+        _POD,
+        'str(NOTES), read_only=True),\n        m.VolumeMount(name="shm"',
+        'str(NOTES)),\n        m.VolumeMount(name="shm"',
+        _TEST_POD,
+    ),
+    Mutant(
+        "argo/compile/security.py",
+        '"allowPrivilegeEscalation": False',
+        '"allowPrivilegeEscalation": True',
+        _TEST_POD,
+    ),
+    # What git is given
+    Mutant(_GIT, '("protocol.allow", "never")', '("protocol.allow", "always")', _TEST_CHECKOUT),
+    Mutant(_GIT, 'rest.startswith("-") or host.startswith("-")', "False", _TEST_CHECKOUT),
+    Mutant(_GIT, "scheme.lower() in _SCHEMES and", "", _TEST_CHECKOUT),
+    Mutant(_GIT, " and not _NOT_IN_REF.search(text)", "", _TEST_CHECKOUT),
+    Mutant(_GIT, '("core.hooksPath", "/dev/null"), ', "", _TEST_CHECKOUT),
+    Mutant(
+        _GIT,
+        '("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ',
+        '("core.hooksPath", "/dev/null"), ',
+        (_TEST_CHECKOUT),
+    ),
+    Mutant(_GIT, 'f"credential.{origin}.helper"', '"credential.helper"', _TEST_CHECKOUT),
+    Mutant(_GIT, "        url = _without_userinfo(parts)\n", "", _TEST_CHECKOUT),
+    Mutant(
+        _GIT,
+        '"always" if parts.scheme == "file" else "user"',
+        '"always"',
+        "tests/checkout/test_private.py -k submodule",
+    ),
+    Mutant("job/checkout/checkout.py", "    if ref and not is_ref(ref):", "    if False:", _TEST_CHECKOUT),
+    # Where keys and tokens go
+    Mutant(
+        "argo/trigger/git_hosts.py", "and len(hosts) > 1", "and False", "tests/trigger/test_poll_command.py"
+    ),
+    Mutant(
+        "argo/trigger/commit_status.py",
+        "build_opener(_NoRedirect)",
+        "build_opener()",
+        ("tests/trigger/test_commit_status.py"),
+    ),
+    Mutant(
+        "argo/trigger/git_hosts.py",
+        'elif parts.scheme == "https":',
+        "elif True:",
+        "tests/trigger/test_commit_status.py",
+    ),
+    Mutant(
+        "job/checkout/download.py",
+        "signature_version=None if keys else UNSIGNED",
+        "signature_version=None",
+        ("tests/checkout/test_download.py"),
+    ),
+    Mutant(
+        "job/checkout/download.py",
+        "ignore_configured_endpoint_urls=True",
+        "ignore_configured_endpoint_urls=False",
+        "tests/checkout/test_download.py",
+    ),
+    # The sandbox of a local run
+    Mutant(_SANDBOX, '"--unshare-pid", ', "", "tests/local/test_sandbox.py"),
+    Mutant(_SANDBOX, '    words += ["--ro-bind", "/sys", "/sys"]\n', "", "tests/local/test_sandbox.py"),
+    Mutant(
+        "argo/local/machine.py",
+        "for name, value in environ.items() if _MACHINE.fullmatch(name)",
+        "for name, value in environ.items()",
+        "tests/local/test_sandbox.py",
+    ),
+    # What is shown
+    Mutant("job/text.py", "if c in keep or not _is_control(c) else", "if True else", _TEST_TEXT),
+    Mutant("job/text.py", '{"Cc", "Cf", "Cs", "Zl", "Zp"}', '{"Cc", "Cs", "Zl", "Zp"}', _TEST_TEXT),
+    Mutant("job/text.py", "{0,64}m", "*[mHJAK]", _TEST_TEXT),
+    Mutant("job/text.py", "for line in text.splitlines())", 'for line in text.split("\\n"))', _TEST_TEXT),
+    Mutant("job/text.py", r'_PUNCTUATION.sub(r"\\\g<0>", visible(text))', "visible(text)", _TEST_TEXT),
+    Mutant("argo/cli/logs.py", "visible_line(line.text)", "line.text", _TEST_SHOWN),
+    Mutant("argo/cli/progress.py", "{visible_line(text)}", "{text}", _TEST_SHOWN),
+    Mutant("argo/cli/show_run.py", "{visible_line(line)}", "{line}", _TEST_SHOWN),
+    Mutant(
+        "ci/summary", "markdown_block(read_text(version))", "read_text(version)", "tests/ci/test_summary.py"
+    ),
+    Mutant("job/command.py", 'return visible(str(error), keep="\\n\\t")', "return str(error)", "tests/cli"),
+)
+
+
+@click.command()
+@click.argument("words", nargs=-1)
+def main(words: tuple[str, ...]) -> None:
+    """Run the tests of each mutant, and print what became of it."""
+    chosen = [each for each in MUTANTS if not words or any(word in each.file + each.guard for word in words)]
+    missed = 0
+    with _copy_tree() as copy:
+        for tests in dict.fromkeys(mutant.tests for mutant in chosen):
+            if status := _run_tests(copy, tests):
+                raise click.ClickException(f"pytest {tests} fails with all guards: status {status}")
+        for mutant in chosen:
+            started = time.perf_counter()
+            verdict = _run(copy, mutant)
+            missed += verdict != "noticed"
+            guard = " ".join(mutant.guard.split())
+            print(f"{verdict:9} {time.perf_counter() - started:5.1f} s  {mutant.file}: {guard}", flush=True)
+    print(f"{len(chosen)} mutants, {missed} survived or not found")
+    sys.exit(missed > 0)
+
+
+def _run(copy: Path, mutant: Mutant) -> str:
+    file = copy / mutant.file
+    text = file.read_text("utf-8")
+    if mutant.guard not in text:
+        return "NOT FOUND"
+    file.write_text(text.replace(mutant.guard, mutant.replacement, 1), "utf-8")
+    try:
+        return "noticed" if _run_tests(copy, mutant.tests) else "SURVIVED"
+    finally:
+        file.write_text(text, "utf-8")
+
+
+def _run_tests(copy: Path, tests: str) -> int:
+    """The exit status of pytest. Raises ClickException if it has run no test."""
+    command = [
+        str(copy / ".venv/bin/python"),
+        "-m",
+        "pytest",
+        "-qx",
+        "-p",
+        "no:cacheprovider",
+        *tests.split(),
+    ]
+    try:
+        done = subprocess.run(
+            command, cwd=copy, capture_output=True, text=True, check=False, timeout=_TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        return 1
+    if done.returncode > 2:
+        raise click.ClickException(f"pytest {tests}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.returncode
+
+
+@contextmanager
+def _copy_tree() -> Iterator[Path]:
+    """The working tree, with its uncommitted changes, and an environment that imports it."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-zco", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "tree").resolve()
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, copy / name)
+        shutil.copytree(ROOT / ".venv", copy / ".venv", symlinks=True, copy_function=_link)
+        texts = [*(copy / ".venv/bin").iterdir(), *(copy / ".venv").glob("lib/python3*/site-packages/*.pth")]
+        for file in texts:
+            original = file.readlink() if file.is_symlink() else file
+            body = original.read_bytes() if original.is_file() and original.stat().st_size < 1 << 20 else b""
+            if str(ROOT).encode() in body and b"\0" not in body:
+                file.unlink()
+                file.write_bytes(body.replace(str(ROOT).encode(), str(copy).encode()))
+                file.chmod(0o755)
+        subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+        yield copy
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).symlink_to(source)
+
+
+if __name__ == "__main__":
+    main()
