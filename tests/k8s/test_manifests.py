@@ -75,6 +75,26 @@ def test_pod_security_is_enforced_and_the_next_standard_warned_of(overlay: str) 
     assert labels["pod-security.kubernetes.io/warn"] == "restricted"
 
 
+def test_the_policy_holds_in_the_restricted_namespace_for_the_images_that_run() -> None:
+    objects = rendered("overlays/restricted")
+    (binding,) = [
+        each
+        for each in objects
+        if each["metadata"]["name"] == "textgen-credentials" and "Binding" in each["kind"]
+    ]
+    metadata = named(objects, "Namespace", "textgen")["metadata"]
+    selector = binding["spec"]["matchResources"]["namespaceSelector"]["matchLabels"]
+    assert selector.items() <= metadata["labels"].items()
+    template = named(objects, "WorkflowTemplate", "nlp-text-generation")["spec"]["templates"][1]
+    images = {each["image"] for each in template["initContainers"]}
+    assert images == {metadata["annotations"]["textgen/image"]}
+    trigger = yaml.safe_load((K8S / "overlays/trigger/template.yaml").read_text("utf-8"))
+    assert (
+        metadata["annotations"]["textgen/trigger-image"]
+        == trigger["spec"]["templates"][0]["container"]["image"]
+    )
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_no_role_reaches_secrets_or_uses_a_wildcard(overlay: str) -> None:
     for each in rendered(overlay):
