@@ -180,9 +180,7 @@ def copy_tree(source: UntrustedPath, target: UntrustedPath) -> None:
     Files and links that are there are replaced, folders filled. Links stay links, pipes and devices are left
     out. Raises FileNotFoundError if there is no source, CommitError if something can't be copied.
     """
-    folders: list[
-        tuple[int, int | None]
-    ] = []  # the descriptors from the target's parent down, and their modes
+    folders: list[tuple[int, int | None]] = []  # descriptors from the target's parent down, and their modes
 
     def leave(depth: int) -> None:
         while len(folders) > depth:

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -28,6 +29,12 @@ def no_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """A cluster that the person at this machine works with is no test's business."""
     if not request.node.get_closest_marker("cluster"):
         monkeypatch.setenv("KUBECONFIG", "/dev/null")
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between attempts take no time."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 @pytest.fixture(scope="session")

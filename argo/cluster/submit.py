@@ -32,7 +32,7 @@ def prepare_submission(workflow: Workflow, cluster: Path | None, parameters: Map
     inputs = {name: value for name, value in values.items() if name not in {GITHUB_URL, GITHUB_REF}}
     bound = bind_inputs(workflow, inputs)
     origin = find_origin(workflow, Kind.WORKFLOW)
-    manifest = build(workflow, Kind.WORKFLOW, config, origin, values=values)
+    manifest = build(workflow, Kind.WORKFLOW, config, origin, values=parameters)
     return Submission(workflow, origin, bound, manifest)
 
 

@@ -9,13 +9,13 @@ from argo.compile.escaping import escape_kubernetes_vars, is_plain
 from argo.kubernetes_names import SECRETS
 from argo.language.model import Container, Job, Script, Secret, Type
 from job.errors import InputError
-from job.pod.spec import GIT_TRUSTS_EVERY_OWNER, NOTES, OUTPUTS, MainCommand, Value, Variable
+from job.pod.spec import GIT_TRUSTS_EVERY_OWNER, NOTES, SHARE_OUTPUTS, MainCommand, Value, Variable
 
 _SCRIPT = f"{NOTES}/script"
 _COMMAND = f"{NOTES}/main"
 _SHELLS = ("bash", "sh", "/bin/bash", "/bin/sh", "/usr/bin/bash", "/usr/bin/sh")
 # Under "baseline" the job may be root, and files that only root can read would be out of reach for `commit`.
-_SHARE = f'"$@"; code=$?; chmod -R a+rX {OUTPUTS}; exit $code'
+_SHARE = f'"$@"; code=$?; {SHARE_OUTPUTS}; exit $code'
 
 
 @dataclass(frozen=True, slots=True)

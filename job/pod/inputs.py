@@ -28,8 +28,8 @@ from job.pod.spec import (
     KEY_VARIABLES,
     LINEAGE,
     NOTES,
-    OUTPUTS,
     RUN,
+    SHARE_OUTPUTS,
     CheckoutStep,
     DatasetStep,
     InputsSpec,
@@ -224,4 +224,4 @@ def main_script(main: MainCommand) -> str:
     line = " ".join(shlex.quote(word) for word in words)
     if not main.share:
         return f"exec {line}\n"
-    return f"{line}\ncode=$?\nchmod -R a+rX {OUTPUTS}\nexit $code\n"
+    return f"{line}\ncode=$?\n{SHARE_OUTPUTS}\nexit $code\n"

@@ -5,6 +5,8 @@ from typing import Any, NoReturn
 
 from job.errors import InputError
 
+COMPILE_AGAIN = "compile the workflow again with `textgen compile`"
+
 
 @dataclass(frozen=True, slots=True)
 class JsonReader:
@@ -46,9 +48,7 @@ class JsonReader:
 
     def refuse(self, expected: str) -> NoReturn:
         """Raise InputError: this is not what is expected here."""
-        raise InputError(
-            f"{self.path}: must be {expected}; compile the workflow again with `textgen compile`"
-        )
+        raise InputError(f"{self.path}: must be {expected}; {COMPILE_AGAIN}")
 
     def _as(self, kind: type, expected: str) -> Any:
         return self.value if isinstance(self.value, kind) else self.refuse(expected)

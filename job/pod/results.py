@@ -23,6 +23,7 @@ from typing import Any
 from job.datasets import DatasetRef, Datasets
 from job.datasets.reference import RUNS
 from job.errors import InputError, StoreError
+from job.storage.json import parse
 from job.storage.store import KeyAbsentError, Store
 
 SETTLED = 5.0  # seconds from finding nothing to the end of the put that follows, at most
@@ -86,14 +87,9 @@ def decide_commit(store: Store, run: str, job: str, commit: str) -> str:
 
 def _get_json(store: Store, key: str) -> dict[str, Any] | None:
     try:
-        document = json.loads(store.get(key))
+        return parse(store.get(key), key)
     except KeyAbsentError:
         return None
-    except ValueError as error:
-        raise StoreError(f"{key}: damaged in the store: not JSON") from error
-    if not isinstance(document, dict):
-        raise StoreError(f"{key}: damaged in the store: not a JSON object")
-    return document
 
 
 def _get_decided(store: Store, key: str) -> dict[str, Any] | None:

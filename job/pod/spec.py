@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self, TypeVar
 
 from job.errors import InputError
-from job.pod.json_reader import JsonReader
+from job.pod.json_reader import COMPILE_AGAIN, JsonReader
 
 VERSION = 2
 _READABLE = (None, 1, VERSION)
@@ -30,6 +30,7 @@ LINEAGE = NOTES / "lineage.json"
 HANDOFF = Path("/handoff")  # written by `commit`, read by `store`
 VERDICT = Path("/verdict")  # written by `store`, read by all others
 VERSIONS = VERDICT / "versions"  # one file for each version that the job made, for Argo to show
+SHARE_OUTPUTS = f"chmod -R a+rX {OUTPUTS}"  # a shell command, for outputs that only the job's user can read
 API = Path("/var/run/textgen-api")  # the pod's token and the API server's certificate, in `store` alone
 VERSIONS_1 = Path("/var/run/versions")  # of specs of version 1
 
@@ -48,9 +49,6 @@ GIT_TRUSTS_EVERY_OWNER = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
-
-
-COMPILE_AGAIN = "compile the workflow again with `textgen compile`"
 
 
 def parameter_variable(name: str) -> str:

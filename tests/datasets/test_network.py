@@ -1,7 +1,6 @@
 """What networks and servers do to requests must not lose, double or tear a version."""
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +15,7 @@ from tests.storage.servers import on_every_server
 Make = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @on_every_server
