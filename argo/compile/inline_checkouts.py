@@ -2,11 +2,14 @@
 
 A volume is private to each job that takes it. So a checkout that only fills one volume can be done by
 the pods of the jobs that take the volume, each for itself at the run's one commit; a pod costs 10 s.
+A job that needs the checkout without its volume must not start if the clone fails: then the checkout keeps
+its pod, unless that job also waits for one that takes the volume.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from argo.language.graph import upstream_jobs
 from argo.language.model import FromJob, GitCheckout, Job, Type, Workflow
 
 
@@ -19,24 +22,39 @@ class InlinedWorkflow:
 
 
 def inline_checkouts(workflow: Workflow) -> InlinedWorkflow:
-    """Part the workflow's jobs. A job that waits for an inlined checkout waits for what that waits for."""
-    producers = {
-        job_input.source.job
-        for job in workflow.jobs.values()
-        for job_input in job.inputs.values()
-        if isinstance(job_input.source, FromJob)
+    """Part the workflow's jobs. A job that does a checkout waits for what that waits for."""
+    takers = _find_takers(workflow)
+    upstream = upstream_jobs({name: job.needs for name, job in workflow.jobs.items()})
+    has_pod = {
+        need
+        for name, job in workflow.jobs.items()
+        for need in job.needs
+        if need in takers and takers[need].isdisjoint((name, *upstream[name]))
     }
     checkouts = {
         name: job.action
         for name, job in workflow.jobs.items()
-        if isinstance(job.action, GitCheckout) and name in producers and _fills_one_volume(job)
+        if isinstance(job.action, GitCheckout)
+        and name in takers
+        and name not in has_pod
+        and _fills_one_volume(job)
     }
     jobs = {
-        name: replace(job, needs=_needs(workflow, job, checkouts))
+        name: replace(job, needs=_list_needs(workflow, job, takers, checkouts))
         for name, job in workflow.jobs.items()
         if name not in checkouts
     }
     return InlinedWorkflow(jobs, checkouts)
+
+
+def _find_takers(workflow: Workflow) -> dict[str, set[str]]:
+    """The jobs that take an output of each job."""
+    takers: dict[str, set[str]] = {}
+    for name, job in workflow.jobs.items():
+        for job_input in job.inputs.values():
+            if isinstance(job_input.source, FromJob):
+                takers.setdefault(job_input.source.job, set()).add(name)
+    return takers
 
 
 def _fills_one_volume(job: Job) -> bool:
@@ -44,11 +62,14 @@ def _fills_one_volume(job: Job) -> bool:
     return not job.inputs and len(outputs) == 1 and outputs[0].type is Type.VOLUME
 
 
-def _needs(workflow: Workflow, job: Job, checkouts: Mapping[str, GitCheckout]) -> tuple[str, ...]:
+def _list_needs(
+    workflow: Workflow, job: Job, takers: Mapping[str, set[str]], checkouts: Mapping[str, GitCheckout]
+) -> tuple[str, ...]:
+    """The pods that the job waits for. It needs what it only waits for through a job that takes it."""
     needs: dict[str, None] = {}
     for name in job.needs:
-        if name in checkouts:
-            needs |= dict.fromkeys(_needs(workflow, workflow.jobs[name], checkouts))
-        else:
+        if name not in checkouts:
             needs[name] = None
+        elif job.name in takers[name]:
+            needs |= dict.fromkeys(need for need in workflow.jobs[name].needs if need not in checkouts)
     return tuple(needs)

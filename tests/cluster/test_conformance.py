@@ -25,7 +25,7 @@ from tests.git import committed, git
 pytestmark = pytest.mark.cluster
 
 WORKFLOWS = sorted((Path(__file__).parents[1] / "compile" / "conformance").glob("*.yaml"))
-FAILING = {"failure", "empty"}
+FAILING = {"failure", "failed-checkout", "empty"}
 VALUES = {"inputs": {"given": "{{workflow.name}} {{=1+1}} {{ 'q\"`\n\x1b\x07\t😀 $(HOME)"}}
 SECRET = "pa$$ $(HOME) {{workflow.name}} 'word\""  # noqa: S105
 CLUSTER = ClusterConfig(
