@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from job.checkout.git import Git, build_env, redact_url
+from job.checkout.git import Git, build_env, is_commit, redact_url
 from job.errors import CheckoutError, InputError
 from job.text import counted
 
@@ -55,11 +55,13 @@ def remote_url(root: Path) -> str | None:
 
 
 def resolve_commit(root: Path, ref: str) -> str:
-    """The commit that `ref` names in the repository. Raises InputError."""
-    result = _attempt(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    if result.returncode:
-        raise InputError(f"--ref {ref}: no such branch, tag or commit in {root}")
-    return result.stdout.strip()
+    """The commit that `ref` names in the repository: a branch's before a tag's. Raises InputError."""
+    # `git rev-parse` alone takes the tag, `git checkout` the branch
+    for name in (ref,) if is_commit(ref) else (f"refs/heads/{ref}", ref):
+        result = _attempt(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if result.returncode == 0:
+            return result.stdout.strip()
+    raise InputError(f"--ref {ref}: no such branch, tag or commit in {root}")
 
 
 def is_pushed(folder: Path, commit: str) -> bool:

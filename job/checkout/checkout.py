@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import click
 
@@ -16,6 +17,7 @@ from job.checkout.git import Git, is_commit, is_ref, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
 from job.text import quoted
 
+_HEADS = "refs/heads/"
 _LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 
 
@@ -56,8 +58,8 @@ def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]
 
 
 def _fetch(git: Git, ref: str | None) -> str:
-    """Fetch the commit that `ref` names; its id."""
-    shallow = git.attempt("fetch", "--quiet", "--depth=1", "--no-tags", "origin", ref or "HEAD")
+    """Fetch the commit that `ref` names, a branch before a tag; its id."""
+    shallow = _fetch_one(git, ref)
     if shallow.returncode == 0:
         return git("rev-parse", "--verify", "FETCH_HEAD^{commit}")
     # an abbreviated commit, or a server that gives branches and tags only
@@ -70,6 +72,16 @@ def _fetch(git: Git, ref: str | None) -> str:
             return parsed.stdout.strip()
     kind = "commit" if ref and is_commit(ref) else "branch, tag or commit"
     raise CheckoutError(f"the repository has no {kind} {ref or 'HEAD'}; check `ref`")
+
+
+def _fetch_one(git: Git, ref: str | None) -> CompletedProcess[str]:
+    """Fetch one commit. git itself would take a tag before a branch of the same name."""
+    fetch = ("fetch", "--quiet", "--depth=1", "--no-tags", "origin")
+    if ref and not is_commit(ref) and not ref.startswith("refs/"):
+        branch = git.attempt(*fetch, f"{_HEADS}{ref}")
+        if "couldn't find remote ref" not in branch.stderr:
+            return branch
+    return git.attempt(*fetch, ref or "HEAD")
 
 
 def _fetch_submodules(git: Git) -> None:

@@ -93,7 +93,7 @@ def _graphs(draw: st.DrawFn) -> Graph:
 
 @given(_graphs())
 def test_a_job_runs_only_after_the_success_of_all_that_it_needs(load_graph: LoadGraph, graph: Graph) -> None:
-    """What succeeds before a job ends: the pods that it waits for, and the checkouts in those and in its own."""
+    """What succeeds first: the pods that a job waits for, and the checkouts in those and in its own."""
     workflow = load_graph(graph)
     inlined = inline_checkouts(workflow)
     needs = {name: job.needs for name, job in workflow.jobs.items()}
@@ -112,7 +112,7 @@ def test_a_job_runs_only_after_the_success_of_all_that_it_needs(load_graph: Load
 def test_layers_of_checkouts_take_no_time(tmp_path: Path) -> None:
     file = tmp_path / "flow.yaml"
     layers = [tuple(f"c{layer}-{each}" for each in range(2)) for layer in range(60)]
-    graph = {
+    graph: dict[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = {
         name: (True, layers[number - 1] if number else (), ())
         for number, layer in enumerate(layers)
         for name in layer
