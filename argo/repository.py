@@ -8,12 +8,50 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from job.checkout.git import Git, build_env, is_commit, redact_url
+from job.checkout.git import Git, build_env, is_commit, is_lfs_pointer, redact_url
 from job.errors import CheckoutError, InputError
-from job.text import counted
+from job.text import counted, listed, visible
+
+# Whatever git's own configuration says of it.
+_DIFF = ("diff", "--name-only", "--no-renames", "--ignore-submodules=none")
+_SUBMODULE = "160000"  # its mode in the index
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFiles:
+    """What the commit has and its working tree does not: the number of files that a sparse checkout leaves
+    out, the paths of submodules, the number of Git LFS files of which only the pointer is there."""
+
+    sparse_files: int = 0
+    submodules: tuple[str, ...] = ()
+    lfs_files: int = 0
+
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """For each kind that is missing, how many or which, and the command of git that brings them."""
+        if self.sparse_files:
+            files = counted(self.sparse_files, "file")
+            yield f"{files} left out by git sparse-checkout", "git sparse-checkout disable"
+        if self.submodules:
+            noun = "submodules" if len(self.submodules) > 1 else "submodule"
+            names = visible(listed(self.submodules))
+            yield f"{noun} {names} not checked out", "git submodule update --init --recursive"
+        if self.lfs_files:
+            yield f"{counted(self.lfs_files, 'file')} of Git LFS only a pointer", "git lfs pull"
+
+    def to_json(self) -> dict[str, object]:
+        """Only the kinds that are missing."""
+        kinds = {
+            "sparse_files": self.sparse_files,
+            "submodules": list(self.submodules),
+            "lfs_files": self.lfs_files,
+        }
+        return {name: value for name, value in kinds.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +63,21 @@ class CodeVersion:
     commit: str | None
     tree: str
     changed: int
+    missing: MissingFiles = MissingFiles()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a checkout of `commit` would have other files."""
+        return self.changed > 0 or self.missing != MissingFiles()
 
     def __str__(self) -> str:
         commit = self.commit[:7] if self.commit else "no commit yet"
-        if not self.changed:
+        if not self.dirty:
             return f"commit {commit}"
-        return f"working tree at {commit}, {counted(self.changed, 'file')} changed"
+        changes = [f"{counted(self.changed, 'file')} changed"] if self.changed else []
+        return ", ".join(
+            (f"working tree at {commit}", *changes, *(what for what, _ in self.missing.describe()))
+        )
 
 
 def find_root(folder: Path) -> Path | None:
@@ -61,7 +108,9 @@ def resolve_commit(root: Path, ref: str) -> str:
         result = _attempt(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if result.returncode == 0:
             return result.stdout.strip()
-    raise InputError(f"--ref {ref}: no such branch, tag or commit in {root}")
+    shallow = _attempt(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+    hint = "; the clone is shallow; run: git fetch --unshallow" if shallow else ""
+    raise InputError(f"--ref {ref}: no such branch, tag or commit in {root}{hint}")
 
 
 def is_pushed(folder: Path, commit: str) -> bool:
@@ -78,10 +127,47 @@ def describe_code(root: Path, ref: str = "HEAD") -> CodeVersion:
         return CodeVersion(url, commit, _git(root, "rev-parse", f"{ref}^{{tree}}").strip(), 0)
     changed = _list_files(root, "ls-files", "--others", "--exclude-standard")
     if commit:
-        changed += _list_files(root, "diff", "--name-only", "--no-renames", commit)
+        with _honest_index(root) as index:
+            changed += _list_files(root, *_DIFF, commit, env=index)
     else:
         changed += _list_files(root, "ls-files")
-    return CodeVersion(url, commit, "", len(changed))
+    return CodeVersion(url, commit, "", len(changed), _find_missing(root))
+
+
+@contextmanager
+def _honest_index(root: Path) -> Iterator[Mapping[str, str]]:
+    """The environment for a copy of the index in which no file that is there is marked as not to look at."""
+    entries = [entry for entry in _list_files(root, "ls-files", "-v") if entry[0] in "Shs"]
+    paths = [entry[2:] for entry in entries if os.path.lexists(root / entry[2:])]
+    if not paths:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(_git(root, "rev-parse", "--path-format=absolute", "--git-path", "index").rstrip("\n"))
+        env = {"GIT_INDEX_FILE": str(shutil.copy2(index, Path(folder, "index")))}
+        for flag in ("--no-assume-unchanged", "--no-skip-worktree"):  # git takes one of them
+            _git(root, "update-index", flag, "-z", "--stdin", env=env, stdin="".join(f"{p}\0" for p in paths))
+        yield env
+
+
+def _find_missing(root: Path) -> MissingFiles:
+    sparse, lfs = 0, 0
+    submodules: list[str] = []
+    for entry in _list_files(root, "ls-files", "-t", "--stage"):  # "S 100644 ID 0", tab, the path
+        attributes, _, name = entry.partition("\t")
+        tag, mode, *_ = attributes.split(" ")
+        if mode == _SUBMODULE and not (root / name / ".git").exists():
+            submodules.append(name)
+        elif mode == _SUBMODULE:
+            inner = _find_missing(root / name)
+            sparse, lfs = sparse + inner.sparse_files, lfs + inner.lfs_files
+            submodules += [f"{name}/{path}" for path in inner.submodules]
+        else:
+            sparse += tag == "S" and not os.path.lexists(root / name)
+    lfs += sum(
+        is_lfs_pointer(root / name) for name in _list_files(root, "ls-files", "--", ":(attr:filter=lfs)")
+    )
+    return MissingFiles(sparse, tuple(submodules), lfs)
 
 
 def snapshot_working_tree(root: Path, target: Path) -> CodeVersion:
@@ -120,22 +206,24 @@ def repository_key(url: str) -> str:
     return re.sub(r"^[^/]*@|\.git/?$|/$", "", url).replace(":", "/").lower()
 
 
-def _list_files(root: Path, command: str, *options: str) -> list[str]:
-    return _git(root, command, "-z", *options).split("\0")[:-1]
+def _list_files(root: Path, command: str, *options: str, env: Mapping[str, str] | None = None) -> list[str]:
+    return _git(root, command, "-z", *options, env=env).split("\0")[:-1]
 
 
-def _git(folder: Path, *words: str) -> str:
-    """What a command prints. Raises CheckoutError."""
-    result = _attempt(folder, *words)
+def _git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+    """What a command prints; `env` is added to its environment. Raises CheckoutError."""
+    result = _attempt(folder, *words, env=env, stdin=stdin)
     if result.returncode:
         raise CheckoutError(f"git: {(result.stderr.strip() or 'failed').splitlines()[-1]}")
     return result.stdout
 
 
-def _attempt(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def _attempt(
+    folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+) -> "subprocess.CompletedProcess[str]":
     # without GIT_DIR and its like: a git hook may run this
     environ = {name: value for name, value in os.environ.items() if not re.match("GIT_(?!CONFIG)", name)}
-    env = build_env(environ, [("core.autocrlf", "false")])
-    result = Git(folder, env).attempt_bytes(*words)
+    git = Git(folder, build_env({**environ, **(env or {})}, [("core.autocrlf", "false")]))
+    result = git.attempt_bytes(*words, stdin=None if stdin is None else os.fsencode(stdin))
     texts = [os.fsdecode(output) for output in (result.stdout, result.stderr)]
     return subprocess.CompletedProcess(result.args, result.returncode, *texts)

@@ -64,6 +64,8 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
     checkout = state.plan.checkouts[job.name]
     if checkout.url is None:
         write_line(f"{state.code}, into {action.path}")
+        for missing, command in state.code.missing.describe() if state.code else ():
+            write_line(f"textgen: {missing}; to have them: {command}")
         code = UntrustedPath.at(state.run.folder / "source")
         await run_in_thread(lambda _: copy_tree(code, target))
         return
@@ -89,7 +91,7 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
         ]
         await _run(_job_command("checkout", *words), env, write_checkout_line)
     checked_out = json.loads(result.read_bytes())
-    state.checkouts[job.name] = {"repository": checked_out["url"], "commit": checked_out["commit"]}
+    state.checkouts[job.name] = {"repository": checked_out.pop("url"), **checked_out}
 
 
 async def run_download(state: RunState, job: Job, action: S3Download, write_line: WriteLine) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
+from typing import Any
 
 from argo.language.graph import upstream_jobs
 from argo.language.model import Container, CreateModel, Job, Script
@@ -18,12 +19,12 @@ def build_lineage(
     *,
     code: CodeVersion | None,
     inputs: Mapping[str, str],
-    checkouts: Mapping[str, Mapping[str, str]],
+    checkouts: Mapping[str, Mapping[str, object]],
 ) -> dict[str, object]:
     """The lineage of the job's versions; `inputs` are the versions that it read, by input."""
     needs = {name: other.needs for name, other in plan.workflow.jobs.items()}
     before = {job.name} | upstream_jobs(needs)[job.name]
-    lineage: dict[str, object] = {
+    lineage: dict[str, Any] = {
         "run": run,
         "job": job.name,
         "workflow": {
@@ -41,10 +42,12 @@ def build_lineage(
         lineage["repository"] = {
             "url": code.url,
             "commit": code.commit,
-            "dirty": code.changed > 0,
+            "dirty": code.dirty,
             "changed_files": code.changed,
             "tree": code.tree,
         }
+        if missing := code.missing.to_json():
+            lineage["repository"] |= {"missing": missing}
     if earlier := {name: checkout for name, checkout in checkouts.items() if name in before}:
         lineage["checkouts"] = earlier
     match job.action:

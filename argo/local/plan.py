@@ -54,7 +54,7 @@ class RunState:
     run: Run
     code: CodeVersion | None = None
     versions: dict[tuple[str, str], Version] = field(default_factory=dict)
-    checkouts: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    checkouts: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 def make_plan(

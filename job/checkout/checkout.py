@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 
 import click
 
-from job.checkout.git import Git, is_commit, is_ref, redact_url, url_and_env
+from job.checkout.git import Git, build_env, is_commit, is_lfs_pointer, is_ref, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
 from job.text import quoted
 
@@ -32,7 +32,10 @@ def command(url: str, ref: str, target: Path, result: Path | None) -> None:
     commit = checkout(url, ref or None, target, os.environ)
     click.echo(f"HEAD is now at {commit}")
     if result:
-        result.write_text(json.dumps({"url": redact_url(url), "commit": commit}) + "\n", "utf-8")
+        checked_out: dict[str, object] = {"url": redact_url(url), "commit": commit}
+        if pointers := count_lfs_pointers(target, os.environ):
+            checked_out["missing"] = {"lfs_files": pointers}
+        result.write_text(json.dumps(checked_out) + "\n", "utf-8")
 
 
 def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]) -> str:
@@ -55,6 +58,15 @@ def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]
         _fetch_submodules(git)
     _fetch_lfs_files(git)
     return commit
+
+
+def count_lfs_pointers(target: Path, environ: Mapping[str, str]) -> int:
+    """The number of Git LFS files of a checkout that are pointers, without git-lfs."""
+    git = Git(target, build_env(environ))
+    if not _uses_lfs(git):
+        return 0
+    files = git.attempt_bytes("ls-files", "--recurse-submodules", "-z").stdout.split(b"\0")[:-1]
+    return sum(is_lfs_pointer(target / os.fsdecode(file)) for file in files)
 
 
 def _fetch(git: Git, ref: str | None) -> str:
@@ -90,9 +102,13 @@ def _fetch_submodules(git: Git) -> None:
         git(*update)  # the commit is not the newest of a branch
 
 
-def _fetch_lfs_files(git: Git) -> None:
+def _uses_lfs(git: Git) -> bool:
     attributes = ("--recurse-submodules", "--fixed-strings", "filter=lfs", "--", "*.gitattributes")
-    if git.attempt("grep", "--quiet", *attributes).returncode:
+    return git.attempt("grep", "--quiet", *attributes).returncode == 0
+
+
+def _fetch_lfs_files(git: Git) -> None:
+    if not _uses_lfs(git):
         return
     if not shutil.which("git-lfs"):
         click.echo("git-lfs is not installed: the repository's large files stay pointers")

@@ -39,6 +39,7 @@ _HELPER = (
     f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
 )
 _PRIVATE_HINT = "give `password: secret:NAME`, a token that may read it"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 
 
 class Git:
@@ -152,6 +153,14 @@ def parse_scp(url: str) -> tuple[str, str] | None:
     """Host and path of `user@host:path`, as scp and git write it for ssh; None for any other URL."""
     match = _SCP.fullmatch(url)
     return (match[1], match[2]) if match else None
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether the file stands for one of Git LFS, whose content is not there."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
 def redact_url(url: str) -> str:

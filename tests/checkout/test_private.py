@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from job.checkout.checkout import checkout
+from job.checkout.checkout import checkout, count_lfs_pointers
 from job.checkout.git import PASSWORD, USERNAME
 from job.errors import CheckoutError
 from tests.checkout.servers import Git, https, pointer, sshd
@@ -91,6 +91,7 @@ def test_without_git_lfs_large_files_stay_pointers_and_it_says_so(
     checkout(str(served / "inner.git"), None, tmp_path / "new", os.environ)
     assert (tmp_path / "new/model.bin").read_text().startswith("version https://git-lfs")
     assert "git-lfs is not installed" in capsys.readouterr().out
+    assert count_lfs_pointers(tmp_path / "new", os.environ) == 1
 
 
 def test_a_wrong_password_is_one_line_that_says_what_to_give(
