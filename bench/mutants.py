@@ -42,12 +42,14 @@ _INPUTS = "job/pod/inputs.py"
 _POD = "argo/compile/pod.py"
 _WORKFLOW = "argo/compile/workflow.py"
 _SANDBOX = "argo/local/sandbox.py"
+_ENVIRONMENT = "argo/local/environment.py"
 
 _TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
 _TEST_POD = "tests/compile/test_pod.py"
 _TEST_SPEC = "tests/pod/test_spec.py"
 _TEST_INPUTS = "tests/pod/test_inputs.py"
 _TEST_CHECKOUT = "tests/checkout/test_checkout.py tests/checkout/test_names.py"
+_TEST_ENVIRONMENT = "tests/local/test_environment.py"
 _TEST_TEXT = "tests/job/test_text.py"
 _TEST_SHOWN = "tests/cli/test_show_run.py"
 
@@ -216,11 +218,23 @@ MUTANTS = (
     # The sandbox of a local run
     Mutant(_SANDBOX, '"--unshare-pid", ', "", "tests/local/test_sandbox.py"),
     Mutant(_SANDBOX, '    words += ["--ro-bind", "/sys", "/sys"]\n', "", "tests/local/test_sandbox.py"),
+    # Which variables a local job gets
+    Mutant(_ENVIRONMENT, " if re.fullmatch(inherited, name)}", "}", _TEST_ENVIRONMENT),
+    Mutant(_ENVIRONMENT, " if not _holds_password(name, value)}", "}", _TEST_ENVIRONMENT),
+    Mutant(_ENVIRONMENT, "in_url or (", "(", _TEST_ENVIRONMENT),
+    Mutant(_ENVIRONMENT, '("@" in value and _PROXY_NAME.fullmatch(name)) or ', "", _TEST_ENVIRONMENT),
+    Mutant(_ENVIRONMENT, " or _PASSWORD_NAME.fullmatch(name)", "", _TEST_ENVIRONMENT),
     Mutant(
-        "argo/local/machine.py",
-        "for name, value in environ.items() if _MACHINE.fullmatch(name)",
-        "for name, value in environ.items()",
-        "tests/local/test_sandbox.py",
+        "argo/local/containers.py",
+        "name if name in task.secret else",
+        "",
+        f"tests/local/test_runtimes.py {_TEST_ENVIRONMENT}",
+    ),
+    Mutant(
+        "argo/local/secrets.py",
+        '(*self._values.values(), self.token or "")',
+        "self._values.values()",
+        _TEST_ENVIRONMENT,
     ),
     # What is shown
     Mutant("job/text.py", "if c in keep or not _is_control(c) else", "if True else", _TEST_TEXT),

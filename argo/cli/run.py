@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     help="File of NAME=value lines (default: the environment).",
 )
 @click.option(
+    "--env",
+    "env",
+    multiple=True,
+    metavar="NAME",
+    help="Variable of this environment that all jobs get.",
+)
+@click.option(
     "--runtime",
     type=click.Choice(["sandbox", "docker", "podman", "host"]),
     default="sandbox",
@@ -41,6 +48,7 @@ def command(
     parameters: dict[str, str],
     ref: str | None,
     secrets: Path | None,
+    env: tuple[str, ...],
     runtime: str,
     quiet: bool,
     output: str | None,
@@ -56,9 +64,17 @@ def command(
 
     checked = check(file)
     workflow = checked.require_workflow()
-    plan = make_plan(workflow, _make_runtime(runtime), parameters=parameters, ref=ref, secrets=secrets)
+    plan = make_plan(
+        workflow, _make_runtime(runtime), parameters=parameters, ref=ref, secrets=secrets, env=env
+    )
     if not quiet:
         print_warnings(checked.diagnostics)
+        if withheld := plan.environment.withheld:
+            click.echo(
+                f"jobs don't get {', '.join(withheld)}, which may hold a password; "
+                "add --env NAME for each that they need",
+                err=True,
+            )
     reporter = SilentReporter() if quiet or output else LineReporter(sys.stdout, list(workflow.jobs))
     try:
         run = run_plan(plan, str(file), reporter)

@@ -36,14 +36,15 @@ async def run_container(
         args: tuple[str, ...] = ()
     else:
         command, args = action.command, action.args
+    environment = state.plan.environment
     env = {name: state.plan.secrets.value(value) for name, value in job.env.items()}
     task = Task(
         name=f"{state.run.folder.name}-{job.name}",
         image=action.image,
         command=command,
         args=args,
-        env={**model_cache.ENV, **env},
-        secret=frozenset(name for name, value in job.env.items() if not isinstance(value, str)),
+        env={**model_cache.ENV, **environment.variables, **env},
+        secret=environment.secret | {name for name, value in job.env.items() if not isinstance(value, str)},
         mounts=[
             Mount(inputs_folder(state.run, job.name), "/inputs", Access.WRITE),
             *mounts,

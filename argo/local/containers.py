@@ -8,7 +8,7 @@ import subprocess
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
-from argo.local.machine import SECRET_VARIABLES, network_environment
+from argo.local.environment import IN_IMAGES
 from argo.local.process import supervised
 from argo.local.runtime import Access, Mount, Task
 from job.errors import InputError
@@ -18,6 +18,8 @@ _GPU = {"docker": ("--gpus", "all"), "podman": ("--device", "nvidia.com/gpu=all"
 
 class Containers:
     """Runs tasks with `docker run` or `podman run`."""
+
+    inherited = IN_IMAGES
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -43,14 +45,12 @@ class Containers:
             words += _GPU[self.name]
         for mount in task.mounts:
             words += ["--mount", _mount(mount)]
-        env = {**network_environment(), **task.env}
-        secret = task.secret | SECRET_VARIABLES
-        for name, value in env.items():  # a secret's value comes from this command's environment
-            words += ["--env", name if name in secret else f"{name}={value}"]
+        for name, value in task.env.items():  # a secret's value comes from this command's environment
+            words += ["--env", name if name in task.secret else f"{name}={value}"]
         if task.command:
             words += ["--entrypoint", task.command[0]]
         words += [task.image, *(task.command or ())[1:], *task.args]
-        hidden = {name: value for name, value in env.items() if name in secret}
+        hidden = {name: value for name, value in task.env.items() if name in task.secret}
         remove = [self.name, "rm", "--force", task.name]
         return supervised(words, cleanup=remove), {**os.environ, **hidden}
 

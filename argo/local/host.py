@@ -11,11 +11,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from argo.local import model_cache, run_folder
+from argo.local.environment import ON_THIS_MACHINE
 from argo.local.process import supervised
 from argo.local.runtime import Access, Task, why_image_needed
 from argo.local.sandbox import search_path
 from job.errors import InputError
 
+_USERS_OWN = "HOME|USER|LOGNAME|SHELL|TMPDIR|XDG_CACHE_HOME|HF_HOME|HF_HUB_CACHE|TEXTGEN_CACHE"
 _LINKS = ("/inputs", "/outputs", "/storage")
 
 
@@ -24,6 +26,7 @@ class Host:
 
     name = "host"
     copied = frozenset({Access.READ, Access.PRIVATE})
+    inherited = rf"{ON_THIS_MACHINE}|{_USERS_OWN}"
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
@@ -49,7 +52,7 @@ class Host:
         words = [sources.get(word, word) for word in (*(task.command or ()), *task.args)]
         # here jobs use the user's own model caches
         env = {name: value for name, value in task.env.items() if model_cache.ENV.get(name) != value}
-        return supervised(words), {**os.environ, "PATH": search_path(), **env}
+        return supervised(words), {"PATH": search_path(), **env}
 
     @asynccontextmanager
     async def _linked(self, task: Task) -> AsyncIterator[None]:

@@ -1,31 +1,12 @@
-"""What a job sees of this machine: its file system, copy-on-write, and parts of the environment."""
+"""What a job sees of this machine's file system, copy-on-write."""
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-_NETWORK = re.compile(r"(http|https|ftp|all|no)_proxy|HF_HUB_OFFLINE|HF_ENDPOINT|HF_TOKEN|PROJECT_ID", re.I)
-# These hold paths and indexes of this machine, which an image does not know.
-_MACHINE = re.compile(
-    r"LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_INDEX\w*|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS"
-)
-SECRET_VARIABLES = frozenset({"HF_TOKEN"})
 
 # A mount deeper than this below the root is seen read-only, its neighbours with it.
 _DEPTH = 3
 _RESOLV = Path("/etc/resolv.conf")
-
-
-def network_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables for proxies, and the model hub's address, state and token."""
-    return {name: value for name, value in environ.items() if _NETWORK.fullmatch(name)}
-
-
-def machine_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The network's variables, and those for language, certificates and package indexes."""
-    local = {name: value for name, value in environ.items() if _MACHINE.fullmatch(name)}
-    return {**network_environment(environ), **local}
 
 
 def overlay_mounts(fresh: Sequence[str], needed: Iterable[Path]) -> list[tuple[str, ...]]:

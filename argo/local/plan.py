@@ -1,13 +1,14 @@
 """The plan of a run, with all that is settled before its first job starts, and the state of its jobs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from argo import repository
 from argo.language import Workflow, bind_inputs
 from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
+from argo.local.environment import Environment, choose_environment
 from argo.local.run_folder import Project, Run
 from argo.local.runtime import Runtime
 from argo.local.secrets import Secrets, load_secrets
@@ -34,6 +35,7 @@ class Plan:
     runtime: Runtime
     values: Mapping[str, str | DatasetRef]
     secrets: Secrets
+    environment: Environment
     root: Path | None
     ref: str | None
     datasets: Datasets
@@ -64,15 +66,20 @@ def make_plan(
     parameters: Mapping[str, str],
     ref: str | None,
     secrets: Path | None,
+    env: Collection[str] = (),
 ) -> Plan:
-    """Resolve everything that the run needs. Raises InputError for what is missing."""
+    """Resolve everything that the run needs. `env` are names of this machine's variables that all jobs get.
+
+    Raises InputError for what is missing.
+    """
     values = bind_inputs(workflow, parameters)
     root = repository.find_root(workflow.path.parent)
     project = Project.find(workflow.path.parent if root else Path.cwd())
     if ref and not root:
         raise InputError(f"--ref {ref}: {workflow.path} is in no git repository")
     commit = repository.resolve_commit(root, ref) if root and ref else None
-    secret_values = load_secrets(workflow, secrets, os.environ)
+    secret_values = load_secrets(workflow, secrets, os.environ, env)
+    environment = choose_environment(os.environ, runtime.inherited, env, secret_values)
     checkouts = {
         job.name: _checkout(workflow, job, job.action, root, commit)
         for job in workflow.jobs.values()
@@ -82,7 +89,17 @@ def make_plan(
     datasets = Datasets.at(project.store_url)
     versions = _versions(workflow, values, datasets)
     return Plan(
-        workflow, project, runtime, values, secret_values, root, commit, datasets, versions, checkouts
+        workflow,
+        project,
+        runtime,
+        values,
+        secret_values,
+        environment,
+        root,
+        commit,
+        datasets,
+        versions,
+        checkouts,
     )
 
 

@@ -29,8 +29,8 @@ class Mount:
 class Task:
     """A container to start. `command` None keeps the image's entrypoint.
 
-    `env` is the job's own, with the secrets' values; `secret` names those that no argument list
-    may show. `name` is unique on this machine.
+    `env` has what it gets of this machine's variables, and its own, with the secrets' values; `secret` names
+    those that no argument list may show. `name` is unique on this machine.
     """
 
     name: str
@@ -52,10 +52,12 @@ def why_image_needed(task: Task) -> str | None:
 
 class Runtime(Protocol):
     """A way of running tasks. `name` is the value of --runtime; inputs whose access is in `copied` are
-    copied into the folder that becomes /inputs, the others are mounted."""
+    copied into the folder that becomes /inputs, the others are mounted. `inherited` matches the names of
+    this machine's variables that its jobs get."""
 
     name: str
     copied: frozenset[Access]
+    inherited: str
 
     def check(self) -> None:
         """Raise InputError, in one line, if this can't work on this machine."""

@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 
 import job
-from argo.local.machine import machine_environment, overlay_mounts
+from argo.local.environment import ON_THIS_MACHINE
+from argo.local.machine import overlay_mounts
 from argo.local.process import supervised
 from argo.local.runtime import Access, Mount, Task, why_image_needed
 from job.errors import InputError
@@ -34,6 +35,7 @@ class Sandbox:
 
     name = "sandbox"
     copied: frozenset[Access] = frozenset()
+    inherited = ON_THIS_MACHINE
 
     def check(self) -> None:
         _base()
@@ -47,7 +49,7 @@ class Sandbox:
     def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
         mounts = [word for mount in task.mounts for word in _mount(mount)]
         command = supervised([*(task.command or ()), *task.args])
-        env = {**machine_environment(), "HOME": HOME, "PATH": search_path()}
+        env = {"HOME": HOME, "USER": "root", "PATH": search_path()}
         return [*_base(), *mounts, "--chdir", "/", "--", *command], {**env, **task.env}
 
 

@@ -1,22 +1,30 @@
 """`secret:NAME`: from a file of NAME=value lines, or else from the environment; masked in every log."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from argo.language.model import GitCheckout, Job, S3Download, Secret, Value, Workflow
 from job.errors import InputError
 
 MASK = "***"
+# Of the model hub: a secret of every job, as on a cluster.
+TOKEN = "HF_TOKEN"  # noqa: S105 - its name
 
 _LINE = re.compile(r"\s*(?:export\s+)?([^=\s]+)\s*=\s*(.*?)\s*")
 
 
 class Secrets:
-    """The values of the secrets that a workflow uses."""
+    """The values of the secrets that a workflow uses. `token` is HF_TOKEN, if all jobs get it."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], token: str | None = None) -> None:
         self._values = values
+        self.token = token
+
+    @property
+    def names(self) -> Collection[str]:
+        """Those that the workflow names."""
+        return self._values.keys()
 
     def value(self, value: Value) -> str:
         """The text of a value, secret or not."""
@@ -24,18 +32,27 @@ class Secrets:
 
     def mask(self, line: str) -> str:
         """A line of a log without any secret in it."""
-        parts = {part for value in self._values.values() for part in value.splitlines() if part}
+        parts = {
+            part
+            for value in (*self._values.values(), self.token or "")
+            for part in value.splitlines()
+            if part
+        }
         for part in sorted(parts, key=len, reverse=True):
             line = line.replace(part, MASK)
         return line
 
 
-def load_secrets(workflow: Workflow, file: Path | None, environ: Mapping[str, str]) -> Secrets:
+def load_secrets(
+    workflow: Workflow, file: Path | None, environ: Mapping[str, str], names: Collection[str] = ()
+) -> Secrets:
     """The secrets that the workflow uses, from `file` or else from `environ`.
 
+    HF_TOKEN is for all jobs if it is in `file`, or in `environ` and in `names`.
     Raises InputError for the first that is in neither, with the line that uses it.
     """
-    known = {**environ, **(_read(file) if file else {})}
+    from_file = _read(file) if file else {}
+    known = {**environ, **from_file}
     values = {}
     for job in workflow.jobs.values():
         for name in _secret_names(job):
@@ -46,7 +63,7 @@ def load_secrets(workflow: Workflow, file: Path | None, environ: Mapping[str, st
                     f"put {name}=VALUE into the environment or into a file given with --secrets"
                 )
             values[name] = known[name]
-    return Secrets(values)
+    return Secrets(values, known.get(TOKEN) if TOKEN in {*from_file, *names} else None)
 
 
 def _secret_names(job: Job) -> Iterator[str]:

@@ -21,6 +21,14 @@ from tests.git import committed, git, no_configuration
 
 __all__ = ["no_configuration"]
 
+# Stands in for docker: keeps what it was called with.
+DOCKER = """#!/usr/bin/env python3
+import json, os, subprocess, sys
+if sys.argv[1] == "version": sys.exit(0)
+with open(os.environ["CALLS"], "a") as file:
+    print(json.dumps([sys.argv[1:], dict(os.environ)]), file=file)
+"""
+
 
 def script(text: str, **keys: str) -> str:
     """A job that runs a script; `keys` are its other keys as YAML in one line."""
@@ -126,10 +134,22 @@ def repository(make_repository: Callable[[str], Repository]) -> Repository:
     return make_repository("repository")
 
 
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file with the calls of a docker that does nothing."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    return tmp_path / "calls"
+
+
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's or the user's configuration."""
-    for name in ("TEXTGEN_STORE", "TEXTGEN_CACHE", "HF_HUB_CACHE"):
+    for name in ("TEXTGEN_STORE", "TEXTGEN_CACHE", "HF_HUB_CACHE", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
