@@ -14,7 +14,8 @@
     ├── ClusterError            the cluster refused or can't be reached
     │   ├── ApiError            the API server answered with an error (argo.cluster)
     │   └── UnreachableError    the API server did not answer (argo.cluster)
-    ├── CommitError             a version that can't be committed (an empty or changed output)
+    ├── CommitError             a version that can't be committed (a changed output)
+    │   └── NothingToCommitError   a version without a file
     ├── StaleError              a compiled file that is older than what it was compiled from
     ├── CheckoutError           git could not fetch the repository at the ref
     ├── Interrupted             exit status 128 + the signal that ended a run (argo.local)
@@ -62,7 +63,11 @@ class ClusterError(TextgenError):
 
 
 class CommitError(TextgenError):
-    """A version that can't be committed, for example of an empty output."""
+    """A version that can't be committed, for example of an output that changes meanwhile."""
+
+
+class NothingToCommitError(CommitError):
+    """A version without a file."""
 
 
 class StaleError(TextgenError):

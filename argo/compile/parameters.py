@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from argo.compile.escaping import is_plain
 from argo.compile.names import check_unique, parameter_name
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
-from argo.language import bind_inputs
+from argo.language import bind_given_inputs
 from argo.language.model import Workflow
 from job.errors import InputError
 from job.pod.spec import Parameter
@@ -37,10 +37,9 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
     """
     event = {GITHUB_URL: values.get(GITHUB_URL, url), GITHUB_REF: values.get(GITHUB_REF, ref)}
     known = {name: value for name, value in values.items() if name not in event}
-    missing = {name: "-" for name, each in workflow.inputs.items() if each.default is None}
+    bound = bind_given_inputs(workflow, known)
     texts: dict[str, str | None] = {
-        parameter_name(name): None if name in missing and name not in known else str(value)
-        for name, value in bind_inputs(workflow, missing | known).items()
+        parameter_name(name): str(bound[name]) if name in bound else None for name in workflow.inputs
     }
     places = [
         (name, parameter_name(name), f"{workflow.path}:{each.at.line}")

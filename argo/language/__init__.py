@@ -4,7 +4,7 @@ text → nodes with positions (compose) → checks (workflow, jobs, inputs, acti
 """
 
 from argo.language.diagnostics import CODES, Diagnostic, Severity, WorkflowError
-from argo.language.inputs import bind_inputs
+from argo.language.inputs import bind_given_inputs, bind_inputs
 from argo.language.model import Workflow
 from argo.language.workflow import CheckResult, check, load
 
@@ -15,6 +15,7 @@ __all__ = [
     "Severity",
     "Workflow",
     "WorkflowError",
+    "bind_given_inputs",
     "bind_inputs",
     "check",
     "load",

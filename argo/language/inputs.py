@@ -151,15 +151,27 @@ def _type_of_source(source: InputSource, workflow_inputs: WorkflowInputs, output
 def bind_inputs(workflow: Workflow, parameters: Mapping[str, str]) -> Mapping[str, str | DatasetRef]:
     """The value of every input of `workflow` for one run: from `parameters` (`-p`), or its default.
 
-    Raises InputError for a parameter that is no input, a reference that is not valid, and an input that
-    has neither a value nor a default.
+    Raises InputError as bind_given_inputs does, and for an input that has neither a value nor a default.
+    """
+    values = bind_given_inputs(workflow, parameters)
+    missing = [name for name in workflow.inputs if name not in values]
+    if missing:
+        hint = f"give it with -p {missing[0]}=VALUE"
+        raise InputError(f"{workflow.path}: the workflow needs a value for {listed(missing)}; {hint}")
+    return values
+
+
+def bind_given_inputs(workflow: Workflow, parameters: Mapping[str, str]) -> Mapping[str, str | DatasetRef]:
+    """The value of every input that has one, from `parameters` or its default, in the file's order.
+
+    Raises InputError for a parameter that is no input, and a reference that is not valid.
     """
     for name in parameters:
         if name not in workflow.inputs:
-            hint = did_you_mean(name, workflow.inputs) or "it has no inputs"
+            names = f"its inputs are {listed(workflow.inputs)}" if workflow.inputs else "it has no inputs"
+            hint = did_you_mean(name, workflow.inputs, names)
             raise InputError(f"{workflow.path}: the workflow has no input {quoted(name)}; {hint}")
     values: dict[str, str | DatasetRef] = {}
-    missing: list[str] = []
     for name, entry in workflow.inputs.items():
         if name in parameters:
             try:
@@ -169,9 +181,4 @@ def bind_inputs(workflow: Workflow, parameters: Mapping[str, str]) -> Mapping[st
                 raise InputError(f"{workflow.path}: input {quoted(name)}: {error}") from None
         elif entry.default is not None:
             values[name] = entry.default
-        else:
-            missing.append(name)
-    if missing:
-        hint = f"give it with -p {missing[0]}=VALUE"
-        raise InputError(f"{workflow.path}: the workflow needs a value for {listed(missing)}; {hint}")
     return values

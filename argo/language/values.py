@@ -90,22 +90,29 @@ def read_dataset(field: Field) -> DatasetRef | None:
         message = f"{quoted(text)} is an expression, not a dataset"
         ref.report("bad-expression", message, f"write NAME: {text} in place of the mapping")
         return None
-    try:
-        return DatasetRef.parse(text)
-    except InputError:
-        hint = "write [NAMESPACE/]NAME[:VERSION] with letters, digits, '.', '_' and '-'"
-        ref.report("bad-dataset", f"{quoted(text)} is not a valid dataset reference", hint)
-        return None
+    return parse_dataset(ref, text)
 
 
 def read_output_dataset(field: Field) -> DatasetRef | None:
     """Like read_dataset, for an output: a run makes a new version, so the reference has none."""
     ref = read_dataset(field)
-    if ref is None:
+    return check_no_version(field, ref, f"ref: {ref.dataset}") if ref else None
+
+
+def parse_dataset(field: Field, text: str) -> DatasetRef | None:
+    """The reference in `text`, or None and an error at the field."""
+    try:
+        return DatasetRef.parse(text)
+    except InputError as error:
+        message, _, hint = str(error).partition("; ")
+        field.report("bad-dataset", message, hint)
         return None
-    if ref.version != LATEST or ref.namespace != "default":
-        part = "version" if ref.version != LATEST else "namespace"
-        message = f"the dataset of an output can't have a {part}: a run makes a new version here"
-        field.report("bad-dataset", message, f"write ref: {ref.name}")
+
+
+def check_no_version(field: Field, ref: DatasetRef, hint: str) -> DatasetRef | None:
+    """`ref`, or None and an error if it names a version, where a run makes a new one."""
+    if ref.version != LATEST:
+        message = "the dataset of an output can't have a version: a run makes a new version here"
+        field.report("bad-dataset", message, f"write {hint}")
         return None
     return ref

@@ -9,11 +9,15 @@ from argo.local.plan import Plan, RunState
 from argo.local.process import run_in_thread
 from argo.local.runtime import Access, Mount
 from job.datasets import Version
+from job.errors import JobError
 from job.files import locked
 
 
 async def mount_inputs(state: RunState, job: Job) -> tuple[list[Mount], dict[str, str]]:
-    """The mounts of the job's inputs, and the version of each that is a dataset's."""
+    """The mounts of the job's inputs, and the version of each that is a dataset's.
+
+    Raises JobError if an earlier job left the dataset empty that this one reads.
+    """
     mounts: list[Mount] = []
     versions: dict[str, str] = {}
     for name, entry in job.inputs.items():
@@ -29,7 +33,14 @@ async def mount_inputs(state: RunState, job: Job) -> tuple[list[Mount], dict[str
 
 def _version(state: RunState, job: Job, entry: Input) -> Version | None:
     if isinstance(entry.source, FromJob):
-        return state.versions.get((entry.source.job, entry.source.output))
+        version = state.versions.get((entry.source.job, entry.source.output))
+        if version is None and entry.type is Type.DATASET:
+            output = f"output {entry.source.output!r}"
+            raise JobError(
+                f"input {entry.name!r}: the job {entry.source.job!r} left its {output} empty, "
+                "so there is no version of it"
+            )
+        return version
     reference = state.plan.dataset(job, entry.name)
     return state.plan.versions[reference] if reference else None
 

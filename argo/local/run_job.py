@@ -14,6 +14,7 @@ from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread
 from argo.local.runtime import Mount
 from job.datasets import DatasetRef, Producer, Version
+from job.errors import NothingToCommitError
 
 
 async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str, str]:
@@ -37,7 +38,10 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
             check_output_folder(state.run, job, output)
     for output in job.outputs.values():
         if output.dataset:
-            versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
+            try:
+                versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
+            except NothingToCommitError as error:
+                write_line(f"textgen: warning: no version is made: {error}")
     for name, version in versions.items():
         state.versions[job.name, name] = version
         outputs[name] = str(version)

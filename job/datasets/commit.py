@@ -12,7 +12,7 @@ from job.datasets.reference import DatasetRef
 from job.datasets.tree import LocalFile, Tree, scan
 from job.datasets.upload import upload_file
 from job.datasets.version import Version
-from job.errors import CommitError
+from job.errors import CommitError, NothingToCommitError
 from job.storage.parallel import Progress, map_files, parallel_map
 from job.storage.paths import find_collisions, find_overlapping
 from job.storage.store import KeyAbsentError, Store
@@ -39,8 +39,9 @@ def commit_version(
     """Store local files and folders, each at its path in the version, as a new version of `ref`'s dataset.
 
     The version also holds all other files of the version `base`. A dataset that does not exist is created. If
-    `producer` has committed a version before, that version is returned. Raises CommitError if there is no
-    file, one changes meanwhile, or is something that a version can't hold; nothing is visible then.
+    `producer` has committed a version before, that version is returned. Raises NothingToCommitError if there
+    is no file, CommitError if one changes meanwhile, or is something that a version can't hold; nothing is
+    visible then.
     """
     entries = Log(store, ref).read()
     state = replay(entries)
@@ -49,7 +50,7 @@ def commit_version(
     tree = scan(sources)
     if not tree.files:
         names = ", ".join(source.name for source, _ in sources)
-        raise CommitError(f"{names}: no file to commit to {ref.name!r}; write a file there first")
+        raise NothingToCommitError(f"{names}: no file to commit to {ref.dataset!r}; write a file there first")
     inherited = _inherit(base, tree)
     _check_paths(tree.paths() + inherited.paths())
 

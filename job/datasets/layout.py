@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Iterable
 
 from job.datasets.reference import RESERVED, DatasetRef
-from job.errors import InputError
 
 HINTS = ".heads"
 
@@ -32,11 +31,7 @@ def select_namespaces(folders: Iterable[str]) -> list[str]:
 
 
 def dataset_prefix(ref: DatasetRef) -> str:
-    """The prefix of a dataset. Raises InputError if its namespace is reserved."""
-    if ref.namespace in RESERVED:
-        raise InputError(
-            f"{ref}: the namespace {ref.namespace!r} is reserved for the store itself; use another"
-        )
+    """The prefix of a dataset."""
     return f"{ref.namespace}/{ref.name}/"
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from job.errors import InputError
+from job.text import quoted
 
 DEFAULT_NAMESPACE = "default"
 LATEST = "latest"
@@ -27,19 +28,26 @@ class DatasetRef:
     version: str = LATEST
     namespace: str = DEFAULT_NAMESPACE
 
+    def __post_init__(self) -> None:
+        """Raises InputError if the namespace is the store's own."""
+        if self.namespace in RESERVED:
+            raise InputError(
+                f"{self}: the namespace {self.namespace!r} is reserved for the store itself; use another"
+            )
+
     @classmethod
     def parse(cls, text: str) -> "DatasetRef":
         """Read `[namespace/]name[:version]`.
 
         Raises InputError if a part is empty or holds other characters than
-        letters, digits, `.`, `_` and `-`.
+        letters, digits, `.`, `_` and `-`, and for a namespace that is the store's own.
         """
         path, colon, version = text.partition(":")
         namespace, slash, name = path.rpartition("/")
         parts = [name, *([namespace] if slash else []), *([version] if colon else [])]
         if not all(_PART.fullmatch(part) for part in parts):
             raise InputError(
-                f"not a dataset reference: {text!r}; write [namespace/]name[:version] "
+                f"not a dataset reference: {quoted(text)}; write [namespace/]name[:version] "
                 "with letters, digits, '.', '_' and '-'"
             )
         return cls(name, version or LATEST, namespace or DEFAULT_NAMESPACE)

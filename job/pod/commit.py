@@ -14,6 +14,7 @@ import click
 
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
+from job.errors import NothingToCommitError
 from job.pod.results import JobResults, read_results, write_results
 from job.pod.spec import (
     INPUTS,
@@ -89,7 +90,8 @@ def store_outputs(
 ) -> JobResults:
     """Store every output of a job, once; the job's results, as the first attempt stored them.
 
-    Raises CommitError for a string that was not written, an empty dataset, and what can't be read.
+    A dataset without a file has no version and is not in the results. Raises CommitError for a string that
+    was not written, and what can't be read.
     """
     if stored := read_results(datasets.store, run, job):
         click.echo(f"{job}: was stored before")
@@ -113,9 +115,13 @@ def store_outputs(
                 folder, entries = inputs / "model", {**lineage, "model": {"name": dataset, "type": kind}}
             case _:
                 continue
-        version = datasets.commit_version(
-            DatasetRef.parse(dataset), folder, lineage=entries, producer=Producer(run, job, name)
-        )
+        try:
+            version = datasets.commit_version(
+                DatasetRef.parse(dataset), folder, lineage=entries, producer=Producer(run, job, name)
+            )
+        except NothingToCommitError as error:
+            click.echo(f"textgen: warning: no version is made: {error}")
+            continue
         versions[name] = str(version)
         click.echo(f"committed {version}")
     strings |= {n: versions[n] for n, output in outputs.items() if isinstance(output, ModelOutput)}

@@ -18,7 +18,7 @@ from job.checkout.checkout import checkout
 from job.checkout.download import download, read_keys
 from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
-from job.errors import CheckoutError, InputError, StoreError
+from job.errors import CheckoutError, InputError, JobError, StoreError
 from job.pod.results import decide_commit, read_commit, read_results, resolve_datasets
 from job.pod.spec import (
     FILE_VARIABLES,
@@ -95,7 +95,7 @@ class StepRunner:
     def run_step(self, path: Path, step: Step) -> None:
         """Fill `path`, which holds nothing after an UnavailableError, so that the step can run again.
 
-        Raises InputError, CheckoutError, StoreError and UnknownReferenceError.
+        Raises InputError, CheckoutError, JobError, StoreError and UnknownReferenceError.
         """
         if isinstance(step, CheckoutStep | S3Step) and (shared := _find_in_shared_volume(path)):
             self._fill_shared(shared, step)
@@ -187,7 +187,9 @@ class StepRunner:
         elif step.output in results.datasets:
             self._fetch_version(path, DatasetRef.parse(results.datasets[step.output]))
         else:
-            raise StoreError(f"{step.job} has left no {step.output!r} in {store.url}; run the workflow again")
+            raise JobError(
+                f"the job {step.job!r} left its output {step.output!r} empty, so there is no version of it"
+            )
 
     def _download(self, path: Path, step: S3Step) -> None:
         keys = read_keys(

@@ -225,6 +225,12 @@ def test_create_model_takes_a_dataset_and_gives_an_id(action: Callable[..., Acti
     assert result == CreateModel("m", "ONNX")
 
 
+@pytest.mark.parametrize("name", ["My Model", "runs/m", "'m:v1'", "../m"])
+def test_a_model_is_named_as_a_dataset(name: str, check_text: Callable[[str], CheckResult]) -> None:
+    diagnostics = check_text(_flow("create-model@v1", f"name: {name}, type: ONNX", _MODEL)).diagnostics
+    assert [(each.code, each.key) for each in diagnostics] == [("bad-dataset", "jobs.a.with.name")]
+
+
 @pytest.mark.parametrize(
     ("lines", "code"),
     [

@@ -37,6 +37,7 @@ def test_a_parameter_wins_over_the_default(read_text: Callable[[str], Workflow])
     ("values", "says"),
     [
         ({"params": "x", "ecko": "y"}, "no input 'ecko'; did you mean 'echo'?"),
+        ({"params": "x", "zzz": "1"}, "no input 'zzz'; its inputs are data, echo, params"),
         ({}, "needs a value for params; give it with -p params=VALUE"),
         ({"params": "x", "data": "../etc"}, "not a dataset reference: '../etc'"),
     ],
@@ -48,3 +49,9 @@ def test_values_that_do_not_fit_are_one_line(
         bind_inputs(read_text(_FLOW), values)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_workflow_without_inputs_says_so(read_text: Callable[[str], Workflow]) -> None:
+    workflow = read_text("jobs: {a: {uses: script@v1, with: {script: s, image: i}}}")
+    with pytest.raises(InputError, match="the workflow has no input 'zzz'; it has no inputs"):
+        bind_inputs(workflow, {"zzz": "1"})

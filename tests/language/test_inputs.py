@@ -67,7 +67,16 @@ def test_the_workflows_inputs_may_have_defaults(read_text: Callable[[str], Workf
         ("{type: datasets, with: {ref: x}}", "unknown-type", "did you mean 'dataset'?"),
         ("{type: dataset}", "missing-key", "'with' is missing"),
         ("{type: dataset, with: {}}", "missing-key", "'ref' is missing"),
-        ("{type: dataset, with: {ref: ../x}}", "bad-dataset", "'../x' is not a valid dataset reference"),
+        (
+            "{type: dataset, with: {ref: ../x}}",
+            "bad-dataset",
+            "not a dataset reference: '../x'; write [namespace/]name",
+        ),
+        (
+            "{type: dataset, with: {ref: runs/x}}",
+            "bad-dataset",
+            "the namespace 'runs' is reserved for the store",
+        ),
         ("{type: dataset, with: {ref: one.outputs.model}}", "bad-expression", "in place of the mapping"),
         ("{with: {ref: x}}", "missing-key", "write type: dataset or volume"),
         ("[one.outputs.code]", "wrong-type", "not a list"),
@@ -85,7 +94,7 @@ def test_a_source_that_does_not_exist_is_one_error(
     ("output", "code"),
     [
         ("{type: dataset}", "missing-key"),
-        ("{type: dataset, with: {ref: other-team/data}}", "bad-dataset"),
+        ("{type: dataset, with: {ref: runs/data}}", "bad-dataset"),
         ("{type: dataset, with: {ref: data:v1}}", "bad-dataset"),
         ("{type: integer}", "unknown-type"),
         ("{type: volume, with: {ref: x}}", "unknown-key"),
@@ -108,3 +117,20 @@ def test_a_name_can_not_leave_its_folder(
     job = f"uses: script@v1, with: {{script: s, image: i}}, {where}: {{'{name}': {{type: volume}}}}"
     text = f"jobs: {{a: {{{job}}}}}"
     assert [each.code for each in check_text(text).diagnostics] == ["bad-name"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "dataset"),
+    [
+        ("data", DatasetRef("data")),
+        ("gradient/openslr", DatasetRef("openslr", namespace="gradient")),
+        ("default/data", DatasetRef("data")),
+        ("gradient/openslr:latest", DatasetRef("openslr", namespace="gradient")),
+    ],
+)
+def test_an_output_may_have_a_namespace(
+    ref: str, dataset: DatasetRef, read_text: Callable[[str], Workflow]
+) -> None:
+    output = f"{{type: dataset, with: {{ref: '{ref}'}}}}"
+    job = f"uses: script@v1, with: {{script: s, image: i}}, outputs: {{x: {output}}}"
+    assert read_text(f"jobs: {{a: {{{job}}}}}").jobs["a"].outputs["x"].dataset == dataset

@@ -66,3 +66,26 @@ def test_create_model_stores_a_version_and_gives_its_id(repository: Repository) 
     assert f"my-model:{version}" in outcome.log("show")
     assert repository.manifest("my-model").lineage["model"] == {"name": "my-model", "type": "Custom"}
     assert repository.files("my-model") == {"weights": "w\n"}
+
+
+def test_a_dataset_left_empty_fails_only_a_job_that_reads_it(repository: Repository) -> None:
+    outputs = "{d: {type: dataset, with: {ref: none}}, e: {type: dataset, with: {ref: team/some}}}"
+    outcome = repository.run(
+        workflow(
+            make=script("echo > /outputs/e/x", outputs=outputs),
+            after=script("test -e /inputs/e/x", needs="[make]", inputs="{e: make.outputs.e}"),
+            reads=script("true", needs="[make]", inputs="{d: make.outputs.d}"),
+            last=script("true", needs="[reads]"),
+        )
+    )
+    assert outcome.phases() == {
+        "make": "Succeeded",
+        "after": "Succeeded",
+        "reads": "Failed",
+        "last": "Omitted",
+    }
+    warning = "textgen: warning: no version is made: /outputs/d: no file to commit to 'none'"
+    assert warning in outcome.log("make")
+    why = "input 'd': the job 'make' left its output 'd' empty, so there is no version of it"
+    assert outcome.record.jobs["reads"].message == why
+    assert [str(dataset) for dataset in repository.datasets.datasets()] == ["team/some"]

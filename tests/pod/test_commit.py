@@ -113,3 +113,27 @@ def test_volumes_are_stored_before_datasets(
         store(datasets, outputs)
     with pytest.raises(UnknownReferenceError):
         datasets.versions(DatasetRef("numbers"))
+
+
+@pytest.mark.parametrize("inside", ["nothing", "a folder", "a link"])
+def test_a_dataset_left_empty_has_no_version_and_its_job_succeeds(
+    datasets: Datasets, outputs: Path, inside: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (outputs / "none").mkdir()
+    if inside == "a folder":
+        (outputs / "none" / "folder").mkdir()
+    elif inside == "a link":
+        (outputs / "none" / "link").symlink_to("gone")
+    kinds: dict[str, Output] = {"none": DatasetOutput("none"), **OUTPUTS}
+    results = commit.store_outputs(datasets, "run", "job", kinds, {}, root=outputs)
+    assert results.datasets.keys() == {"data"}
+    assert read_results(datasets.store, "run", "job") == results
+    assert [str(each) for each in datasets.datasets()] == ["numbers"]
+    warning = f"textgen: warning: no version is made: {outputs}/none: no file to commit to 'none'"
+    assert warning in capsys.readouterr().out
+
+
+def test_a_dataset_whose_folder_is_gone_fails_the_job(datasets: Datasets, outputs: Path) -> None:
+    kinds: dict[str, Output] = {"gone": DatasetOutput("gone")}
+    with pytest.raises(CommitError, match="gone"):
+        commit.store_outputs(datasets, "run", "job", kinds, {}, root=outputs)

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from job.datasets import DatasetRef, Datasets
-from job.errors import CheckoutError, CommitError, InputError, StoreError, UnknownReferenceError
+from job.errors import CheckoutError, CommitError, InputError, JobError, StoreError, UnknownReferenceError
 from job.pod import inputs
 from job.pod.inputs import StepRunner, main_script
-from job.pod.results import decide_commit, resolve_datasets
+from job.pod.results import JobResults, decide_commit, resolve_datasets, write_results
 from job.pod.spec import (
     SPEC,
     CheckoutStep,
@@ -205,3 +205,13 @@ KEY, PASSWORD = Variable("AWS_SECRET_ACCESS_KEY"), Variable("GIT_PASSWORD")
 def test_a_step_sends_the_keys_to_no_server(step: Step, datasets: Datasets, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is for something else"):
         runner(datasets).run_step(tmp_path / "to", step)
+
+
+def test_an_output_that_was_left_empty_is_named_to_the_job_that_reads_it(
+    datasets: Datasets, tmp_path: Path
+) -> None:
+    write_results(datasets.store, "run", "make", JobResults())
+    with pytest.raises(
+        JobError, match="the job 'make' left its output 'model' empty, so there is no version"
+    ):
+        runner(datasets).run_step(tmp_path / "model", OutputStep("make", "model"))

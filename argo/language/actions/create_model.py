@@ -6,6 +6,7 @@ from typing import Any
 from argo.language.actions.action import ActionKind, Argument, Call
 from argo.language.field import Field
 from argo.language.model import CreateModel, Type
+from argo.language.values import check_no_version, parse_dataset
 from job.text import did_you_mean, quoted
 
 MODEL_TYPES = ("Tensorflow", "ONNX", "Custom")
@@ -18,6 +19,14 @@ def read_model_type(field: Field) -> str | None:
         hint = did_you_mean(text, MODEL_TYPES)
         field.report("unknown-model-type", f"Gradient had no model type {quoted(text)}", hint)
     return text
+
+
+def read_model_name(field: Field) -> str | None:
+    """The name of the dataset that holds the model's versions."""
+    text = field.string()
+    ref = parse_dataset(field, text) if text is not None else None
+    ref = check_no_version(field, ref, f"name: {ref.dataset}") if ref else None
+    return ref.dataset if ref else None
 
 
 def _build(values: Mapping[str, Any], call: Call) -> CreateModel | None:
@@ -38,7 +47,7 @@ def _build(values: Mapping[str, Any], call: Call) -> CreateModel | None:
 
 CREATE_MODEL = ActionKind(
     {
-        "name": Argument(Field.string, required=True),
+        "name": Argument(read_model_name, required=True),
         "type": Argument(read_model_type, required=True),
     },
     _build,
