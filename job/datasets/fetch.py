@@ -8,7 +8,7 @@ from job.datasets import layout
 from job.datasets.manifest import File, Manifest
 from job.datasets.reference import DatasetRef
 from job.errors import InputError, StoreError
-from job.files import locked
+from job.files import locked, sync_folder
 from job.storage.digest import Digest
 from job.storage.parallel import Progress, map_files
 from job.storage.paths import find_collisions
@@ -22,8 +22,8 @@ def fetch_version(
 ) -> None:
     """Write a version's files to `target`, which must not exist or be an empty folder.
 
-    The files are written to a folder beside it, which is renamed when every byte is verified. If an
-    interrupted fetch of the same version has left that folder, this one continues there. Raises
+    The files are written to a folder beside it, which is renamed when every byte is verified and on the
+    disk. If an interrupted fetch of the same version has left that folder, this one continues there. Raises
     InputError if `target` is not empty, StoreError if the store's bytes are not the committed ones.
     """
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
@@ -38,7 +38,9 @@ def fetch_version(
                 (partial / folder).mkdir(parents=True, exist_ok=True)
             map_files(lambda file: _fetch_file(store, prefix, file, partial, progress), manifest.files)
             _finish(partial, manifest)
+            _sync_folders(partial)
             partial.rename(target)
+            sync_folder(target.parent)
     except KeyAbsentError as error:
         raise StoreError(f"{error}; was {ref.name}:{manifest.version} deleted while it was read?") from error
     except BlockingIOError as error:
@@ -62,6 +64,8 @@ def _fetch_file(store: Store, prefix: str, file: File, partial: Path, progress: 
             size += len(chunk)
             progress(len(chunk))
         os.fchmod(local.fileno(), file.mode)
+        local.flush()
+        os.fsync(local.fileno())
         intact = size == file.size and digest.hexdigest() == file.sha256
     if not intact:
         path.unlink()
@@ -78,6 +82,11 @@ def _repair(partial: Path, manifest: Manifest) -> None:
                 path.unlink()
             elif path.is_file():
                 path.chmod(0o600)
+
+
+def _sync_folders(partial: Path) -> None:
+    for folder, _, _ in os.walk(partial):
+        sync_folder(Path(folder))
 
 
 def _finish(partial: Path, manifest: Manifest) -> None:

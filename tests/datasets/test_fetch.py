@@ -49,6 +49,15 @@ def test_damaged_bytes_are_found_and_not_handed_out(
     assert message in line
 
 
+def test_what_appears_is_on_the_disk(
+    datasets: Datasets, version: Version, tmp_path: Path, flushed: list[str]
+) -> None:
+    datasets.fetch(version, tmp_path / "out")
+    partial = f"{tmp_path}/.out.{version.id}.partial"
+    assert set(flushed) >= {f"{partial}{path}" for path in ("/a", "/sub/b", "/sub", "")}
+    assert flushed[-1] == str(tmp_path)
+
+
 def test_a_flipped_byte_of_a_manifest_is_found(datasets: Datasets, version: Version, tmp_path: Path) -> None:
     key = layout.manifest_key(version.ref, version.id)
     body = datasets.store.get(key)
