@@ -62,10 +62,13 @@ class RunRecord:
     def from_json(cls, data: Mapping[str, Any]) -> "RunRecord":
         """Read what `to_json` returned. Raises KeyError, TypeError or ValueError for anything else."""
         jobs = {
-            name: JobRecord(**{**_times(job), "needs": tuple(job["needs"])})
-            for name, job in data["jobs"].items()
+            name: JobRecord(**{**_read_fields(job), "needs": tuple(_check(job["needs"], list, str))})
+            for name, job in _check(data["jobs"], dict, dict).items()
         }
-        return cls(**{**_times(data), "jobs": jobs})
+        record = cls(**{**_read_fields(data), "jobs": jobs})
+        _check(record.parameters, dict, str)
+        _check(record.started, datetime)
+        return record
 
 
 def now() -> datetime:
@@ -73,6 +76,27 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _times(data: Mapping[str, Any]) -> dict[str, Any]:
-    times = {key: data[key] and datetime.fromisoformat(data[key]) for key in ("started", "finished")}
+def _read_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with their types; texts, and what `from_json` reads, as they are."""
+    times = {key: _read_time(data[key]) for key in ("started", "finished")}
+    for key in data.keys() - {*times, "jobs", "needs", "parameters", "outputs"}:
+        _check(data[key], str)
+    _check(data.get("outputs", {}), dict, str)
     return {**data, **times, "phase": Phase(data["phase"])}
+
+
+def _read_time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    if not time.tzinfo:
+        raise ValueError(text)
+    return time
+
+
+def _check(value: Any, kind: type, values: type | None = None) -> Any:
+    """`value`, which must be of `kind`, and what is in it of the type `values`."""
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, kind) or (values and not all(isinstance(each, values) for each in inner)):
+        raise TypeError(value)
+    return value

@@ -44,7 +44,7 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
     local_runs, cluster_runs, locations = [], [], []
     if not (context or namespace):
         folder = Project.find(Path.cwd()).runs
-        local_runs = run_folder.read_all(folder)
+        local_runs = run_folder.read_all(folder, lambda error: click.echo(f"textgen: {error}", err=True))
         locations.append(str(folder))
     if context or namespace or is_configured():
         from argo.cluster.workflow_status import list_runs

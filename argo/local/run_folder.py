@@ -7,7 +7,7 @@ was killed is known by its free lock, even if another process has its id by then
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +65,8 @@ class Project:
             folder.mkdir(parents=True, exist_ok=True)
         ignore = self.home / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n", "utf-8")
+            with locked(self.home):  # another run may begin now
+                write_atomically(ignore, [b"*\n"])
 
 
 class Run:
@@ -123,7 +124,9 @@ def read(folder: Path) -> RunRecord:
         record = RunRecord.from_json(json.loads((folder / _FILE).read_text("utf-8")))
     except FileNotFoundError as error:
         raise UnknownReferenceError(f"{folder.name}: no such run") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise TextgenError(f"{folder / _FILE}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TextgenError(f"{folder / _FILE}: damaged; delete the folder {folder}") from error
     if record.phase.ended or alive:
         return record
@@ -150,9 +153,17 @@ def find(runs: Path, name: str) -> Path:
     raise UnknownReferenceError(f"no run {name!r} in {runs}; {hint}")
 
 
-def read_all(runs: Path) -> list[RunRecord]:
-    """All runs, newest first. Raises TextgenError if the file of one is damaged."""
-    return sorted((read(folder) for folder in _folders(runs)), key=lambda run: run.started, reverse=True)
+def read_all(runs: Path, report: Callable[[TextgenError], None]) -> list[RunRecord]:
+    """All runs, newest first. One whose file is damaged is left out, and reported."""
+    records = []
+    for folder in _folders(runs):
+        try:
+            records.append(read(folder))
+        except UnknownReferenceError:  # deleted meanwhile
+            continue
+        except TextgenError as error:
+            report(error)
+    return sorted(records, key=lambda run: run.started, reverse=True)
 
 
 def _folders(runs: Path) -> list[Path]:
