@@ -1,9 +1,10 @@
 """`textgen logs`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,14 @@ from argo.cli.cluster import cluster_options, find_run
 from argo.cli.progress import line_prefixes
 from argo.local import run_folder
 from job.errors import UnknownReferenceError
+from job.log_lines import LineReader
 from job.text import visible_line
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
 
 _FOLLOW_SECONDS = 0.2
+_CHUNK = 1 << 16  # bytes
 
 
 @click.command("logs")
@@ -44,11 +47,12 @@ def _print_local_logs(folder: Path, job: str | None, follow: bool) -> None:
     tails = {name: _Tail(folder / "jobs" / name / "log") for name in jobs}
     while True:
         run = run_folder.read(folder)  # before the logs, so that no line is missed at the end
+        is_end = not follow or run.phase.ended or all(run.jobs[name].phase.ended for name in jobs)
         for name, tail in tails.items():
-            for line in tail.read_lines():
+            for line in tail.read_lines(is_end=is_end):
                 shown = visible_line(line)
                 click.echo(shown if job else f"{prefixes[name]} {shown}")
-        if not follow or run.phase.ended or all(run.jobs[name].phase.ended for name in jobs):
+        if is_end:
             return
         time.sleep(_FOLLOW_SECONDS)
 
@@ -77,15 +81,15 @@ class _Tail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: TextIO | None = None
-        self._rest = ""
+        self._position = 0
+        self._lines = LineReader()
 
-    def read_lines(self) -> list[str]:
-        """The complete lines that were not read yet."""
-        if not self._file:
-            try:
-                self._file = self._path.open(encoding="utf-8", errors="replace", newline="\n")
-            except FileNotFoundError:
-                return []
-        *lines, self._rest = (self._rest + self._file.read()).split("\n")
-        return lines
+    def read_lines(self, *, is_end: bool) -> Iterator[str]:
+        """The lines that were not read yet; at the end also one that nothing ends."""
+        with suppress(FileNotFoundError), self._path.open("rb") as file:
+            file.seek(self._position)
+            while chunk := file.read(_CHUNK):
+                self._position += len(chunk)
+                yield from (line.text for line in self._lines.feed(chunk))
+        if is_end:
+            yield from (line.text for line in self._lines.end())

@@ -3,12 +3,12 @@
 import base64
 import os
 from collections.abc import Iterator
-from itertools import filterfalse
 
 from argo.cluster.api import Api, ApiError
-from argo.cluster.container_logs import EXECUTOR_LINE, LogLine, parse_timestamp
+from argo.cluster.log_lines import ExecutorLines, LogLine, parse_timestamp
 from argo.cluster.namespace_store import ENDPOINT
 from argo.cluster.objects import S3Location, SecretKeySelector, Workflow, WorkflowNode
+from job.log_lines import read_lines
 
 _TIMEOUT = 10  # seconds
 
@@ -26,22 +26,24 @@ def read_archived_log(api: Api, workflow: Workflow, job: str, node: WorkflowNode
             continue
         location: S3Location = {**_artifact_repository(workflow), **(artifact.get("s3") or {})}
         try:
-            text = _read_object(api, location)
+            body = _read_object(api, location)
         except _UnreadableError as error:
-            text = (
+            body = (
                 f"textgen: the pod is gone, and its log s3://{location.get('bucket')}/{location.get('key')} "
                 f"can't be read from {location.get('endpoint')}: {error}; if only the cluster can reach it, "
                 f"forward a port and set {ENDPOINT}"
-            )
-        for line in filterfalse(EXECUTOR_LINE.fullmatch, text.splitlines()):
-            yield LogLine(parse_timestamp(started), job, line)
+            ).encode()
+        executor = ExecutorLines()
+        for line in read_lines([body]):
+            if (text := executor.remove(line.text)) is not None:
+                yield LogLine(parse_timestamp(started), job, text)
 
 
 class _UnreadableError(Exception):
     """Why an archived log can't be read."""
 
 
-def _read_object(api: Api, location: S3Location) -> str:
+def _read_object(api: Api, location: S3Location) -> bytes:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -66,7 +68,7 @@ def _read_object(api: Api, location: S3Location) -> str:
         raise _UnreadableError(f"the run's artifact repository has no {error.args[0]}") from error
     except (BotoCoreError, ClientError, ValueError) as error:
         raise _UnreadableError(" ".join(str(error).split())) from error
-    return body.decode("utf-8", "replace")
+    return body
 
 
 def _artifact_repository(workflow: Workflow) -> S3Location:

@@ -1,42 +1,19 @@
 """The log of one container of a pod: each line once, however often the connection breaks."""
 
-import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from argo.cluster import pods
 from argo.cluster.api import Api, ApiError, UnreachableError
 from argo.cluster.backoff import Backoff
+from argo.cluster.log_lines import EARLIEST, ExecutorLines, LogLine, parse_timestamp, read_times
 from argo.cluster.objects import Pod
 from job.errors import ClusterError
+from job.log_lines import read_lines
 
 _SILENCE = 120  # seconds; then a new connection, in case that one was dead
-
-# What Argo's executor prints into the log of the container that it starts.
-EXECUTOR_LINE = re.compile(
-    r"time=\S+ level=\w+ msg=.* argo=true\b.*|(Error: )?dependency \"\S+\" exited with .*"
-)
-
-Timestamp = tuple[datetime, str]  # a second, and the digits after it, which a datetime can't hold
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LogLine:
-    """A line of a job's log. Lines compare by their time."""
-
-    at: Timestamp
-    job: str = field(compare=False)
-    text: str = field(compare=False)
-
-
-def parse_timestamp(text: str) -> Timestamp:
-    """A time as the kubelet writes it, in whatever zone its node is, to the nanosecond."""
-    seconds, fraction, zone = text[:19], text[19:].rstrip("Z"), "+00:00"
-    for sign in "+-":
-        fraction, separator, offset = fraction.partition(sign)
-        zone = f"{sign}{offset}" if separator else zone
-    return datetime.fromisoformat(seconds + zone).astimezone(UTC), fraction.lstrip(".").ljust(9, "0")
+_PAUSE = 0.2  # seconds until the next request, if the pod does not say yet that its container has ended
 
 
 @dataclass(slots=True)
@@ -48,21 +25,25 @@ class ContainerLogReader:
     container: str
     _last_timestamp: str = ""  # of the last line that was read
     _repeated: int = 0  # how many lines so far had it
+    _untimed: int = 0  # how many lines before the first with a time were read
+    _executor: ExecutorLines = field(default_factory=ExecutorLines)
     _backoff: Backoff = field(default_factory=Backoff)
 
     def read_lines(self, *, follow: bool) -> Iterator[LogLine]:
         """The lines that were not read yet; with `follow`, until the container has ended.
 
-        Raises ClusterError if the cluster refuses, or has not answered for ten minutes.
+        The last line of a container that has ended needs no end. Raises ClusterError if the cluster refuses,
+        or has not answered for ten minutes.
         """
         while True:
             try:
-                ended = not follow or self._has_ended()
-                for line in self._request_lines(follow=not ended):
+                ended = self._has_ended() if follow else _is_log_complete(self.pod, self.container)
+                for line in self._request_lines(follow=follow and not ended, is_whole=ended):
                     self._backoff.reset()
                     yield line
-                if ended:
+                if ended or not follow:
                     return
+                time.sleep(_PAUSE)
             except ClusterError as error:
                 status = error.status if isinstance(error, ApiError) else None
                 if status == 404:  # the pod is gone
@@ -78,20 +59,20 @@ class ContainerLogReader:
         return self.pod["metadata"]["name"]
 
     def _has_ended(self) -> bool:
-        """Whether the log is complete. Raises ApiError with status 404 if the pod is gone."""
+        """Whether the log is complete now. Raises ApiError with status 404 if the pod is gone."""
         pod: Pod = self.api.get(self.api.core_path("pods", self._pod_name))
         if pod["metadata"]["uid"] != self.pod["metadata"]["uid"]:
             raise ApiError(f"{self._pod_name}: another pod has the name now", 404, {})
-        phase = (pod.get("status") or {}).get("phase")
-        return phase in {"Succeeded", "Failed"} or "terminated" in pods.container_states(pod).get(
-            self.container, {}
-        )
+        return _is_log_complete(pod, self.container)
 
-    def _request_lines(self, *, follow: bool) -> Iterator[LogLine]:
-        """One request. Lines read before are skipped: the kubelet answers from a whole second on."""
+    def _request_lines(self, *, follow: bool, is_whole: bool) -> Iterator[LogLine]:
+        """One request. Lines read before are skipped: the kubelet answers from a whole second on.
+
+        A last line without an end is left out if the log is not whole: a later request brings it whole.
+        """
         job = pods.job_name(self.pod)
-        since = parse_timestamp(self._last_timestamp) if self._last_timestamp else None
-        read_before = self._repeated
+        since = parse_timestamp(self._last_timestamp) if self._last_timestamp else EARLIEST
+        read_before, untimed = self._repeated, 0
         query = {
             "container": self.container,
             "timestamps": "true",
@@ -101,24 +82,25 @@ class ContainerLogReader:
         path = self.api.core_path("pods", self._pod_name, "log")
         with self.api.stream(path, _SILENCE, **query) as chunks:
             self._backoff.reset()  # the cluster answers, even if the job prints nothing
-            for line in _split_lines(chunks):
-                timestamp, _, text = line.partition(" ")
-                at = parse_timestamp(timestamp)
-                if since and at < since:
+            for line in read_times(read_lines(chunks, is_whole=is_whole)):
+                if not line.time:  # the kubelet's own words, which it repeats in each answer
+                    untimed += 1
+                    if untimed <= self._untimed:
+                        continue
+                    self._untimed = untimed
+                elif line.at < since:
                     continue
-                if since and at == since and read_before:
+                elif line.at == since and read_before:
                     read_before -= 1
                     continue
-                self._repeated = self._repeated + 1 if timestamp == self._last_timestamp else 1
-                self._last_timestamp = timestamp
-                if not EXECUTOR_LINE.fullmatch(text):
-                    yield LogLine(at, job, text)
+                else:
+                    self._repeated = self._repeated + 1 if line.time == self._last_timestamp else 1
+                    self._last_timestamp = line.time
+                text = self._executor.remove(line.text)
+                if text is not None:
+                    yield LogLine(max(line.at, since), job, text)
 
 
-def _split_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream, without an incomplete last one: the next request brings it whole."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode("utf-8", "replace").rstrip("\r")
+def _is_log_complete(pod: Pod, container: str) -> bool:
+    phase = (pod.get("status") or {}).get("phase")
+    return phase in {"Succeeded", "Failed"} or "terminated" in pods.container_states(pod).get(container, {})

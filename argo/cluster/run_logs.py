@@ -12,16 +12,16 @@ from dataclasses import replace
 from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api
 from argo.cluster.archived_logs import read_archived_log
-from argo.cluster.container_logs import ContainerLogReader, LogLine
+from argo.cluster.container_logs import ContainerLogReader
 from argo.cluster.follow_run import RunSnapshot, follow_run
+from argo.cluster.log_lines import LogLine
 from argo.cluster.objects import Pod
 from argo.cluster.stored_logs import read_stored_logs
-from job.errors import ClusterError
 
 # Seconds for which a line waits for older lines of other pods.
 _MERGE_WINDOW = 0.15
 
-_Lines = queue.SimpleQueue[LogLine | ClusterError]
+_Lines = queue.SimpleQueue[LogLine | Exception]
 
 
 def read_logs(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogLine]:
@@ -87,7 +87,7 @@ def _put_lines(reader: ContainerLogReader, lines: _Lines) -> None:
     try:
         for line in reader.read_lines(follow=True):
             lines.put(line)
-    except ClusterError as error:
+    except Exception as error:
         lines.put(error)
 
 
@@ -98,7 +98,7 @@ def _take_sorted(lines: _Lines) -> Iterator[LogLine]:
     with suppress(queue.Empty):
         while True:
             line = lines.get(timeout=max(0.0, end - time.monotonic()))
-            if isinstance(line, ClusterError):
+            if isinstance(line, Exception):
                 raise line
             taken.append(line)
     yield from sorted(taken)

@@ -4,12 +4,13 @@ import heapq
 from collections.abc import Collection, Iterator
 
 from argo.cluster.api import Api
-from argo.cluster.container_logs import EXECUTOR_LINE, LogLine, parse_timestamp
+from argo.cluster.log_lines import ExecutorLines, LogLine, parse_timestamp, read_times
 from argo.cluster.namespace_store import ENDPOINT, open_datasets, read_url
 from argo.kubernetes_names import STORE
 from job.datasets import Datasets
 from job.errors import ClusterError, InputError, StoreError
-from job.pod.logs import StoredLog, list_logs, read_lines
+from job.log_lines import read_lines
+from job.pod.logs import StoredLog, list_logs, read_parts
 
 
 def read_stored_logs(api: Api, run_uid: str, nodes: Collection[tuple[str, str, str]]) -> Iterator[LogLine]:
@@ -47,13 +48,8 @@ def _group_by_job(nodes: Collection[tuple[str, str, str]]) -> dict[str, set[str]
 
 
 def _read_log(datasets: Datasets, job: str, log: StoredLog) -> Iterator[LogLine]:
-    """The lines of one container. A line without a time continues the one before it."""
-    at = parse_timestamp("1970-01-01T00:00:00Z")
-    for line in read_lines(datasets, log):
-        timestamp, _, text = line.partition(" ")
-        try:
-            at = parse_timestamp(timestamp)
-        except ValueError:
-            text = line
-        if not EXECUTOR_LINE.fullmatch(text):
-            yield LogLine(at, job, text)
+    """The lines of one container."""
+    executor = ExecutorLines()
+    for line in read_times(read_lines(read_parts(datasets, log))):
+        if (text := executor.remove(line.text)) is not None:
+            yield LogLine(line.at, job, text)

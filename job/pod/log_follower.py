@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import click
 
+from job.log_lines import read_lines, split_time
 from job.pod.logs import LogWriter
 
 _CONNECT = 10.0  # seconds
@@ -92,6 +93,7 @@ class LogFollower:
     writer: LogWriter
     _last: bytes = b""  # the time of the last line
     _repeated: int = 0  # how many lines so far had it
+    _untimed: int = 0  # how many lines before the first with a time were copied
     _stopped: bool = False
     _copying: threading.Lock = field(default_factory=threading.Lock)
 
@@ -102,8 +104,9 @@ class LogFollower:
 
     def resume(self) -> None:
         """Go on after what an earlier process has stored. Raises StoreError."""
-        for line in self.writer.resume():
-            self._count(line.partition(b" ")[0])
+        for line in read_lines([self.writer.resume()]):
+            if line.is_start and (time := split_time(line.text)[0]):
+                self._count(time.encode())
 
     def follow(self) -> None:
         """Copy lines as they come, until the container has ended or the connection breaks.
@@ -143,15 +146,21 @@ class LogFollower:
     def _new_pieces(self, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """What was not copied yet, as the kubelet answers from a whole second on.
 
-        Each is a line or a piece of a long one; beside it the line's time, empty after the first piece.
+        Each is a line or a piece of a long one; beside it the line's time. A piece after the first has none,
+        nor have the kubelet's own words, which it repeats in each answer.
         """
-        last, repeated = self._last, self._repeated
-        is_start, is_new = True, True
+        last, repeated, untimed = self._last, self._repeated, 0
+        is_start, is_new, is_timed = True, True, False
         for piece in pieces:
-            at = piece.partition(b" ")[0] if is_start else b""
-            if is_start:
+            at = _find_time(piece) if is_start else b""
+            if at:
                 is_new = not last or at > last or (at == last and not repeated)
                 repeated -= at == last and repeated > 0
+                is_timed = True
+            elif is_start and not is_timed:
+                untimed += 1
+                is_new = untimed > self._untimed
+                self._untimed = max(untimed, self._untimed)
             is_start = piece.endswith(b"\n")
             if is_new:
                 yield piece, at
@@ -164,6 +173,10 @@ class LogFollower:
     def _count(self, at: bytes) -> None:
         self._repeated = self._repeated + 1 if at == self._last else 1
         self._last = at
+
+
+def _find_time(line: bytes) -> bytes:
+    return split_time(line[:100].decode("utf-8", "replace"))[0].encode()
 
 
 def follow_in_turn(followers: list[LogFollower], stopped: threading.Event) -> None:

@@ -6,12 +6,14 @@ A pod is one attempt of the Workflow's node. A log is cut into parts, of which o
 is put again as it grows. Each line has its time before it, as the kubelet gives it.
 """
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from job.log_lines import read_lines, split_time
 from job.pod.results import job_folder
 from job.storage.store import Store
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from job.datasets import Datasets
 
 _PART = 1 << 20  # bytes
+_PART_NUMBER = re.compile(r"\d{6,}")
+_PART_KEY = re.compile(rf"([^/]+)/([^/]+)/{_PART_NUMBER.pattern}")
 BUFFERED = 16 << 20  # bytes that wait for the store; more is not read meanwhile
 
 
@@ -34,15 +38,24 @@ class LogWriter:
     _buffering: threading.Lock = field(default_factory=threading.Lock)
     _flushing: threading.Lock = field(default_factory=threading.Lock)
 
-    def resume(self) -> list[bytes]:
-        """Continue the log that an earlier process has stored; the last lines of it. Raises StoreError."""
+    def resume(self) -> bytes:
+        """Continue the log that an earlier process has stored; the last lines of it. Raises StoreError.
+
+        A last line that is not whole is dropped, as it comes again.
+        """
         with self._flushing, self._buffering:
-            keys = [each.key for each in self.store.list_objects(self.prefix)]
-            if keys:
-                self._number = int(keys[-1].rpartition("/")[2])
-                self._buffer[:] = self.store.get(keys[-1])
-                self._stored = len(self._buffer)
-            return bytes(self._buffer).splitlines(keepends=True)
+            listed = (each.key.removeprefix(self.prefix) for each in self.store.list_objects(self.prefix))
+            numbers = sorted(int(name) for name in listed if _PART_NUMBER.fullmatch(name))
+            if not numbers:
+                return b""
+            self._number = numbers.pop()
+            body = self.store.get(self._part_key(self._number))
+            self._buffer[:] = body[: body.rfind(b"\n") + 1]
+            self._stored = len(self._buffer)
+            tail = bytes(self._buffer)
+            while numbers and len(_find_times(tail)) < 2:  # as many lines as have the last line's time
+                tail = self.store.get(self._part_key(numbers.pop())) + tail
+            return tail
 
     def append(self, line: bytes) -> None:
         """Add bytes to the log, to be stored with the next flush."""
@@ -62,12 +75,20 @@ class LogWriter:
                     is_whole = len(self._buffer) > _PART
                     size = self._buffer.rfind(b"\n", 0, _PART) + 1 or _PART if is_whole else len(self._buffer)
                     part = bytes(self._buffer[:size])
-                self.store.put(f"{self.prefix}{self._number:06d}", part)
+                self.store.put(self._part_key(self._number), part)
                 self._stored = size
                 if is_whole:
                     with self._buffering:
                         del self._buffer[:size]
                     self._number, self._stored = self._number + 1, 0
+
+    def _part_key(self, number: int) -> str:
+        return f"{self.prefix}{number:06d}"
+
+
+def _find_times(text: bytes) -> set[str]:
+    """The times of a log's lines."""
+    return {time for line in read_lines([text]) if (time := split_time(line.text)[0])}
 
 
 def log_prefix(run: str, job: str, attempt: str, container: str) -> str:
@@ -95,7 +116,10 @@ def list_logs(datasets: "Datasets", run: str, job: str) -> list[StoredLog]:
     parts: dict[tuple[str, str], list[str]] = {}  # by attempt and container
     newest: dict[str, tuple[datetime, str]] = {}  # by node: when its attempt was last written
     for each in datasets.store.list_objects(prefix):
-        attempt, container, _ = each.key.removeprefix(prefix).split("/")
+        key = _PART_KEY.fullmatch(each.key.removeprefix(prefix))
+        if not key:  # nothing of ours
+            continue
+        attempt, container = key.groups()
         parts.setdefault((attempt, container), []).append(each.key)
         node_id = attempt.rpartition(".")[0]
         newest[node_id] = max(newest.get(node_id, (each.modified, attempt)), (each.modified, attempt))
@@ -106,12 +130,7 @@ def list_logs(datasets: "Datasets", run: str, job: str) -> list[StoredLog]:
     ]
 
 
-def read_lines(datasets: "Datasets", log: StoredLog) -> Iterator[str]:
-    """The log's lines, each with its time before it. Raises StoreError."""
-    rest = b""
+def read_parts(datasets: "Datasets", log: StoredLog) -> Iterator[bytes]:
+    """The log's bytes: lines, each with its time before it. Raises StoreError."""
     for key in log.keys:
-        *lines, rest = (rest + datasets.store.get(key)).split(b"\n")
-        for line in lines:
-            yield line.decode("utf-8", "replace").rstrip("\r")
-    if rest:
-        yield rest.decode("utf-8", "replace")
+        yield datasets.store.get(key)

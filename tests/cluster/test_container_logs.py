@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo.cluster.api import Api, ApiError, UnreachableError
-from argo.cluster.container_logs import ContainerLogReader, parse_timestamp
+from argo.cluster.container_logs import ContainerLogReader
+from argo.cluster.log_lines import parse_timestamp
 from argo.cluster.objects import Pod
+from job import log_lines
 from tests.cluster.fake_api import FakeApi
 
 POD: Pod = {
@@ -29,8 +31,10 @@ RUNNING = {"metadata": {"name": "p", "uid": "1"}, "status": {"phase": "Running"}
 class Kubelet:
     """Serves the log of a container, cuts each answer after so many bytes, and ends it at last."""
 
-    def __init__(self, stamps: list[str], cuts: list[int]) -> None:
+    def __init__(self, stamps: list[str], cuts: list[int], is_ended: bool) -> None:
         self.lines = [f"{stamp} line {number}\n" for number, stamp in enumerate(stamps)]
+        if self.lines and not is_ended:
+            self.lines[-1] = self.lines[-1].rstrip()
         self.cuts = cuts
 
     def pod(self, *_: object) -> Any:
@@ -51,15 +55,51 @@ class Kubelet:
 @given(
     st.lists(st.integers(0, 40), max_size=12).map(sorted),
     st.lists(st.integers(0, 600), max_size=5),
+    st.booleans(),
+    st.sampled_from([34, 1 << 20]),
 )
-def test_each_line_comes_once(moments: list[int], cuts: list[int]) -> None:
+def test_each_line_comes_once(moments: list[int], cuts: list[int], is_ended: bool, longest: int) -> None:
+    """The last line may lack its end, and a line may be so long that it comes in parts."""
     stamps = [f"2026-11-22T18:00:{each // 10:02}.{each % 10}00000000Z" for each in moments]
-    kubelet = Kubelet(stamps, list(cuts))
+    kubelet = Kubelet(stamps, list(cuts), is_ended)
     reader = ContainerLogReader(cast(Api, FakeApi(kubelet.pod, kubelet.log)), POD, "main")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "sleep", lambda _: None)
-        found = [line.text for line in reader.read_lines(follow=True)]
-    assert found == [f"line {number}" for number in range(len(stamps))]
+        patch.setattr(log_lines, "LONGEST", longest)
+        found = "".join(line.text for line in reader.read_lines(follow=True))
+    assert found == "".join(f"line {number}" for number in range(len(stamps)))
+
+
+def test_what_was_read_before_it_is_followed_comes_once() -> None:
+    lines = [b"2026-11-22T18:00:00.000000000Z one\n", b"2026-11-22T18:00:01.000000000Z last"]
+    state = {"metadata": POD["metadata"], "status": {"phase": "Running"}}
+    reader = ContainerLogReader(cast(Api, FakeApi(lambda *_: ended(), lambda *_: lines)), POD, "main")
+    reader.pod = cast(Pod, state)
+    assert [line.text for line in reader.read_lines(follow=False)] == ["one"]
+    assert [line.text for line in reader.read_lines(follow=True)] == ["last"]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_last_line_without_an_end_is_shown(follow: bool) -> None:
+    """As `printf` leaves it; read when the container has ended."""
+    pod = cast(Pod, {**POD, "status": {"phase": "Succeeded"}})
+    body = [b'2026-11-22T18:00:00.000000000Z {"score": ', b"0.93}"]
+    reader = ContainerLogReader(cast(Api, FakeApi(lambda *_: ended(), lambda *_: body)), pod, "main")
+    assert [line.text for line in reader.read_lines(follow=follow)] == ['{"score": 0.93}']
+
+
+def test_the_kubelets_own_words_come_once_and_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    words, one, two = (
+        b"failed to watch\n",
+        b"2026-11-22T18:00:00.000000000Z one\n",
+        b"2026-11-22T18:00:01Z two\n",
+    )
+    answers = [[words], [words, one], [words, one, words], [words, one, two, b"end"]]
+    pods = iter([RUNNING] * 3 + [ended()])
+    api = FakeApi(lambda *_: next(pods), lambda *_: answers.pop(0))
+    found = ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=True)
+    assert [line.text for line in found] == ["failed to watch", "one", "failed to watch", "two", "end"]
 
 
 def test_a_log_ends_with_its_pod_even_if_another_takes_its_name() -> None:
@@ -112,8 +152,3 @@ def test_lines_of_the_executor_are_left_out() -> None:
     api = FakeApi(lambda *_: ended(), lambda *_: [body])
     found = ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=False)
     assert [line.text for line in found] == ["time=mine level=INFO msg=argo"]
-
-
-def test_timestamps_of_nodes_in_other_time_zones_compare() -> None:
-    assert parse_timestamp("2026-11-22T20:00:00.100000001+02:00") > parse_timestamp("2026-11-22T18:00:00.1Z")
-    assert parse_timestamp("2026-11-22T20:00:00.000000001-01:30") > parse_timestamp("2026-11-22T21:30:00Z")

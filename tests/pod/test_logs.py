@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from job.datasets import Datasets
 from job.errors import StoreError
+from job.log_lines import read_lines
 from job.pod import logs
-from job.pod.logs import LogWriter, list_logs, log_prefix, name_attempt, read_lines
+from job.pod.logs import LogWriter, list_logs, log_prefix, name_attempt, read_parts
 from job.storage.store import UnavailableError
 
 
@@ -28,7 +29,7 @@ def write(datasets: Datasets, uid: str, text: str, node: str = "run-1", containe
 
 def read(datasets: Datasets) -> dict[tuple[str, str], list[str]]:
     return {
-        (log.node_id, log.container): list(read_lines(datasets, log))
+        (log.node_id, log.container): [line.text for line in read_lines(read_parts(datasets, log))]
         for log in list_logs(datasets, "run", "job")
     }
 
@@ -85,6 +86,23 @@ def test_a_pod_made_again_for_its_node_has_a_log_of_its_own(datasets: Datasets) 
         ("run-1", "commit"): ["stored"],
         ("run-2", "main"): ["of a later attempt"],
     }
+
+
+def test_a_line_that_was_stored_in_part_comes_again(datasets: Datasets) -> None:
+    first = write(datasets, "uid", "2026-11-22T18:00:00Z one\n2026-11-22T18:00:01Z tw")
+    resumed = LogWriter(datasets.store, first.prefix)
+    assert resumed.resume() == b"2026-11-22T18:00:00Z one\n"
+    resumed.append(b"2026-11-22T18:00:01Z two\n")
+    resumed.flush()
+    assert read(datasets) == {("run-1", "main"): ["2026-11-22T18:00:00Z one", "2026-11-22T18:00:01Z two"]}
+
+
+def test_what_is_no_log_is_not_read(datasets: Datasets) -> None:
+    writer = write(datasets, "uid", "line\n")
+    for stray in (".DS_Store", "run-1.uid/.DS_Store", "run-1.uid/main/.DS_Store", "run-1.uid/main/0/1"):
+        datasets.store.put(f"runs/run/logs/job/{stray}", b"?")
+    assert read(datasets) == {("run-1", "main"): ["line"]}
+    assert LogWriter(datasets.store, writer.prefix).resume() == b"line\n"
 
 
 def test_a_job_without_a_log_has_none(datasets: Datasets) -> None:

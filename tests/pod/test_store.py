@@ -14,11 +14,12 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, StoreError
+from job.log_lines import read_lines, split_time
 from job.pod import commit, handoff
 from job.pod import store as pod_store
 from job.pod.commit import store_outputs
 from job.pod.handoff import End, is_requested, read_end, wait_for_end, write_end
-from job.pod.logs import LogWriter, list_logs, log_prefix, read_lines
+from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
 from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, DatasetOutput, StoreSpec, StringOutput
 from job.pod.store import KeptLogs, Sidecar
 from job.project import STORE_VARIABLE
@@ -71,7 +72,8 @@ sys.exit(handoff.command.main([], standalone_mode=False))
 
     def kept(self) -> list[str]:
         logs = list_logs(self.datasets, "run", "job")
-        return [line.partition(" ")[2] for log in logs for line in read_lines(self.datasets, log)]
+        lines = (line for log in logs for line in read_lines(read_parts(self.datasets, log)))
+        return [split_time(line.text)[1] for line in lines]
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_the_logs_rest_is_stored_when_the_pod_ends_and_a_store_that_is_away_does
 ) -> None:
     monkeypatch.setattr(pod_store, "_GRACE", 0.2)
     sidecar, terminated, thread = pod.start()
-    sidecar.logs.commit.append(b"now the end\n")
+    sidecar.logs.commit.append(b"2026-11-22T18:00:00Z the end\n")
     terminated.set()
     thread.join(5)
     assert pod.kept() == ["the end"]
