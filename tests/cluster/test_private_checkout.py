@@ -31,6 +31,11 @@ jobs:
 
 
 def test_the_key_of_the_secret_opens_a_private_repository(restricted: Namespace, tmp_path: Path) -> None:
+    run_private_checkout(restricted, tmp_path)
+
+
+def run_private_checkout(namespace: Namespace, tmp_path: Path) -> None:
+    """Clone over ssh, and keep the file that is in the repository."""
     work = tmp_path / "work"
     work.mkdir()
     (work / "file").write_text("private")
@@ -39,15 +44,15 @@ def test_the_key_of_the_secret_opens_a_private_repository(restricted: Namespace,
     file.write_text(WORKFLOW, "utf-8")
     with sshd(this_host(), tmp_path) as address:
         names = ("ssh-privatekey", "known_hosts")
-        secret(restricted.name, "textgen-git", {name: (tmp_path / name).read_text() for name in names})
+        secret(namespace.name, "textgen-git", {name: (tmp_path / name).read_text() for name in names})
         try:
             cluster = ClusterConfig(security=Security.RESTRICTED, scale=Fraction(1, 16))
             origin = FileOrigin(file.name, f"{address}{work}/.git", "main")
             document = build(load(file), Kind.WORKFLOW, cluster, origin)
-            run = restricted.create(render(document, file.name))
-            status = restricted.ended(run)["status"]
+            run = namespace.create(render(document, file.name))
+            status = namespace.ended(run)["status"]
         finally:
-            kubectl("-n", restricted.name, "delete", "secret", "textgen-git")
+            kubectl("-n", namespace.name, "delete", "secret", "textgen-git")
     assert status["phase"] == "Succeeded", status
-    restricted.datasets.fetch(restricted.datasets.resolve(DatasetRef("kept")), tmp_path / "kept")
+    namespace.datasets.fetch(namespace.datasets.resolve(DatasetRef("kept")), tmp_path / "kept")
     assert (tmp_path / "kept/file").read_text() == "private"

@@ -3,8 +3,10 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +15,8 @@ from argo.compile.workflow import build
 from argo.language import load
 from job.datasets import DatasetRef
 from tests.cluster import hostile_job
-from tests.cluster.kubernetes import BUCKET, Namespace, kubectl
+from tests.cluster.kubernetes import BUCKET, Namespace, kubectl, until
+from tests.faults.component import are_own
 
 pytestmark = pytest.mark.cluster
 
@@ -89,3 +92,61 @@ def test_a_hostile_job_finds_nothing_as_the_user_of_the_other_containers(
 ) -> None:
     workflow = run_hostile_job(restricted, Security.RESTRICTED, tmp_path, "stolen")
     assert_nothing_was_found(restricted, workflow, cluster_s3, "stolen", tmp_path)
+
+
+# What a namespace's Workflows get that name no artifact repository of their own.
+ARCHIVING = """
+archiveLogs: true
+s3:
+  endpoint: ENDPOINT
+  insecure: true
+  bucket: BUCKET
+  keyFormat: "{{workflow.namespace}}/archived/{{workflow.name}}/{{pod.name}}"
+  accessKeySecret: {name: textgen-store, key: AWS_ACCESS_KEY_ID}
+  secretKeySecret: {name: textgen-store, key: AWS_SECRET_ACCESS_KEY}
+"""
+PLAIN_WORKFLOW = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Workflow",
+    "metadata": {"generateName": "plain-"},
+    "spec": {
+        "entrypoint": "main",
+        "serviceAccountName": "textgen",
+        "executor": {"serviceAccountName": "textgen-executor"},
+        "templates": [{"name": "main", "container": {"image": "debian:12", "command": ["echo", "archived"]}}],
+    },
+}
+
+
+@contextmanager
+def controller_that_archives_logs(namespace: Namespace) -> Iterator[None]:
+    """Argo's controller archives logs with the store's keys, unless a Workflow names a repository."""
+    endpoint = urlsplit(os.environ["S3_ENDPOINT"]).netloc
+    config = ARCHIVING.replace("ENDPOINT", endpoint).replace("BUCKET", BUCKET)
+    words = ("-n", "argo", "patch", "configmap", "workflow-controller-configmap", "--type=merge", "-p")
+    kubectl(*words, json.dumps({"data": {"artifactRepository": config}}))
+
+    def archives() -> bool:
+        workflow = namespace.ended(namespace.create(json.dumps(PLAIN_WORKFLOW)))
+        return "main-logs" in json.dumps(workflow["status"])
+
+    try:
+        until(archives, "the controller to archive logs", 120)
+        yield
+    finally:
+        kubectl(*words, json.dumps({"data": {"artifactRepository": None}}))
+
+
+@pytest.mark.disruptive
+def test_a_hostile_job_finds_nothing_under_a_controller_that_archives_logs(
+    baseline: Namespace, cluster_s3: Any, tmp_path: Path
+) -> None:
+    if not are_own():
+        pytest.skip("the cluster's controller is not this machine's own: nothing here may configure it")
+    with controller_that_archives_logs(baseline):
+        workflow = run_hostile_job(baseline, Security.BASELINE, tmp_path, "archived")
+        assert "main-logs" not in json.dumps(workflow["status"])
+        (pod,) = baseline.pods(workflow["metadata"]["name"], "steals")
+        (wait,) = [each for each in pod["spec"]["containers"] if each["name"] == "wait"]
+        assert "textgen-store" not in json.dumps(wait)
+        assert_nothing_was_found(baseline, workflow, cluster_s3, "archived", tmp_path)

@@ -44,6 +44,4 @@ def job_pod(protected: Namespace) -> Object:
 @pytest.fixture(scope="session")
 def trigger_pod(protected: Namespace) -> Object:
     """The trigger's own pod, which Argo made under the policy."""
-    spec = "workflowTemplateRef: {name: textgen-trigger}"
-    head = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {generateName: poll-}\n"
-    return policy.made_pod(protected, protected.create(f"{head}spec: {{{spec}}}\n"))
+    return policy.made_pod(protected, protected.create(policy.POLL))

@@ -24,6 +24,14 @@ OVERLAY = ROOT / "k8s" / "overlays" / "restricted"
 
 Object = dict[str, Any]
 
+# The trigger's WorkflowTemplate, as `argo submit --from` runs it.
+POLL = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: poll-}
+spec: {workflowTemplateRef: {name: textgen-trigger}}
+"""
+
 
 @contextmanager
 def enforce_policy(namespace: Namespace) -> Iterator[None]:

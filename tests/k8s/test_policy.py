@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.kubernetes import Namespace, kubectl, until
-from tests.k8s.policy import ROOT, Object, compile_workflow, container, refusal, stranger, variable
+from tests.k8s.policy import Object, container, refusal, stranger, variable
 
 pytestmark = pytest.mark.cluster
 
@@ -466,9 +466,3 @@ def run_kubectl(namespace: Namespace, *words: str, status: int = 1) -> str:
     )
     assert done.returncode == status, done.stderr
     return " ".join(done.stderr.split())
-
-
-@pytest.mark.parametrize("name", ["script", "volumes"])
-def test_an_honest_workflow_runs(name: str, protected: Namespace) -> None:
-    run = protected.create(compile_workflow(ROOT / "tests/compile/conformance" / f"{name}.yaml"))
-    assert protected.ended(run)["status"]["phase"] == "Succeeded"
