@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from job.datasets import layout
-from job.datasets.history import Entry, State, replay
+from job.datasets.history import Entry, Kind, State, replay
 from job.datasets.latest_index import prune_hints, publish_hint
 from job.datasets.reference import DatasetRef
 from job.errors import StoreError
@@ -72,7 +72,9 @@ class Log:
             return self._get(newest)
         entries = self._read_timed()  # writers may have missed each other, so one record does not say all
         state = replay(entries)
-        newest_first = tuple(reversed(entries))
+        newest_first = tuple(  # without commits that history rejects
+            each for each in reversed(entries) if each.kind is not Kind.COMMIT or each.version in state.live
+        )
         return LogRecord(len(entries), state.exists, state.latest, state.tags, len(state.live), newest_first)
 
     def read(self, known: Sequence[Entry] = ()) -> list[Entry]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from job.datasets import DatasetRef, Datasets, Producer, changes, layout
 from job.datasets.garbage import collect_garbage
-from job.datasets.history import Kind
+from job.datasets.history import Entry, Kind
 from job.datasets.log import Log
-from job.errors import StoreError
+from job.errors import StoreError, UnknownReferenceError
 from job.storage.directory import Directory
 from tests.datasets import writers
 from tests.datasets.conftest import entry
@@ -137,6 +137,25 @@ def test_one_origin_s_writers_get_one_version_also_without_conditional_writes(
         )
     assert len(datasets.versions(demo)) == 1
     assert datasets.commit_version(demo, source, lineage={}, producer=producer) == datasets.versions(demo)[0]
+
+
+@pytest.mark.parametrize(
+    ("entries", "latest"),
+    [
+        ([entry(Kind.CREATE), entry(Kind.COLLECT, "v"), entry(Kind.COMMIT, "v")], None),
+        ([entry(Kind.COMMIT, version, producer=Producer("r", "j", "o")) for version in "uv"], "u"),
+    ],
+    ids=["collected before", "committed by another pod before"],
+)
+def test_a_version_that_history_rejects_is_not_resolved(
+    tmp_path: Path, demo: DatasetRef, entries: list[Entry], latest: str | None
+) -> None:
+    datasets = Datasets(Unconditional(tmp_path / "s"))
+    for each in entries:
+        Log(datasets.store, demo).append(lambda _, each=each: each)  # type: ignore[misc]
+    with pytest.raises(UnknownReferenceError, match="demo:v: "):
+        datasets.resolve(DatasetRef("demo", "v"))
+    assert [each.latest for each in datasets.datasets()] == [latest]
 
 
 def test_a_log_by_number_goes_on_by_time(tmp_path: Path, demo: DatasetRef, make: Make) -> None:
