@@ -118,8 +118,16 @@ class StepRunner:
             raise
 
     def _fill_shared(self, path: UntrustedPath, step: CheckoutStep | S3Step) -> None:
-        """Fill a path that other jobs may be changing: git would follow a link that they put into its way."""
-        if isinstance(step, CheckoutStep) and not path.is_absent_or_empty():
+        """Fill a path that other jobs may be changing: git would follow a link that they put into its way.
+
+        If the run has decided the commit, an earlier pod of this job may have filled the path in part: a node
+        was lost. The same files then replace those.
+        """
+        if (
+            isinstance(step, CheckoutStep)
+            and not path.is_absent_or_empty()
+            and read_commit(self.datasets.store, self.run, step.job) is None
+        ):
             raise CheckoutError(f"{path.name}: not an empty folder; give the checkout a folder of its own")
         with TemporaryDirectory() as folder:
             fetched = Path(folder, "fetched")

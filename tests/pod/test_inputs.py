@@ -25,6 +25,7 @@ from job.pod.spec import (
     Step,
     Variable,
 )
+from job.untrusted_files import UntrustedPath
 from tests.git import committed, git
 from tests.hostile import swapping
 
@@ -140,8 +141,42 @@ def test_a_checkout_into_a_shared_volume_is_there_with_its_lineage(
     one.run_step(shared / "sub" / "code", step)
     assert (shared / "sub" / "code" / "file").read_text() == "1"
     assert one.lineage["checkouts"]["job"]["commit"] == commit
-    with pytest.raises(CheckoutError, match="inputs/shared/sub/code: not an empty folder"):
-        one.run_step(shared / "sub" / "code", step)
+
+
+def test_a_checkout_into_a_folder_of_others_is_refused(
+    datasets: Datasets, tmp_path: Path, shared: Path
+) -> None:
+    head(tmp_path / "origin", "text")
+    (shared / "code").mkdir()
+    (shared / "code" / "file").write_text("another job's")
+    for _ in range(2):  # also by the pod that is made again
+        with pytest.raises(CheckoutError, match="inputs/shared/code: not an empty folder"):
+            runner(datasets).run_step(shared / "code", CheckoutStep("job", (tmp_path / "origin").as_uri()))
+    assert [path.name for path in (shared / "code").iterdir()] == ["file"]
+
+
+def test_a_pod_that_is_made_again_fills_what_the_lost_one_has_filled_in_part(
+    datasets: Datasets, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = head(tmp_path / "origin", "text")
+    step = CheckoutStep("job", (tmp_path / "origin").as_uri())
+
+    def copy_in_part(_: object, target: UntrustedPath) -> None:
+        (shared / "code" / ".git").mkdir(parents=True)
+        (shared / "code" / ".git" / "HEAD").write_text("")
+        (shared / "code" / "README.md").write_text("te")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(inputs, "copy_tree", copy_in_part)
+        runner(datasets).run_step(shared / "code", step)
+    head(tmp_path / "origin", "of a later push")
+    for _ in range(2):
+        again = runner(datasets)
+        again.run_step(shared / "code", step)
+        assert (shared / "code" / "README.md").read_text() == "text"
+        assert again.lineage["checkouts"]["job"]["commit"] == decided
+    assert git(shared / "code", "status", "--porcelain") == ""
 
 
 def test_a_checkout_into_a_shared_volume_never_writes_through_a_link(
