@@ -20,6 +20,8 @@ from job.text import counted, listed, visible
 
 # Whatever git's own configuration says of it.
 _DIFF = ("diff", "--name-only", "--no-renames", "--ignore-submodules=none")
+# Of a partial clone, which has not the files that its working tree lacks.
+_FILTER = ("--filter=blob:none", "--upload-pack=git -c uploadpack.allowFilter=true upload-pack")
 _SUBMODULE = "160000"  # its mode in the index
 
 
@@ -175,7 +177,8 @@ def snapshot_working_tree(root: Path, target: Path) -> CodeVersion:
     code = describe_code(root)
     _git(root, "init", "--quiet", str(target))
     if code.commit:
-        _git(target, "fetch", "--quiet", "--depth=1", root.as_uri(), "HEAD")
+        partial = _attempt(root, "config", "--get-regexp", r"^remote\..*\.promisor$").returncode == 0
+        _git(target, "fetch", "--quiet", "--depth=1", *(_FILTER if partial else ()), root.as_uri(), "HEAD")
         _git(target, "update-ref", "--no-deref", "HEAD", code.commit)
     _copy_files(root, target)
     _git(target, "add", "--all", "--force")

@@ -13,6 +13,7 @@ from argo.local.job_folders import inputs_folder, outputs_folder, path_on_machin
 from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
 from argo.local.runtime import Access, Mount, Task
+from job.checkout.git import FETCHES_WHAT_IT_LACKS
 from job.errors import CheckoutError, JobError
 from job.untrusted_files import UntrustedPath, copy_tree, remove_tree
 
@@ -77,6 +78,8 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
         TEXTGEN_GIT_USERNAME=action.username,
         TEXTGEN_GIT_PASSWORD=action.password or job.env.get("GIT_PASSWORD"),
     )
+    if state.plan.root and checkout.url == state.plan.root.as_uri():
+        env |= FETCHES_WHAT_IT_LACKS  # the user's own
 
     result = state.run.job_folder(job.name) / "checkout.json"
     async with _fetch_folder(state, job, target) as folder:

@@ -22,7 +22,7 @@ _LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 
 
 @click.command("checkout")
-@click.option("--url", required=True, help="https, ssh, git or file URL, or a path.")
+@click.option("--url", required=True, help="https, http, ssh, git or file URL, or a path.")
 @click.option("--ref", default="", help="Commit, branch or tag; the default branch if empty.")
 @click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
 @click.option("--result", type=click.Path(path_type=Path), help="JSON file for the URL and the commit.")

@@ -20,10 +20,13 @@ from job.text import quoted
 USERNAME = "TEXTGEN_GIT_USERNAME"
 PASSWORD = "TEXTGEN_GIT_PASSWORD"  # noqa: S105
 
+# Lets a partial clone that is fetched from fetch from its own origin, whose commands git then trusts.
+FETCHES_WHAT_IT_LACKS = {"GIT_NO_LAZY_FETCH": "0"}
+
 MAX_URL = 2048  # characters
 MAX_REF = 255
 
-_SCHEMES = ("https", "ssh", "git", "file")
+_SCHEMES = ("https", "http", "ssh", "git", "file")
 # `user@host:path`, or `host:path` with a host of ssh's configuration; but not what else has that form: a URL
 # without its slashes, a secret of a workflow file, a drive of Windows.
 _SCP = re.compile(
@@ -38,7 +41,10 @@ _USERINFO = re.compile(r"^(?:(https?://)[^/]*|([a-z][a-z0-9+.-]*://)[^/:]*:[^/]*
 _HELPER = (
     f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
 )
+_SUBMODULE = re.compile(r"submodule path '(.+?)'")
 _PRIVATE_HINT = "give `password: secret:NAME`, a token that may read it"
+_SSH_HINT = "ssh needs a key that may read it, and its host in known_hosts"
+_PARTIAL_HINT = "check it out there once, or give the URL that it was cloned from"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 
 
@@ -104,8 +110,14 @@ class Git:
         return subprocess.CompletedProcess(argv, process.returncode, out or b"", err)
 
     def build_error(self, result: "subprocess.CompletedProcess[str]") -> CheckoutError:
-        """Why a command failed."""
-        return CheckoutError(_find_reason(result.stderr, self._private_hint))
+        """Why a command failed; of a submodule, with its path."""
+        reason = _find_reason(result.stderr, self._private_hint)
+        submodule = _SUBMODULE.search(result.stderr)
+        if not submodule:
+            return CheckoutError(reason)
+        path = Path(submodule[1])
+        inside = path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
+        return CheckoutError(f"submodule {inside}: {reason}")
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -127,7 +139,7 @@ def is_ref(text: str) -> bool:
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` is a repository's https, ssh, git or file URL, `user@host:path`, or a path."""
+    """Whether `text` is a repository's https, http, ssh, git or file URL, `user@host:path`, or a path."""
     if not text.isprintable() or len(text) > MAX_URL:
         return False
     if is_path(text):
@@ -174,7 +186,7 @@ def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, st
     Raises InputError if `url` is none.
     """
     if not is_url(url):
-        raise InputError(f"{quoted(redact_url(url))} is not an https, ssh, git or file URL or a path")
+        raise InputError(f"{quoted(redact_url(url))} is not an https, http, ssh, git or file URL or a path")
     env = {**environ, "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GIT_LFS_SKIP_SMUDGE": "1"}
     env.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
     if is_path(url):
@@ -183,9 +195,14 @@ def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, st
     url = f"{scheme.lower()}{separator}{rest}" if separator else url
     parts = urlsplit(url)
     config = [("protocol.allow", "never")]
-    config += [(f"protocol.{scheme}.allow", "always") for scheme in _SCHEMES[:3]]
+    config += [(f"protocol.{scheme}.allow", "always") for scheme in ("https", "ssh", "git")]
     # a repository's submodules may be folders of this machine only if it is one itself
     config.append(("protocol.file.allow", "always" if parts.scheme == "file" else "user"))
+    if parts.scheme == "http":  # never by a redirection from https, or for its submodules
+        config.append(("protocol.http.allow", "always"))
+        if parts.password or env.get(PASSWORD):
+            raise InputError(f"{redact_url(url)}: a password is not sent over http; use https or ssh")
+        url = _without_userinfo(parts)
     if parts.scheme == "https":
         url = _without_userinfo(parts)
         env.setdefault(USERNAME, unquote(parts.username or "") or "x-access-token")
@@ -220,11 +237,17 @@ def _without_userinfo(parts: SplitResult) -> str:
 def _find_reason(stderr: str, private_hint: str) -> str:
     """The line of git's that says what is wrong, and what to do about the most frequent ones."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["git failed"]
+    if "lazy fetching disabled" in stderr:
+        return f"it is a partial clone and lacks files of this commit; {_PARTIAL_HINT}"
+    if "from promisor remote" in stderr:
+        told = [line.removeprefix("remote: fatal: ") for line in lines if line.startswith("remote: fatal: ")]
+        return f"it is a partial clone, and git can't fetch what it lacks: {told[0] if told else lines[0]}"
     errors = (n for n, line in enumerate(lines) if line.startswith(("fatal:", "error:", "ERROR:")))
     number = next(errors, len(lines) - 1)
     reason = lines[number].removeprefix("fatal: ")
     if number and reason.startswith("Could not read from remote"):  # the line before is ssh's reason
-        return f"{lines[number - 1]} ssh needs a key that may read it, and its host in known_hosts"
+        refused = "Permission denied" in lines[number - 1] or "Host key" in lines[number - 1]
+        return lines[number - 1] + (f" {_SSH_HINT}" if refused else "")
     if "could not read Username" in reason or "Authentication failed" in reason:
         return f"{reason}; for a private repository {private_hint}"
     return reason

@@ -32,7 +32,7 @@ class Git(BaseHTTPRequestHandler):
 
     root: Path
     address: str
-    credentials: str
+    credentials: str | None
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -42,7 +42,7 @@ class Git(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
-        if self.headers["Authorization"] != f"Basic {base64.b64encode(self.credentials.encode()).decode()}":
+        if self.credentials and self.headers["Authorization"] != _basic(self.credentials):
             self._send(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
         elif path.endswith("/info/lfs/objects/batch"):
             self._batch(path.partition("/info/lfs/")[0], json.loads(body))
@@ -106,6 +106,24 @@ def https(root: Path, folder: Path, credentials: str, host: str = "127.0.0.1") -
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield Handler
         server.shutdown()
+
+
+@contextmanager
+def http(root: Path) -> Iterator[str]:
+    """The URL of the folder `root`, whose repositories anybody may have."""
+
+    class Handler(Git):
+        pass
+
+    Handler.root, Handler.credentials = root, None
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _basic(credentials: str) -> str:
+    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
 
 
 def lfs_path(digest: str) -> str:

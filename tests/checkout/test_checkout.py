@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import pytest
 from job.checkout.checkout import checkout
 from job.checkout.git import PASSWORD, USERNAME, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
+from tests.checkout.servers import http
 from tests.git import git
 
 
@@ -85,7 +87,6 @@ def test_a_folder_with_files_in_it_is_left_alone(origin: Path, tmp_path: Path) -
         "--upload-pack=touch /tmp/oops",
         "ext::sh -c touch% /tmp/oops",
         "fd::17",
-        "http://host.invalid/x",
         "ftp://host.invalid/x",
         "-oProxyCommand=x:y",
         "https://host.invalid/x\n",
@@ -139,6 +140,53 @@ def test_submodules_come_too(origin: Path, tmp_path: Path) -> None:
     git(outer, "commit", "--quiet", "--message=x")
     checkout(outer.as_uri(), None, tmp_path / "new", os.environ)
     assert (tmp_path / "new/inside/file").read_text() == "3"
+
+
+@pytest.mark.parametrize("missing", ["the repository", "the commit", "the server"])
+def test_a_submodule_that_can_not_be_had_is_named(origin: Path, tmp_path: Path, missing: str) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+    git(tmp_path, "clone", "--quiet", str(origin), str(inner))
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(outer))
+    git(
+        outer,
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "--quiet",
+        inner.as_uri(),
+        "deep/inside",
+    )
+    match missing:
+        case "the repository":
+            shutil.rmtree(inner)
+            reason = "does not appear to be a git repository"
+        case "the commit":
+            git(outer / "deep/inside", "commit", "--quiet", "--allow-empty", "--message=x")
+            git(outer, "add", "--all")
+            reason = "not our ref [0-9a-f]{40}"
+        case _:
+            git(outer, "config", "--file=.gitmodules", "submodule.deep/inside.url", "https://127.0.0.1:1/x")
+            git(outer, "add", "--all")
+            reason = "Failed to connect"
+    git(outer, "commit", "--quiet", "--message=x")
+    with pytest.raises(CheckoutError, match=f"^submodule deep/inside: .*{reason}"):
+        checkout(outer.as_uri(), None, tmp_path / "new", os.environ)
+
+
+def test_a_refused_connection_is_no_matter_of_keys(tmp_path: Path) -> None:
+    with pytest.raises(CheckoutError, match="Connection refused") as raised:
+        checkout("ssh://127.0.0.1:1/x", None, tmp_path / "new", os.environ)
+    assert "key" not in str(raised.value)
+
+
+def test_a_repository_over_http_is_had_without_a_password(origin: Path, tmp_path: Path) -> None:
+    with http(tmp_path) as url:
+        checkout(f"{url}/origin/.git", "second", tmp_path / "new", os.environ)
+        assert (tmp_path / "new/file").read_text() == "2"
+        for address, environ in ((url.replace("//", "//me:hush@"), {}), (url, {PASSWORD: "hush"})):
+            with pytest.raises(InputError, match="a password is not sent over http; use https or ssh"):
+                checkout(f"{address}/origin/.git", None, tmp_path / "other", {**os.environ, **environ})
 
 
 def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:

@@ -90,7 +90,7 @@ def test_git_checkout_takes_these_urls(url: str, action: Callable[..., Action]) 
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("http://host/repo", "bad-url"),
+        ("http://host/repo', password: 'secret:token", "bad-url"),
         ("ftp://host/repo", "bad-url"),
         ("ext::sh -c touch% /tmp/x", "bad-url"),
         ("ext::sh", "bad-url"),

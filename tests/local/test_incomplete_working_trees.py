@@ -179,3 +179,35 @@ def test_a_second_worktree_is_run_with_its_own_files(repository: Repository, tmp
     assert second.run(BOTH, ref="main").record.source == f"commit {commit[:7]}"
     assert second.files("d")["file"] == "main"
     assert not (repository.root / ".textgen").exists()
+
+
+def test_a_partial_clone_runs_an_older_commit_and_fetches_what_it_lacks(served: Repository) -> None:
+    repository = clone(served, "--filter=blob:none")
+    repository.run(BOTH, ref="HEAD~1")
+    assert repository.files("d")["file"] == "old"
+
+
+def test_a_sparse_partial_clone_runs_its_working_tree_without_fetching_the_rest(served: Repository) -> None:
+    repository = clone(served, "--filter=blob:none", "--sparse")
+    git(repository.root, "remote", "set-url", "origin", "/nowhere")
+    outcome = repository.run(BOTH)
+    assert outcome.record.source.endswith("1 file changed, 1 file left out by git sparse-checkout")
+    files = repository.files("d")
+    assert (files["file"], files["status"]) == ("new", " D away/b\n?? .gradient/\n")
+
+
+def test_a_partial_clone_that_can_not_fetch_says_so(served: Repository) -> None:
+    repository = clone(served, "--filter=blob:none")
+    git(repository.root, "remote", "set-url", "origin", "/nowhere")
+    outcome = repository.run(BOTH, ref="HEAD~1")
+    reason = "it is a partial clone, and git can't fetch what it lacks: '/nowhere' does not appear to be"
+    assert reason in outcome.log("clone")
+
+
+def test_a_partial_clone_of_somebody_else_is_named_and_runs_nothing(
+    repository: Repository, served: Repository
+) -> None:
+    other = clone(served, "--filter=blob:none")
+    where = f"{other.root.as_uri()}, ref: {git(other.root, 'rev-parse', 'HEAD~1')}"
+    outcome = repository.run(BOTH.replace("context.event.github.url, ref: context.event.github.ref", where))
+    assert "it is a partial clone and lacks files of this commit" in outcome.log("clone")

@@ -68,11 +68,11 @@ def _read(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("--upload-pack=touch x", "is not an https, ssh, git or file URL or a path"),
-        ("ext::sh -c 'touch x'", "is not an https, ssh, git or file URL or a path"),
-        ("http://git.example/a/b", "is not an https, ssh, git or file URL or a path"),
-        ("https://git.example/a\nb", "is not an https, ssh, git or file URL or a path"),
-        ("https://[git.example/a/b", "is not an https, ssh, git or file URL or a path"),
+        ("--upload-pack=touch x", "is not an https, http, ssh, git or file URL or a path"),
+        ("ext::sh -c 'touch x'", "is not an https, http, ssh, git or file URL or a path"),
+        ("http://me:hush@git.example/a/b", "http://git.example/a/b: a password is not sent over http"),
+        ("https://git.example/a\nb", "is not an https, http, ssh, git or file URL or a path"),
+        ("https://[git.example/a/b", "is not an https, http, ssh, git or file URL or a path"),
     ],
 )
 def test_an_invalid_address_is_one_line_and_the_others_are_polled(

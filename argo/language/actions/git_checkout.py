@@ -36,15 +36,14 @@ def read_ref(field: Field) -> str | EventField | None:
 
 def check_url(field: Field, text: str) -> str | None:
     """`text` if it is a URL that git may get; `ext::` and options are not."""
-    scheme, separator, rest = text.partition("://")
+    _, separator, rest = text.partition("://")
     if is_url(text):
         if separator and not is_path(text) and _CREDENTIALS.match(rest):
             hint = "write username and password: secret:NAME"
             field.report("plain-secret", "the URL holds a password", hint)
         return text
-    address = rest if scheme == "http" else text if _BARE_HOST.fullmatch(text) else ""
-    hint = f"write https://{address}" if address else ""
-    field.report("bad-url", f"{quoted(text)} is not an https, ssh, file or git URL", hint)
+    hint = f"write https://{text}" if _BARE_HOST.fullmatch(text) else ""
+    field.report("bad-url", f"{quoted(text)} is not an https, http, ssh, file or git URL", hint)
     return None
 
 
@@ -71,6 +70,8 @@ def _build(values: Mapping[str, Any], call: Call) -> GitCheckout | None:
     if "password" in values and not isinstance(password, Secret):
         hint = "write password: secret:NAME"
         call.arguments["password"].report("plain-secret", "is written in the file", hint)
+    if password is not None and str(values.get("url")).lower().startswith("http://"):
+        call.arguments["url"].report("bad-url", "a password is not sent over http", "use https or ssh")
     if path is None:
         return None
     return GitCheckout(values["url"], values.get("ref"), path, values.get("username"), password)
