@@ -13,6 +13,7 @@ from argo.local import run_folder
 from argo.local.plan import Plan, RunState
 from argo.local.run_folder import Run
 from argo.local.run_job import run_job
+from argo.local.secrets import MIN_LENGTH
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
 from job.untrusted_files import remove_tree
@@ -133,6 +134,10 @@ async def _run_and_record(state: RunState, job: Job, report: Reporter) -> bool:
 
         phase, message = Phase.SUCCEEDED, ""
         outputs: dict[str, str] = {}
+        for name in state.plan.secrets.unmasked(job):
+            write_line(
+                f"textgen: secret:{name} is shorter than {MIN_LENGTH} characters: logs show it as it is"
+            )
         try:
             outputs = await run_job(state, job, write_line)
         except asyncio.CancelledError:

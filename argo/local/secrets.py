@@ -8,6 +8,8 @@ from argo.language.model import GitCheckout, Job, S3Download, Secret, Value, Wor
 from job.errors import InputError
 
 MASK = "***"
+MIN_LENGTH = 4
+_MIN_LINE = 8  # of a value of several lines, which may be JSON: `  {`
 # Of the model hub: a secret of every job, as on a cluster.
 TOKEN = "HF_TOKEN"  # noqa: S105 - its name
 
@@ -21,6 +23,10 @@ class Secrets:
         self._values = values
         self.token = token
 
+    def unmasked(self, job: Job) -> list[str]:
+        """The names of the job's secrets that are too short for `mask`."""
+        return [name for name in dict.fromkeys(_secret_names(job)) if not _parts(self._values[name])]
+
     @property
     def names(self) -> Collection[str]:
         """Those that the workflow names."""
@@ -31,16 +37,18 @@ class Secrets:
         return self._values[value.name] if isinstance(value, Secret) else value
 
     def mask(self, line: str) -> str:
-        """A line of a log without any secret in it."""
-        parts = {
-            part
-            for value in (*self._values.values(), self.token or "")
-            for part in value.splitlines()
-            if part
-        }
+        """A line of a log without any secret in it that is long enough to be no word of another text."""
+        parts = {part for value in (*self._values.values(), self.token or "") for part in _parts(value)}
         for part in sorted(parts, key=len, reverse=True):
             line = line.replace(part, MASK)
         return line
+
+
+def _parts(value: str) -> list[str]:
+    """What is masked of a value: all of it, or its longer lines."""
+    lines = [line for line in re.split(r"[\r\n]+", value) if line]
+    shortest = MIN_LENGTH if len(lines) == 1 else _MIN_LINE
+    return [line for line in lines if len(line.strip()) >= shortest]
 
 
 def load_secrets(
@@ -84,7 +92,7 @@ def _line(workflow: Workflow, name: str) -> int:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
+        lines = file.read_text("utf-8-sig").split("\n")  # U+2028 or a form feed is a part of a value
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InputError(f"{file}: can't read the secrets: {reason}") from error

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from argo.local.secrets import Secrets
 from job.errors import InputError
 from tests.local.conftest import Repository, script, workflow
 
@@ -20,9 +21,10 @@ USE = workflow(
     ("line", "value"),
     [
         ("my-token=abc def", "abc def"),
-        ("  export my-token = 'abc' ", "abc"),
-        ("\ufeffmy-token=abc", "abc"),
+        ("  export my-token = 'abcd' ", "abcd"),
+        ("\ufeffmy-token=abcd", "abcd"),
         ('my-token="a\\tb #c ${HOME}"', "a\\tb #c ${HOME}"),
+        ("my-token=abcd\u2028efgh\x0c\x85i\r\nB=1", "abcd\u2028efgh\x0c\x85i"),
         ('# a comment\n\nmy-token="#a=b"', "#a=b"),
     ],
 )
@@ -41,6 +43,30 @@ def test_a_secret_from_a_file_reaches_the_job_and_not_the_log(
 def test_a_secret_comes_from_the_environment(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("my-token", "line one\nline two")
     assert repository.run(USE).log("job") == "***\n***\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "line", "shown"),
+    [
+        ("hush", "a hush b", "a *** b"),
+        ("hush hush", "hush and hush hush", "hush and ***"),
+        ('{\n  "key": "hush hush"\n}', '{ "key": "hush hush" }', '{ "key": "hush hush" }'),
+        ('{\n  "key": "hush hush"\n}', '{   "key": "hush hush" }', "{ *** }"),
+        ("long long\r\nx\r\n", "x long long x", "x *** x"),
+    ],
+)
+def test_whole_values_and_long_lines_are_masked(value: str, line: str, shown: str) -> None:
+    assert Secrets({"s": value}).mask(line) == shown
+
+
+@pytest.mark.parametrize("value", ["x", " ", "", "  \t  ", "{\n}", "abc"])
+def test_a_secret_that_is_too_short_masks_nothing_and_the_log_says_so(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("my-token", value)
+    said, *printed = repository.run(USE).log("job").splitlines()
+    assert said == "textgen: secret:my-token is shorter than 4 characters: logs show it as it is"
+    assert printed == f"{value}\n".splitlines()
 
 
 def test_a_missing_secret_is_reported_before_the_run_with_its_line(repository: Repository) -> None:
