@@ -13,7 +13,8 @@ import warnings
 import click
 from prompts import PROMPTS
 
-from job.generate.engines.transformers import Row, generate
+from job.generate.engines.rows import Row
+from job.generate.engines.transformers import generate
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
 from job.generate.prompts import Prompt

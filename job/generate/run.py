@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from job.errors import InputError, PromptError, SettingsError, TextgenError
+from job.generate.engines.rows import Row
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
 from job.generate.outputs import TEXTS, Outputs, open_outputs
@@ -27,7 +28,6 @@ from job.generate.settings import TABLE, Settings, load_settings
 from job.text import counted
 
 if TYPE_CHECKING:
-    from job.generate.engines.transformers import Row
     from job.generate.models.load import Model
 
 # Recorded as what they lead to: the prompts' texts, the model's revision, the device and dtype in use.
@@ -67,10 +67,8 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
     _log(f"{counted(len(outputs.rows), 'text')} in {folder / TEXTS}")
 
 
-def _build_rows(model: "Model", prompts: Sequence[Prompt], settings: Settings) -> "list[Row]":
+def _build_rows(model: "Model", prompts: Sequence[Prompt], settings: Settings) -> list[Row]:
     """All texts to generate, in the order of the prompts. Raises PromptError, SettingsError."""
-    from job.generate.engines.transformers import Row
-
     rows = []
     for prompt in prompts:
         token_ids = tuple(model.tokenizer(prompt.text).input_ids)
@@ -152,11 +150,9 @@ def _build_record(
 
 
 def _generate_missing(
-    outputs: Outputs, model: "Model", rows: "Sequence[Row]", settings: Settings
+    outputs: Outputs, model: "Model", rows: Sequence[Row], settings: Settings
 ) -> tuple[int, float]:
     """Generate the rows that are missing; the number of new tokens, and the seconds."""
-    import torch
-
     from job.generate.engines.transformers import generate
 
     new_tokens, started, done = 0, time.monotonic(), len(outputs.rows)
@@ -167,10 +163,7 @@ def _generate_missing(
             batch = rows[start : start + settings.batch_size]
             if start + len(batch) <= done:
                 continue
-            try:
-                texts = generate(model, batch, settings)
-            except torch.OutOfMemoryError:
-                raise TextgenError(f"{model.device}: out of memory; lower batch_size") from None
+            texts = generate(model, batch, settings)
             missing = [
                 {
                     "id": row.prompt.id,

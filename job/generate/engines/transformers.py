@@ -4,7 +4,6 @@ In shapes, B is the number of rows, T the tokens of the longest prompt, V the si
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from transformers import (
@@ -19,36 +18,34 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from job.errors import TextgenError
 from job.generate import sampling
+from job.generate.engines.batches import split_batch
+from job.generate.engines.decoding import decode_new_tokens
+from job.generate.engines.rows import Row, Text
+from job.generate.models.library_errors import generation_error
 from job.generate.models.load import Model
-from job.generate.prompts import Prompt
 from job.generate.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A text to generate: text number `sequence`, from 1, of its prompt."""
-
-    prompt: Prompt
-    token_ids: tuple[int, ...]  # the prompt's
-    sequence: int
-    max_new_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A generated text, which begins with the prompt, as in the text-generation pipeline.
-
-    finish_reason: `stop` if the model ended the text, `length` if `max_new_tokens` did.
-    """
-
-    text: str
-    new_tokens: int
-    finish_reason: str
-
-
 def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Text]:
-    """Continue all rows in one batch; no text depends on the other rows."""
+    """Continue all rows; no text depends on the other rows.
+
+    Raises TextgenError if the library or the device fails, for example for lack of memory.
+    """
+    texts: dict[Row, Text] = {}
+    for group in split_batch(rows, model.network.config.model_type, model.context_length):
+        try:
+            texts.update(zip(group, _generate_group(model, group, settings), strict=True))
+        except TextgenError:
+            raise
+        except Exception as error:  # the library raises what it likes
+            raise generation_error(error, model.files.name, model.device, len(group)) from error
+    return [texts[row] for row in rows]
+
+
+def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> list[Text]:
+    """Continue the rows together."""
     prompt_length = max(len(row.token_ids) for row in rows)
     paddings = [prompt_length - len(row.token_ids) for row in rows]
     pad_id = model.stop_ids[0] if model.stop_ids else 0
@@ -80,16 +77,9 @@ def _decode_row(model: Model, row: Row, new_ids: list[int]) -> Text:
     stop = next((column for column, token in enumerate(new_ids) if token in model.stop_ids), None)
     if stop is not None:
         new_ids = new_ids[: stop + 1]
-    decoded_prompt = _decode(model, row.token_ids)
     # The prompt's own characters, which decoding its tokens would not always give back.
-    text = row.prompt.text + _decode(model, (*row.token_ids, *new_ids))[len(decoded_prompt) :]
+    text = row.prompt.text + decode_new_tokens(model.tokenizer, row.token_ids, new_ids)
     return Text(text, len(new_ids), "length" if stop is None else "stop")
-
-
-def _decode(model: Model, token_ids: Sequence[int]) -> str:
-    return str(
-        model.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    )
 
 
 def _logits_processors(

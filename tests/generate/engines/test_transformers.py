@@ -1,11 +1,13 @@
 """Which texts the transformers engine generates."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from job.errors import TextgenError
 from job.generate.run import run
 from job.generate.settings import Settings
 from tests.generate.conftest import PROMPTS, read_rows, read_texts
@@ -57,3 +59,44 @@ def test_another_setting_makes_other_texts(
     run(settings, tmp_path / "a")
     run(replace(settings, **changed), tmp_path / "b")
     assert read_texts(tmp_path / "a") != read_texts(tmp_path / "b")
+
+
+def test_a_short_prompt_and_a_long_one_fill_the_context(settings: Settings, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text(f"Once\n{'dog ' * 30}\n")
+    whole = replace(settings, prompts=str(prompts), max_length=128, num_return_sequences=1)
+    run(whole, tmp_path / "together")
+    run(replace(whole, batch_size=1), tmp_path / "alone")
+    assert read_texts(tmp_path / "together") == read_texts(tmp_path / "alone")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "fail", "message"),
+    [
+        (4, lambda torch: torch.empty(2**60, dtype=torch.int8), r"^cpu: out of memory; lower batch_size$"),
+        (1, lambda torch: torch.empty(2**60, dtype=torch.int8), "^cpu: out of memory; lower max_length or"),
+        (
+            4,
+            lambda torch: torch.zeros(2)[3],
+            "^model '.*': its network failed: IndexError: index 3 is out of bounds",
+        ),
+    ],
+)
+def test_what_the_library_raises_is_one_line(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch_size: int,
+    fail: Callable[[Any], object],
+    message: str,
+) -> None:
+    import torch
+    from transformers import GPT2LMHeadModel
+
+    def generate(*_: object, **__: object) -> None:
+        fail(torch)
+
+    monkeypatch.setattr(GPT2LMHeadModel, "generate", generate)
+    with pytest.raises(TextgenError, match=message) as raised:
+        run(replace(settings, batch_size=batch_size), tmp_path)
+    assert "\n" not in str(raised.value)

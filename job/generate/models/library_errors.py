@@ -1,0 +1,26 @@
+"""Errors of torch and transformers, which raise what they like, as one line."""
+
+from job.errors import TextgenError
+
+_REASON_LENGTH = 300  # characters
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device has no memory left: CUDA has a class for it, the CPU's allocator only words."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def first_line(error: Exception) -> str:
+    """What the error says, on one line; its class, if it says nothing."""
+    lines = [line for line in map(str.strip, str(error).splitlines()) if line]
+    return lines[0][:_REASON_LENGTH] if lines else type(error).__name__
+
+
+def generation_error(error: Exception, model: str, device: object, batch_size: int) -> TextgenError:
+    """The error of a batch of `batch_size` rows that could not be computed."""
+    if is_out_of_memory(error):
+        hint = "batch_size" if batch_size > 1 else "max_length or max_new_tokens"
+        return TextgenError(f"{device}: out of memory; lower {hint}")
+    return TextgenError(f"model {model!r}: its network failed: {type(error).__name__}: {first_line(error)}")
