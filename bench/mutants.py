@@ -118,6 +118,8 @@ MUTANTS = (
         "if False and any(str(above) in links",
         "tests/pod/test_volume.py",
     ),
+    Mutant("job/datasets/commit.py", "mode=entry.mode & modes", "mode=modes", "tests/pod/test_modes.py"),
+    Mutant("job/pod/commit.py", "modes=modes.get(name)", "modes=None", "tests/pod/test_modes.py"),
     Mutant("job/pod/handoff.py", "return stat.S_ISREG(", "return bool(", "tests/pod/test_store.py"),
     Mutant(
         "argo/local/job_folders.py",

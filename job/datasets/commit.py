@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, Producer, State, replay
 from job.datasets.log import Log
-from job.datasets.manifest import File, Manifest
+from job.datasets.manifest import File, Folder, Manifest
 from job.datasets.reference import DatasetRef
 from job.datasets.tree import LocalFile, Tree, scan
 from job.datasets.upload import upload_file
@@ -22,6 +24,8 @@ from job.untrusted_files import UntrustedPath, parse_json
 _RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
 _LARGEST_RECORD = 1 << 20  # bytes
 
+E = TypeVar("E", File, Folder)
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,14 +38,15 @@ def commit_version(
     producer: Producer | None,
     message: str,
     base: Manifest | None,
+    modes: Mapping[str, int],
     progress: Progress,
 ) -> Version:
     """Store local files and folders, each at its path in the version, as a new version of `ref`'s dataset.
 
     The version also holds all other files of the version `base`. A dataset that does not exist is created. If
-    `producer` has committed a version before, that version is returned. Raises NothingToCommitError if there
-    is no file, CommitError if one changes meanwhile, or is something that a version can't hold; nothing is
-    visible then.
+    `producer` has committed a version before, that version is returned. `modes`, by path, take permissions
+    from the files and folders. Raises NothingToCommitError if there is no file, CommitError if one changes
+    meanwhile, or is something that a version can't hold; nothing is visible then.
     """
     entries = Log(store, ref).read()
     state = replay(entries)
@@ -72,9 +77,9 @@ def commit_version(
         message,
         producer,
         lineage,
-        tuple(sorted([*inherited.files, *files], key=lambda file: file.path)),
+        tuple(sorted([*inherited.files, *_restrict(files, modes)], key=lambda file: file.path)),
         (*inherited.links, *tree.links),
-        (*inherited.folders, *tree.folders),
+        (*inherited.folders, *_restrict(tree.folders, modes)),
     )
     _check_stored(store, prefix, manifest.files)
     return _publish(store, ref, manifest, entries)
@@ -98,6 +103,10 @@ def read_generation(folder: UntrustedPath) -> dict[str, object]:
         return {**record["settings"], **record["run"]}
     except (KeyError, TypeError):  # another program's
         return {}
+
+
+def _restrict(entries: Iterable[E], modes: Mapping[str, int]) -> Iterator[E]:
+    return (replace(entry, mode=entry.mode & modes.get(entry.path, entry.mode)) for entry in entries)
 
 
 def _inherit(base: Manifest | None, tree: Tree[LocalFile]) -> Tree[File]:

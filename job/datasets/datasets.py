@@ -130,13 +130,15 @@ class Datasets:
         lineage: Mapping[str, object],
         producer: Producer | None = None,
         message: str = "",
+        modes: Mapping[str, int] | None = None,
         progress: Progress = ignore_progress,
     ) -> Version:
         """Store what is in the folder `source`, which messages call `name`, as a new version of a dataset.
 
         A dataset that does not exist is created; if `producer` has committed a version before, that version
-        is returned. Raises CommitError if there is no file, one changes meanwhile, or is something that a
-        version can't hold; nothing is visible then.
+        is returned. `modes`, by path, take permissions from the files and folders. Raises CommitError if
+        there is no file, one changes meanwhile, or is something that a version can't hold; nothing is
+        visible then.
         """
         folder = UntrustedPath.at(source, name)
         if generation := read_generation(folder):
@@ -149,6 +151,7 @@ class Datasets:
             producer=producer,
             message=message,
             base=None,
+            modes=modes or {},
             progress=progress,
         )
 
@@ -177,6 +180,7 @@ class Datasets:
             producer=None,
             message=message,
             base=base,
+            modes={},
             progress=progress,
         )
 

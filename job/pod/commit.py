@@ -15,6 +15,7 @@ import click
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import NothingToCommitError
+from job.pod.modes import read_modes
 from job.pod.results import JobResults, read_results, write_results
 from job.pod.spec import (
     INPUTS,
@@ -106,6 +107,7 @@ def store_outputs(
         for name, output in outputs.items()
         if isinstance(output, VolumeOutput)
     }
+    modes = read_modes(root)
     versions: dict[str, str] = {}
     for name, output in outputs.items():
         match output:
@@ -117,7 +119,11 @@ def store_outputs(
                 continue
         try:
             version = datasets.commit_version(
-                DatasetRef.parse(dataset), folder, lineage=entries, producer=Producer(run, job, name)
+                DatasetRef.parse(dataset),
+                folder,
+                lineage=entries,
+                producer=Producer(run, job, name),
+                modes=modes.get(name),
             )
         except NothingToCommitError as error:
             click.echo(f"textgen: warning: no version is made: {error}")

@@ -30,7 +30,12 @@ LINEAGE = NOTES / "lineage.json"
 HANDOFF = Path("/handoff")  # written by `commit`, read by `store`
 VERDICT = Path("/verdict")  # written by `store`, read by all others
 VERSIONS = VERDICT / "versions"  # one file for each version that the job made, for Argo to show
-SHARE_OUTPUTS = f"chmod -R a+rX {OUTPUTS}"  # a shell command, for outputs that only the job's user can read
+MODES = OUTPUTS / ".modes"  # no output can have this name
+# A shell command, for outputs that only the job's user can read. An image without `find` has no MODES.
+SHARE_OUTPUTS = (
+    f"(cd {OUTPUTS} && find . ! -type l '(' ! -perm -444 -o -perm /111 ! -perm -111 ')' "
+    f"-exec stat -c '%a %n' {{}} + > {MODES.name}) 2> /dev/null; chmod -R a+rX {OUTPUTS}"
+)
 API = Path("/var/run/textgen-api")  # the pod's token and the API server's certificate, in `store` alone
 VERSIONS_1 = Path("/var/run/versions")  # of specs of version 1
 
