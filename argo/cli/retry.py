@@ -1,5 +1,6 @@
 """`textgen retry`."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -14,10 +15,15 @@ from job.errors import InputError
     "--wait/--detach",
     default=True,
     show_default=True,
-    help="Follow the run until it completes, or return at once.",
+    help="Follow the run until it completes, or return at once (on a cluster).",
+)
+@click.option(
+    "--secrets",
+    type=click.Path(path_type=Path),
+    help="File of NAME=value lines, for a run of this machine (default: the environment).",
 )
 @cluster_options
-def command(name: str, wait: bool, context: str | None, namespace: str | None) -> int:
+def command(name: str, wait: bool, secrets: Path | None, context: str | None, namespace: str | None) -> int:
     """Retry the jobs of RUN that did not succeed, as the same run.
 
     The other jobs keep their results.
@@ -27,7 +33,25 @@ def command(name: str, wait: bool, context: str | None, namespace: str | None) -
 
     location = find_run(name, context, namespace)
     if isinstance(location, Path):
-        raise InputError(f"{name} is a run of this machine: run its file again with textgen run")
+        if not wait:
+            raise InputError(
+                f"{name} is a run of this machine, which ends with this command: leave out --detach"
+            )
+        return _retry_local_run(location, secrets)
+    if secrets:
+        raise InputError(f"{name} is a run of a cluster, which has the secrets: leave out --secrets")
     jobs = retry_run(location, name)
     click.echo(f"retrying {', '.join(jobs)} of {name} on {location}")
     return show_cluster_run(location, name) if wait else 0
+
+
+def _retry_local_run(folder: Path, secrets: Path | None) -> int:
+    from argo.cli.local_run import explain_os_errors, make_runtime
+    from argo.cli.progress import LineReporter
+    from argo.cli.summary import print_summary
+    from argo.local.retry import retry_run
+
+    with explain_os_errors(folder):
+        plan, run = retry_run(folder, make_runtime, secrets, lambda jobs: LineReporter(sys.stdout, jobs))
+    print_summary(plan, run)
+    return 0 if run.record.phase == "Succeeded" else 1

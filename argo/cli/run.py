@@ -2,15 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from argo.cli.workflow_file import parameters_option, print_warnings
-from job.errors import InputError
-
-if TYPE_CHECKING:
-    from argo.local.runtime import Runtime
 
 
 @click.command("run")
@@ -57,6 +52,7 @@ def command(
 
     A checkout of this repository uses the working tree as it is, with uncommitted changes.
     """
+    from argo.cli.local_run import explain_os_errors, make_runtime
     from argo.cli.progress import LineReporter, SilentReporter
     from argo.language import check
     from argo.local.plan import make_plan
@@ -65,7 +61,7 @@ def command(
     checked = check(file)
     workflow = checked.require_workflow()
     plan = make_plan(
-        workflow, _make_runtime(runtime), parameters=parameters, ref=ref, secrets=secrets, env=env
+        workflow, make_runtime(runtime), parameters=parameters, ref=ref, secrets=secrets, env=env
     )
     if not quiet:
         print_warnings(checked.diagnostics)
@@ -76,12 +72,8 @@ def command(
                 err=True,
             )
     reporter = SilentReporter() if quiet or output else LineReporter(sys.stdout, list(workflow.jobs))
-    try:
+    with explain_os_errors(plan.project.home):
         run = run_plan(plan, str(file), reporter)
-    except BrokenPipeError as error:
-        raise InputError("the standard output was closed: the run was ended") from error
-    except OSError as error:
-        raise InputError(f"{error.filename or plan.project.home}: {error.strerror}") from error
     if output:
         from argo.cli.tables import print_value
 
@@ -93,17 +85,3 @@ def command(
 
         print_summary(plan, run)
     return 0 if run.record.phase == "Succeeded" else 1
-
-
-def _make_runtime(name: str) -> "Runtime":
-    from argo.local.containers import Containers
-    from argo.local.host import Host
-    from argo.local.sandbox import Sandbox
-
-    match name:
-        case "sandbox":
-            return Sandbox()
-        case "host":
-            return Host()
-        case _:
-            return Containers(name)

@@ -28,6 +28,7 @@ def print_summary(plan: Plan, run: Run) -> None:
     click.echo(f"\n{phase} in {format_duration(record)}{message}")
     if record.phase is not Phase.SUCCEEDED:
         click.echo(f"  logs     {textgen_command()} logs {record.name}")
+        click.echo(f"  retry    {textgen_command()} retry {record.name}")
     for version in _list_versions(plan, record):
         _print_version(plan.datasets, version)
 

@@ -12,6 +12,7 @@ from argo.local import model_cache
 from argo.local.job_folders import inputs_folder, outputs_folder, path_on_machine
 from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
+from argo.local.run_folder import Run
 from argo.local.runtime import Access, Mount, Task
 from job.checkout.git import FETCHES_WHAT_IT_LACKS
 from job.errors import CheckoutError, JobError
@@ -81,7 +82,7 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
     if state.plan.root and checkout.url == state.plan.root.as_uri():
         env |= FETCHES_WHAT_IT_LACKS  # the user's own
 
-    result = state.run.job_folder(job.name) / "checkout.json"
+    result = _checkout_file(state.run, job.name)
     async with _fetch_folder(state, job, target) as folder:
 
         def write_checkout_line(text: str) -> None:
@@ -94,8 +95,17 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
             f"--result={result}",
         ]
         await _run(_job_command("checkout", *words), env, write_checkout_line)
-    checked_out = json.loads(result.read_bytes())
-    state.checkouts[job.name] = {"repository": checked_out.pop("url"), **checked_out}
+    state.checkouts[job.name] = read_checkout(state.run, job.name)
+
+
+def read_checkout(run: Run, job: str) -> Mapping[str, object]:
+    """What a checkout that succeeded fetched, for the lineage. Raises FileNotFoundError for another job."""
+    checked_out = json.loads(_checkout_file(run, job).read_bytes())
+    return {"repository": checked_out.pop("url"), **checked_out}
+
+
+def _checkout_file(run: Run, job: str) -> Path:
+    return run.job_folder(job) / "checkout.json"
 
 
 async def run_download(state: RunState, job: Job, action: S3Download, write_line: WriteLine) -> None:

@@ -11,6 +11,7 @@ from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
 from argo.local.environment import Environment, choose_environment
 from argo.local.run_folder import Project, Run
 from argo.local.runtime import Runtime
+from argo.local.saved_plan import SavedPlan
 from argo.local.secrets import Secrets, load_secrets
 from argo.repository import CodeVersion
 from job.datasets import DatasetRef, Datasets, Version
@@ -28,7 +29,8 @@ class Checkout:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`root` is the repository that holds the workflow file, None outside of one; `versions` are the
-    dataset inputs, resolved once for the run; `checkouts` are those of the git-checkout jobs."""
+    dataset inputs, resolved once for the run; `checkouts` are those of the git-checkout jobs. `env` are the
+    variables that the user named."""
 
     workflow: Workflow
     project: Project
@@ -36,6 +38,7 @@ class Plan:
     values: Mapping[str, str | DatasetRef]
     secrets: Secrets
     environment: Environment
+    env: tuple[str, ...]
     root: Path | None
     ref: str | None
     datasets: Datasets
@@ -67,17 +70,21 @@ def make_plan(
     ref: str | None,
     secrets: Path | None,
     env: Collection[str] = (),
+    saved: SavedPlan | None = None,
+    project: Project | None = None,
 ) -> Plan:
     """Resolve everything that the run needs. `env` are names of this machine's variables that all jobs get.
 
+    A retry gives the plan that was `saved` and the `project`: what was resolved then is not resolved again.
     Raises InputError for what is missing.
     """
     values = bind_inputs(workflow, parameters)
     root = repository.find_root(workflow.path.parent)
-    project = Project.find(workflow.path.parent if root else Path.cwd())
+    project = project or Project.find(workflow.path.parent if root else Path.cwd())
     if ref and not root:
         raise InputError(f"--ref {ref}: {workflow.path} is in no git repository")
     commit = repository.resolve_commit(root, ref) if root and ref else None
+    commit = saved.ref if saved else commit
     secret_values = load_secrets(workflow, secrets, os.environ, env)
     environment = choose_environment(os.environ, runtime.inherited, env, secret_values)
     checkouts = {
@@ -86,8 +93,8 @@ def make_plan(
         if isinstance(job.action, GitCheckout)
     }
     runtime.check()
-    datasets = Datasets.at(project.store_url)
-    versions = _versions(workflow, values, datasets)
+    datasets = Datasets.at(saved.store if saved else project.store_url)
+    versions = _versions(workflow, values, datasets, saved.versions if saved else {})
     return Plan(
         workflow,
         project,
@@ -95,6 +102,7 @@ def make_plan(
         values,
         secret_values,
         environment,
+        tuple(env),
         root,
         commit,
         datasets,
@@ -104,9 +112,13 @@ def make_plan(
 
 
 def _versions(
-    workflow: Workflow, values: Mapping[str, str | DatasetRef], datasets: Datasets
+    workflow: Workflow,
+    values: Mapping[str, str | DatasetRef],
+    datasets: Datasets,
+    resolved: Mapping[DatasetRef, DatasetRef],
 ) -> dict[DatasetRef, Version]:
-    """The current versions of the dataset inputs that no earlier job of the run makes."""
+    """The versions of the dataset inputs that no earlier job of the run makes: the current ones, unless they
+    are `resolved`."""
     versions: dict[DatasetRef, Version] = {}
     for job in workflow.jobs.values():
         for name, entry in job.inputs.items():
@@ -114,7 +126,7 @@ def _versions(
             if not reference or reference in versions:
                 continue
             try:
-                versions[reference] = datasets.resolve(reference)
+                versions[reference] = datasets.resolve(resolved.get(reference, reference))
             except UnknownReferenceError as error:
                 location = f"{workflow.path}:{entry.at.line}:{entry.at.column}: jobs.{job.name}.inputs.{name}"
                 raise UnknownReferenceError(f"{location}: {error}") from error

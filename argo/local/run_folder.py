@@ -22,6 +22,7 @@ from job.text import did_you_mean
 # What Kubernetes' generateName draws from: no vowels, no look-alikes.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FILE = "run.json"
+_STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +76,21 @@ class Run:
     def __init__(self, folder: Path, record: RunRecord) -> None:
         self.folder = folder
         self.record = record
-        self._write()
+        self.change()
 
     def job_folder(self, job: str) -> Path:
         return self.folder / "jobs" / job
 
     def change(self, **changes: Any) -> RunRecord:
         self.record = replace(self.record, **changes)
-        self._write()
+        text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.folder / _FILE, [text.encode()])
         return self.record
 
     def change_job(self, name: str, **changes: Any) -> JobRecord:
         job = replace(self.record.jobs[name], **changes)
         self.change(jobs={**self.record.jobs, name: job})
         return job
-
-    def _write(self) -> None:
-        text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False) + "\n"
-        write_atomically(self.folder / _FILE, [text.encode()])
 
 
 def make_run_folder(runs: Path, workflow: str) -> Path:
@@ -114,20 +112,28 @@ def hold_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def read(folder: Path) -> RunRecord:
-    """A run's record. If its process has died, the run is Failed, and so are the jobs that it was running.
+def load(folder: Path) -> RunRecord:
+    """A run's record as it was written last.
 
     Raises UnknownReferenceError if there is no such run, and TextgenError if its file is damaged.
     """
-    alive = is_alive(folder)  # asked first: a run that ends in between is then read as ended
     try:
-        record = RunRecord.from_json(json.loads((folder / _FILE).read_text("utf-8")))
+        return RunRecord.from_json(json.loads((folder / _FILE).read_text("utf-8")))
     except FileNotFoundError as error:
         raise UnknownReferenceError(f"{folder.name}: no such run") from error
     except OSError as error:
         raise TextgenError(f"{folder / _FILE}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TextgenError(f"{folder / _FILE}: damaged; delete the folder {folder}") from error
+
+
+def read(folder: Path) -> RunRecord:
+    """A run's record. If its process has died, the run is Failed, and so are the jobs that it was running.
+
+    Raises as `load` does.
+    """
+    alive = is_alive(folder)  # asked first: a run that ends in between is then read as ended
+    record = load(folder)
     if record.phase.ended or alive:
         return record
     message = "interrupted: its process is gone"
@@ -179,3 +185,18 @@ def is_alive(folder: Path) -> bool:
         return True
     except FileNotFoundError as error:
         raise UnknownReferenceError(f"{folder.name}: no such run") from error
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask the run's process to end it. A file: the process may be in a container."""
+    (folder / _STOP).touch()
+
+
+def is_asked_to_stop(folder: Path) -> bool:
+    """Whether somebody has asked the run to stop since it started."""
+    return (folder / _STOP).exists()
+
+
+def forget_stop(folder: Path) -> None:
+    """Start without what was asked before."""
+    (folder / _STOP).unlink(missing_ok=True)

@@ -13,11 +13,14 @@ from argo.local import run_folder
 from argo.local.plan import Plan, RunState
 from argo.local.run_folder import Run
 from argo.local.run_job import run_job
+from argo.local.saved_plan import SavedPlan
 from argo.local.secrets import MIN_LENGTH
+from argo.local.volumes import CODE, needed_by_retry, remove_earlier_volumes, remove_volumes
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
-from job.untrusted_files import remove_tree
 
+_STOP = -1  # no signal's number
+_STOP_SECONDS = 0.2
 _JOB_ERRORS = (JobError, CheckoutError, CommitError)
 
 
@@ -32,33 +35,63 @@ class Reporter(Protocol):
 class Interrupted(TextgenError):  # noqa: N818
     """A signal ended the run; the exit status names it, as a shell's does."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__("interrupted; jobs that had not finished made no version")
+    def __init__(self, run: str, number: int) -> None:
+        super().__init__(_describe_end("interrupted", run))
         self.exit_status = 128 + number
 
 
+class Stopped(TextgenError):  # noqa: N818
+    """`textgen stop` ended the run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(_describe_end("stopped", run))
+
+
+def _describe_end(how: str, run: str) -> str:
+    return f"{how}; jobs that had not finished made no version; to run them: textgen retry {run}"
+
+
 def run_plan(plan: Plan, file: str, report: Reporter) -> Run:
-    """Run the workflow to its end. Raises Interrupted for Ctrl-C and SIGTERM."""
+    """Run the workflow to its end. Raises Interrupted for Ctrl-C and SIGTERM, Stopped for `textgen stop`."""
     plan.project.make_folders()
     folder = run_folder.make_run_folder(plan.project.runs, plan.workflow.name)
     with run_folder.hold_lock(folder):
         state = _start(plan, folder, file)
-        report.started(state.run.record)
-        try:
-            number = asyncio.run(_until_signal(_run_jobs(state, report)))
-        finally:
-            _remove_volumes(state.run)
-        if number:
-            raise Interrupted(number)
+        remove_earlier_volumes(folder, plan.workflow.path.resolve())
+        finish_run(state, report)
         return state.run
+
+
+def finish_run(state: RunState, report: Reporter) -> None:
+    """Run all jobs that have not succeeded. The caller holds the run's lock. Raises as `run_plan` does."""
+    run = state.run
+    report.started(run.record)
+    try:
+        ended_by = asyncio.run(_until_asked(_run_jobs(state, report), run.folder))
+    finally:
+        remove_volumes(run.folder, list(needed_by_retry(state.plan, run)))
+    if ended_by == _STOP:
+        run.change(message="stopped")
+        raise Stopped(run.folder.name)
+    if ended_by:
+        raise Interrupted(run.folder.name, ended_by)
 
 
 def _start(plan: Plan, folder: Path, file: str) -> RunState:
     code = None
     if any(checkout.url is None for checkout in plan.checkouts.values()) and plan.root:
-        code = repository.snapshot_working_tree(plan.root, folder / "source")
+        code = repository.snapshot_working_tree(plan.root, folder / CODE)
     elif plan.root:
         code = repository.describe_code(plan.root, plan.ref or "HEAD")
+    SavedPlan(
+        plan.workflow.path.resolve(),
+        plan.workflow.text,
+        plan.ref,
+        plan.env,
+        plan.project.store_url,
+        {ref: version.ref for ref, version in plan.versions.items()},
+        code,
+    ).write(folder)
     record = RunRecord(
         name=folder.name,
         workflow=plan.workflow.name,
@@ -72,8 +105,8 @@ def _start(plan: Plan, folder: Path, file: str) -> RunState:
     return RunState(plan, Run(folder, record), code)
 
 
-async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
-    """Await `work`; the number of the signal that ended it, if one did."""
+async def _until_asked(work: Coroutine[Any, Any, None], folder: Path) -> int | None:
+    """Await `work`; the number of the signal that ended it, or _STOP, if one did."""
     caught: list[int] = []
     task = asyncio.ensure_future(work)
 
@@ -81,10 +114,17 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
         caught.append(number)
         task.cancel()
 
+    async def watch() -> None:
+        while not run_folder.is_asked_to_stop(folder):
+            await asyncio.sleep(_STOP_SECONDS)
+        catch(_STOP)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, catch, number)
+    watching = asyncio.create_task(watch())
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    watching.cancel()
     return caught[0] if caught else None
 
 
@@ -92,6 +132,8 @@ async def _run_jobs(state: RunState, report: Reporter) -> None:
     tasks: dict[str, asyncio.Task[bool]] = {}
 
     async def after_needs(job: Job) -> bool:
+        if state.run.record.jobs[job.name].phase is Phase.SUCCEEDED:  # before a retry
+            return True
         succeeded = await asyncio.gather(*(tasks[name] for name in job.needs))
         if not all(succeeded):
             _change(state.run, report, job.name, phase=Phase.OMITTED, finished=now())
@@ -156,9 +198,3 @@ async def _run_and_record(state: RunState, job: Job, report: Reporter) -> bool:
 
 def _change(run: Run, report: Reporter, job: str, **changes: object) -> None:
     report.changed(job, run.change_job(job, **changes))
-
-
-def _remove_volumes(run: Run) -> None:
-    """Volumes live until the run ends; its logs and its record stay."""
-    for path in [run.folder / "source", run.folder / "volumes", *run.folder.glob("jobs/*/[io][nu]*puts")]:
-        remove_tree(path)

@@ -42,6 +42,7 @@ def test_a_failed_run_exits_with_1_and_names_its_logs(repository: Repository) ->
     assert "Failed in" in done.stdout
     assert "job: exit status 5" in done.stdout
     assert "textgen logs work-" in done.stdout
+    assert "textgen retry work-" in done.stdout
 
 
 def test_quiet_prints_the_name_and_json_the_record(repository: Repository) -> None:
