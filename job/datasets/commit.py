@@ -64,8 +64,7 @@ def commit_version(
     stored = _find_stored(store, ref, state.latest, base)
     files = map_files(lambda file: upload_file(store, prefix + file.path, file, stored, progress), tree.files)
     if base:
-        source = layout.data_prefix(ref, base.version)
-        parallel_map(lambda file: store.copy(source + file.path, prefix + file.path), inherited.files)
+        _copy_inherited(store, ref, base, inherited.files, prefix)
     if scan(sources) != tree:
         raise CommitError(
             f"{sources[0][0].name}: changed while it was stored; commit when nothing writes to it"
@@ -81,7 +80,7 @@ def commit_version(
         (*inherited.links, *tree.links),
         (*inherited.folders, *_restrict(tree.folders, modes)),
     )
-    _check_stored(store, prefix, manifest.files)
+    _check_stored(store, ref, manifest, entries)
     return _publish(store, ref, manifest, entries)
 
 
@@ -149,14 +148,34 @@ def _check_paths(paths: Sequence[str]) -> None:
         _log.warning("%s: one file where case does not count (macOS, Windows)", ", ".join(group))
 
 
-def _check_stored(store: Store, prefix: str, files: Sequence[File]) -> None:
-    """Compare what the store lists with what was sent."""
+def _copy_inherited(
+    store: Store, ref: DatasetRef, base: Manifest, files: Sequence[File], prefix: str
+) -> None:
+    """Copy files of the version `base`. Raises CommitError if it is removed meanwhile."""
+    source = layout.data_prefix(ref, base.version)
+    try:
+        parallel_map(lambda file: store.copy(source + file.path, prefix + file.path), files)
+    except KeyAbsentError as error:
+        raise CommitError(f"{error}; was {ref.name}:{base.version} deleted meanwhile? try again") from error
+
+
+def _check_stored(store: Store, ref: DatasetRef, manifest: Manifest, known: Sequence[Entry]) -> None:
+    """Compare what the store lists with what was sent; `known` are the log's first entries."""
+    prefix = layout.data_prefix(ref, manifest.version)
     stored = {item.key.removeprefix(prefix): item.size for item in store.list_objects(prefix)}
-    for file in files:
+    for file in manifest.files:
         if stored.pop(file.path, None) != file.size:
+            if manifest.version in replay(Log(store, ref).read(known)).tombstones:
+                raise _collected(ref)
             raise CommitError(f"{file.path!r}: the store does not list it with {file.size} bytes")
     if stored:
         raise CommitError(f"{prefix}: the store also lists {min(stored)!r}, which was not sent")
+
+
+def _collected(ref: DatasetRef) -> CommitError:
+    return CommitError(
+        f"{ref.name}: garbage collection gave this version up before it was committed; try again"
+    )
 
 
 def _publish(store: Store, ref: DatasetRef, manifest: Manifest, known: Sequence[Entry]) -> Version:
@@ -169,9 +188,7 @@ def _publish(store: Store, ref: DatasetRef, manifest: Manifest, known: Sequence[
 
     def decide(state: State) -> Entry | None:
         if manifest.version in state.tombstones:
-            raise CommitError(
-                f"{ref.name}: garbage collection gave this version up before it was committed; try again"
-            )
+            raise _collected(ref)
         if manifest.version in state.live or state.find_commit(manifest.producer):
             return None
         return Entry(

@@ -53,11 +53,7 @@ class Datasets:
 
     def datasets(self) -> list[Dataset]:
         """All datasets, by name."""
-        refs = [
-            DatasetRef(name, LATEST, namespace)
-            for namespace in layout.select_namespaces(self.store.list_folders(""))
-            for name in self.store.list_folders(f"{namespace}/")
-        ]
+        refs = layout.list_refs(self.store)
         hints = latest_index.read_hints(self.store)
         records = parallel_map(lambda ref: Log(self.store, ref).read_newest(*hints.get(ref, ())[-1:]), refs)
         return [

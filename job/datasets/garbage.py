@@ -14,12 +14,15 @@ from job.datasets import layout
 from job.datasets.history import Entry, Kind, State, replay
 from job.datasets.latest_index import prune_hints, read_hints
 from job.datasets.log import Log
-from job.datasets.reference import LATEST, RUNS, DatasetRef
+from job.datasets.reference import RUNS, DatasetRef
+from job.errors import InputError, StoreError
 from job.storage import json
+from job.storage.probe import PROBES
 from job.storage.store import KeyAbsentError, Object, Store
 
 DEFAULT_AGE = timedelta(days=1)
 RUN_AGE = timedelta(days=30)
+_PROBE_AGE = timedelta(hours=1)  # what is younger may be that of a probe, which takes seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +34,32 @@ class Freed:
 
 
 def collect_garbage(store: Store, age: timedelta = DEFAULT_AGE) -> Iterator[Freed]:
-    """Remove interrupted uploads, uncommitted and deleted versions older than `age`, and old runs.
+    """Remove interrupted uploads and probes, uncommitted and deleted versions older than `age`, and old runs.
 
     What was uploaded but never committed is tombstoned by one call and removed by the first call after
     `age`. With an `age` of 0 everything is old enough.
     """
-    before = store.now() - age if age else store.now() + timedelta(days=1)
+    now = store.now()
+    before = now - age if age else now + timedelta(days=1)
     for key in store.remove_interrupted_uploads(before):
         yield Freed(key, 0)
+    probes = [item for item in store.list_objects(PROBES) if item.modified < min(before, now - _PROBE_AGE)]
+    if probes:
+        yield _remove(store, PROBES, probes)
     in_use: set[DatasetRef] = set()
     for run in store.list_folders(f"{RUNS}/"):
         prefix = f"{RUNS}/{run}/"
         objects = list(store.list_objects(prefix))
+        if not objects:  # somebody's empty folder
+            continue
         if all(item.modified < before - RUN_AGE for item in objects):
             yield _remove(store, prefix, objects)
         else:
             in_use |= _read_resolved(store, run)
     for ref, numbers in read_hints(store).items():
         prune_hints(store, ref, numbers[:-1])
-    for namespace in layout.select_namespaces(store.list_folders("")):
-        for name in store.list_folders(f"{namespace}/"):
-            yield from _collect_dataset(store, DatasetRef(name, LATEST, namespace), in_use, before)
+    for ref in layout.list_refs(store):
+        yield from _collect_dataset(store, ref, in_use, before)
 
 
 def _collect_dataset(
@@ -59,15 +67,17 @@ def _collect_dataset(
 ) -> Iterator[Freed]:
     log = Log(store, ref)
     prefix = layout.dataset_prefix(ref)
-    manifests = {
-        item.key.rpartition("/")[2].removesuffix(".json"): item
-        for item in store.list_objects(f"{prefix}manifest/")
-    }
+    manifests = {item.key: item for item in store.list_objects(f"{prefix}manifest/")}
+    found = {key.removeprefix(f"{prefix}manifest/").removesuffix(".json") for key in manifests}
+    found.update(store.list_folders(f"{prefix}data/"))
     entries = log.read()
     state = replay(entries)
-    for version in sorted({*manifests, *store.list_folders(f"{prefix}data/")} - state.live.keys()):
+    for version in sorted(filter(layout.is_id, found - state.live.keys())):
         objects = list(store.list_objects(layout.data_prefix(ref, version)))
-        objects += [manifests[version]] if version in manifests else []
+        if manifest := manifests.get(layout.manifest_key(ref, version)):
+            objects.append(manifest)
+        if not objects:  # somebody's empty folder
+            continue
         tombstone = state.tombstones.get(version)
         if tombstone is None and all(item.modified < before for item in objects):
             tombstone = _put_tombstone(store, log, version, entries)
@@ -101,6 +111,8 @@ def _read_resolved(store: Store, run: str) -> set[DatasetRef]:
     """The versions that a run reads."""
     key = f"{RUNS}/{run}/resolved.json"
     try:
-        return {DatasetRef.parse(version) for version in json.parse(store.get(key), key).values()}
+        return {DatasetRef.parse(str(version)) for version in json.parse(store.get(key), key).values()}
     except KeyAbsentError:
         return set()
+    except InputError as error:
+        raise StoreError(f"{key}: damaged in the store: {error}") from error

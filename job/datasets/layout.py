@@ -7,17 +7,23 @@ runs/<run>/resolved.json                             the versions that a run rea
 triggers/<repository>/...                            which pushes have been run (argo.trigger.push_record)
 .heads/<namespace>/<name>/<n>                        which log record may be the newest, see latest_index.py
 .clock                                               when it was put is the store's time (job.storage.s3)
+.probe/<random>                                      what a probe has not deleted (job.storage.probe)
+
+Other keys are somebody else's, a file browser's or a bucket console's: nobody reads or removes them.
 """
 
+import re
 import secrets
-from collections.abc import Iterable
 
-from job.datasets.reference import RESERVED, DatasetRef
+from job.datasets.reference import LATEST, DatasetRef, is_name, is_namespace
+from job.storage.store import Store
 
 HINTS = ".heads"
 
 HIGHEST = 10**14 - 1  # no log record has this number
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u, which look like others
+_ID = re.compile(f"[{_ALPHABET}]{{12}}")
+_RECORD = re.compile(rf"\d{{14}}(-{_ID.pattern})?\.json")
 
 
 def new_id() -> str:
@@ -25,9 +31,18 @@ def new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
 
 
-def select_namespaces(folders: Iterable[str]) -> list[str]:
-    """Those of the folders at the top of a store that hold datasets."""
-    return [name for name in folders if name not in RESERVED and not name.startswith(".")]
+def is_id(name: str) -> bool:
+    """Whether `new_id` may have made it."""
+    return _ID.fullmatch(name) is not None
+
+
+def list_refs(store: Store) -> list[DatasetRef]:
+    """The datasets that a store has keys of, by name. Some may have no log yet, or none any more."""
+    return [
+        DatasetRef(name, LATEST, namespace)
+        for namespace in filter(is_namespace, store.list_folders(""))
+        for name in filter(is_name, store.list_folders(f"{namespace}/"))
+    ]
 
 
 def dataset_prefix(ref: DatasetRef) -> str:
@@ -61,6 +76,11 @@ def timed_log_key(ref: DatasetRef, milliseconds: int, entry: str) -> str:
     Such keys sort before (are newer than) all numbered ones.
     """
     return f"{log_prefix(ref)}{HIGHEST - milliseconds:014d}-{entry}.json"
+
+
+def is_log_key(ref: DatasetRef, key: str) -> bool:
+    """Whether a key is that of a record of the dataset's log."""
+    return _RECORD.fullmatch(key.removeprefix(log_prefix(ref))) is not None
 
 
 def parse_milliseconds(key: str) -> int | None:

@@ -16,7 +16,7 @@ is lost then either, but writers may miss each other, so all records are read, i
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -116,10 +116,14 @@ class Log:
         return replay(self.read())
 
     def _find_newest(self) -> str | None:
-        """The newest record's key."""
-        return next(
-            (item.key for item in self.store.list_objects(layout.log_prefix(self.ref), limit=1)), None
-        )
+        """The newest record's key: the first one, unless somebody else has put a key there."""
+        first = next(self._list_keys(limit=1), None)
+        if first is None or layout.is_log_key(self.ref, first):
+            return first
+        return next((key for key in self._list_keys() if layout.is_log_key(self.ref, key)), None)
+
+    def _list_keys(self, limit: int | None = None) -> Iterator[str]:
+        return (item.key for item in self.store.list_objects(layout.log_prefix(self.ref), limit))
 
     def _read(self, known: Sequence[Entry]) -> tuple[list[Entry], int | None]:
         """Every entry, and the newest one's time if the log is ordered by time."""
@@ -139,7 +143,7 @@ class Log:
         return [*known, *reversed(new)]
 
     def _read_timed(self) -> list[Entry]:
-        keys = [item.key for item in self.store.list_objects(layout.log_prefix(self.ref))]
+        keys = [key for key in self._list_keys() if layout.is_log_key(self.ref, key)]
         timed = [key for key in keys if layout.parse_milliseconds(key) is not None]
         numbered = self._read_numbered(keys[len(timed)] if len(timed) < len(keys) else None, ())
         return numbered + [record.entries[0] for record in parallel_map(self._get, reversed(timed))]

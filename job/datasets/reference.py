@@ -16,6 +16,16 @@ RESERVED = (RUNS, TRIGGERS)  # first parts of the store's own keys, so they can'
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
+def is_name(text: str) -> bool:
+    """Whether a dataset, version or tag can have this name."""
+    return _PART.fullmatch(text) is not None
+
+
+def is_namespace(text: str) -> bool:
+    """Whether a namespace of datasets can have this name."""
+    return is_name(text) and text not in RESERVED
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetRef:
     """A dataset and one version of it: a version's id, a tag, or `latest`.
@@ -45,7 +55,7 @@ class DatasetRef:
         path, colon, version = text.partition(":")
         namespace, slash, name = path.rpartition("/")
         parts = [name, *([namespace] if slash else []), *([version] if colon else [])]
-        if not all(_PART.fullmatch(part) for part in parts):
+        if not all(map(is_name, parts)):
             raise InputError(
                 f"not a dataset reference: {quoted(text)}; write [namespace/]name[:version] "
                 "with letters, digits, '.', '_' and '-'"

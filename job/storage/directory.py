@@ -2,20 +2,23 @@
 
 A file is written under `.tmp/`, flushed to the disk, and then renamed (put) or linked (put if
 absent: a link fails if the name exists) to its key, and its folder is flushed too. So a key
-appears whole or not at all, and survives a power cut once it was acknowledged.
+appears whole or not at all, and survives a power cut once it was acknowledged. Its writer holds a lock on it:
+what is left there without one is of a writer that died.
 """
 
 import errno
+import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from job.errors import InputError, StoreError
-from job.files import sync_folder
+from job.files import locked, sync_folder
 from job.storage.store import KeyAbsentError, Object
 
 TEMPORARY = ".tmp"
@@ -102,9 +105,9 @@ class Directory:
     def remove_interrupted_uploads(self, before: datetime) -> list[str]:
         removed = []
         for path in (self.root / TEMPORARY).glob("*"):
-            with suppress(FileNotFoundError):  # its writer has finished
+            with suppress(FileNotFoundError, BlockingIOError):  # its writer has finished, or is at work
                 if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
-                    path.unlink(missing_ok=True)
+                    _remove_unlocked(path)
                     removed.append(f"{TEMPORARY}/{path.name}")
         return removed
 
@@ -117,17 +120,29 @@ class Directory:
     @contextmanager
     def _write_temporary(self, chunks: Iterable[bytes]) -> Iterator[Path]:
         """A temporary file with `chunks`, flushed to the disk; removed at the end of the context."""
-        temporary = self.root / TEMPORARY / secrets.token_hex(8)
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+        temporary, file = self._create_temporary()
         try:
-            with temporary.open("xb") as file:
+            with file:
                 for chunk in chunks:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            yield temporary
+                yield temporary
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _create_temporary(self) -> tuple[Path, BinaryIO]:
+        """A new file, locked by this writer."""
+        folder = self.root / TEMPORARY
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = folder / secrets.token_hex(8)
+            file = path.open("xb")
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                return path, file
+            file.close()  # removed before it was locked
 
     def _move(self, move: Callable[[Path, Path], None], temporary: Path, key: str) -> None:
         target = self._path(key)
@@ -143,6 +158,17 @@ class Directory:
         for folder in created:
             sync_folder(folder.parent)
         sync_folder(target.parent)
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Remove a file that nobody has locked. Raises BlockingIOError, FileNotFoundError."""
+    try:
+        with locked(path, blocking=False):
+            path.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        raise
+    except OSError:  # a file system without locks
+        path.unlink()
 
 
 def _keys(folder: str, prefix: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from job.storage.json import encode
 from job.storage.store import KeyAbsentError
 
 NOTE = "store.json"
+PROBES = ".probe/"  # a probe deletes its keys, unless it is killed
 _WRITERS = 16
 _ROUNDS = 6
 
@@ -58,7 +59,7 @@ def probe_conditional_writes(store: ConditionalStore, location: str) -> bool:
 def run_race(store: ConditionalStore) -> bool:
     """Whether exactly one of all writers wins in every round, and none once the key exists."""
     bodies = [f"{secrets.token_hex(8)} {number}".encode() for number in range(_WRITERS)]
-    keys = [f".probe/{secrets.token_hex(8)}" for _ in range(_ROUNDS)]
+    keys = [f"{PROBES}{secrets.token_hex(8)}" for _ in range(_ROUNDS)]
     start = Barrier(_WRITERS)
 
     def write(key: str, body: bytes) -> bool:

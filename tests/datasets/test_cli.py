@@ -134,6 +134,7 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
         (["list", "--store", "s3:///x"], "not a bucket's URL"),
         (["list", "--store", "file://host/x"], "not a folder's URL"),
         (["gc", "--older-than", "soon"], "not a duration"),
+        (["gc", "--older-than", "999999d"], "not a duration"),
         (["create", "runs/x"], "'runs' is reserved for the store"),
     ],
 )

@@ -1,5 +1,7 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,8 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets, layout
 from job.datasets.garbage import Freed
-from job.errors import CommitError
+from job.errors import CommitError, StoreError
+from tests.storage.servers import on_every_server
 
 Make = Callable[..., Path]
 NOW = timedelta(0)
@@ -97,6 +100,72 @@ def test_an_interrupted_upload_is_removed(s3: str, boto: Any, bucket: str) -> No
     assert [freed.name for freed in datasets.collect_garbage(NOW)] == ["default/demo/data/x/large"]
     left = boto.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
     assert not [upload for upload in left if upload["Key"] == key]
+
+
+@pytest.mark.parametrize("document", [b'{"demo": null, "a": ["b"]}', b'{"demo": "a b"}', b"[]"])
+def test_a_damaged_list_of_what_a_run_reads_is_named(datasets: Datasets, document: bytes) -> None:
+    datasets.store.put("runs/r1/resolved.json", document)
+    with pytest.raises(StoreError, match=r"^runs/r1/resolved.json: damaged in the store: "):
+        list(datasets.collect_garbage())
+
+
+def test_what_a_probe_that_was_killed_has_left_is_removed(
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets.store.put(".probe/a", b"12")
+    assert list(datasets.collect_garbage(NOW)) == []  # perhaps a probe is at it
+    now = datasets.store.now()
+    monkeypatch.setattr(datasets.store, "now", lambda: now + timedelta(days=2))
+    assert list(datasets.collect_garbage()) == [Freed(".probe/", 2)]
+    assert keys(datasets, ".probe") == []
+
+
+def test_what_is_being_written_is_not_removed(folder: str) -> None:
+    store = Datasets.at(folder).store
+
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        assert list(Datasets.at(folder).collect_garbage(NOW)) == []
+        yield b"half"
+
+    store.upload("default/x", chunks(), 8)
+    assert store.get("default/x") == b"halfhalf"
+
+
+@pytest.mark.parametrize("when", ["upload", "list_objects"])
+def test_a_writer_whose_files_were_removed_is_told(
+    datasets: Datasets, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    method, other = getattr(datasets.store, when), Datasets(copy(datasets.store))
+
+    def slow(key: str, *rest: Any) -> Any:
+        if when == "upload":
+            method(key, *rest)
+        if "/data/" in key:
+            list(other.collect_garbage(NOW))
+        return method(key, *rest) if when == "list_objects" else None
+
+    monkeypatch.setattr(datasets.store, when, slow)
+    with pytest.raises(CommitError, match="demo: garbage collection gave this version up"):
+        datasets.commit_version(demo, make(), lineage={})
+
+
+@on_every_server
+def test_a_writer_whose_upload_was_removed_is_told(s3: str) -> None:
+    store = Datasets.at(s3).store
+    freed: list[Freed] = []
+
+    def chunks(other: ThreadPoolExecutor) -> Iterator[bytes]:
+        yield bytes(32 << 20)
+        freed.extend(other.submit(lambda: list(Datasets.at(s3).collect_garbage(NOW))).result())
+        yield bytes(32 << 20)
+
+    with (
+        ThreadPoolExecutor(1) as other,
+        pytest.raises(StoreError, match="the upload was removed meanwhile, as gc does with old ones; try"),
+    ):
+        store.upload("default/x", chunks(other), 64 << 20)
+    assert freed == [Freed("default/x", 0)]
 
 
 def test_a_half_written_file_is_removed(folder: str) -> None:

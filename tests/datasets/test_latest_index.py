@@ -47,5 +47,7 @@ def test_a_dataset_with_no_version_and_one_that_is_gone(datasets: Datasets, demo
     assert latest(datasets) == []
 
 
-def test_what_begins_with_a_dot_is_no_namespace() -> None:
-    assert layout.select_namespaces(["default", "runs", "triggers", ".heads", ".probe"]) == ["default"]
+def test_what_is_the_stores_own_is_no_dataset(datasets: Datasets, demo: DatasetRef) -> None:
+    for folder in ("runs/r", "triggers/t", ".heads/default", ".probe/x", "default/demo"):
+        datasets.store.put(f"{folder}/a", b"")
+    assert layout.list_refs(datasets.store) == [demo]

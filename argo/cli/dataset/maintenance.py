@@ -51,10 +51,11 @@ def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
 
 
 def _parse_duration(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    match = re.fullmatch(r"(\d{1,6})([smh])|(\d{1,4})(d)", text)
     if not match:
         raise InputError(f"--older-than {text!r}: not a duration; write one such as 30m, 12h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    number, unit = filter(None, match.groups())
+    return timedelta(**{_UNITS[unit]: int(number)})
 
 
 def _verify(datasets: Datasets, version: Version) -> list[str]:

@@ -171,7 +171,11 @@ class S3:
         start = len(self.location.prefix)
         with translate_errors(self.url):
             pages = obstore.list(self._clients.retrying, prefix=self._key(prefix), chunk_size=limit or 1000)
-            for item in islice(chain.from_iterable(pages), limit):
+            # obstore gives a console's marker of the folder itself without the slash at its end
+            items = (
+                each for each in chain.from_iterable(pages) if each["path"].startswith(self._key(prefix))
+            )
+            for item in islice(items, limit):
                 yield Object(item["path"][start:], item["size"], item["last_modified"])
 
     def list_folders(self, prefix: str) -> list[str]:

@@ -10,6 +10,7 @@ from job.storage.store import KeyAbsentError, UnavailableError
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
 _HOST = re.compile(r"https?://[^/\s]+")
 _STATUS = re.compile(r"status code: (\d{3})")
+_FOREIGN_KEY = re.compile(r"invalid path: (.*)")
 
 _CREDENTIALS = "the store does not take these credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _FULL = "the store is full; free some space and try again"
@@ -24,6 +25,7 @@ _MESSAGES = {
     "403": "the credentials lack a right that is needed (list, get, put or delete objects)",
     "InvalidRange": "an object is damaged: shorter than it was when it was committed",
     "RequestTimeTooSkewed": "this machine's clock is too far from the store's; set it and try again",
+    "NoSuchUpload": "the upload was removed meanwhile, as gc does with old ones; try again",
     "QuotaExceeded": _FULL,
     "XMinioStorageFull": _FULL,
     "507": _FULL,
@@ -59,6 +61,10 @@ def translate_errors(name: str, key: str = "") -> Iterator[None]:
     except BaseError as error:
         code, status = _CODE.search(str(error)), http_status(error)
         if status is None:
+            if foreign := _FOREIGN_KEY.search(str(error)):
+                raise StoreError(
+                    f"{name}: a key there is not textgen's, and can't be listed: {foreign[1]}"
+                ) from error
             host = _HOST.search(str(error))
             reason = _first_line(error).rpartition(" - ")[2]
             at = f" at {host[0]}" if host else ""
