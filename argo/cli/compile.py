@@ -77,6 +77,7 @@ def command(  # noqa: PLR0917
     """Compile FILE to Argo YAML: a Workflow to create, or a template or CronWorkflow to apply."""
     from argo.compile import Kind, Security, render
     from argo.compile.cluster_config import load_cluster_config, parse_scale
+    from argo.compile.lint import find_skipped_entrypoints
     from argo.compile.origin import checkout_warnings, find_origin
     from argo.compile.workflow import build
     from argo.instances import load_instances
@@ -103,7 +104,7 @@ def command(  # noqa: PLR0917
     origin = find_origin(workflow, Kind(kind), parameters.get(GITHUB_URL))
     document = build(workflow, Kind(kind), config, origin, values=parameters, schedule=schedule)
     text = render(document, origin.file)
-    print_warnings(checked.diagnostics)
+    print_warnings([*checked.diagnostics, *find_skipped_entrypoints(workflow, config)])
     if GITHUB_URL not in parameters:
         for warning in checkout_warnings(workflow, origin):
             click.echo(f"textgen: {warning}", err=True)

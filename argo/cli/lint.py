@@ -33,12 +33,13 @@ def command(paths: tuple[Path, ...], output_format: str) -> int:
 
     The exit status is 2 if a file has an error, and 0 if there are none or only warnings.
     """
-    from argo.language import Severity, check
+    from argo.compile.lint import lint
+    from argo.language import Severity
 
     files = [file for path in paths or (Path(),) for file in _find_files(path)]
     diagnostics: list[Diagnostic] = []
     for file in files:
-        file_diagnostics = check(file).diagnostics
+        file_diagnostics = lint(file)
         diagnostics.extend(file_diagnostics)
         if output_format != "json":
             for diagnostic in file_diagnostics:

@@ -49,8 +49,8 @@ def command(
 
     checked = check(file)
     workflow = checked.require_workflow()
-    print_warnings(checked.diagnostics)
     submission = prepare_submission(workflow, cluster, parameters)
+    print_warnings([*checked.diagnostics, *submission.warnings])
     api = connect(context, namespace)
     problems = find_problems(api, submission)
     for problem in problems:

@@ -8,21 +8,26 @@ from argo.cluster import objects
 from argo.cluster.api import Api, Object
 from argo.compile import FileOrigin, Kind
 from argo.compile.cluster_config import load_cluster_config
+from argo.compile.lint import find_skipped_entrypoints
 from argo.compile.origin import find_origin
 from argo.compile.workflow import build
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
-from argo.language import Workflow, bind_inputs
+from argo.language import Diagnostic, Workflow, bind_inputs
 from job.datasets import DatasetRef
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A Workflow that is ready to be created (`manifest`), the file that it comes from, and its inputs."""
+    """A Workflow that is ready to be created (`manifest`), the file that it comes from, and its inputs.
+
+    `warnings` are of what the cluster does otherwise than this machine.
+    """
 
     workflow: Workflow
     origin: FileOrigin
     values: Mapping[str, str | DatasetRef]
     manifest: Object
+    warnings: tuple[Diagnostic, ...]
 
 
 def prepare_submission(workflow: Workflow, cluster: Path | None, parameters: Mapping[str, str]) -> Submission:
@@ -33,7 +38,7 @@ def prepare_submission(workflow: Workflow, cluster: Path | None, parameters: Map
     bound = bind_inputs(workflow, inputs)
     origin = find_origin(workflow, Kind.WORKFLOW)
     manifest = build(workflow, Kind.WORKFLOW, config, origin, values=parameters)
-    return Submission(workflow, origin, bound, manifest)
+    return Submission(workflow, origin, bound, manifest, tuple(find_skipped_entrypoints(workflow, config)))
 
 
 def create_run(api: Api, submission: Submission) -> objects.Workflow:

@@ -59,8 +59,9 @@ class ClusterConfig(_Section):
     """What a cluster offers to the workflows that run there.
 
     `scale` is the share of an instance type that is asked for; `claims` names the persistent volume
-    claims behind /storage and the model cache; `pull_secrets` maps Gradient's registries to Secrets;
-    `deadline` and `keep` are seconds: the longest run, and how long a finished one stays.
+    claims behind /storage and the model cache; `entrypoints` maps images to theirs, `pull_secrets`
+    Gradient's registries to Secrets; `deadline` and `keep` are seconds: the longest run, and how long a
+    finished one stays.
     """
 
     instances: Instances = Field(default_factory=builtin_instances)
@@ -68,6 +69,7 @@ class ClusterConfig(_Section):
     scale: Annotated[Fraction, BeforeValidator(parse_scale)] = Fraction(1)
     registry: str | None = None
     images: Mapping[_Text, str] = {}
+    entrypoints: Mapping[_Text, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     pull_secrets: Mapping[_Text, str] = {}
     security: Security = Security.BASELINE
     claims: Mapping[Literal["storage", "cache"], str] = {}

@@ -7,6 +7,12 @@ from argo.kubernetes_names import STORE
 from job.pod import spec
 from job.project import STORE_VARIABLE
 
+# Where the Secret of the linked repository is, as files
+GIT_FOLDER = "/var/run/secrets/textgen-git"
+GIT_SSH_COMMAND = (
+    f"ssh -oBatchMode=yes -i {GIT_FOLDER}/ssh-privatekey -oUserKnownHostsFile={GIT_FOLDER}/known_hosts"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:

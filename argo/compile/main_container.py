@@ -8,7 +8,6 @@ from argo.compile.environment import Environment, PodField, SecretKey
 from argo.compile.escaping import escape_kubernetes_vars, is_plain
 from argo.kubernetes_names import SECRETS
 from argo.language.model import Container, Job, Script, Secret, Type
-from job.errors import InputError
 from job.pod.spec import GIT_TRUSTS_EVERY_OWNER, NOTES, SHARE_OUTPUTS, MainCommand, Value, Variable
 
 _SCRIPT = f"{NOTES}/script"
@@ -31,23 +30,41 @@ class MainContainer:
     variables: Environment = field(default_factory=dict)
 
 
-def build_main_container(
-    job: Job, action: Container | Script, cluster: ClusterConfig, position: str
-) -> MainContainer:
-    """The container of the job's action. Raises InputError, at `position`, for what can't be passed on."""
+def split_command(action: Container | Script, cluster: ClusterConfig) -> tuple[list[str], list[str]]:
+    """The command and its arguments; no command if only the image's registry knows the entrypoint."""
+    if isinstance(action, Script):
+        return ["bash", _SCRIPT], []
+    if action.command or not action.args:  # a command without arguments would leave out the image's own
+        return list(action.command or ()), list(action.args)
+    if action.image in cluster.entrypoints:
+        return list(cluster.entrypoints[action.image]), list(action.args)
+    if starts_with_shell(action):  # without a command, Argo asks the image's registry for the entrypoint
+        return [action.args[0]], list(action.args[1:])
+    return [], list(action.args)
+
+
+def starts_with_shell(action: Container) -> bool:
+    """Whether the arguments alone are a command that the image's shell runs."""
+    return not action.command and bool(action.args) and action.args[0] in _SHELLS
+
+
+def lacks_command(job: Job, action: Container | Script, cluster: ClusterConfig) -> bool:
+    """Whether the job has a text that only a shell can bring to its container, and no known command."""
+    argv, arguments = split_command(action, cluster)
+    texts = (value for value in job.env.values() if isinstance(value, str))
+    return not argv and not all(map(is_plain, (*arguments, *texts)))
+
+
+def build_main_container(job: Job, action: Container | Script, cluster: ClusterConfig) -> MainContainer:
+    """The container of the job's action, which does not lack a command."""
     files: dict[str, Value] = {}
     variables: dict[str, str] = {}
+    argv, arguments = split_command(action, cluster)
     if isinstance(action, Script):
-        argv, arguments = ["bash", _SCRIPT], []
         files["script"] = action.script
         if is_plain(action.script):
             files["script"] = Variable("SCRIPT")
             variables["SCRIPT"] = escape_kubernetes_vars(action.script)
-    else:
-        argv, arguments = list(action.command or ()), list(action.args)
-        if not argv and arguments and arguments[0] in _SHELLS:
-            # Argo would have to ask the image's registry for an entrypoint that only runs these anyway
-            argv, arguments = arguments[:1], arguments[1:]
     texts = {name: value for name, value in job.env.items() if not isinstance(value, Secret)}
     hidden = {name: value for name, value in texts.items() if not is_plain(value)}
     words = [*argv, *arguments]
@@ -61,17 +78,20 @@ def build_main_container(
     }
     image = cluster.image(action.image)
     if through_sh:
-        if not argv:
-            raise InputError(
-                f"{position}: job {job.name!r}: a text with '{{{{' or a control character needs `command` "
-                "beside it: the image's own entrypoint is not known here"
-            )
         stored = MainCommand(tuple(words), hidden, share)
         return MainContainer(image, ["sh", _COMMAND], None, environment, files, stored, variables)
-    if share and argv and argv[0] in _SHELLS:
-        argv, arguments = argv[:1], ["-c", _SHARE, "main", *argv, *arguments]
+    shell = _find_shell(action, argv)
+    if share and argv and shell:
+        argv, arguments = [shell], ["-c", _SHARE, "main", *argv, *arguments]
     args = [escape_kubernetes_vars(word) for word in arguments]
     return MainContainer(image, argv or None, args or None, environment, files, None, variables)
+
+
+def _find_shell(action: Container | Script, argv: list[str]) -> str | None:
+    """A shell that the image has: the command, or what the image's entrypoint is given to run."""
+    if argv and argv[0] in _SHELLS:
+        return argv[0]
+    return action.args[0] if isinstance(action, Container) and starts_with_shell(action) else None
 
 
 def _default_environment(job: Job, cluster: ClusterConfig) -> Environment:

@@ -2,16 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from job.errors import InputError
-
+_SECRET_KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _LONGEST_NAME = 52  # of a CronWorkflow; Argo adds 11 to make a run's name
 
 
 def task_name(job: str) -> str:
-    """A job's name in Argo's alphabet: letters, digits and dashes."""
-    return job.replace("_", "-").lstrip("-") or "job"
+    """A job's name as Argo takes it beside `depends`: letters, digits and dashes, first a letter."""
+    name = job.replace("_", "-").lstrip("-")
+    return name if name[:1].isalpha() else f"job-{name}".rstrip("-")
 
 
 def template_name(job: str) -> str:
@@ -32,6 +32,11 @@ def resource_name(stem: str) -> str:
     return name or "workflow"
 
 
+def is_secret_key(name: str) -> bool:
+    """Whether a Secret can hold a value under this name."""
+    return bool(_SECRET_KEY.fullmatch(name)) and name not in {".", ".."} and not name.startswith("..")
+
+
 def label_value(text: str) -> str:
     """A text as a label's value, or the name of its key: at most 63 letters, digits, `-`, `_` and `.`.
 
@@ -47,16 +52,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def check_unique(names: Iterable[tuple[str, str, str]], what: str) -> None:
-    """Check (name, name for Argo, position in the file) for two that have one name for Argo.
-
-    Raises InputError at the second.
-    """
+def find_clashes(names: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Of (name, name for Argo): each name after the first with its name for Argo, that first one, and it."""
     seen: dict[str, str] = {}
-    for name, argo_name, position in names:
+    for name, argo_name in names:
         if argo_name in seen:
-            raise InputError(
-                f"{position}: {what} {name!r} and {seen[argo_name]!r} are both {argo_name!r} for Argo; "
-                "rename one"
-            )
-        seen[argo_name] = name
+            yield name, seen[argo_name], argo_name
+        else:
+            seen[argo_name] = name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from argo.compile.escaping import is_plain
-from argo.compile.names import check_unique, parameter_name
+from argo.compile.names import parameter_name
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language import bind_given_inputs
 from argo.language.model import Workflow
@@ -14,6 +14,8 @@ from job.text import quoted
 
 # A parameter reaches a pod as base64 in one variable, which Linux limits to 128 KiB with its name.
 LONGEST_STRING = 95 << 10  # bytes
+
+LENGTH_HINT = "use a volume or dataset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
     """The parameters with the file's defaults, `values` over them; `url` and `ref` of the push.
 
     An input without a value stays without one: Argo asks for it. Raises InputError for a name that is
-    no input, for two inputs that have one name in Argo, and for a text that is too long.
+    no input, and for a value that is not valid or too long.
     """
     event = {GITHUB_URL: values.get(GITHUB_URL, url), GITHUB_REF: values.get(GITHUB_REF, ref)}
     known = {name: value for name, value in values.items() if name not in event}
@@ -41,13 +43,8 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
     texts: dict[str, str | None] = {
         parameter_name(name): str(bound[name]) if name in bound else None for name in workflow.inputs
     }
-    places = [
-        (name, parameter_name(name), f"{workflow.path}:{each.at.line}")
-        for name, each in workflow.inputs.items()
-    ]
-    check_unique([*((name, name, "") for name in event), *places], "the inputs")
     texts |= event
-    _check_lengths(texts)
+    _check_lengths(values)
     hidden = {name: text for name, text in texts.items() if text is not None and not is_plain(text)}
     return Parameters({name: "" if name in hidden else text for name, text in texts.items()}, hidden)
 
@@ -64,11 +61,17 @@ def template_arguments(values: Mapping[str, str]) -> dict[str, str]:
     return {parameter_name(name): value for name, value in values.items()}
 
 
-def _check_lengths(texts: Mapping[str, str | None]) -> None:
+def _check_lengths(texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
-        size = len((text or "").encode("utf-8", "surrogateescape"))
-        if size > LONGEST_STRING:
-            raise InputError(
-                f"input {quoted(name)}: {size} bytes, over the {LONGEST_STRING >> 10} KiB of a string input; "
-                "use a volume or dataset"
-            )
+        if problem := describe_length(text):
+            raise InputError(f"input {quoted(name)}: {problem}; {LENGTH_HINT}")
+
+
+def describe_length(text: str) -> str:
+    """What is wrong with the length of a string input; empty if nothing is."""
+    size = len(text.encode("utf-8", "surrogateescape"))
+    return (
+        f"{size} bytes, over the {LONGEST_STRING >> 10} KiB of a string input"
+        if size > LONGEST_STRING
+        else ""
+    )

@@ -9,54 +9,35 @@ Credentials of the store are in `store` and `inputs` | `checkout` alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hera.workflows import models as m
 
 from argo import kubernetes_names
-from argo.compile.cluster_config import ClusterConfig
-from argo.compile.environment import STORE_ENVIRONMENT, ConfigMapKey, Environment, PodField, SecretKey
-from argo.compile.escaping import ARGUMENT_LIMIT, template_safe_json
-from argo.compile.inline_checkouts import InlinedWorkflow
-from argo.compile.main_container import MainContainer, build_main_container
+from argo.compile.compiled_job import CompiledJob, WorkflowContext
+from argo.compile.environment import GIT_FOLDER, ConfigMapKey, Environment, PodField, SecretKey
+from argo.compile.main_container import MainContainer
 from argo.compile.names import label_value, parameter_name, template_name
-from argo.compile.parameters import Parameters
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
 from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
-from argo.compile.specs import build_inputs_spec, build_store_spec
-from argo.language.model import Container, Job, Script, SharedVolume, Type, Workflow
-from job.errors import InputError
+from argo.language.model import Job, SharedVolume, Type
 from job.pod.spec import (
     API,
     HANDOFF,
     INPUTS,
-    NODE_ID,
     NOTES,
-    POD,
-    POD_NAMESPACE,
-    POD_UID,
-    SPEC,
     VERDICT,
     VERSIONS,
-    CheckoutStep,
-    CommitSpec,
     DatasetOutput,
-    InputsSpec,
     ModelOutput,
     Output,
-    StoreSpec,
 )
 
 IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
 SHARED = "shared"  # the volume for the legacy dialect's shared volumes
 
-# Where the Secret of the linked repository is, as files
-GIT_FOLDER = "/var/run/secrets/textgen-git"
-GIT_SSH_COMMAND = (
-    f"ssh -oBatchMode=yes -i {GIT_FOLDER}/ssh-privatekey -oUserKnownHostsFile={GIT_FOLDER}/known_hosts"
-)
 _CLAIMS = {"storage": "/storage", "cache": "/cache"}
 
 # Of textgen's containers. Those of `store` and `commit` add to each job's own.
@@ -68,18 +49,6 @@ _COMMIT_RESOURCES = Resources({"cpu": "10m", "memory": "32Mi"}, {"memory": "256M
 _WITHOUT_IDENTITY = {"eks.amazonaws.com/skip-containers": "init,wait,main,commit"}
 
 _TOKEN_SECONDS = 3600  # how long the token of `store` is valid; the kubelet renews it
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowContext:
-    """What all jobs of a workflow share. `textgen` is this version; `lineage` goes into every version."""
-
-    workflow: Workflow
-    inlined: InlinedWorkflow
-    cluster: ClusterConfig
-    parameters: Parameters
-    textgen: str
-    lineage: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +80,22 @@ class _PodContainer:
         }
 
 
-def build_template(context: WorkflowContext, job: Job) -> m.Template:
-    """The job's template. Raises InputError, at the job, for what a pod can't hold."""
-    position = f"{context.workflow.path}:{job.at.line}"
-    spec, variables = build_inputs_spec(context.inlined, context.parameters, job, context.textgen)
-    clones = any(isinstance(step, CheckoutStep) for step in spec.steps.values())
-    if isinstance(job.action, Container | Script):
-        container = build_main_container(job, job.action, context.cluster, position)
-        scheduling = schedule_job(context.workflow, job, context.cluster)
-        spec = replace(spec, files=container.files, main=container.stored_command)
-        variables = {**variables, **container.variables}
-        main = _main_container(context, job, container, scheduling)
+def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Template:
+    """The job's template."""
+    job = compiled.job
+    if compiled.main:
+        scheduling = schedule_job(job, context.cluster)
+        main = _main_container(context, job, compiled.main, scheduling)
     else:  # `inputs` does it all
         scheduling = Scheduling(_COMMIT_RESOURCES)
         main = _textgen_container(context, "main", ["true"], {}, _COMMIT_RESOURCES, [])
     inputs: _PodContainer | None = None
-    if spec.steps or spec.folders or spec.files or spec.main:
-        name = "checkout" if clones else "inputs"
-        inputs = _inputs_container(context, name, spec, variables, clones=clones)
-        if not isinstance(job.action, Container | Script):
+    if compiled.inputs_environment:
+        inputs = _inputs_container(context, compiled)
+        if not compiled.main:
             inputs.mounts.extend(_shared_mounts(job))
-    logs = ((inputs.name,) if inputs else ()) + ("main",)
-    store_spec, variables = _store_spec(context, job, logs)
-    store = _store_container(context, store_spec, variables)
-    commit = _commit_container(context, job) if store_spec.outputs else None
-    for pod_container in filter(None, (store, inputs, main, commit)):
-        _check_sizes(pod_container, f"{position}: job {job.name!r}")
+    store = _store_container(context, compiled)
+    commit = _commit_container(context, compiled) if compiled.commit_environment else None
     if not commit:
         main.mounts.extend(_shared_mounts(job))
     init_containers = [m.UserContainer(**store.fields(), restart_policy="Always")]
@@ -151,24 +110,13 @@ def build_template(context: WorkflowContext, job: Job) -> m.Template:
         init_containers=init_containers,
         container=None if commit else m.Container(**main.fields()),
         container_set=_container_set(job, main, commit) if commit else None,
-        outputs=_version_parameters(store_spec.outputs),
-        volumes=_volumes(context, clones=clones),
+        outputs=_version_parameters(compiled.outputs),
+        volumes=_volumes(context, clones=compiled.clones),
         node_selector=dict(scheduling.node_selector) or None,
         tolerations=[m.Toleration.model_validate(dict(each)) for each in scheduling.tolerations] or None,
         affinity=_affinity(scheduling.preferred_gpus),
         retry_strategy=m.RetryStrategy.model_validate(RETRY_STRATEGY),
     )
-
-
-def _check_sizes(container: _PodContainer, where: str) -> None:
-    """Raise InputError if Linux would not start the container."""
-    texts = [*(container.command or ()), *(container.args or ())]
-    texts += [f"{name}={value}" for name, value in container.env.items() if isinstance(value, str)]
-    if any(len(text.encode()) >= ARGUMENT_LIMIT for text in texts):
-        raise InputError(
-            f"{where}: its script or texts are over {ARGUMENT_LIMIT >> 10} KB, "
-            "more than a container is started with; put them into files of the repository"
-        )
 
 
 def _container_set(job: Job, main: _PodContainer, commit: _PodContainer) -> m.ContainerSetTemplate:
@@ -191,16 +139,14 @@ def _version_parameters(outputs: Mapping[str, Output]) -> m.Outputs | None:
     return m.Outputs(parameters=parameters) if parameters else None
 
 
-def _inputs_container(
-    context: WorkflowContext, name: str, spec: InputsSpec, variables: Environment, *, clones: bool
-) -> _PodContainer:
+def _inputs_container(context: WorkflowContext, compiled: CompiledJob) -> _PodContainer:
     mounts = [_mount("inputs"), _mount("outputs"), m.VolumeMount(name="notes", mount_path=str(NOTES))]
-    if clones:
-        variables = {**variables, "GIT_SSH_COMMAND": GIT_SSH_COMMAND}
+    if compiled.clones:
         mounts.append(m.VolumeMount(name="git", mount_path=GIT_FOLDER, read_only=True))
-    environment = {SPEC: template_safe_json(spec.to_json()), **variables, **STORE_ENVIRONMENT}
-    command = ["python3", "-m", "job", "inputs"]
-    return _textgen_container(context, name, command, environment, _INPUTS_RESOURCES, mounts)
+    name, environment = compiled.inputs_name, compiled.inputs_environment
+    return _textgen_container(
+        context, name, ["python3", "-m", "job", "inputs"], environment, _INPUTS_RESOURCES, mounts
+    )
 
 
 def _main_container(
@@ -231,14 +177,7 @@ def _main_container(
     )
 
 
-def _store_spec(context: WorkflowContext, job: Job, logs: tuple[str, ...]) -> tuple[StoreSpec, Environment]:
-    lineage = dict(context.lineage)
-    if isinstance(job.action, Container | Script):
-        lineage["image"] = context.cluster.image(job.action.image)
-    return build_store_spec(context.parameters, job, context.textgen, lineage, logs)
-
-
-def _store_container(context: WorkflowContext, spec: StoreSpec, variables: Environment) -> _PodContainer:
+def _store_container(context: WorkflowContext, compiled: CompiledJob) -> _PodContainer:
     """It writes nowhere that `main` can write, and of that reads /outputs alone."""
     mounts = [
         _mount("outputs", read_only=True),
@@ -247,26 +186,16 @@ def _store_container(context: WorkflowContext, spec: StoreSpec, variables: Envir
         m.VolumeMount(name="verdict", mount_path=str(VERDICT)),
         m.VolumeMount(name="api", mount_path=str(API), read_only=True),
     ]
-    if any(isinstance(output, ModelOutput) for output in spec.outputs.values()):
+    if any(isinstance(output, ModelOutput) for output in compiled.outputs.values()):
         mounts.insert(0, _mount("inputs", read_only=True))  # the model; `main` is textgen's
-    environment = {
-        SPEC: template_safe_json(spec.to_json()),
-        **variables,
-        **STORE_ENVIRONMENT,
-        POD_NAMESPACE: PodField("metadata.namespace"),
-        POD: PodField("metadata.name"),
-        POD_UID: PodField("metadata.uid"),
-        NODE_ID: PodField(f"metadata.annotations['{kubernetes_names.ARGO_NODE_ID}']"),
-    }
     command = ["python3", "-m", "job", "store"]
-    return _textgen_container(context, "store", command, environment, _STORE_RESOURCES, mounts)
+    return _textgen_container(context, "store", command, compiled.store_environment, _STORE_RESOURCES, mounts)
 
 
-def _commit_container(context: WorkflowContext, job: Job) -> _PodContainer:
-    spec = CommitSpec(context.textgen, job.name)
-    environment = {SPEC: template_safe_json(spec.to_json())}
+def _commit_container(context: WorkflowContext, compiled: CompiledJob) -> _PodContainer:
     mounts = [m.VolumeMount(name="handoff", mount_path=str(HANDOFF))]
     command = ["python3", "-m", "job", "commit"]
+    environment = compiled.commit_environment
     return _textgen_container(context, "commit", command, environment, _COMMIT_RESOURCES, mounts)
 
 

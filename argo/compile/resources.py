@@ -8,9 +8,7 @@ from fractions import Fraction
 from argo.compile.cluster_config import ClusterConfig
 from argo.instances import Instances, InstanceType
 from argo.kubernetes_names import INSTANCE_TYPE, LARGER_INSTANCE_TYPE
-from argo.language.model import Job, Workflow
-from job.errors import InputError
-from job.text import did_you_mean
+from argo.language.model import Job
 
 # The share of a type, which is a whole machine: a node keeps some of itself for the system.
 REQUESTED = Fraction(4, 5)
@@ -42,16 +40,11 @@ class Scheduling:
     preferred_gpus: tuple[str, ...] = ()
 
 
-def schedule_job(workflow: Workflow, job: Job, cluster: ClusterConfig) -> Scheduling:
-    """The scheduling for the job's instance type. Raises InputError for a type that the table lacks."""
-    name = job.instance_type or cluster.instance
-    instance = cluster.instances.find(name)
+def schedule_job(job: Job, cluster: ClusterConfig) -> Scheduling:
+    """The scheduling for the job's instance type, which the cluster's table has."""
+    instance = cluster.instances.find(job.instance_type or cluster.instance)
     if instance is None:
-        hint = did_you_mean(name, cluster.instances.names())
-        raise InputError(
-            f"{workflow.path}:{job.at.line}: job {job.name!r}: no instance type {name!r}; {hint}, "
-            "or add it to the `instances` of the cluster configuration file (--cluster)"
-        )
+        raise AssertionError(job.instance_type)
     limits = {"memory": _memory(instance.memory, cluster.scale)}
     if instance.gpus:
         limits[_GPU] = str(instance.gpus)

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from hashlib import sha256
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -13,20 +12,17 @@ from hera.workflows import Workflow as HeraWorkflow
 from hera.workflows import models as m
 
 from argo import kubernetes_names
+from argo.compile.check import ENTRYPOINT, check_size, find_problems
 from argo.compile.cluster_config import ClusterConfig
-from argo.compile.inline_checkouts import inline_checkouts
-from argo.compile.names import check_unique, label_value, resource_name, task_name, template_name
+from argo.compile.compiled_job import make_context
+from argo.compile.names import label_value, resource_name, task_name, template_name
 from argo.compile.origin import FileOrigin, Kind
-from argo.compile.parameters import build_parameters, template_arguments
-from argo.compile.pod import SHARED, WorkflowContext, build_template
+from argo.compile.parameters import template_arguments
+from argo.compile.pod import SHARED, build_template
 from argo.compile.security import executor_patch, pod_security_context
-from argo.language.model import Job, SharedVolume, Workflow
+from argo.language.diagnostics import Diagnostic, Severity, WorkflowError
+from argo.language.model import SharedVolume, Workflow
 from job.errors import InputError
-
-TEMPLATES = 200  # what Argo allows in an object and in a DAG
-OBJECT_LIMIT = 1 << 20  # bytes of JSON, which the API server stores
-
-_ENTRYPOINT = "workflow"
 
 
 def build(
@@ -40,7 +36,8 @@ def build(
 ) -> dict[str, Any]:
     """The object as the API server takes it; `values` win over the cluster's parameters.
 
-    Raises InputError, located, if the cluster lacks an instance type or Argo can't hold the workflow.
+    Raises WorkflowError with all that the cluster can't run of the file (argo.compile.check), and InputError
+    for a value or a schedule that is not valid.
     """
     values = cluster.with_parameters(workflow.inputs, values)
     hera_object = (
@@ -50,25 +47,24 @@ def build(
     )
     document: dict[str, Any] = hera_object.to_dict()
     size = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > OBJECT_LIMIT:
-        raise InputError(
-            f"{workflow.path}: {size >> 10} KB of JSON, over the 1 MB that Kubernetes stores; "
-            "put scripts into files of the repository"
-        )
+    if problem := check_size(workflow, size):
+        raise _refuse([problem])
     return document
+
+
+def _refuse(problems: list[Diagnostic]) -> WorkflowError:
+    """What a file is refused for here, though it runs elsewhere."""
+    return WorkflowError(tuple(replace(each, severity=Severity.ERROR) for each in problems))
 
 
 def _build_workflow(
     workflow: Workflow, kind: Kind, cluster: ClusterConfig, origin: FileOrigin, values: Mapping[str, str]
 ) -> HeraWorkflow:
-    inlined = inline_checkouts(workflow)
-    jobs = list(inlined.jobs.values())
-    _check_jobs(workflow, jobs)
-    url, ref = workflow.event.url or origin.url, workflow.event.ref or origin.ref
-    parameters = build_parameters(workflow, values, url, ref)
-    textgen = version("argo-textgen")
-    lineage = _lineage(workflow, origin, textgen)
-    context = WorkflowContext(workflow, inlined, cluster, parameters, textgen, lineage)
+    context = make_context(workflow, cluster, origin, values)
+    compiled, problems = find_problems(context)
+    if problems:
+        raise _refuse(problems)
+    jobs = [each.job for each in compiled]
     tasks = [
         m.DAGTask(
             name=task_name(job.name),
@@ -103,11 +99,11 @@ def _build_workflow(
                 },
             }
         ),
-        entrypoint=_ENTRYPOINT,
-        arguments=_hera_parameters(parameters.arguments),
+        entrypoint=ENTRYPOINT,
+        arguments=_hera_parameters(context.parameters.arguments),
         templates=[
-            m.Template(name=_ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
-            *(build_template(context, job) for job in jobs),
+            m.Template(name=ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
+            *(build_template(context, each) for each in compiled),
         ],
         service_account_name=kubernetes_names.SERVICE_ACCOUNT,
         automount_service_account_token=False,
@@ -150,26 +146,6 @@ def _build_cron(workflow: Workflow, values: Mapping[str, str], schedule: str | N
 
 def _hera_parameters(values: Mapping[str, str | None]) -> list[m.Parameter]:
     return [m.Parameter.model_validate({"name": name, "value": value}) for name, value in values.items()]
-
-
-def _check_jobs(workflow: Workflow, jobs: list[Job]) -> None:
-    """Raise InputError if two jobs have one name for Argo, or if there are too many."""
-    places = [(job.name, template_name(job.name), f"{workflow.path}:{job.at.line}") for job in jobs]
-    check_unique([(_ENTRYPOINT, _ENTRYPOINT, ""), *places], "the jobs")
-    if len(jobs) >= TEMPLATES:
-        raise InputError(
-            f"{workflow.path}:{jobs[TEMPLATES - 1].at.line}: {len(jobs)} jobs, and Argo takes "
-            f"{TEMPLATES - 1} in a workflow; split the file"
-        )
-
-
-def _lineage(workflow: Workflow, origin: FileOrigin, textgen: str) -> dict[str, Any]:
-    digest = sha256(workflow.text.encode("utf-8", "surrogateescape")).hexdigest()
-    return {
-        "workflow": {"name": workflow.name, "file": origin.file, "sha256": digest},
-        "runtime": "argo",
-        "textgen": textgen,
-    }
 
 
 def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from argo.instances import builtin_instances
 from argo.language.field import Field
-from argo.language.model import Value
+from argo.language.model import Position, Value
 from argo.language.values import read_env
-from job.text import did_you_mean, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +13,7 @@ class Resources:
     """`resources` of a job or of `defaults`."""
 
     instance_type: str | None = None
+    instance_at: Position | None = None
     registries: tuple[str, ...] = ()
 
 
@@ -38,12 +37,9 @@ def read_defaults(field: Field) -> Defaults:
 
 
 def read_resources(field: Field) -> Resources:
-    """The value of `resources`. An instance type that the table lacks is kept: a cluster may have its own."""
+    """The value of `resources`. Which instance types there are, a cluster knows."""
     fields = field.fields(("instance-type", "container-registries"))
     name = fields["instance-type"].string() if "instance-type" in fields else None
-    if name and builtin_instances().find(name) is None:
-        hint = did_you_mean(name, builtin_instances().names(), "add it to the table of instance types")
-        message = f"{quoted(name)} is not in the table of instance types"
-        fields["instance-type"].report("unknown-instance", message, hint)
+    at = fields["instance-type"].node.at if name else None
     registries = fields["container-registries"].strings() if "container-registries" in fields else None
-    return Resources(name or None, registries or ())
+    return Resources(name or None, at, registries or ())

@@ -40,7 +40,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unknown-job": (Severity.ERROR, "A job that the file does not have."),
     "unknown-output": (Severity.ERROR, "An output that its job does not have."),
     "unknown-input": (Severity.ERROR, "A workflow input that the file does not have."),
-    "unknown-instance": (Severity.WARNING, "An instance type that is not in the table."),
+    "unknown-instance": (Severity.WARNING, "An instance type that textgen's own table does not have."),
     "unknown-model-type": (Severity.WARNING, "A model type that Gradient did not have."),
     "bad-expression": (Severity.ERROR, "An expression that does not exist, or is not allowed here."),
     "literal-expression": (Severity.WARNING, "Looks like an expression, but is used as it is written."),
@@ -58,6 +58,12 @@ CODES: dict[str, tuple[Severity, str]] = {
     "missing-need": (Severity.WARNING, "A job uses another's output without naming it in `needs`."),
     "same-run-dataset": (Severity.WARNING, "A dataset is read by reference, and this run writes it."),
     "parallel-writes": (Severity.WARNING, "Two jobs that may run at the same time write the same dataset."),
+    # clusters
+    "local-only": (Severity.WARNING, "`textgen run` runs it, but a cluster can't, so it can't be compiled."),
+    "skipped-entrypoint": (
+        Severity.WARNING,
+        "A cluster starts a command without an entrypoint that it needs.",
+    ),
     # scripts
     "undeclared-output": (Severity.WARNING, "A script writes to an output that the job does not declare."),
     "undeclared-input": (Severity.WARNING, "A script reads an input that the job does not declare."),

@@ -85,6 +85,7 @@ def read_jobs(
                 dict.fromkeys((*defaults.resources.registries, *resources.registries, *registries))
             ),
             at=draft.field.key_at,
+            instance_at=resources.instance_at or defaults.resources.instance_at,
         )
     return jobs
 

@@ -173,7 +173,7 @@ class Job:
     """One container. `needs` holds every job it waits for, the implied ones too.
 
     `env` and `registries` have the workflow's defaults merged in; `instance_type` is None if
-    neither the job nor the defaults name one.
+    neither the job nor the defaults name one; it is written at `instance_at`.
     """
 
     name: str
@@ -185,6 +185,7 @@ class Job:
     instance_type: str | None
     registries: tuple[str, ...]
     at: Position
+    instance_at: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

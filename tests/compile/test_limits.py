@@ -2,15 +2,17 @@
 
 import base64
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from argo.compile import FileOrigin, Kind
 from argo.compile.cluster_config import ClusterConfig, load_cluster_config
+from argo.compile.lint import lint
 from argo.compile.names import label_value, resource_name
 from argo.compile.workflow import build
-from argo.language import load
+from argo.language import Severity, WorkflowError, load
 from job.errors import InputError
 from job.pod.spec import parameter_variable
 from tests.compile.conftest import CompileSpec
@@ -21,36 +23,69 @@ def jobs(*names: str, script: str = "true") -> str:
     return "jobs:\n" + "".join(one.format(name, script) for name in names)
 
 
+CONTAINER = "jobs: {a: {uses: container@v1, %s, with: {image: a, args: [serve]}}}\n"
+INPUTS = "inputs: {%s: {type: string}, %s: {type: string}}\n" + jobs("a")
+OUTPUTS = "outputs: {a.b: {type: dataset, with: {ref: a}}, a-b: {type: dataset, with: {ref: b}}}"
+BRACES = "has a text with '{{' or a control character, and the image's entrypoint is not known here; write"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (jobs("a_b", "a-b"), r"flow.yaml:3: the jobs 'a-b' and 'a_b' are both 'a-b' for Argo; rename one"),
-        (jobs("Train", "train"), r"flow.yaml:3: the jobs 'train' and 'Train' are both 'train' for Argo"),
-        (jobs("workflow"), r"flow.yaml:2: the jobs 'workflow' and 'workflow' are both"),
-        (jobs(*(f"j{n}" for n in range(200))), r"flow.yaml:201: 200 jobs, and Argo takes 199"),
-        (jobs("a", script="x" * (128 << 10)), r"flow.yaml:2: job 'a': its script or texts are over 128 KB"),
+        (jobs("a_b", "a-b"), ":3:3: jobs.a-b: the jobs 'a-b' and 'a_b' are both 'a-b' for Argo; rename one"),
+        (jobs("Train", "train"), ":3:3: jobs.train: the jobs 'train' and 'Train' are both 'train' for Argo"),
+        (jobs("_", "job"), ":3:3: jobs.job: the jobs 'job' and '_' are both 'job' for Argo"),
+        (jobs("1", "job-1"), ":3:3: jobs.job-1: the jobs 'job-1' and '1' are both 'job-1' for Argo"),
+        (jobs("workflow"), ":2:3: jobs.workflow: 'workflow' is the name of the whole workflow for Argo"),
+        (jobs(*(f"j{n}" for n in range(200))), ":201:3: jobs.j199: 200 jobs, and Argo takes 199"),
+        (jobs("a", script="x" * (128 << 10)), ":2:3: jobs.a: its script or texts are over 128 KB"),
         (
-            f"jobs:\n  a: {{uses: container@v1, with: {{image: a, args: [sh, -c, {'x' * (128 << 10)}]}}}}\n",
-            r"flow.yaml:2: job 'a': its script or texts are over 128 KB",
+            "jobs:\n  a: {uses: container@v1, with: {image: a, args: [sh, -c, " + "x" * (128 << 10) + "]}}\n",
+            ":2:3: jobs.a: its script or texts are over 128 KB",
         ),
-        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_000), r"KB of JSON, over the 1 MB"),
+        # as JSON, in which each of these is six characters
+        (jobs("a", script="{{" + "語" * 22_000), ":2:3: jobs.a: its script or texts are over 128 KB"),
+        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_000), ":1:1: jobs: 10"),
+        (jobs(*(f"j{n}" for n in range(10)), script="語" * 34_000), ":1:1: jobs: 10"),
+        (INPUTS % ("a.b", "a-b"), ": inputs.a-b: the inputs 'a-b' and 'a.b' are both 'a-b' for Argo"),
         (
-            "inputs:\n  a.b: {type: string}\n  a-b: {type: string}\n" + jobs("a"),
-            r"flow.yaml:3: the inputs 'a-b' and 'a.b' are both 'a-b' for Argo",
+            INPUTS % ("a", "github-url"),
+            ": inputs.github-url: 'github-url' is a parameter of every workflow on a cluster; rename",
+        ),
+        (CONTAINER % OUTPUTS, ": jobs.a.outputs.a-b: the outputs 'a-b' and 'a.b' are both 'a-b' for"),
+        (CONTAINER % "env: {X: '{{x}}'}", f":1:8: jobs.a: {BRACES}"),
+        (CONTAINER % 'env: {X: "\\e"}', f":1:8: jobs.a: {BRACES}"),
+        (
+            CONTAINER % "env: {X: 'secret:my key'}",
+            ":1:8: jobs.a: 'my key' can't be the name of a secret",
         ),
         (
-            "inputs:\n  github-url: {type: string}\n" + jobs("a"),
-            r"the inputs 'github-url' and 'github-url' are both",
+            f"inputs:\n  text: {{type: string, with: {{value: '{'é' * (95 << 9)}x'}}}}\n" + jobs("a"),
+            ":2:3: inputs.text: 97281 bytes, over the 95 KiB of a string input; use a volume or dataset",
         ),
         (
-            "jobs:\n  a: {uses: container@v1, env: {X: '{{x}}'}, with: {image: a, args: [serve]}}\n",
-            r"flow.yaml:2: job 'a': a text with '{{' or a control character needs `command`",
+            "defaults: {resources: {instance-type: P4001}}\n" + jobs("a", "b"),
+            ":1:39: jobs.a: the instance type 'P4001' is not in the table; did you mean 'P4000'?",
         ),
     ],
 )
-def test_it_says_where_and_what_to_do(text: str, message: str, compile_spec: CompileSpec) -> None:
-    with pytest.raises(InputError, match=message):
+def test_lint_warns_of_all_that_a_cluster_refuses(
+    text: str, message: str, compile_spec: CompileSpec, tmp_path: Path
+) -> None:
+    with pytest.raises(WorkflowError) as caught:
         compile_spec(text)
+    code = "unknown-instance" if "instance" in message else "local-only"
+    position, _, rest = message.partition(": ")
+    assert f"{position}: error {code}: {rest}" in str(caught.value)
+    warnings = list(map(str, lint(tmp_path / "flow.yaml")))
+    assert [str(replace(each, severity=Severity.WARNING)) for each in caught.value.diagnostics] == warnings
+
+
+def test_all_that_a_cluster_refuses_is_told_at_once(compile_spec: CompileSpec) -> None:
+    with pytest.raises(WorkflowError) as caught:
+        compile_spec(jobs("workflow", "a", "A"))
+    assert [each.key for each in caught.value.diagnostics] == ["jobs.workflow", "jobs.A"]
+    assert str(caught.value).endswith("(and 1 more: textgen lint shows all)")
 
 
 @pytest.mark.parametrize(
@@ -59,14 +94,14 @@ def test_it_says_where_and_what_to_do(text: str, message: str, compile_spec: Com
 def test_a_string_input_is_at_most_95_kib_and_fits_in_a_variable(
     text: str, compile_spec: CompileSpec, tmp_path: Path
 ) -> None:
-    head = f"inputs:\n  text: {{type: string, with: {{value: '{text}'}}}}\n"
+    head = f"inputs:\n  words: {{type: string, with: {{value: '{text}'}}}}\n"
     compile_spec(head + jobs("a"))
     encoded = base64.b64encode(text.encode()).decode()
-    done = subprocess.run(["/bin/true"], env={parameter_variable("text" * 60): encoded}, check=False)
+    done = subprocess.run(["/bin/true"], env={parameter_variable("words" * 50): encoded}, check=False)
     assert done.returncode == 0
-    message = "input 'text': 97281 bytes, over the 95 KiB of a string input; use a volume or dataset"
+    message = "input 'words': 97281 bytes, over the 95 KiB of a string input; use a volume or dataset"
     with pytest.raises(InputError, match=message):
-        compile_spec(head.replace("'}}", "x'}}") + jobs("a"))
+        compile_spec(head + jobs("a"), words=text + "x")
 
 
 def test_199_jobs_are_compiled(compile_spec: CompileSpec) -> None:

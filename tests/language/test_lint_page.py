@@ -1,12 +1,12 @@
 """docs/lint.md lists every code, and each of its examples gives just that code."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from argo.language import CODES, CheckResult, Severity, check
+from argo.compile.lint import lint
+from argo.language import CODES, Severity, check
 
 _PAGE = Path(__file__).parents[2] / "docs" / "lint.md"
 _SECTIONS = dict(
@@ -25,12 +25,13 @@ def test_the_page_says_what_the_table_says(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code != "unreadable-file"])
-def test_an_example_gives_its_code_and_no_other(code: str, check_text: Callable[[str], CheckResult]) -> None:
+def test_an_example_gives_its_code_and_no_other(code: str, tmp_path: Path) -> None:
     example = re.search(r"```yaml\n(.*?)```", _SECTIONS[code], re.DOTALL)
     assert example is not None
-    result = check_text(example[1])
-    assert [each.code for each in result.diagnostics] == [code]
-    assert (result.workflow is None) is (CODES[code][0] is Severity.ERROR)
+    file = tmp_path / "flow.yaml"
+    file.write_text(example[1], "utf-8")
+    assert [each.code for each in lint(file)] == [code]
+    assert (check(file).workflow is None) is (CODES[code][0] is Severity.ERROR)
 
 
 def test_a_file_that_is_not_there_is_unreadable(tmp_path: Path) -> None:

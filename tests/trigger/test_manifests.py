@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from argo.cli.trigger import poll
-from argo.compile.pod import GIT_FOLDER, GIT_SSH_COMMAND
+from argo.compile.environment import GIT_FOLDER, GIT_SSH_COMMAND
 from argo.kubernetes_names import GIT, STORE
 from argo.trigger.commit_status import API
 from argo.trigger.git_hosts import TOKEN
