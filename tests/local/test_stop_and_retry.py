@@ -187,8 +187,9 @@ def test_stop_ends_a_run_of_another_process(
     assert (stopped.returncode, stopped.stdout) == (0, f"{name}: stopped\n")
     assert not processes(mark)
     _, err = started.communicate(timeout=30)
-    end = "stopped; jobs that had not finished made no version; to run them: textgen retry"
-    assert (started.returncode, err.splitlines()[-1]) == (1, f"textgen: {end} {name}")
+    hint = f"to run the jobs that are left: textgen retry {name}"
+    end = "textgen: stopped; jobs that had not finished made no version"
+    assert (started.returncode, err.splitlines()[-2:]) == (1, [hint, end])
     record = run_folder.read(repository.root / ".textgen/runs" / name)
     assert (record.phase, record.message) == (Phase.FAILED, "stopped")
     assert phases(repository, name) == {"slow": "Failed", "after": "Omitted"}
