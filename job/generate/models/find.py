@@ -5,24 +5,27 @@ import importlib.util
 import logging
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from job.errors import ModelError
 from job.generate.models import gguf, hub
-
-_LOADED_FILES = ("*.safetensors", "pytorch_model*.bin", "*.json", "*.txt", "*.model", "*.jinja")
+from job.generate.models.checkpoint import ADAPTER_CONFIG, CONFIG, check_folder, list_files, read_json
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model's files. `revision` is its commit on the hub, elsewhere a digest of the files."""
+    """A model's files. `revision` is its commit on the hub, elsewhere a digest of the files.
+
+    adapter: the folder of a LoRA adapter that goes onto the model, if it has one.
+    """
 
     name: str
     revision: str
     folder: Path
+    adapter: Path | None = None
 
 
 def find_model(name: str, revision: str = "") -> ModelFiles:
@@ -30,6 +33,11 @@ def find_model(name: str, revision: str = "") -> ModelFiles:
 
     Downloads or converts it if need be. Raises ModelError; never takes another model instead.
     """
+    files = _find_files(name, revision)
+    return _with_adapter(files) if (files.folder / ADAPTER_CONFIG).is_file() else files
+
+
+def _find_files(name: str, revision: str) -> ModelFiles:
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         raise ModelError("torch and transformers are not installed; install the extra: argo-textgen[job]")
     configure_libraries()
@@ -43,9 +51,8 @@ def find_model(name: str, revision: str = "") -> ModelFiles:
         return ModelFiles(name, folder.name.rpartition("-")[2], folder)
     if path.is_dir():
         _refuse_revision(name, revision)
-        if not (path / "config.json").is_file():
-            raise ModelError(f"model {name!r}: the folder has no config.json")
-        return ModelFiles(name, _digest(path), path)
+        check_folder(name, path)
+        return ModelFiles(name, _digest(name, path), path)
     if name.startswith((".", "/", "~")) or path.suffix.lower() == ".gguf":
         raise ModelError(f"model {name!r}: no such file or folder")
     folder = hub.fetch(name, revision)
@@ -76,12 +83,31 @@ def _refuse_revision(name: str, revision: str) -> None:
         raise ModelError(f"model {name!r}: only a model on the hub has revisions; leave out {revision!r}")
 
 
-def _digest(folder: Path) -> str:
+def _with_adapter(files: ModelFiles) -> ModelFiles:
+    """The adapter of the folder, and the files of the model that it goes onto."""
+    config = read_json(files.name, ADAPTER_CONFIG, lambda name: (files.folder / name).read_bytes())
+    base_name = config.get("base_model_name_or_path")
+    if importlib.util.find_spec("peft") is None:
+        raise ModelError(
+            f"model {files.name!r}: it is a LoRA adapter of {base_name!r} ({ADAPTER_CONFIG}), "
+            "which is applied by peft; run: pip install peft"
+        )
+    if (files.folder / CONFIG).is_file():
+        return replace(files, adapter=files.folder)
+    if not isinstance(base_name, str):
+        raise ModelError(f"model {files.name!r}: {ADAPTER_CONFIG} has no base_model_name_or_path")
+    base = _find_files(base_name, "")
+    if (base.folder / ADAPTER_CONFIG).is_file():
+        raise ModelError(f"model {files.name!r}: it is an adapter of {base_name!r}, which has one itself")
+    return ModelFiles(files.name, f"{files.revision}+{base.revision}", base.folder, files.folder)
+
+
+def _digest(model: str, folder: Path) -> str:
     """A digest of the files that loading reads."""
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in _LOADED_FILES for path in folder.glob(pattern)}):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for name in list_files(model, folder):
+        with (folder / name).open("rb") as file:
+            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
 
 
