@@ -217,6 +217,11 @@ def is_same_repository(one: str, other: str) -> bool:
     return repository_key(one) == repository_key(other)
 
 
+def repository_name(url: str) -> str:
+    """The last part of a repository's URL, without `.git`; empty for an empty one."""
+    return re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
+
+
 def repository_key(url: str) -> str:
     """What all spellings of a repository's URL have in common."""
     url = re.sub(r"^\w+://|^(?=[^/]+@[^/]+:)", "", url)
