@@ -1,7 +1,6 @@
 """`-o wide|json|yaml` as kubectl has it: plain aligned columns for people, objects for programs."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,18 +56,20 @@ def print_value(value: object, output: str) -> None:
     import yaml
 
     class Dumper(yaml.SafeDumper):  # type: ignore[misc]
-        """Writes a text of several lines as a literal block, as kubectl does."""
+        """Writes a text of several lines as a literal block, as kubectl does, unless it needs escapes."""
 
     def represent_str(dumper: Any, text: str) -> Any:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+        style = '"' if visible(text, keep="\n") != text else "|" if "\n" in text else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, represent_str)
     plain = json.loads(json.dumps(value))
-    yaml.dump(plain, sys.stdout, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
+    text = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
+    click.echo(_escape_controls(text), nl=False)
 
 
 def _escape_controls(text: str) -> str:
-    """JSON with its control characters as escapes: json.dumps leaves those above ASCII as they are."""
+    """JSON or YAML with its control characters as escapes: both libraries leave some as they are."""
     if visible(text, keep="\n") == text:
         return text
     return "".join(c if c == "\n" or visible(c) == c else json.dumps(c)[1:-1] for c in text)

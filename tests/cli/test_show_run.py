@@ -4,11 +4,13 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from argo.cli import logs, show_run
 from argo.cli.progress import LineReporter
@@ -68,10 +70,18 @@ def test_the_logs_of_a_run_on_the_cluster_do_not_control_the_terminal(
     assert capsys.readouterr().out.endswith("�]0;title�\n")
 
 
-def test_json_stays_json_and_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    value = {"text": f"{TITLE}\x9b2J\u202e\U000e0041é\n"}
-    print_value(value, "json")
+@pytest.mark.parametrize(("output", "parse"), [("json", json.loads), ("yaml", yaml.safe_load)])
+@pytest.mark.parametrize("text", [f"{TITLE}\x9b2J\u202e\U000e0041é\n", "é\u202e", "é\u2066\n\tb\n"])
+def test_json_and_yaml_read_back_the_same_and_have_no_control_characters(
+    capsys: pytest.CaptureFixture[str], output: str, parse: Callable[[str], object], text: str
+) -> None:
+    print_value({"text": text, text: 1}, output)
     printed = capsys.readouterr().out
-    assert json.loads(printed) == value
+    assert parse(printed) == {"text": text, text: 1}
     assert visible(printed, keep="\n") == printed
     assert "é" in printed
+
+
+def test_a_text_of_several_lines_is_a_block_of_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    print_value({"text": "a\nbé\n"}, "yaml")
+    assert capsys.readouterr().out == "text: |\n  a\n  bé\n"
