@@ -4,24 +4,30 @@
 
 Each mutant is a guard's text, what stands there without the guard, and the tests that must fail then. They
 run in a copy of the working tree, with an environment of its own, and first once with all guards. WORDs
-choose mutants by a part of their file or text. The exit status is 1 if a mutant survived, or if its text
-is not in the file any more.
+choose mutants by a part of their file or text. The exit status is 1 if a mutant survived, if its text is not
+in the file any more, or if the file is no Python with it.
 """
 
+import ast
+import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 ROOT = Path(__file__).parents[1]
+_NO_TESTS = (4, 5)  # of pytest: wrong arguments, no test was found
 _TIMEOUT = 180  # seconds; a mutant that hangs is noticed, too
+_MEMORY = 4 << 30  # bytes of addresses for each process; so is one that reads a huge file whole
 
 
 class Mutant(NamedTuple):
@@ -35,6 +41,7 @@ class Mutant(NamedTuple):
 
 _FILES = "job/files.py"
 _DIRECTORY = "job/storage/directory.py"
+_FETCH = "job/datasets/fetch.py"
 _UNTRUSTED = "job/untrusted_files.py"
 _GIT = "job/checkout/git.py"
 _SPEC = "job/pod/spec.py"
@@ -56,7 +63,14 @@ _TEST_SHOWN = "tests/cli/test_show_run.py"
 MUTANTS = (
     # What is acknowledged outlives a crash
     Mutant(_FILES, "os.fsync(file.fileno())", "pass", "tests/job/test_files.py"),
+    Mutant(_FILES, "            file.flush()\n", "", "tests/job/test_files.py"),
     Mutant(_FILES, "        sync_folder(path.parent)", "        pass", "tests/job/test_files.py"),
+    Mutant(
+        _FILES,
+        "        partial.replace(path)\n        sync_folder(path.parent)",
+        "        sync_folder(path.parent)\n        partial.replace(path)",
+        "tests/job/test_files.py",
+    ),
     Mutant(
         _FILES,
         "fcntl.flock(descriptor, kind if blocking else kind | fcntl.LOCK_NB)",
@@ -64,6 +78,7 @@ MUTANTS = (
         "tests/job/test_files.py",
     ),
     Mutant(_DIRECTORY, "os.fsync(file.fileno())", "pass", "tests/storage/test_directory.py"),
+    Mutant(_DIRECTORY, "                file.flush()\n", "", "tests/storage/test_directory.py"),
     Mutant(
         _DIRECTORY,
         "            sync_folder(folder.parent)",
@@ -72,6 +87,16 @@ MUTANTS = (
     ),
     Mutant(
         _DIRECTORY, "        sync_folder(target.parent)", "        pass", "tests/storage/test_directory.py"
+    ),
+    Mutant(_FETCH, "os.fsync(local.fileno())", "pass", "tests/datasets/test_fetch.py -k appears"),
+    Mutant(_FETCH, "        local.flush()\n", "", "tests/datasets/test_fetch.py -k appears"),
+    Mutant(_FETCH, "            _sync_folders(partial)\n", "", "tests/datasets/test_fetch.py -k appears"),
+    Mutant(_FETCH, "            sync_folder(target.parent)\n", "", "tests/datasets/test_fetch.py -k appears"),
+    Mutant(
+        "job/generate/outputs.py",
+        "            os.fsync(self._descriptor)\n",
+        "",
+        "tests/generate/test_outputs.py",
     ),
     # What a manifest or a dataset says
     Mutant("job/datasets/manifest.py", "if find_problem(path)]", "if False]", "tests/datasets/test_fetch.py"),
@@ -260,6 +285,7 @@ def main(words: tuple[str, ...]) -> None:
     """Run the tests of each mutant, and print what became of it."""
     chosen = [each for each in MUTANTS if not words or any(word in each.file + each.guard for word in words)]
     missed = 0
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))  # the tests inherit it
     with _copy_tree() as copy:
         for tests in dict.fromkeys(mutant.tests for mutant in chosen):
             if status := _run_tests(copy, tests):
@@ -270,7 +296,7 @@ def main(words: tuple[str, ...]) -> None:
             missed += verdict != "noticed"
             guard = " ".join(mutant.guard.split())
             print(f"{verdict:9} {time.perf_counter() - started:5.1f} s  {mutant.file}: {guard}", flush=True)
-    print(f"{len(chosen)} mutants, {missed} survived or not found")
+    print(f"{len(chosen)} mutants, {missed} survived or can't be made")
     sys.exit(missed > 0)
 
 
@@ -279,9 +305,14 @@ def _run(copy: Path, mutant: Mutant) -> str:
     text = file.read_text("utf-8")
     if mutant.guard not in text:
         return "NOT FOUND"
-    file.write_text(text.replace(mutant.guard, mutant.replacement, 1), "utf-8")
+    mutated = text.replace(mutant.guard, mutant.replacement, 1)
+    file.write_text(mutated, "utf-8")
     try:
+        if file.suffix == ".py":
+            ast.parse(mutated)
         return "noticed" if _run_tests(copy, mutant.tests) else "SURVIVED"
+    except SyntaxError:
+        return "NO PYTHON"
     finally:
         file.write_text(text, "utf-8")
 
@@ -297,15 +328,27 @@ def _run_tests(copy: Path, tests: str) -> int:
         "no:cacheprovider",
         *tests.split(),
     ]
-    try:
-        done = subprocess.run(
-            command, cwd=copy, capture_output=True, text=True, check=False, timeout=_TIMEOUT
-        )
-    except subprocess.TimeoutExpired:
-        return 1
-    if done.returncode > 2:
-        raise click.ClickException(f"pytest {tests}: status {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.returncode
+    with (
+        tempfile.TemporaryFile("w+") as printed,  # no pipe, which a process that outlives pytest would hold
+        subprocess.Popen(
+            command,
+            cwd=copy,
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        ) as pytest,
+    ):
+        try:
+            status = pytest.wait(_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            status = 1
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(pytest.pid, signal.SIGKILL)
+        if status in _NO_TESTS:
+            printed.seek(0)
+            raise click.ClickException(f"pytest {tests}: status {status}\n{printed.read()}")
+        return status
 
 
 @contextmanager

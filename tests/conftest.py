@@ -147,14 +147,24 @@ def demo() -> DatasetRef:
 
 
 @pytest.fixture
-def flushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of the files and folders that this process flushes to the disk, in order."""
-    paths: list[str] = []
+def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What decides what a power cut leaves, in order: `sync FILE SIZE`, `sync FOLDER` and `move to PATH`."""
+    calls: list[str] = []
     fsync: Callable[[int], None] = os.fsync
 
-    def record(descriptor: int) -> None:
-        paths.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    def sync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        calls.append(f"sync {path}" if path.is_dir() else f"sync {path} {os.fstat(descriptor).st_size}")
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", record)
-    return paths
+    def record_moves(call: Callable[..., None]) -> Callable[..., None]:
+        def move(source: Path, target: Path, **kwargs: Any) -> None:
+            call(source, target, **kwargs)
+            calls.append(f"move to {target}")
+
+        return move
+
+    monkeypatch.setattr(os, "fsync", sync)
+    for name in ("rename", "replace", "link"):
+        monkeypatch.setattr(os, name, record_moves(getattr(os, name)))
+    return calls

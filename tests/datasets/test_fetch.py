@@ -50,12 +50,13 @@ def test_damaged_bytes_are_found_and_not_handed_out(
 
 
 def test_what_appears_is_on_the_disk(
-    datasets: Datasets, version: Version, tmp_path: Path, flushed: list[str]
+    datasets: Datasets, version: Version, tmp_path: Path, disk_calls: list[str]
 ) -> None:
     datasets.fetch(version, tmp_path / "out")
-    partial = f"{tmp_path}/.out.{version.id}.partial"
-    assert set(flushed) >= {f"{partial}{path}" for path in ("/a", "/sub/b", "/sub", "")}
-    assert flushed[-1] == str(tmp_path)
+    partial = f"sync {tmp_path}/.out.{version.id}.partial"
+    *before, move, last = disk_calls
+    assert {*before} >= {f"{partial}{path}" for path in ("/a 5", "/sub/b 6", "/sub", "")}
+    assert (move, last) == (f"move to {tmp_path}/out", f"sync {tmp_path}")
 
 
 def test_a_flipped_byte_of_a_manifest_is_found(datasets: Datasets, version: Version, tmp_path: Path) -> None:

@@ -141,8 +141,8 @@ def test_a_folder_that_can_t_be_flushed_is_no_error_but_a_broken_disk_is(
 
 
 def test_a_file_is_flushed_before_it_replaces_the_old_one_and_its_folder_after(
-    tmp_path: Path, flushed: list[str]
+    tmp_path: Path, disk_calls: list[str]
 ) -> None:
     (tmp_path / "file").write_text("old")
     write_atomically(tmp_path / "file", [b"new"])
-    assert flushed == [f"{tmp_path}/.file.partial", str(tmp_path)]
+    assert disk_calls == [f"sync {tmp_path}/.file.partial 3", f"move to {tmp_path}/file", f"sync {tmp_path}"]

@@ -77,11 +77,12 @@ def test_any_change_of_a_record_is_read_or_refused(data: st.DataObject) -> None:
     assert record.started <= now()
 
 
-def test_the_note_that_keeps_git_away_is_written_whole(tmp_path: Path, flushed: list[str]) -> None:
+def test_the_note_that_keeps_git_away_is_written_whole(tmp_path: Path, disk_calls: list[str]) -> None:
     Project(tmp_path).make_folders()
     assert (tmp_path / ".textgen/.gitignore").read_text() == "*\n"
-    assert any(path.startswith(f"{tmp_path}/.textgen/.") for path in flushed)
-    assert str(tmp_path / ".textgen") in flushed
+    move = disk_calls.index(f"move to {tmp_path}/.textgen/.gitignore")
+    assert any(call.startswith(f"sync {tmp_path}/.textgen/.") for call in disk_calls[:move])
+    assert f"sync {tmp_path}/.textgen" in disk_calls[move:]
 
 
 def test_a_run_that_is_deleted_meanwhile_is_no_error(

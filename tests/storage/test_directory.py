@@ -1,6 +1,7 @@
 """A store in a folder, while other processes change it."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,15 @@ def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
     assert list(left[0].parent.iterdir()) == []
 
 
-def test_a_value_is_on_the_disk_with_all_the_folders_that_were_made_for_it(
-    tmp_path: Path, flushed: list[str]
+@pytest.mark.parametrize("write", [Directory.put, Directory.put_if_absent])
+def test_a_value_is_on_the_disk_before_its_name_and_then_all_folders_that_were_made_for_it(
+    tmp_path: Path, disk_calls: list[str], write: Callable[[Directory, str, bytes], object]
 ) -> None:
-    store = Directory(tmp_path / "s")
-    store.put("default/demo/x", b"x")
-    temporary, *folders = flushed
-    assert temporary.startswith(f"{tmp_path}/s/.tmp/")
-    assert {str(tmp_path / "s"), str(tmp_path / "s/default"), str(tmp_path / "s/default/demo")} <= {*folders}
-    assert folders[-1] == str(tmp_path / "s/default/demo")
+    root = tmp_path / "s"
+    write(Directory(root), "default/demo/x", b"value")
+    temporary, move, *folders = disk_calls
+    assert temporary.startswith(f"sync {root}/.tmp/")
+    assert temporary.endswith(" 5")
+    assert move == f"move to {root}/default/demo/x"
+    assert {f"sync {root}", f"sync {root}/default"} <= {*folders[:-1]}
+    assert folders[-1] == f"sync {root}/default/demo"
