@@ -89,11 +89,6 @@ def parse_milliseconds(key: str) -> int | None:
     return HIGHEST - int(inverted) if dash else None
 
 
-def parse_number(key: str) -> int:
-    """The number of the log record under a key."""
-    return HIGHEST - int(key.rpartition("/")[2].removesuffix(".json"))
-
-
 def hint_key(ref: DatasetRef, number: int) -> str:
     """The key of the hint that the log record with this number may be the newest."""
     return f"{HINTS}/{dataset_prefix(ref)}{number:014d}"

@@ -67,7 +67,7 @@ def test_what_was_read_of_a_log_is_not_read_again(
         datasets.commit_version(demo, make(), lineage={})
     else:
         assert len(list(collect_garbage(store, timedelta(0)))) == 3
-    assert len([key for key in asked if "/log/" in key and layout.parse_number(key) < 70]) == 1
+    assert len([key for key in asked if "/log/" in key and key > layout.log_key(demo, 70)]) == 1
 
 
 @pytest.mark.parametrize("kind", ["numbered", "timed"])
@@ -199,7 +199,6 @@ def test_a_damaged_record_is_reported_and_nothing_is_written_after_it(
 def test_newer_keys_sort_first(one: int, other: int) -> None:
     demo = DatasetRef("demo")
     assert (layout.log_key(demo, one) < layout.log_key(demo, other)) == (one > other)
-    assert layout.parse_number(layout.log_key(demo, one)) == one
     when = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
     timed = layout.timed_log_key(demo, when + one, "x")
     assert timed < layout.log_key(demo, other)
