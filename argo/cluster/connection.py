@@ -46,12 +46,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
         raise InputError(
             f"no cluster to connect to: {reason}; set KUBECONFIG, or create ~/.kube/config as for kubectl"
         ) from error
-    return Api(
-        ApiClient(configuration),
-        name,
-        namespace or default_namespace or "default",
-        is_current=context is None,
-    )
+    return Api(ApiClient(configuration), name, namespace or default_namespace or "default")
 
 
 def _load_kubeconfig(configuration: Any, context: str | None) -> tuple[str, str | None]:
