@@ -18,6 +18,7 @@ from argo.local.secrets import MIN_LENGTH
 from argo.local.volumes import CODE, needed_by_retry, remove_earlier_volumes, remove_volumes
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
+from job.untrusted_files import remove_tree
 
 _STOP = -1  # no signal's number
 _STOP_SECONDS = 0.2
@@ -56,7 +57,11 @@ def run_plan(plan: Plan, file: str, report: Reporter) -> Run:
     plan.project.make_folders()
     folder = run_folder.make_run_folder(plan.project.runs, plan.workflow.name)
     with run_folder.hold_lock(folder):
-        state = _start(plan, folder, file)
+        try:
+            state = _start(plan, folder, file)
+        except BaseException:  # before there is a run
+            remove_tree(folder)
+            raise
         remove_earlier_volumes(folder, plan.workflow.path.resolve())
         finish_run(state, report)
         return state.run

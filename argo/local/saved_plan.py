@@ -11,6 +11,7 @@ from job.errors import InputError, TextgenError
 from job.files import write_atomically
 
 _FILE = "plan.json"
+_KINDS = {"file": str, "text": str, "ref": str | None, "env": list, "store": str, "versions": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class SavedPlan:
         path, again = folder / _FILE, f"so {folder.name} can't be retried; run its file again"
         try:
             value = json.loads(path.read_bytes())
+            for name, kind in _KINDS.items():
+                if not isinstance(value[name], kind):
+                    raise TypeError(name)
             code = value["code"]
             if code:
                 missing = {**code["missing"], "submodules": tuple(code["missing"]["submodules"])}

@@ -13,6 +13,7 @@ import pytest
 
 from argo.local import process
 from tests.local.conftest import Repository, script, workflow
+from tests.local.test_code_version import CLONE
 
 SLOW = workflow(
     slow=script(
@@ -97,6 +98,19 @@ def test_a_killed_run_leaves_no_process_and_is_shown_as_failed(
     assert "interrupted: its process is gone" in shown
     assert "Omitted" in shown
     assert repository.datasets.datasets() == []
+
+
+def test_a_run_that_can_not_begin_leaves_nothing(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_root: Path, target: Path, *_: object) -> None:
+        target.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("argo.repository.snapshot_working_tree", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        repository.run(workflow(clone=CLONE))
+    assert list((repository.root / ".textgen/runs").iterdir()) == []
 
 
 def test_a_job_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path, mark: str) -> None:

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from argo.local import run_folder
 from argo.local.saved_plan import SavedPlan
+from argo.repository import CodeVersion, MissingFiles
 from argo.runs import Phase
 from job.datasets import DatasetRef
 from job.errors import TextgenError
@@ -146,6 +150,27 @@ def test_a_plan_that_can_not_be_read_is_one_line(tmp_path: Path, body: bytes | N
         TextgenError, match=rf"plan\.json: .*, so {tmp_path.name} can't be retried; run its file"
     ):
         SavedPlan.read(tmp_path)
+
+
+@given(st.data())
+def test_any_change_of_a_plan_is_read_or_is_one_line(data: st.DataObject) -> None:
+    code = CodeVersion("file:///x", None, "", 1, MissingFiles(1, ("sub",), 2))
+    versions = {DatasetRef("a"): DatasetRef("a", "b")}
+    plan = SavedPlan(Path("/x.yaml"), "jobs: {}", None, ("A",), "file:///store", versions, code)
+    with tempfile.TemporaryDirectory() as name:
+        folder, file = Path(name), Path(name, "plan.json")
+        plan.write(folder)
+        assert SavedPlan.read(folder) == plan
+        value = json.loads(file.read_text())
+        key = data.draw(st.sampled_from(sorted(value)))
+        value[key] = data.draw(st.none() | st.booleans() | st.integers() | st.lists(st.none(), max_size=1))
+        file.write_text(json.dumps(value))
+        try:
+            changed = SavedPlan.read(folder)
+        except TextgenError as error:
+            assert "can't be retried; run its file again" in str(error)
+        else:
+            assert isinstance(changed.text, str)
 
 
 def test_what_a_deleted_version_of_the_run_was_is_named(repository: Repository, failed: str) -> None:
