@@ -1,13 +1,14 @@
 # make run    set up, then run this repository's workflow on this machine
 # make test   set up, then check and test everything
 # make test-cluster   the tests that need a cluster: KUBECONFIG's, or one that is started for them, if possible
+# make soak   tests that find more the longer they run, in their long form: half an hour
 # make mutants   take the code's guards out one by one, and say which of them no test misses: ten minutes
 #
 # MODEL=gpt2   another model for `make run`: a hub name, a folder, a GGUF file
 # TORCH=cpu    torch without CUDA (Linux): 0.2 GB in place of 4.6 GB, from PyTorch's own index
 # PYTHON=...   another Python 3.11 or newer
 .DELETE_ON_ERROR:
-.PHONY: run test test-cluster mutants check setup lock clean
+.PHONY: run test test-cluster soak mutants check setup lock clean
 
 PYTHON ?= python3
 MODEL ?= smollm2-135m
@@ -39,6 +40,9 @@ test: check
 
 test-cluster: $(VENV)/dev
 	.ci/test-cluster
+
+soak: $(VENV)/dev
+	TEXTGEN_MUTATIONS=10000 $(BIN)/pytest tests/language/test_mutations.py tests/compile/test_mutations.py
 
 mutants: $(VENV)/dev
 	$(BIN)/python bench/mutants.py

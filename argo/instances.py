@@ -11,8 +11,9 @@ from argo.yaml_file import read_yaml_mapping
 from job.errors import InputError
 
 _TABLE = Path(__file__).with_name("instances.yaml")
-_CPU = re.compile(r"\d+(\.\d+)?|\d+m")
-_MEMORY = re.compile(r"(\d+)(Mi|Gi|Ti)")
+_CPU = re.compile(r"(?=.*[1-9])(\d+(\.\d+)?|\d+m)", re.ASCII)
+_MEMORY = re.compile(r"(?=.*[1-9])(\d+)(Mi|Gi|Ti)", re.ASCII)
+_TOLERATION = {"key", "operator", "value", "effect"}
 _GPU_NODE = {"nvidia.com/gpu.present": "true"}
 _GPU_TAINT = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
@@ -33,11 +34,17 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "product": (lambda value: _is_list_of(str, value), "a list of strings"),
     "node-selector": (_is_string_mapping, "a mapping of strings"),
     "tolerations": (
-        lambda value: _is_list_of(dict, value) and all(map(_is_string_mapping, value)),
-        "a list of mappings",
+        lambda value: (
+            _is_list_of(dict, value)
+            and all(_is_string_mapping(each) and each.keys() <= _TOLERATION for each in value)
+        ),
+        f"a list of mappings of {', '.join(sorted(_TOLERATION))}",
     ),
     "aliases": (lambda value: _is_list_of(str, value), "a list of strings"),
-    "multiples": (lambda value: _is_list_of(int, value), "a list of numbers"),
+    "multiples": (
+        lambda value: _is_list_of(int, value) and all(each > 0 for each in value),
+        "a list of numbers over 0",
+    ),
 }
 
 

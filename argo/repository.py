@@ -121,13 +121,22 @@ def is_pushed(folder: Path, commit: str) -> bool:
     return result.returncode != 0 or bool(result.stdout.strip())
 
 
-def describe_code(root: Path, ref: str = "HEAD") -> CodeVersion:
-    """The working tree of `root`; with another `ref` than HEAD, that commit as it was committed."""
+def may_be_committed(root: Path, path: Path) -> bool:
+    """Whether git would add the file to the working tree's next commit, or has it already."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        return False
+    return _attempt(root, "check-ignore", "--quiet", "--", str(path.resolve())).returncode == 1
+
+
+def describe_code(root: Path, ref: str = "HEAD", without: Path | None = None) -> CodeVersion:
+    """The working tree of `root`, but for the file `without`; with another `ref` than HEAD, that commit as it
+    was committed."""
     url = remote_url(root) or root.as_uri()
     commit = _attempt(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").stdout.strip() or None
     if ref != "HEAD":
         return CodeVersion(url, commit, _git(root, "rev-parse", f"{ref}^{{tree}}").strip(), 0)
-    changed = _list_files(root, "ls-files", "--others", "--exclude-standard")
+    others = _list_files(root, "ls-files", "--others", "--exclude-standard")
+    changed = [name for name in others if root / name != without]
     if commit:
         with _honest_index(root) as index:
             changed += _list_files(root, *_DIFF, commit, env=index)
@@ -172,35 +181,45 @@ def _find_missing(root: Path) -> MissingFiles:
     return MissingFiles(sparse, tuple(submodules), lfs)
 
 
-def snapshot_working_tree(root: Path, target: Path) -> CodeVersion:
-    """Copy the working tree of `root` to the new folder `target`, as a repository at its commit."""
-    code = describe_code(root)
+def snapshot_working_tree(root: Path, target: Path, without: Path | None = None) -> CodeVersion:
+    """Copy the working tree of `root` to the new folder `target`, as a repository at its commit.
+
+    The file `without` is left out.
+    """
+    code = describe_code(root, without=without)
     _git(root, "init", "--quiet", str(target))
     if code.commit:
         partial = _attempt(root, "config", "--get-regexp", r"^remote\..*\.promisor$").returncode == 0
         _git(target, "fetch", "--quiet", "--depth=1", *(_FILTER if partial else ()), root.as_uri(), "HEAD")
         _git(target, "update-ref", "--no-deref", "HEAD", code.commit)
-    _copy_files(root, target)
+    _copy_files(root, target, without)
     _git(target, "add", "--all", "--force")
     tree = _git(target, "write-tree").strip()
     _git(target, "read-tree", code.commit or "--empty")
     return replace(code, tree=tree)
 
 
-def _copy_files(root: Path, target: Path) -> None:
+def _copy_files(root: Path, target: Path, without: Path | None) -> None:
     for name in dict.fromkeys(_list_files(root, "ls-files", "--cached", "--others", "--exclude-standard")):
         source, copy = root / name, target / name.rstrip("/")
+        if source == without:
+            continue
         if source.is_symlink() or source.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy, follow_symlinks=False)
         elif source.is_dir() and (source / ".git").exists():  # a submodule, or a clone inside
             copy.mkdir(parents=True, exist_ok=True)
-            _copy_files(source, copy)
+            _copy_files(source, copy, without)
 
 
 def is_same_repository(one: str, other: str) -> bool:
     """Whether two URLs name one repository, by https or ssh, with or without `.git`."""
     return repository_key(one) == repository_key(other)
+
+
+def repository_name(url: str) -> str:
+    """The last part of a repository's URL, without `.git`; empty for an empty one."""
+    return re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
 
 
 def repository_key(url: str) -> str:

@@ -5,6 +5,9 @@ from typing import Any
 
 from job.errors import InputError
 
+# What ruamel lets through beside its own errors, for an escape such as "\\UFFFFFFFF"
+UNREADABLE = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError)
+
 
 def read_yaml_mapping(path: Path) -> dict[str, Any]:
     """The mapping in the file at `path`; {} if it is empty. Raises InputError."""
@@ -20,7 +23,7 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
         location = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         problem = str(error.problem or error.context).splitlines()[0]
         raise InputError(f"{location}: not valid YAML: {problem}") from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, *UNREADABLE) as error:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(data, dict | None):
         raise InputError(f"{path}: must be a mapping")

@@ -18,8 +18,8 @@
     │   └── NothingToCommitError   a version without a file
     ├── StaleError              a compiled file that is older than what it was compiled from
     ├── CheckoutError           git could not fetch the repository at the ref
-    ├── Interrupted             exit status 128 + the signal that ended a run (argo.local)
     ├── Stopped                 `textgen stop` ended a run (argo.local)
+    │   └── Interrupted         exit status 128 + the signal that ended a run (argo.local)
     └── JobError                a job of a workflow failed
 
 Each message is one line: what, where, what to do. A program prints `str(error)` and exits

@@ -14,8 +14,11 @@ from ruamel.yaml import YAML
 from argo.language import check
 from tests.workflow_files import ROOT, workflow_files
 
-# How many of them a test looks at; `make soak` looks at more than the suite has time for.
-COUNT = int(os.environ.get("TEXTGEN_MUTATIONS", "500"))
+
+def seeds(number: int) -> list[range]:
+    """Seeds for so many files, a hundred for each test; for more if `make soak` asks for them."""
+    number = int(os.environ.get("TEXTGEN_MUTATIONS", number))
+    return [range(start, min(start + 100, number)) for start in range(0, number, 100)]
 
 
 @cache

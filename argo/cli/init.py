@@ -1,5 +1,6 @@
 """`textgen init`: a working workflow file and its settings for a user's own repository."""
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def command(folder: Path) -> None:
 
     Existing files are not overwritten.
     """
+    from argo.cli.local_run import textgen_command
+
     texts = {
         WORKFLOW: files("argo").joinpath("starter", WORKFLOW.name).read_text("utf-8"),
         SETTINGS: files("job").joinpath("settings.toml").read_text("utf-8"),
@@ -29,4 +32,4 @@ def command(folder: Path) -> None:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")
         click.echo(f"wrote {folder / path}")
-    click.echo(f"\nNow run it:\n  textgen run {folder / WORKFLOW}")
+    click.echo(f"\nNow run it:\n  {textgen_command()} run {shlex.quote(str(folder / WORKFLOW))}")

@@ -1,9 +1,17 @@
-"""What the commands share that run jobs on this machine: the runtimes, and errors of the file system."""
+"""What the commands share that run jobs on this machine: runtimes, errors, and commands that they print."""
 
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
+from argo.local.run_folder import Project
+from argo.local.runner import Stopped
 from argo.local.runtime import Runtime
 from job.errors import InputError
 
@@ -24,14 +32,32 @@ def make_runtime(name: str) -> Runtime:
 
 
 @contextmanager
-def explain_os_errors(home: Path) -> Iterator[None]:
+def explain_ends(project: Project) -> Iterator[None]:
     """Raise InputError for an error of the file system, or of the standard output, that ends a run.
 
-    `home` is named if the error names no file.
+    If the user ended it, say how it can go on.
     """
     try:
         yield
     except BrokenPipeError as error:
         raise InputError("the standard output was closed: the run was ended") from error
     except OSError as error:
-        raise InputError(f"{error.filename or home}: {error.strerror}") from error
+        raise InputError(f"{error.filename or project.home}: {error.strerror}") from error
+    except Stopped as error:
+        click.echo(
+            f"to run the jobs that are left: {textgen_command(project.root)} retry {error.run}", err=True
+        )
+        raise
+
+
+def textgen_command(root: Path | None = None) -> str:
+    """What to type here for `textgen` on a run or a dataset of the project at `root`: `textgen`, or the path
+    that this process was called by if PATH has no textgen or another one."""
+    called, on_path = Path(sys.argv[0]), shutil.which("textgen")
+    differs = called.name == "textgen" and (
+        not on_path or not called.exists() or not called.samefile(on_path)
+    )
+    here = root is None or Project.find(Path.cwd()).root == root
+    command = (sys.argv[0] if here else str(called.resolve())) if differs else "textgen"
+    move = "" if here else f"cd {shlex.quote(os.path.relpath(str(root)))} && "
+    return f"{move}{shlex.quote(command)}"

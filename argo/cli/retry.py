@@ -46,12 +46,13 @@ def command(name: str, wait: bool, secrets: Path | None, context: str | None, na
 
 
 def _retry_local_run(folder: Path, secrets: Path | None) -> int:
-    from argo.cli.local_run import explain_os_errors, make_runtime
+    from argo.cli.local_run import explain_ends, make_runtime
     from argo.cli.progress import LineReporter
     from argo.cli.summary import print_summary
     from argo.local.retry import retry_run
+    from argo.local.run_folder import Project
 
-    with explain_os_errors(folder):
+    with explain_ends(Project(folder.parents[2])):
         plan, run = retry_run(folder, make_runtime, secrets, lambda jobs: LineReporter(sys.stdout, jobs))
     print_summary(plan, run)
     return 0 if run.record.phase == "Succeeded" else 1

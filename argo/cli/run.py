@@ -52,7 +52,7 @@ def command(
 
     A checkout of this repository uses the working tree as it is, with uncommitted changes.
     """
-    from argo.cli.local_run import explain_os_errors, make_runtime
+    from argo.cli.local_run import explain_ends, make_runtime
     from argo.cli.progress import LineReporter, SilentReporter
     from argo.language import check
     from argo.local.plan import make_plan
@@ -65,6 +65,12 @@ def command(
     )
     if not quiet:
         print_warnings(checked.diagnostics)
+        if exposed := plan.exposed_secrets:
+            click.echo(
+                f"{exposed}: git would commit these secrets; "
+                "move the file out of the repository, or add it to .gitignore",
+                err=True,
+            )
         if withheld := plan.environment.withheld:
             click.echo(
                 f"jobs don't get {', '.join(withheld)}, which may hold a password; "
@@ -72,7 +78,7 @@ def command(
                 err=True,
             )
     reporter = SilentReporter() if quiet or output else LineReporter(sys.stdout, list(workflow.jobs))
-    with explain_os_errors(plan.project.home):
+    with explain_ends(plan.project):
         run = run_plan(plan, str(file), reporter)
     if output:
         from argo.cli.tables import print_value

@@ -46,7 +46,7 @@ def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
             for snapshot in follow_run(api, name):
                 show(snapshot.record)
     except KeyboardInterrupt:
-        run = f"{name} -n {api.namespace}"
+        run = f"{name} {api.options}"
         click.echo(
             f"\n{name} is still running; to watch it: textgen watch {run}; to stop it: textgen stop {run}",
             err=True,
@@ -76,8 +76,8 @@ def _print_summary(api: "Api", snapshot: "RunSnapshot") -> None:
             for line in read_last_lines(api, snapshot, name, _LAST_LINES):
                 click.echo(f"  | {visible_line(line)}")
     if run.phase is not Phase.SUCCEEDED:
-        click.echo(f"\n  logs     textgen logs {run.name} -n {api.namespace}")
-        click.echo(f"  retry    textgen retry {run.name} -n {api.namespace}")
+        click.echo(f"\n  logs     textgen logs {run.name} {api.options}")
+        click.echo(f"  retry    textgen retry {run.name} {api.options}")
 
 
 @contextmanager

@@ -1,15 +1,15 @@
 """What is printed at the end of a local run: how it ended, each version, its folder, and its text."""
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
+from argo.cli.local_run import textgen_command
 from argo.cli.progress import PHASE_COLOURS, format_duration
 from argo.cli.tables import format_bytes
 from argo.local.plan import Plan
 from argo.local.run_folder import Run
+from argo.local.run_job import version_outputs
 from argo.runs import Phase, RunRecord
 from job.datasets import DatasetRef, Datasets, File, Version
 from job.text import TAB, counted, visible
@@ -26,40 +26,31 @@ def print_summary(plan: Plan, run: Run) -> None:
     message = f": {visible(record.message)}" if record.message else ""
     phase = click.style(record.phase, fg=PHASE_COLOURS.get(record.phase))
     click.echo(f"\n{phase} in {format_duration(record)}{message}")
+    command = textgen_command(plan.project.root)
     if record.phase is not Phase.SUCCEEDED:
-        click.echo(f"  logs     {textgen_command()} logs {record.name}")
-        click.echo(f"  retry    {textgen_command()} retry {record.name}")
+        click.echo(f"  logs     {command} logs {record.name}")
+        click.echo(f"  retry    {command} retry {record.name}")
     for version in _list_versions(plan, record):
-        _print_version(plan.datasets, version)
-
-
-def textgen_command() -> str:
-    """`textgen`; or the path that this process was called by, if PATH has no textgen or another one."""
-    called = Path(sys.argv[0])
-    on_path = shutil.which("textgen")
-    differs = called.name == "textgen" and (
-        not on_path or not called.exists() or not called.samefile(on_path)
-    )
-    return sys.argv[0] if differs else "textgen"
+        _print_version(plan.datasets, version, command)
 
 
 def _list_versions(plan: Plan, record: RunRecord) -> list[Version]:
     refs = [
-        record.jobs[job.name].outputs[output.name]
+        record.jobs[job.name].outputs[output]
         for job in plan.workflow.jobs.values()
-        for output in job.outputs.values()
-        if output.dataset and output.name in record.jobs[job.name].outputs
+        for output in version_outputs(job)
+        if output in record.jobs[job.name].outputs
     ]
     return [plan.datasets.resolve(DatasetRef.parse(ref)) for ref in refs]
 
 
-def _print_version(datasets: Datasets, version: Version) -> None:
+def _print_version(datasets: Datasets, version: Version, command: str) -> None:
     files = datasets.files(version)
     count = counted(len(files), "file")
     click.echo(f"\n{click.style(str(version), bold=True)}  {count}, {format_bytes(version.size)}")
     click.echo(f"  in       {_format_location(datasets, version)}")
-    click.echo(f"  show     {textgen_command()} dataset show {version}")
-    click.echo(f"  get      {textgen_command()} dataset get {version} FOLDER")
+    click.echo(f"  show     {command} dataset show {version}")
+    click.echo(f"  get      {command} dataset get {version} FOLDER")
     if text := _read_text(datasets, version, files):
         click.echo(f"\n{text}")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -44,17 +45,24 @@ class Api:
     the request first.
     """
 
-    def __init__(self, client: Any, context: str, namespace: str) -> None:
+    def __init__(self, client: Any, context: str, namespace: str, *, is_current: bool = True) -> None:
         self._client = client
         self.context = context
         self.namespace = namespace
+        self._is_current = is_current  # the context that commands take without --context
 
     def __str__(self) -> str:
         return f"{self.context}/{self.namespace}"
 
     def in_namespace(self, namespace: str) -> "Api":
         """Another namespace of the same cluster."""
-        return Api(self._client, self.context, namespace)
+        return Api(self._client, self.context, namespace, is_current=self._is_current)
+
+    @property
+    def options(self) -> str:
+        """The options with which a command that is shown to the user reaches the same namespace."""
+        context = "" if self._is_current else f"--context {shlex.quote(self.context)} "
+        return f"{context}-n {self.namespace}"
 
     @property
     def server(self) -> str:

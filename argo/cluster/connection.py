@@ -46,7 +46,12 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
         raise InputError(
             f"no cluster to connect to: {reason}; set KUBECONFIG, or create ~/.kube/config as for kubectl"
         ) from error
-    return Api(ApiClient(configuration), name, namespace or default_namespace or "default")
+    return Api(
+        ApiClient(configuration),
+        name,
+        namespace or default_namespace or "default",
+        is_current=context is None,
+    )
 
 
 def _load_kubeconfig(configuration: Any, context: str | None) -> tuple[str, str | None]:

@@ -58,7 +58,7 @@ def get_workflow(api: Api, name: str) -> Workflow:
     workflow: Workflow | None = api.find(api.workflow_path(name))
     if workflow is None:
         names = [each["metadata"]["name"] for each in api.list_items(api.workflow_path())]
-        hint = did_you_mean(name, names, f"textgen list -n {api.namespace} shows all runs")
+        hint = did_you_mean(name, names, f"textgen list {api.options} shows all runs")
         raise UnknownReferenceError(f"no run {name!r} in {api}; {hint}")
     return workflow
 

@@ -72,7 +72,9 @@ def _set_value(api: Api, scope: Scope, name: str, value: bytes | None) -> None:
     secret = api.find(api.core_path("secrets", _secret_name(scope)))
     values = dict((secret or {}).get("data") or {})
     if value is None and name not in values:
-        raise InputError(f"{api}: no {scope} secret {name!r}; textgen secret list shows all secrets")
+        raise InputError(
+            f"{api}: no {scope} secret {name!r}; textgen secret list {api.options} shows all secrets"
+        )
     if value is None:
         del values[name]
     else:

@@ -1,15 +1,25 @@
 """The cluster configuration file: what a workflow file does not say of a cluster (docs/cluster.yaml)."""
 
+import re
 from collections.abc import Container, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from argo.instances import Instances, builtin_instances, load_instances
+from argo.language.actions.container import is_image
 from argo.yaml_file import read_yaml_mapping
 from job.errors import InputError
 from job.text import did_you_mean, listed
@@ -34,7 +44,36 @@ def parse_scale(text: object) -> Fraction:
     return scale
 
 
-_Text = Annotated[str, BeforeValidator(str)]
+def _number_as_text(value: object) -> object:
+    """A number that YAML read, as it may stand for a text."""
+    return str(value) if type(value) in {int, float} else value
+
+
+def _check_quantity(text: str) -> str:
+    if not _QUANTITY.fullmatch(text):
+        raise ValueError("must be a quantity such as 10Gi")
+    return text
+
+
+def _check_object_name(text: str) -> str:
+    if not _OBJECT_NAME.fullmatch(text) or len(text) > 253:
+        raise ValueError("must be a name in Kubernetes: lower-case letters, digits, '-' and '.'")
+    return text
+
+
+def _check_image(text: str) -> str:
+    if not is_image(text):
+        raise ValueError("must be the name of an image")
+    return text
+
+
+_QUANTITY = re.compile(r"\d+(\.\d+)?([KMGTPE]i|[kMGTPE])?")
+_OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_Text = Annotated[str, BeforeValidator(_number_as_text)]
+_Quantity = Annotated[_Text, AfterValidator(_check_quantity)]
+_ObjectName = Annotated[str, AfterValidator(_check_object_name)]
+_Image = Annotated[str, AfterValidator(_check_image)]
+_AccessMode = Literal["ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
 
 
 class _Section(BaseModel):
@@ -50,9 +89,9 @@ class _Section(BaseModel):
 class SharedClaim(_Section):
     """The claim for the legacy dialect's shared volumes."""
 
-    storage_class: str | None = None
-    access_mode: str = "ReadWriteMany"
-    size: _Text = "10Gi"
+    storage_class: _ObjectName | None = None
+    access_mode: _AccessMode = "ReadWriteMany"
+    size: _Quantity = "10Gi"
 
 
 class ClusterConfig(_Section):
@@ -68,11 +107,11 @@ class ClusterConfig(_Section):
     instance: str = "C4"
     scale: Annotated[Fraction, BeforeValidator(parse_scale)] = Fraction(1)
     registry: str | None = None
-    images: Mapping[_Text, str] = {}
+    images: Mapping[_Text, _Image] = {}
     entrypoints: Mapping[_Text, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
-    pull_secrets: Mapping[_Text, str] = {}
+    pull_secrets: Mapping[_Text, _ObjectName] = {}
     security: Security = Security.BASELINE
-    claims: Mapping[Literal["storage", "cache"], str] = {}
+    claims: Mapping[Literal["storage", "cache"], _ObjectName] = {}
     shared: SharedClaim = SharedClaim()
     parameters: Mapping[_Text, str] = {}
     deadline: Annotated[PositiveInt, Field(strict=True)] = 7 * 24 * 3600
@@ -100,7 +139,9 @@ def load_cluster_config(path: Path | None) -> ClusterConfig:
         return ClusterConfig()
     data = read_yaml_mapping(path)
     if "instances" in data:
-        data["instances"] = load_instances(path.parent / str(data["instances"]))
+        if not isinstance(data["instances"], str):
+            raise InputError(f"{path}: instances: must be the path of a file")
+        data["instances"] = load_instances(path.parent / data["instances"])
     try:
         return ClusterConfig.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -127,4 +168,6 @@ _PLAIN = {
     "a valid dictionary": "a mapping",
     "a valid string": "a string",
     "a valid integer": "an integer",
+    "a valid tuple": "a list",
+    "Tuple should have at least 1 item after validation, not 0": "must be a list of one word or more",
 }

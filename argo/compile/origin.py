@@ -8,7 +8,7 @@ from pathlib import Path
 from argo import repository
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.model import EventField, GitCheckout, Workflow
-from job.checkout.git import is_commit, redact_url
+from job.checkout.git import is_commit, is_url, redact_url
 from job.errors import InputError
 
 
@@ -57,6 +57,8 @@ def checkout_warnings(workflow: Workflow, origin: FileOrigin) -> Iterator[str]:
     if linked and not origin.url:
         parameters = f"-p {GITHUB_URL}=URL -p {GITHUB_REF}=COMMIT"
         yield f"the file is in no repository with a remote: submit with {parameters}"
+    elif linked and not is_url(origin.url):
+        yield f"no job can check out {origin.url}: submit with -p {GITHUB_URL}=URL"
     elif linked and is_commit(origin.ref) and not repository.is_pushed(workflow.path.parent, origin.ref):
         yield f"commit {origin.ref[:7]} is on no branch of the remote, as far as is known here: push it first"
 

@@ -8,6 +8,7 @@ from argo.compile.names import parameter_name
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language import bind_given_inputs
 from argo.language.model import Workflow
+from job.checkout.git import is_ref, is_url, redact_url
 from job.errors import InputError
 from job.pod.spec import Parameter
 from job.text import quoted
@@ -37,6 +38,7 @@ def build_parameters(workflow: Workflow, values: Mapping[str, str], url: str, re
     An input without a value stays without one: Argo asks for it. Raises InputError for a name that is
     no input, and for a value that is not valid or too long.
     """
+    _check_event(values)
     event = {GITHUB_URL: values.get(GITHUB_URL, url), GITHUB_REF: values.get(GITHUB_REF, ref)}
     known = {name: value for name, value in values.items() if name not in event}
     bound = bind_given_inputs(workflow, known)
@@ -59,6 +61,15 @@ def template_arguments(values: Mapping[str, str]) -> dict[str, str]:
         if not is_plain(value):
             raise InputError(f"-p {name}: Argo would expand this text; give it to the template instead")
     return {parameter_name(name): value for name, value in values.items()}
+
+
+def _check_event(values: Mapping[str, str]) -> None:
+    """Raise InputError for a URL or ref that the job would refuse. Without one, the run has to give it."""
+    url, ref = values.get(GITHUB_URL), values.get(GITHUB_REF)
+    if url and not is_url(url):
+        raise InputError(f"-p {GITHUB_URL}: {quoted(redact_url(url))} is not an https, ssh, git or file URL")
+    if ref and not is_ref(ref):
+        raise InputError(f"-p {GITHUB_REF}: {quoted(ref)} is not the name of a branch, tag or commit")
 
 
 def _check_lengths(texts: Mapping[str, str]) -> None:

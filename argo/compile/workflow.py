@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
@@ -19,9 +18,12 @@ from argo.compile.names import label_value, resource_name, task_name, template_n
 from argo.compile.origin import FileOrigin, Kind
 from argo.compile.parameters import template_arguments
 from argo.compile.pod import SHARED, build_template
+from argo.compile.schedule import check_schedule
 from argo.compile.security import executor_patch, pod_security_context
+from argo.language import bind_inputs
 from argo.language.diagnostics import Diagnostic, Severity, WorkflowError
 from argo.language.model import SharedVolume, Workflow
+from argo.repository import repository_name
 from job.errors import InputError
 
 
@@ -133,6 +135,9 @@ def _build_workflow(
 def _build_cron(workflow: Workflow, values: Mapping[str, str], schedule: str | None) -> CronWorkflow:
     if not schedule:
         raise InputError("--kind cron needs --schedule, for example --schedule '0 3 * * *'")
+    check_schedule(schedule)
+    event = {kubernetes_names.GITHUB_URL, kubernetes_names.GITHUB_REF}
+    bind_inputs(workflow, {name: value for name, value in values.items() if name not in event})
     name = resource_name(workflow.name)
     return CronWorkflow(
         name=name,
@@ -150,7 +155,7 @@ def _hera_parameters(values: Mapping[str, str | None]) -> list[m.Parameter]:
 
 def _labels(workflow: Workflow, origin: FileOrigin) -> dict[str, str]:
     """By what `kubectl get workflows -l` finds a run."""
-    repository = PurePosixPath(origin.url).stem
+    repository = repository_name(origin.url)
     return {
         kubernetes_names.MANAGED_BY: kubernetes_names.MANAGER,
         kubernetes_names.WORKFLOW: label_value(workflow.name),

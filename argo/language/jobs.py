@@ -10,6 +10,7 @@ from argo.language.field import Field
 from argo.language.graph import JobLinks, complete_needs, link_same_run_datasets
 from argo.language.inputs import read_job_inputs, read_job_outputs
 from argo.language.model import Action, Container, Input, Job, Output, Script, Value, WorkflowInput
+from argo.language.nodes import Scalar
 from argo.language.scripts import check_script
 from argo.language.values import read_env
 from job.text import did_you_mean, quoted
@@ -103,8 +104,10 @@ def _read_needs(field: Field, jobs: Mapping[str, object]) -> dict[str, Field]:
     """The jobs named in `needs`, each with its field."""
     if field.null:
         return {}
-    if field.is_string:
-        field.report("wrong-type", "must be a list of jobs, not a string", "write [JOB]")
+    if isinstance(field.node, Scalar):
+        names = re.split(r"[\s,]+", field.node.text.strip())
+        hint = f"write [{', '.join(names) if all(name in jobs for name in names) else 'JOB'}]"
+        field.report("wrong-type", "must be a list of jobs, not a string", hint)
         return {}
     needs: dict[str, Field] = {}
     for item in field.items():

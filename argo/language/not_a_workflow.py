@@ -52,7 +52,7 @@ def _problem_of_jobs(jobs: Node, at: Position) -> _Problem | None:
 def _problem_without_jobs(root: Mapping) -> _Problem:
     keys = list(root.values)
     at = root.keys[keys[0]].at if keys else root.at
-    if "uses" in keys or {"inputs", "outputs"} >= set(keys):
+    if "uses" in keys or ("outputs" in keys and {"inputs", "outputs"} >= set(keys)):
         return "this is one job without the key 'jobs'", "indent it under jobs: NAME:", at, ""
     if "kind" in keys and "apiVersion" in keys:
         hint = "give it to kubectl or argo as it is"
@@ -61,4 +61,5 @@ def _problem_without_jobs(root: Mapping) -> _Problem:
         return "these are jobs without the key 'jobs'", "indent them under jobs:", at, ""
     similar = next((key for key in keys if key.casefold() in ("job", "jobs")), None)
     hint = f"write jobs, not {quoted(similar)}" if similar else _START
-    return f"the key 'jobs' is missing; the file has {listed(quoted(key) for key in keys)}", hint, at, ""
+    others = f"; the file has {listed(quoted(key) for key in keys)}" if keys else ""
+    return f"the key 'jobs' is missing{others}", hint, at, ""

@@ -1,6 +1,5 @@
 """A workflow file, from its text to the model: the top level, and every stage in turn."""
 
-import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from argo.language.inputs import read_workflow_inputs
 from argo.language.jobs import read_jobs
 from argo.language.model import Event, EventField, GitCheckout, Job, Position, Trigger, Workflow
 from argo.language.not_a_workflow import report_not_a_workflow
+from job.checkout.git import is_ref
 from job.text import quoted
 
 MAX_BYTES = 1024 * 1024
@@ -23,7 +23,6 @@ MAX_BYTES = 1024 * 1024
 _START = Position(1, 1)
 # A loader of YAML 1.1 reads the bare key `on` as the boolean, and writes it back as `true`.
 _ON = ("on", "true", "True")
-_INVALID_BRANCH = re.compile(r"[\s,~^:?*\[\\]")
 _INDENT = "indent it under its job"
 _HINTS = {
     **dict.fromkeys(("uses", "with", "needs", "outputs", "resources"), _INDENT),
@@ -62,10 +61,16 @@ def check(path: Path, data: bytes | None = None) -> CheckResult:
     if data is None:
         data = _read(path, findings)
     text = _decode(data, findings) if data is not None else None
+    root = _read_root(text, findings) if text is not None else None
+    if text is None or root is None:
+        return CheckResult(None, findings.in_order())
+    trigger_findings = Findings(path)
+    trigger = _read_trigger(root, trigger_findings)
     workflow = None
     with suppress(TooManyErrors):
-        workflow = _read_workflow(path, text, findings) if text is not None else None
-    trigger = workflow.trigger if workflow else None
+        if not report_not_a_workflow(root):
+            findings.diagnostics += trigger_findings.diagnostics
+            workflow = _read_workflow(root, path, text, trigger)
     return CheckResult(None if findings.errors else workflow, findings.in_order(), trigger)
 
 
@@ -94,30 +99,32 @@ def _decode(data: bytes, findings: Findings) -> str | None:
         return None
 
 
-def _read_workflow(path: Path, text: str, findings: Findings) -> Workflow | None:
+def _read_root(text: str, findings: Findings) -> Field | None:
     node = compose(text, findings)
     if node is None:
         if not findings.errors:
             findings.add("not-a-workflow", _START, "", "the file is empty")
         return None
-    root = Field(node, "", _START, findings)
-    if report_not_a_workflow(root):
-        return None
+    return Field(node, "", _START, findings)
+
+
+def _read_workflow(root: Field, path: Path, text: str, trigger: Trigger | None) -> Workflow:
     fields = root.fields(("jobs", "defaults", "inputs", "context", *_ON), _HINTS)
-    on = next((fields[name] for name in _ON if name in fields), None)
-    trigger = _read_trigger(on) if on else None
     event = _read_event(fields["context"]) if "context" in fields else Event()
     defaults = read_defaults(fields["defaults"]) if "defaults" in fields else Defaults()
     inputs = read_workflow_inputs(fields["inputs"]) if "inputs" in fields else {}
     jobs = read_jobs(fields["jobs"], inputs, defaults)
-    if on is None and "context" not in fields:
+    if not {"context", *_ON} & fields.keys():
         _check_event(fields["jobs"], jobs)
     return Workflow(path, text, trigger, event, inputs, jobs, defaults.cluster_id)
 
 
-def _read_trigger(field: Field) -> Trigger | None:
+def _read_trigger(root: Field, findings: Findings) -> Trigger | None:
     """`on: {github: {branches: {only: BRANCH}}}`; a list of branches is allowed too."""
-    only = field
+    on = next((name for name in _ON if name in root.keys), None)
+    if on is None:
+        return None
+    only = Field(root.node, root.key, root.key_at, findings).entries()[on]
     for name in ("github", "branches", "only"):
         if name not in only.keys:
             hint = "write on: {github: {branches: {only: main}}}"
@@ -126,7 +133,7 @@ def _read_trigger(field: Field) -> Trigger | None:
         only = only.fields((name,))[name]
     branches = only.strings() if only.is_list else (only.string(),)
     names = tuple(branch for branch in branches or () if branch)
-    if any(_INVALID_BRANCH.search(name) for name in names):
+    if any("," in name or not is_ref(name) for name in names):
         hint = "write the name of a branch, or a list of names"
         only.report("bad-trigger", "is not a branch name; no push starts the workflow", hint)
         return None

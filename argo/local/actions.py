@@ -14,8 +14,9 @@ from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
 from argo.local.run_folder import Run
 from argo.local.runtime import Access, Mount, Task
-from job.checkout.git import FETCHES_WHAT_IT_LACKS
-from job.errors import CheckoutError, JobError
+from argo.repository import remote_url
+from job.checkout.git import FETCHES_WHAT_IT_LACKS, is_url
+from job.errors import CheckoutError, JobError, TextgenError
 from job.untrusted_files import UntrustedPath, copy_tree, remove_tree
 
 SCRIPT = "/run/textgen/script"
@@ -79,8 +80,11 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
         TEXTGEN_GIT_USERNAME=action.username,
         TEXTGEN_GIT_PASSWORD=action.password or job.env.get("GIT_PASSWORD"),
     )
-    if state.plan.root and checkout.url == state.plan.root.as_uri():
-        env |= FETCHES_WHAT_IT_LACKS  # the user's own
+    root = state.plan.root
+    origin = None
+    if root and checkout.url == root.as_uri():  # the user's own clone
+        env |= FETCHES_WHAT_IT_LACKS
+        origin = remote_url(root)
 
     result = _checkout_file(state.run, job.name)
     async with _fetch_folder(state, job, target) as folder:
@@ -94,14 +98,20 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
             f"--path={folder}",
             f"--result={result}",
         ]
+        if origin and is_url(origin) and not origin.startswith("."):
+            words.append(f"--origin={origin}")
         await _run(_job_command("checkout", *words), env, write_checkout_line)
     state.checkouts[job.name] = read_checkout(state.run, job.name)
 
 
 def read_checkout(run: Run, job: str) -> Mapping[str, object]:
     """What a checkout that succeeded fetched, for the lineage. Raises FileNotFoundError for another job."""
-    checked_out = json.loads(_checkout_file(run, job).read_bytes())
-    return {"repository": checked_out.pop("url"), **checked_out}
+    file = _checkout_file(run, job)
+    try:
+        checked_out = json.loads(file.read_bytes())
+        return {"repository": checked_out.pop("url"), **checked_out}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TextgenError(f"{file}: damaged") from error
 
 
 def _checkout_file(run: Run, job: str) -> Path:

@@ -1,4 +1,4 @@
-"""Models: read from the user's cache of the hub, downloaded into the project's own."""
+"""Models: read from the user's caches, downloaded and converted into the project's own."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,28 +7,35 @@ from pathlib import Path
 from argo.local.runtime import Access, Mount
 
 _HUB = "/run/textgen/cache/huggingface"
-ENV = {"HF_HOME": _HUB}
+_MODELS = "/run/textgen/cache/textgen"
+ENV = {"HF_HOME": _HUB, "TEXTGEN_CACHE": _MODELS}
 
 
-def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> Iterator[Mount]:
+def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> list[Mount]:
     """The project's `cache` for a job to write to, and in it, each model that only the user has."""
-    cache /= "huggingface"
-    (cache / "hub").mkdir(parents=True, exist_ok=True)
-    yield Mount(cache, _HUB, Access.WRITE)
-    user_models = {path.name: path for path in _list_models(_user_hub(environ))}
+    return [
+        *_mounts(cache / "huggingface", "hub", _HUB, _user_hub(environ), "models--*"),
+        *_mounts(cache / "textgen", "models", _MODELS, _user_models(environ), "*"),
+    ]
+
+
+def _mounts(cache: Path, folder: str, target: str, user_folder: Path, pattern: str) -> Iterator[Mount]:
+    (cache / folder).mkdir(parents=True, exist_ok=True)
+    yield Mount(cache, target, Access.WRITE)
+    user_models = {path.name: path for path in _glob(user_folder, pattern) if path.is_dir()}
     # an empty folder is a mount point that an earlier job has left
-    empty = {path.name for path in _list_models(cache / "hub") if not any(path.iterdir())}
+    empty = {
+        path.name for path in _glob(cache / folder, pattern) if path.is_dir() and not any(path.iterdir())
+    }
     for name in empty - user_models.keys():
-        (cache / "hub" / name).rmdir()
+        (cache / folder / name).rmdir()
     for name, model in user_models.items():
-        if name in empty or not (cache / "hub" / name).exists():
-            yield Mount(model, f"{_HUB}/hub/{name}", Access.PRIVATE)
+        if name in empty or not (cache / folder / name).exists():
+            yield Mount(model, f"{target}/{folder}/{name}", Access.PRIVATE)
 
 
-def _list_models(hub: Path) -> list[Path]:
-    if not os.access(hub, os.R_OK | os.X_OK):
-        return []
-    return sorted(path for path in hub.glob("models--*") if path.is_dir())
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if os.access(folder, os.R_OK | os.X_OK) else []
 
 
 def _user_hub(environ: Mapping[str, str]) -> Path:
@@ -36,6 +43,11 @@ def _user_hub(environ: Mapping[str, str]) -> Path:
         return Path(hub).expanduser()
     home = environ.get("HF_HOME")
     return (Path(home).expanduser() if home else _user_cache(environ) / "huggingface") / "hub"
+
+
+def _user_models(environ: Mapping[str, str]) -> Path:
+    cache = environ.get("TEXTGEN_CACHE")
+    return (Path(cache) if cache else _user_cache(environ) / "textgen") / "models"
 
 
 def _user_cache(environ: Mapping[str, str]) -> Path:

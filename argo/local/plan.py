@@ -30,13 +30,14 @@ class Checkout:
 class Plan:
     """`root` is the repository that holds the workflow file, None outside of one; `versions` are the
     dataset inputs, resolved once for the run; `checkouts` are those of the git-checkout jobs. `env` are the
-    variables that the user named."""
+    variables that the user named; `secrets_file` is the file of secrets, if there is one."""
 
     workflow: Workflow
     project: Project
     runtime: Runtime
     values: Mapping[str, str | DatasetRef]
     secrets: Secrets
+    secrets_file: Path | None
     environment: Environment
     env: tuple[str, ...]
     root: Path | None
@@ -44,6 +45,12 @@ class Plan:
     datasets: Datasets
     versions: Mapping[DatasetRef, Version]
     checkouts: Mapping[str, Checkout]
+
+    @property
+    def exposed_secrets(self) -> Path | None:
+        """The file of secrets, if git has it or would add it to the repository."""
+        file = self.secrets_file
+        return file if file and self.root and repository.may_be_committed(self.root, file) else None
 
     def dataset(self, job: Job, name: str) -> DatasetRef | None:
         """The dataset that input `name` of the job refers to by name, if it does."""
@@ -101,6 +108,7 @@ def make_plan(
         runtime,
         values,
         secret_values,
+        secrets.resolve() if secrets else None,
         environment,
         tuple(env),
         root,

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from argo.language import check
-from argo.language.model import CreateModel
 from argo.local import run_folder
 from argo.local.actions import read_checkout
 from argo.local.plan import Plan, RunState, make_plan
 from argo.local.run_folder import Project, Run
+from argo.local.run_job import version_outputs
 from argo.local.runner import Reporter, finish_run
 from argo.local.runtime import Runtime
 from argo.local.saved_plan import SavedPlan
@@ -94,10 +94,7 @@ def _reset(run: Run) -> None:
 def _restore(state: RunState, name: str) -> None:
     """Give the later jobs, and their lineage, what a job that succeeded has made."""
     job, record = state.plan.workflow.jobs[name], state.run.record.jobs[name]
-    datasets = {output.name for output in job.outputs.values() if output.dataset}
-    if isinstance(job.action, CreateModel):
-        datasets.add("model")
-    for output in datasets & record.outputs.keys():
+    for output in record.outputs.keys() & version_outputs(job):
         version = state.plan.datasets.resolve(DatasetRef.parse(record.outputs[output]))
         state.versions[name, output] = version
     with suppress(FileNotFoundError):

@@ -16,6 +16,8 @@ from argo.local.runtime import Mount
 from job.datasets import DatasetRef, Producer, Version
 from job.errors import NothingToCommitError
 
+_MODEL = "model"  # the output of create-model@v1 that its version is recorded as
+
 
 async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str, str]:
     """Run the job; its outputs as they are recorded. Raises JobError and others of job.errors."""
@@ -48,14 +50,20 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
     return outputs
 
 
+def version_outputs(job: Job) -> list[str]:
+    """Those of the job's recorded outputs that are versions."""
+    made = [output.name for output in job.outputs.values() if output.dataset]
+    return [*made, _MODEL] if isinstance(job.action, CreateModel) else made
+
+
 async def _create_model(
     state: RunState, job: Job, model: DatasetRef, mounts: list[Mount], inputs: Mapping[str, str]
 ) -> dict[str, Version]:
     source = next(mount.source for mount in mounts if mount.target == "/inputs/model")
-    version = await _commit(state, job, "model", model, source, inputs)
+    version = await _commit(state, job, _MODEL, model, source, inputs)
     for output in job.outputs:
         (outputs_folder(state.run, job.name) / output).write_text(str(version), "utf-8")
-    return {"model": version}
+    return {_MODEL: version}
 
 
 async def _commit_output(

@@ -33,23 +33,20 @@ class Reporter(Protocol):
     def line(self, job: str, text: str) -> None: ...
 
 
-class Interrupted(TextgenError):  # noqa: N818
-    """A signal ended the run; the exit status names it, as a shell's does."""
-
-    def __init__(self, run: str, number: int) -> None:
-        super().__init__(_describe_end("interrupted", run))
-        self.exit_status = 128 + number
-
-
 class Stopped(TextgenError):  # noqa: N818
     """`textgen stop` ended the run."""
 
-    def __init__(self, run: str) -> None:
-        super().__init__(_describe_end("stopped", run))
+    def __init__(self, run: str, how: str = "stopped") -> None:
+        super().__init__(f"{how}; jobs that had not finished made no version")
+        self.run = run
 
 
-def _describe_end(how: str, run: str) -> str:
-    return f"{how}; jobs that had not finished made no version; to run them: textgen retry {run}"
+class Interrupted(Stopped):
+    """A signal ended the run; the exit status names it, as a shell's does."""
+
+    def __init__(self, run: str, number: int) -> None:
+        super().__init__(run, "interrupted")
+        self.exit_status = 128 + number
 
 
 def run_plan(plan: Plan, file: str, report: Reporter) -> Run:
@@ -85,9 +82,9 @@ def finish_run(state: RunState, report: Reporter) -> None:
 def _start(plan: Plan, folder: Path, file: str) -> RunState:
     code = None
     if any(checkout.url is None for checkout in plan.checkouts.values()) and plan.root:
-        code = repository.snapshot_working_tree(plan.root, folder / CODE)
+        code = repository.snapshot_working_tree(plan.root, folder / CODE, plan.secrets_file)
     elif plan.root:
-        code = repository.describe_code(plan.root, plan.ref or "HEAD")
+        code = repository.describe_code(plan.root, plan.ref or "HEAD", plan.secrets_file)
     SavedPlan(
         plan.workflow.path.resolve(),
         plan.workflow.text,

@@ -15,6 +15,7 @@ import click
 
 from job.checkout.git import Git, build_env, is_commit, is_lfs_pointer, is_ref, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
+from job.files import write_atomically
 from job.text import quoted
 
 _HEADS = "refs/heads/"
@@ -25,22 +26,26 @@ _LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 @click.option("--url", required=True, help="https, http, ssh, git or file URL, or a path.")
 @click.option("--ref", default="", help="Commit, branch or tag; the default branch if empty.")
 @click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
+@click.option("--origin", help="URL that those of submodules are relative to (default: --url).")
 @click.option("--result", type=click.Path(path_type=Path), help="JSON file for the URL and the commit.")
-def command(url: str, ref: str, target: Path, result: Path | None) -> None:
+def command(url: str, ref: str, target: Path, origin: str | None, result: Path | None) -> None:
     """Check out a repository. Set TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD for a private one."""
     click.echo(f"Cloning into '{target}'...")
-    commit = checkout(url, ref or None, target, os.environ)
+    commit = checkout(url, ref or None, target, os.environ, origin)
     click.echo(f"HEAD is now at {commit}")
     if result:
         checked_out: dict[str, object] = {"url": redact_url(url), "commit": commit}
         if pointers := count_lfs_pointers(target, os.environ):
             checked_out["missing"] = {"lfs_files": pointers}
-        result.write_text(json.dumps(checked_out) + "\n", "utf-8")
+        write_atomically(result, [json.dumps(checked_out).encode(), b"\n"])
 
 
-def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]) -> str:
+def checkout(
+    url: str, ref: str | None, target: Path, environ: Mapping[str, str], origin: str | None = None
+) -> str:
     """Fill the empty or new folder `target`; the commit's id.
 
+    URLs of submodules may be relative: to `origin`, or to `url`.
     Raises InputError for a URL or ref that git should not see, CheckoutError if git can't fetch.
     """
     clean_url, env = url_and_env(url, environ)
@@ -55,7 +60,9 @@ def checkout(url: str, ref: str | None, target: Path, environ: Mapping[str, str]
     commit = _fetch(git, ref)
     git("checkout", "--quiet", "--detach", "--force", commit)
     if (target / ".gitmodules").exists():
+        git("remote", "set-url", "--", "origin", url_and_env(origin, {})[0] if origin else clean_url)
         _fetch_submodules(git)
+        git("remote", "set-url", "--", "origin", clean_url)
     _fetch_lfs_files(git)
     return commit
 

@@ -74,6 +74,12 @@ def _build_rows(model: "Model", prompts: Sequence[Prompt], settings: Settings) -
         token_ids = tuple(model.tokenizer(prompt.text).input_ids)
         if not token_ids:
             raise PromptError(f"prompt {prompt.id}: the model's tokenizer gives no tokens for it")
+        if model.vocabulary_size and (token := max(token_ids)) >= model.vocabulary_size:
+            raise PromptError(
+                f"prompt {prompt.id}: {model.files.name} has no token {token} "
+                f"({model.tokenizer.convert_ids_to_tokens(token)!r}): it has {model.vocabulary_size}, "
+                f"its tokenizer {len(model.tokenizer)}; leave it out of the prompt"
+            )
         max_new_tokens = settings.max_new_tokens or settings.max_length - len(token_ids)
         if max_new_tokens < 1:
             raise SettingsError(

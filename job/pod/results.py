@@ -15,6 +15,7 @@ again. A job that put later than within that wait says that the run can't go on.
 """
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ from job.errors import InputError, StoreError
 from job.storage.json import parse
 from job.storage.store import KeyAbsentError, Store
 
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 SETTLED = 5.0  # seconds from finding nothing to the end of the put that follows, at most
 
 
@@ -123,7 +125,7 @@ def _decide(store: Store, key: str, proposal: dict[str, str]) -> dict[str, str]:
 def job_folder(run: str, kind: str, job: str) -> str:
     """The prefix of what a job leaves of one kind, without the last `/`. Raises InputError."""
     for part in (run, job):
-        if not part.replace("-", "").replace("_", "").isalnum():
+        if not _NAME.fullmatch(part):
             raise InputError(f"not the name of a run or a job: {part!r}")
     return f"{RUNS}/{run}/{kind}/{job}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from argo.cli import COMMANDS, summary
+from argo.cli import COMMANDS, local_run
 from job.command import run_group
 from job.errors import InputError
 
@@ -74,4 +74,4 @@ def test_a_suggested_command_can_be_typed_as_it_stands(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", path and str(tmp_path / path))
     monkeypatch.setattr(sys, "argv", [".venv/bin/textgen", "run"])
-    assert summary.textgen_command() == suggested
+    assert local_run.textgen_command() == suggested

@@ -23,6 +23,11 @@ def test_init_writes_a_workflow_without_errors_or_warnings(tmp_path: Path) -> No
     assert (tmp_path / "settings.toml").read_bytes() == (ROOT / "job/settings.toml").read_bytes()
 
 
+def test_the_command_that_init_prints_can_be_typed(tmp_path: Path) -> None:
+    last = textgen("init", "my repository", cwd=tmp_path).stdout.splitlines()[-1]
+    assert last == "  textgen run 'my repository/.gradient/workflows/nlp-text-generation.yaml'"
+
+
 def test_init_writes_nothing_if_a_file_exists(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("mine")
     done = textgen("init", cwd=tmp_path)

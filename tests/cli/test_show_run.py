@@ -30,7 +30,7 @@ def test_control_characters_do_not_reach_the_terminal(
     record = RunRecord("run", "", "", "argo:base", "", {}, now(), {"job": job}, message=TITLE)
     show_run._ChangePrinter()(record)
     show_run._print_summary(
-        cast(Any, SimpleNamespace(namespace="base")), cast(Any, SimpleNamespace(record=record))
+        cast(Any, SimpleNamespace(options="-n base")), cast(Any, SimpleNamespace(record=record))
     )
     printed = capsys.readouterr().out
     assert not {"\x1b", "\x07"} & set(printed)

@@ -14,6 +14,7 @@ class FakeApi:
 
     server = "https://fake"
     namespace = "base"
+    options = "-n base"
 
     def __init__(self, get: Answer, stream: Answer) -> None:
         self._get, self._stream = get, stream

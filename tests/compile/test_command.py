@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from argo.cli import main
 from argo.cli.compile import command
+from argo.repository import repository_name
 from job.errors import InputError, StaleError
 from tests.git import committed, git
 
@@ -125,6 +126,46 @@ def test_a_url_on_the_command_line_is_the_repositorys(repository: Path) -> None:
     text = str(compile_document(str(repository), "-p", "github-url=https://mirror.example/team/others.git"))
     assert "git.example" not in text
     assert "'textgen/repository': 'others'" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("github-url=ext::sh -c x",), "-p github-url: 'ext::sh -c x' is not an https, ssh, git or file URL"),
+        (("github-url=https://me:pass@x y",), "-p github-url: 'https://x y' is not"),
+        (("github-ref=+main",), "-p github-ref: '+main' is not the name of a branch, tag or commit"),
+        (("github-ref=a.lock/b",), "-p github-ref: 'a.lock/b' is not"),
+    ],
+)
+def test_what_git_does_not_take_is_refused_as_the_job_would(
+    repository: Path, words: tuple[str, ...], message: str
+) -> None:
+    options = [option for word in words for option in ("-p", word)]
+    with pytest.raises(InputError) as caught:
+        compile_document(str(repository), *options)
+    assert message in str(caught.value)
+
+
+def test_a_remote_that_no_job_can_clone_is_a_warning(repository: Path) -> None:
+    clone = "{uses: git-checkout@v1, outputs: {r: {type: volume}}, with: {url: context.event.github.url}}"
+    repository.write_text(f"jobs:\n  clone: {clone}\n")
+    git(repository.parent, "remote", "set-url", "origin", "ftp://git.example/team/texts.git")
+    result = CliRunner().invoke(command, [str(repository)], catch_exceptions=False, standalone_mode=False)
+    warning = "no job can check out ftp://git.example/team/texts.git: submit with -p github-url=URL"
+    assert warning in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://github.com/kubernetes/kubernetes.github.io", "kubernetes.github.io"),
+        ("https://git.example/team/texts.git/", "texts"),
+        ("git@git.example:texts.git", "texts"),
+        ("", ""),
+    ],
+)
+def test_a_repositorys_name_keeps_its_dots(url: str, name: str) -> None:
+    assert repository_name(url) == name
 
 
 def test_check_passes_in_any_clone(repository: Path, tmp_path: Path) -> None:

@@ -118,6 +118,18 @@ def test_199_jobs_are_compiled(compile_spec: CompileSpec) -> None:
         ("images: [a]", "images: must be a mapping"),
         ("claims: {home: x}", "claims.home: must be 'storage' or 'cache'"),
         ("shared: {class: x}", "shared.class: no such key; the keys are storage-class"),
+        ("shared: {size: }", "shared.size: must be a string"),
+        ("shared: {size: huge}", "shared.size: must be a quantity such as 10Gi"),
+        ("shared: {access-mode: rwx}", "shared.access-mode: must be 'ReadWriteMany', 'ReadWriteOnce'"),
+        ("shared: {storage-class: A b}", "shared.storage-class: must be a name in Kubernetes"),
+        ("claims: {cache: Models}", "claims.cache: must be a name in Kubernetes"),
+        ("pull-secrets: {Mine: a b}", "pull-secrets.Mine: must be a name in Kubernetes"),
+        ("images: {a: A b}", "images.a: must be the name of an image"),
+        ("entrypoints: {a: bash}", "entrypoints.a: must be a list"),
+        ("entrypoints: {a: []}", "entrypoints.a: must be a list of one word or more"),
+        ("instances: ", "instances: must be the path of a file"),
+        ("instances: [x]", "instances: must be the path of a file"),
+        (r'registry: "\UFFFFFFFF"', "not valid YAML"),
         ("keep: true", "keep: must be an integer"),
         ("registry: [x]", "registry: must be a string"),
         ("pull_secrets: {}", "pull_secrets: no such key; did you mean 'pull-secrets'"),
@@ -130,6 +142,13 @@ def test_the_cluster_configuration_is_checked(text: str, message: str, tmp_path:
     file.write_text(text)
     with pytest.raises(InputError, match=message):
         load_cluster_config(file)
+
+
+def test_an_empty_storage_class_is_the_clusters_own(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("shared: {storage-class: , size: 10}\n")
+    shared = load_cluster_config(file).shared
+    assert (shared.storage_class, shared.size) == (None, "10")
 
 
 @pytest.mark.parametrize(

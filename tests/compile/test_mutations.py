@@ -10,9 +10,10 @@ from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.lint import lint
 from argo.compile.workflow import build
 from argo.language import Severity, WorkflowError, load
+from job.pod.results import job_folder
 from job.pod.spec import SPEC, CommitSpec, InputsSpec, StoreSpec, load_spec
 from tests.compile.test_specs import list_containers
-from tests.mutations import COUNT, mutate_values
+from tests.mutations import mutate_values, seeds
 
 REFUSED = {"local-only", "unknown-instance"}
 SPECS: dict[str, type[InputsSpec | StoreSpec | CommitSpec]] = {
@@ -47,14 +48,15 @@ def check_specs(document: dict[str, Any]) -> None:
             if SPEC in environ:
                 spec = load_spec(SPECS[container["command"][-1]], environ)
                 assert spec.to_json() == json.loads(environ[SPEC])
+                job_folder("run", "jobs", spec.job)
                 if isinstance(spec, InputsSpec):
                     spec.check_paths()
 
 
-@pytest.mark.parametrize("start", range(0, COUNT, 100))
-def test_what_lint_passes_compiles(start: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", seeds(200), ids=str)
+def test_what_lint_passes_compiles(numbers: range, tmp_path: Path) -> None:
     ends = []
-    for seed in range(start, min(start + 100, COUNT)):
+    for seed in numbers:
         file = tmp_path / "flow.yaml"
         data = mutate_values(seed)
         file.write_bytes(data)

@@ -1,6 +1,7 @@
 """A run from settings to files, with a small random model."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,31 @@ def test_bad_input_leaves_nothing(
     with pytest.raises(error, match=message):
         run(replace(settings, **changed), tmp_path / "outputs")
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_token_that_the_model_lacks_is_named_with_both_sizes(
+    settings: Settings, tmp_path: Path, gpt2: Path
+) -> None:
+
+    from transformers import AutoTokenizer
+
+    model = tmp_path / "model"
+    shutil.copytree(gpt2, model)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_tokens(["<extra>"])
+    tokenizer.save_pretrained(model)
+    changed = replace(settings, model=str(model))
+    run(changed, tmp_path / "outputs")
+    with pytest.raises(PromptError, match=r"has no token 300 \('<extra>'\): it has 300, its tokenizer 301;"):
+        run(replace(changed, prompt="one <extra> word"), tmp_path / "other")
+
+
+def test_an_end_of_text_outside_the_vocabulary_pads_nothing(
+    settings: Settings, prompts_file: str, tmp_path: Path, gpt2: Path
+) -> None:
+
+    model = tmp_path / "model"
+    shutil.copytree(gpt2, model)
+    (model / "generation_config.json").write_text('{"eos_token_id": 300}')
+    run(replace(settings, model=str(model), prompts=prompts_file), tmp_path / "outputs")
+    assert len(read_rows(tmp_path / "outputs")) == 20

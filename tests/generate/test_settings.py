@@ -48,15 +48,6 @@ def test_an_input_file_may_end_as_echo_ends_it(tmp_path: Path) -> None:
     assert load_settings(inputs=tmp_path).prompt == "two\nlines"
 
 
-def test_a_byte_order_mark_is_not_part_of_a_file(tmp_path: Path) -> None:
-    file, inputs = tmp_path / "s.toml", tmp_path / "inputs"
-    file.write_text("seed = 7\n", "utf-8-sig")
-    inputs.mkdir()
-    (inputs / "prompt").write_text("Hello", "utf-8-sig")
-    settings = load_settings(file, inputs, {})
-    assert (settings.seed, settings.prompt) == (7, "Hello")
-
-
 def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('prompts = "many.txt"\n')
@@ -107,7 +98,7 @@ def test_a_slip_in_the_environment_is_reported_with_its_name(
 
 
 def test_the_program_s_other_variables_are_none_of_the_job_s() -> None:
-    others = {"TEXTGEN_STORE": "s3://b", "TEXTGEN_GIT_PASSWORD": "p"}
+    others = {"TEXTGEN_CACHE": "/c", "TEXTGEN_STORE": "s3://b", "TEXTGEN_GIT_PASSWORD": "p"}
     assert load_settings(environ=others) == Settings()
 
 

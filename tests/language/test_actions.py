@@ -6,7 +6,16 @@ import pytest
 
 from argo.language import CheckResult, Workflow
 from argo.language.actions import ACTIONS
-from argo.language.model import Action, Container, CreateModel, EventField, GitCheckout, S3Download, Secret
+from argo.language.model import (
+    Action,
+    Container,
+    CreateModel,
+    EventField,
+    GitCheckout,
+    S3Download,
+    Script,
+    Secret,
+)
 
 _TAIL = "context: {event: {github: {url: 'https://github.com/user/repo', ref: abc123}}}\n"
 _VOLUME = "outputs: {repo: {type: volume}}"
@@ -60,12 +69,35 @@ def test_container_refuses_what_is_no_list_of_texts(
     assert "wrong-type" in {each.code for each in diagnostics}
 
 
-@pytest.mark.parametrize("image", ["-v", "--privileged", "a b", "''", "'a;b'", "'$(x)'", "'x\\n'"])
-def test_an_image_can_not_be_an_option_or_a_command(
+@pytest.mark.parametrize(
+    "image",
+    [
+        *("-v", "--privileged", "a b", "''", "'a;b'", "'$(x)'", "'x\\n'"),
+        *("Python", "a//b", "'a:'", "a:b:c", "a@sha256", "a/", "/a", "a..b", "host:port/a", f"a:{'t' * 129}"),
+    ],
+)
+def test_an_image_is_what_a_container_runtime_takes(
     image: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     diagnostics = check_text(_flow("script@v1", f"script: echo, image: {image}")).diagnostics
     assert [each.code for each in diagnostics] == ["bad-image"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        *(
+            "python",
+            "python:3.11",
+            "team/a_b__c-d--e.f:V1_x",
+            "localhost:5000/a",
+            "nvcr.io/nvidia/a:24.05-py3",
+        ),
+        *("[::1]:5000/a/b", f"ghcr.io/a/b:t@sha256:{'0' * 64}", "Host.Example/a"),
+    ],
+)
+def test_an_image_may_have_a_registry_a_tag_and_a_digest(image: str, action: Callable[..., Action]) -> None:
+    assert action("script@v1", f"script: echo, image: '{image}'") == Script(image, "echo")
 
 
 @pytest.mark.parametrize(
@@ -207,6 +239,8 @@ def test_s3_download_takes_its_arguments(action: Callable[..., Action]) -> None:
         ("url: 's3://bucket', secret-access-key: 'secret:K'", "missing-key"),
         ("url: 's3://bucket', access-key: AK", "missing-key"),
         ("url: 's3://bucket', secret-access-key: 'secret:ephemeral:x'", "bad-secret"),
+        ("url: 's3://bucket', region: a b", "bad-name"),
+        ("url: 's3://bucket', region: '1'", "bad-name"),
     ],
 )
 def test_s3_download_answers_a_wrong_argument(

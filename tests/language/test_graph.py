@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from argo.language import CheckResult
 from argo.language.graph import in_order, upstream_jobs
 from argo.language.model import FromJob
@@ -117,3 +119,20 @@ def test_the_order_follows_needs_and_else_the_file() -> None:
     needs: dict[str, tuple[str, ...]] = {"d": ("b", "c"), "a": (), "b": ("a",), "c": ("a",)}
     assert in_order(needs) == ["a", "b", "c", "d"]
     assert upstream_jobs(needs)["d"] == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("needs", "hint"),
+    [
+        ("a", "write [a]"),
+        ("a b", "write [a, b]"),
+        ("'a, b'", "write [a, b]"),
+        ("A", "write [JOB]"),
+        ("a c", "write [JOB]"),
+    ],
+)
+def test_needs_in_one_string_are_told_as_a_list(
+    needs: str, hint: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    (diagnostic,) = check_text("jobs:\n" + _job("a") + _job("b") + _job("x", f"needs: {needs}")).diagnostics
+    assert diagnostic.hint == hint

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from argo.language import CheckResult, Severity, Workflow, WorkflowError, load
-from argo.language.model import Event, Secret
+from argo.language.model import Event, Secret, Trigger
 
 _JOBS = "jobs:\n  a:\n    uses: script@v1\n    with: {script: s, image: i}\n"
 
@@ -99,6 +99,10 @@ def test_an_environment_that_can_not_be_meant_is_one_finding(
         ("- a\n- b\n", "a mapping with the key 'jobs'"),
         ("jobs:\n", "has no jobs"),
         ("jobs: []\n", "must be a mapping from job names"),
+        ("{}\n", "the key 'jobs' is missing; write jobs:"),
+        ("inputs: {}\n", "the key 'jobs' is missing; the file has 'inputs'"),
+        ("on: {}\ninputs: {}\n", "the key 'jobs' is missing; the file has 'on', 'inputs'"),
+        ("outputs: {}\n", "indent it under jobs: NAME:"),
         ("Jobs: {}\n", "write jobs, not 'Jobs'"),
         ("job: {a: b}\n", "write jobs, not 'job'"),
         ("uses: script@v1\nwith: {}\n", "indent it under jobs: NAME:"),
@@ -168,3 +172,22 @@ def test_the_check_ends_with_the_hundredth_error(check_text: Callable[[str], Che
     jobs = "".join(f"  j{n}: {{uses: nothing}}\n" for n in range(500))
     errors = [each for each in check_text(f"jobs:\n{jobs}").diagnostics if each.severity is Severity.ERROR]
     assert len(errors) == 100
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    ["".join(f"  j{n}: {{uses: nothing}}\n" for n in range(500)), "  a: {steps: []}\n", "  []\n"],
+    ids=["too many errors", "another system's", "no jobs"],
+)
+def test_a_file_with_errors_keeps_its_trigger(jobs: str, check_text: Callable[[str], CheckResult]) -> None:
+    result = check_text(f"on: {{github: {{branches: {{only: main}}}}}}\njobs:\n{jobs}")
+    assert result.workflow is None
+    assert result.trigger == Trigger(("main",))
+
+
+@pytest.mark.parametrize("branch", ["+x", "a/.b", "a.lock/b", "-b", "a..b", "a b", "x" * 256])
+def test_a_trigger_names_a_branch_as_git_takes_it(
+    branch: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    result = check_text(f"on: {{github: {{branches: {{only: '{branch}'}}}}}}\n{_JOBS}")
+    assert [each.code for each in result.diagnostics] == ["bad-trigger"]

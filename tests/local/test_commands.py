@@ -1,6 +1,9 @@
 """`textgen run`, `list`, `get` and `logs`, as they are typed."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -33,6 +36,32 @@ def test_a_run_ends_with_its_version_where_it_lies_and_its_text(repository: Repo
     assert f"in       .textgen/datasets/default/demo/data/{version.partition(':')[2]}" in end
     assert end.endswith("\n\n�[2Jtext\n")
     assert repository.textgen("dataset", "files", version).stdout.count("outputs.txt") == 1
+
+
+def test_a_run_of_another_folder_prints_commands_that_can_be_typed_here(
+    make_repository: Callable[[str], Repository],
+) -> None:
+    here, there = make_repository("here"), make_repository("there it is")
+    there.write(FILE, TEXT + workflow(bad=script("exit 1")).removeprefix("jobs:\n"))
+    done = here.textgen("run", f"../{there.root.name}/{FILE}")
+    assert (done.returncode, done.stderr) == (1, "")
+    commands = [
+        line.strip().partition(" ")[2].strip() for line in done.stdout.splitlines() if " textgen " in line
+    ]
+    assert [command.split("textgen ")[1].split()[0] for command in commands] == [
+        "logs",
+        "retry",
+        "dataset",
+        "dataset",
+    ]
+    for command in commands:
+        assert command.startswith("cd '../there it is' && textgen ")
+        typed = command.replace("textgen", f"{sys.executable} -m argo")
+        shell = subprocess.run(
+            ["sh", "-c", typed], cwd=here.root, capture_output=True, text=True, check=False
+        )
+        assert shell.stderr == ""
+    assert not (here.root / ".textgen").exists()
 
 
 def test_a_failed_run_exits_with_1_and_names_its_logs(repository: Repository) -> None:

@@ -211,3 +211,36 @@ def test_a_partial_clone_of_somebody_else_is_named_and_runs_nothing(
     where = f"{other.root.as_uri()}, ref: {git(other.root, 'rev-parse', 'HEAD~1')}"
     outcome = repository.run(BOTH.replace("context.event.github.url, ref: context.event.github.ref", where))
     assert "it is a partial clone and lacks files of this commit" in outcome.log("clone")
+
+
+def test_a_commit_has_the_submodules_that_its_origin_has_beside_it(
+    repository: Repository, make_repository: Callable[[str], Repository]
+) -> None:
+    inner = make_repository("inner")
+    inner.write("file", "inside")
+    inner.commit()
+    outer = make_repository("outer")
+    git(
+        outer.root,
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "--quiet",
+        inner.root.as_uri(),
+        "sub",
+    )
+    git(outer.root, "config", "--file=.gitmodules", "submodule.sub.url", "../inner")
+    outer.commit()
+    far = repository.root.parent / "far"
+    far.mkdir()
+    git(far, "clone", "--quiet", outer.root.as_uri(), str(far / "clone"))
+    outcome = Repository(far / "clone").run(
+        workflow(
+            clone=CLONE,
+            look=script("cat /inputs/repo/sub/file", needs="[clone]", inputs="{repo: clone.outputs.repo}"),
+        ),
+        ref="HEAD",
+    )
+    assert outcome.phases() == {"clone": "Succeeded", "look": "Succeeded"}, outcome.log("clone")
+    assert outcome.log("look") == "inside\n"

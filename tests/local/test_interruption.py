@@ -76,8 +76,9 @@ def test_a_signal_ends_the_jobs_and_makes_no_version(
     started.send_signal(number)
     out, err = started.communicate(timeout=30)
     assert started.returncode == 128 + number
-    end = "textgen: interrupted; jobs that had not finished made no version; to run them: textgen retry work-"
-    assert err.splitlines()[-1].startswith(end)
+    hint, end = err.splitlines()[-2:]
+    assert hint.startswith("to run the jobs that are left: textgen retry work-")
+    assert end == "textgen: interrupted; jobs that had not finished made no version"
     assert "slow  | ended by TERM" in out
     assert not processes(mark)
     assert repository.datasets.datasets() == []

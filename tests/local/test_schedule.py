@@ -66,6 +66,8 @@ def test_create_model_stores_a_version_and_gives_its_id(repository: Repository) 
     assert f"my-model:{version}" in outcome.log("show")
     assert repository.manifest("my-model").lineage["model"] == {"name": "my-model", "type": "Custom"}
     assert repository.files("my-model") == {"weights": "w\n"}
+    done = repository.textgen("run", ".gradient/workflows/work.yaml").stdout
+    assert f"\nmy-model:{repository.manifest('my-model').version}  1 file, 2 B\n" in done
 
 
 def test_a_dataset_left_empty_fails_only_a_job_that_reads_it(repository: Repository) -> None:

@@ -7,6 +7,7 @@ import pytest
 from argo.local.secrets import Secrets
 from job.errors import InputError
 from tests.local.conftest import Repository, script, workflow
+from tests.local.test_code_version import CLONE
 
 USE = workflow(
     job=script(
@@ -14,6 +15,17 @@ USE = workflow(
         env="{TOKEN: 'secret:my-token'}",
         outputs="{d: {type: dataset, with: {ref: d}}}",
     )
+)
+FILE = ".gradient/workflows/work.yaml"
+LOOK = workflow(
+    clone=CLONE,
+    look=script(
+        "cd /inputs/repo && find . > /outputs/d/files",
+        needs="[clone]",
+        env="{TOKEN: 'secret:my-token'}",
+        inputs="{repo: clone.outputs.repo}",
+        outputs="{d: {type: dataset, with: {ref: d}}}",
+    ),
 )
 
 
@@ -67,6 +79,24 @@ def test_a_secret_that_is_too_short_masks_nothing_and_the_log_says_so(
     said, *printed = repository.run(USE).log("job").splitlines()
     assert said == "textgen: secret:my-token is shorter than 4 characters: logs show it as it is"
     assert printed == f"{value}\n".splitlines()
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_the_secrets_of_a_file_in_the_repository_do_not_get_into_a_checkout(
+    repository: Repository, ignored: bool
+) -> None:
+    file = repository.write("deep/my.secrets", "my-token=hush hush")
+    repository.write(".gitignore", "*.secrets\n" if ignored else "")
+    repository.write(FILE, LOOK)
+    repository.commit() if ignored else None
+    done = repository.textgen("run", FILE, "--secrets", "deep/my.secrets")
+    assert done.returncode == 0, done.stderr
+    warning = f"{file}: git would commit these secrets; move the file out of the repository, or add it to"
+    assert (warning in done.stderr) is not ignored
+    files = repository.files("d")["files"].split()
+    assert "./.gitignore" in files
+    assert "./deep/my.secrets" not in files
+    assert ("2 files changed" in done.stdout) is not ignored
 
 
 def test_a_missing_secret_is_reported_before_the_run_with_its_line(repository: Repository) -> None:

@@ -192,6 +192,32 @@ def test_a_shared_volume_is_kept_as_it_was_left(repository: Repository) -> None:
     assert not (outcome.folder / "volumes").exists()
 
 
+def test_a_retry_knows_what_a_checkout_that_succeeded_fetched(
+    repository: Repository, make_repository: Callable[[str], Repository]
+) -> None:
+    other = make_repository("other")
+    other.write("file", "x")
+    commit = other.commit()
+    event = "context.event.github.url, ref: context.event.github.ref"
+    reads = script(
+        "test -e /storage/mended && cp /inputs/repo/file /outputs/d/file",
+        needs="[clone]",
+        inputs="{repo: clone.outputs.repo}",
+        outputs="{d: {type: dataset, with: {ref: d}}}",
+    )
+    outcome = repository.run(workflow(clone=CLONE.replace(event, other.root.as_uri()), reads=reads))
+    repository.write(".textgen/storage/mended", "")
+    file = outcome.folder / "jobs/clone/checkout.json"
+    body = file.read_bytes()
+    file.write_bytes(b"")
+    done = repository.textgen("retry", outcome.record.name)
+    assert (done.returncode, done.stderr) == (1, f"textgen: {file}: damaged\n")
+    file.write_bytes(body)
+    assert repository.textgen("retry", outcome.record.name).returncode == 0
+    checkouts = repository.manifest("d").lineage["checkouts"]
+    assert checkouts == {"clone": {"repository": other.root.as_uri(), "commit": commit}}
+
+
 def test_a_run_that_succeeded_or_is_not_there_is_not_retried(repository: Repository) -> None:
     name = repository.run(workflow(job=script("true"))).record.name
     done = repository.textgen("retry", name)
@@ -212,8 +238,9 @@ def test_stop_ends_a_run_of_another_process(
     assert (stopped.returncode, stopped.stdout) == (0, f"{name}: stopped\n")
     assert not processes(mark)
     _, err = started.communicate(timeout=30)
-    end = "stopped; jobs that had not finished made no version; to run them: textgen retry"
-    assert (started.returncode, err.splitlines()[-1]) == (1, f"textgen: {end} {name}")
+    hint = f"to run the jobs that are left: textgen retry {name}"
+    end = "textgen: stopped; jobs that had not finished made no version"
+    assert (started.returncode, err.splitlines()[-2:]) == (1, [hint, end])
     record = run_folder.read(repository.root / ".textgen/runs" / name)
     assert (record.phase, record.message) == (Phase.FAILED, "stopped")
     assert phases(repository, name) == {"slow": "Failed", "after": "Omitted"}

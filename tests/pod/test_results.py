@@ -7,9 +7,9 @@ from threading import Barrier
 
 import pytest
 
-from job.errors import StoreError
+from job.errors import InputError, StoreError
 from job.pod import results
-from job.pod.results import decide_commit, read_commit
+from job.pod.results import decide_commit, job_folder, read_commit
 from job.storage.directory import Directory
 from job.storage.store import KeyAbsentError
 
@@ -62,3 +62,14 @@ def test_a_store_that_is_too_slow_to_agree_on_is_an_error(
     monkeypatch.setattr(results, "SETTLED", -1.0)
     with pytest.raises(StoreError, match=r"commits/job.json: took over .* start the run again"):
         decide_commit(store, "run", "job", "a")
+
+
+@pytest.mark.parametrize("job", ["a", "1", "_", "_a-b_", "A-"])
+def test_a_job_has_a_folder_under_every_name_that_a_file_may_give_it(job: str) -> None:
+    assert job_folder("run", "jobs", job) == f"runs/run/jobs/{job}"
+
+
+@pytest.mark.parametrize("job", ["", "-", "..", "a/b", "é", "a b", "a\n"])
+def test_a_job_has_no_folder_under_another_name(job: str) -> None:
+    with pytest.raises(InputError, match="not the name of a run or a job"):
+        job_folder("run", "jobs", job)

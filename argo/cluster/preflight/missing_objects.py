@@ -48,7 +48,7 @@ def _describe(api: Api, workflow: Workflow, job: str, reference: _Reference, key
         hint = f" ({near.rstrip('?')})" if near.strip() else ""
         return (
             f"{line}: job {job!r} uses secret:{key}, which is not set{hint}: "
-            f"textgen secret set {key} -n {api.namespace}"
+            f"textgen secret set {key} {api.options}"
         )
     missing = f"{_KINDS[resource]} {name!r}"
     if "" in keys:

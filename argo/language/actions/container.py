@@ -11,7 +11,12 @@ from argo.language.model import Container
 from argo.language.values import read_literal
 from job.text import quoted
 
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
+# The grammar of github.com/distribution/reference.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::\d+)?"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}"
+_IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@{_DIGEST})?", re.ASCII)
 _REGISTRY_HINT = "name a saved registry under defaults.resources.container-registries"
 # What people tried for private images.
 PRIVATE_IMAGE = dict.fromkeys(
@@ -21,12 +26,17 @@ PRIVATE_IMAGE = dict.fromkeys(
 
 
 def read_image(field: Field) -> str | None:
-    """An image's name, as Docker takes it; a string that could be an option is not valid."""
+    """An image's name, as every container runtime takes it."""
     text = field.string()
-    if text is not None and not (_IMAGE.fullmatch(text) and len(text) < 512):
+    if text is not None and not is_image(text):
         field.report("bad-image", f"{quoted(text)} is not a valid image name", "write REGISTRY/NAME:TAG")
         return None
     return text
+
+
+def is_image(text: str) -> bool:
+    """Whether `text` is an image's name: it has no option, and nothing that a shell would expand."""
+    return len(text) < 512 and bool(_IMAGE.fullmatch(text))
 
 
 def read_command(field: Field) -> tuple[str, ...] | None:

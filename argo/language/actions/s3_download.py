@@ -12,6 +12,7 @@ from job.text import quoted
 
 _KEYS = ("access-key", "secret-access-key")
 _URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/.*)?")
+_REGION = re.compile(r"(?!\d+$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9\[][^\s@]*")
 
 
@@ -23,6 +24,17 @@ def read_url(field: Field) -> str | None:
 def read_endpoint(field: Field) -> str | None:
     """The URL of an S3 that is not Amazon's."""
     return _read_matching(field, _ENDPOINT, "write https://HOST")
+
+
+def read_region(field: Field) -> str | None:
+    """The name of a region, which becomes part of a host's name."""
+    text = field.string()
+    if text is not None and not _REGION.fullmatch(text):
+        field.report(
+            "bad-name", f"{quoted(text)} is not a valid name of a region", "write one like us-east-1"
+        )
+        return None
+    return text
 
 
 def _read_matching(field: Field, pattern: re.Pattern[str], hint: str) -> str | None:
@@ -59,7 +71,7 @@ S3_DOWNLOAD = ActionKind(
         "url": Argument(read_url, required=True),
         "access-key": Argument(read_secret_or_string),
         "secret-access-key": Argument(read_secret),
-        "region": Argument(Field.string),
+        "region": Argument(read_region),
         "endpoint": Argument(read_endpoint),
         "path": Argument(Field.string),
     },

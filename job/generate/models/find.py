@@ -1,59 +1,58 @@
-"""Finding a causal language model: its name becomes a folder or a GGUF file that can be loaded."""
+"""Finding a causal language model: its name becomes a folder of files that can be loaded."""
 
 import hashlib
 import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from job.errors import ModelError
-from job.generate.models import hub
-from job.generate.models.embedded import EMBEDDED, find_embedded
-from job.generate.models.gguf.file import list_parts
-
-_LOADED_FILES = ("*.safetensors", "pytorch_model*.bin", "*.json", "*.txt", "*.model", "*.jinja")
+from job.generate.models import gguf, hub
+from job.generate.models.checkpoint import ADAPTER_CONFIG, CONFIG, check_folder, list_files, read_json
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model's files: a folder, or a GGUF file. `revision` is its commit on the hub, elsewhere a digest."""
+    """A model's files. `revision` is its commit on the hub, elsewhere a digest of the files.
+
+    adapter: the folder of a LoRA adapter that goes onto the model, if it has one.
+    """
 
     name: str
     revision: str
-    path: Path
-
-    @property
-    def is_gguf(self) -> bool:
-        return self.path.is_file()
+    folder: Path
+    adapter: Path | None = None
 
 
 def find_model(name: str, revision: str = "") -> ModelFiles:
     """The files of the model `name`: embedded, a GGUF file, a folder, or on the hub; in this order.
 
-    Downloads it if need be. Raises ModelError; never takes another model instead.
+    Downloads or converts it if need be. Raises ModelError; never takes another model instead.
     """
+    files = _find_files(name, revision)
+    return _with_adapter(files) if (files.folder / ADAPTER_CONFIG).is_file() else files
+
+
+def _find_files(name: str, revision: str) -> ModelFiles:
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         raise ModelError("torch and transformers are not installed; install the extra: argo-textgen[job]")
     configure_libraries()
     path = Path(name).expanduser()
-    if name in EMBEDDED:
-        path = find_embedded(name)
-    if path.is_file():
+    is_embedded = name in gguf.EMBEDDED
+    if is_embedded or path.is_file():
         _refuse_revision(name, revision)
-        if path.suffix.lower() != ".gguf":
+        if not is_embedded and path.suffix.lower() != ".gguf":
             raise ModelError(f"model {name!r}: not a .gguf file; give one, or the model's folder")
-        return ModelFiles(name, _digest(list_parts(path)), path)
+        folder = gguf.convert(*((gguf.find_embedded(name), name) if is_embedded else (path, path.stem)))
+        return ModelFiles(name, folder.name.rpartition("-")[2], folder)
     if path.is_dir():
         _refuse_revision(name, revision)
-        if not (path / "config.json").is_file():
-            raise ModelError(f"model {name!r}: the folder has no config.json")
-        loaded = {file for pattern in _LOADED_FILES for file in path.glob(pattern)}
-        return ModelFiles(name, _digest(sorted(loaded)), path)
+        check_folder(name, path)
+        return ModelFiles(name, _digest(name, path), path)
     if name.startswith((".", "/", "~")) or path.suffix.lower() == ".gguf":
         raise ModelError(f"model {name!r}: no such file or folder")
     folder = hub.fetch(name, revision)
@@ -84,15 +83,31 @@ def _refuse_revision(name: str, revision: str) -> None:
         raise ModelError(f"model {name!r}: only a model on the hub has revisions; leave out {revision!r}")
 
 
-def _digest(paths: Iterable[Path]) -> str:
+def _with_adapter(files: ModelFiles) -> ModelFiles:
+    """The adapter of the folder, and the files of the model that it goes onto."""
+    config = read_json(files.name, ADAPTER_CONFIG, lambda name: (files.folder / name).read_bytes())
+    base_name = config.get("base_model_name_or_path")
+    if importlib.util.find_spec("peft") is None:
+        raise ModelError(
+            f"model {files.name!r}: it is a LoRA adapter of {base_name!r} ({ADAPTER_CONFIG}), "
+            "which is applied by peft; run: pip install peft"
+        )
+    if (files.folder / CONFIG).is_file():
+        return replace(files, adapter=files.folder)
+    if not isinstance(base_name, str):
+        raise ModelError(f"model {files.name!r}: {ADAPTER_CONFIG} has no base_model_name_or_path")
+    base = _find_files(base_name, "")
+    if (base.folder / ADAPTER_CONFIG).is_file():
+        raise ModelError(f"model {files.name!r}: it is an adapter of {base_name!r}, which has one itself")
+    return ModelFiles(files.name, f"{files.revision}+{base.revision}", base.folder, files.folder)
+
+
+def _digest(model: str, folder: Path) -> str:
     """A digest of the files that loading reads."""
     digest = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        except OSError as error:
-            raise ModelError(f"{path}: can't be read: {error.strerror or error}") from None
+    for name in list_files(model, folder):
+        with (folder / name).open("rb") as file:
+            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -100,7 +115,7 @@ def _digest(paths: Iterable[Path]) -> str:
 @click.argument("name")
 @click.option("--revision", default="", help="Branch, tag or commit of a model on the hub.")
 def command(name: str, revision: str) -> None:
-    """Download the model NAME if need be, and print its folder or GGUF file."""
+    """Download or convert the model NAME if need be, and print its folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        click.echo(find_model(name, revision).path)
+        click.echo(find_model(name, revision).folder)

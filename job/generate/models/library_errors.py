@@ -1,6 +1,6 @@
 """Errors of torch and transformers, which raise what they like, as one line."""
 
-from job.errors import TextgenError
+from job.errors import ModelError, TextgenError
 
 _REASON_LENGTH = 300  # characters
 
@@ -24,3 +24,22 @@ def generation_error(error: Exception, model: str, device: object, batch_size: i
         hint = "batch_size" if batch_size > 1 else "max_length or max_new_tokens"
         return TextgenError(f"{device}: out of memory; lower {hint}")
     return TextgenError(f"model {model!r}: its network failed: {type(error).__name__}: {first_line(error)}")
+
+
+def loading_error(error: Exception, model: str, device: object) -> TextgenError:
+    """The error of a network that could not be loaded."""
+    if is_out_of_memory(error):
+        return TextgenError(
+            f"{device}: out of memory for model {model}; use --dtype bfloat16, or a smaller model"
+        )
+    if is_custom_code(error):
+        return ModelError(
+            f"model {model!r}: it is code of its own (auto_map in config.json), which is never run; "
+            "use a model that transformers knows"
+        )
+    return ModelError(f"model {model!r}: can't be loaded: {first_line(error)}")
+
+
+def is_custom_code(error: Exception) -> bool:
+    """Whether transformers would have to run code from the model's folder, which textgen never allows."""
+    return "trust_remote_code" in str(error)

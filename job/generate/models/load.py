@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from job.errors import ModelError
+import click
+
+from job.errors import ModelError, TextgenError
 from job.generate.models.find import ModelFiles, configure_libraries
+from job.generate.models.library_errors import loading_error
+from job.generate.models.limits import read_context_length, read_stop_ids, read_vocabulary_size
+from job.generate.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +25,7 @@ class Model:
     tokenizer: "PreTrainedTokenizerBase"
     stop_ids: tuple[int, ...]
     context_length: int | None  # tokens
+    vocabulary_size: int | None = None  # tokens
 
     @property
     def device(self) -> "torch.device":
@@ -32,61 +38,89 @@ class Model:
 
 
 def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> Model:
-    """Load the model onto the device.
+    """Load the model onto the device. Code that comes with a model is never run.
 
-    Raises ModelError: not a causal language model, broken or incomplete files, no such device.
+    Raises ModelError: not a causal language model, broken or incomplete files, no such device;
+    TextgenError if the device has no memory for it.
     """
-    import torch
     from transformers import GenerationConfig
 
     configure_libraries()
     torch_device = _select_device(device)
+    tokenizer = load_tokenizer(files)
     try:
-        load = _load_gguf if files.is_gguf else _load_folder
-        network, tokenizer = load(files, _select_dtype(dtype, torch_device))
-    except (ModelError, torch.OutOfMemoryError):
+        network = _load_network(files, _select_dtype(dtype, torch_device))
+        network.to(torch_device).eval()
+    except TextgenError:
         raise
     except Exception as error:  # the libraries raise what they like for a broken file
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"model {files.name!r}: can't be loaded: {reason or type(error).__name__}"
-        ) from error
-    network.to(torch_device).eval()
-    stop_ids = _stop_ids(network.generation_config.eos_token_id, tokenizer.eos_token_id)
+        raise loading_error(error, files.name, torch_device) from error
+    vocabulary_size = read_vocabulary_size(network)
+    stop_ids = _select_stop_ids(files, network, tokenizer, vocabulary_size)
     # A model's own sampling settings would fill in what textgen's leave out.
     network.generation_config = GenerationConfig()
-    context_length = getattr(network.config.get_text_config(), "max_position_embeddings", None)
-    return Model(files, network, tokenizer, stop_ids, context_length)
+    context_length = read_context_length(network.config)
+    return Model(files, network, tokenizer, stop_ids, context_length, vocabulary_size)
 
 
-def _load_gguf(files: ModelFiles, dtype: "torch.dtype") -> "tuple[Any, PreTrainedTokenizerBase]":
-    from job.generate.models.load_gguf import load_gguf
+def _load_network(files: ModelFiles, dtype: "torch.dtype") -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    return load_gguf(files.path, dtype)
-
-
-def _load_folder(files: ModelFiles, dtype: "torch.dtype") -> "tuple[Any, PreTrainedTokenizerBase]":
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    config = AutoConfig.from_pretrained(files.path, local_files_only=True)
+    config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
     _check_causal(files, config)
-    tokenizer = AutoTokenizer.from_pretrained(files.path, local_files_only=True)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
-        files.path, config=config, dtype=dtype, local_files_only=True, output_loading_info=True
+        files.folder,
+        config=config,
+        dtype=dtype,
+        local_files_only=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,  # told below, with their names
+        output_loading_info=True,
     )
     network, info = loaded
+    if mismatched := sorted(info["mismatched_keys"]):
+        tensor, in_file, in_network = mismatched[0]
+        raise ModelError(
+            f"model {files.name!r}: {tensor} is {list(in_file)} in the weights, and {list(in_network)} by "
+            f"config.json"
+        )
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"model {files.name!r}: weights are missing, for example {missing[0]}")
-    return network, tokenizer
+    if files.adapter and files.adapter != files.folder:  # transformers applies one beside the weights
+        network.load_adapter(str(files.adapter))
+    return network
 
 
 def _check_causal(files: ModelFiles, config: Any) -> None:
+    """Raise ModelError for another kind of model.
+
+    AutoModelForCausalLM would also take a masked language model, and put an untrained head on it.
+    """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    # AutoModelForCausalLM would also take a masked language model, and put an untrained head on it.
+    # Case is ignored: older checkpoints have LLaMAForCausalLM.
+    causal = {name.lower() for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}
     architectures = config.architectures or ()
-    if architectures and not set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()).intersection(architectures):
+    if architectures and causal.isdisjoint(name.lower() for name in architectures):
         raise ModelError(f"model {files.name!r}: {architectures[0]} is not a causal language model")
+
+
+def _select_stop_ids(
+    files: ModelFiles, network: Any, tokenizer: "PreTrainedTokenizerBase", vocabulary_size: int | None
+) -> tuple[int, ...]:
+    """The tokens that end a text: those of the model's generation settings, else the tokenizer's."""
+    for eos_token_id in (network.generation_config.eos_token_id, tokenizer.eos_token_id):
+        ids = read_stop_ids(eos_token_id)
+        outside = [token for token in ids if vocabulary_size and token >= vocabulary_size]
+        for token in outside:
+            click.echo(
+                f"model {files.name}: its end-of-text token {token} is outside its {vocabulary_size} tokens "
+                "and ends no text",
+                err=True,
+            )
+        if inside := tuple(token for token in ids if token not in outside):
+            return inside
+    return ()
 
 
 def _select_device(name: str) -> "torch.device":
@@ -110,9 +144,3 @@ def _select_dtype(name: str, device: "torch.device") -> "torch.dtype":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     dtype: torch.dtype = getattr(torch, name)
     return dtype
-
-
-def _stop_ids(*eos_token_ids: int | list[int] | None) -> tuple[int, ...]:
-    """The first that is set: the model's, else its tokenizer's."""
-    ids = next((ids for ids in eos_token_ids if ids is not None), ())
-    return (ids,) if isinstance(ids, int) else tuple(ids)

