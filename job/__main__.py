@@ -24,9 +24,9 @@ def job(debug: bool) -> None:
     """Run one step of a workflow's job."""
 
 
-def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line."""
-    run_group(job, "python -m job", argv)
+def main(argv: list[str] | None = None, program: str = "python -m job") -> NoReturn:
+    """Run the command line; `program` is what its help calls it."""
+    run_group(job, program, argv)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,20 @@ def locked(path: Path, *, shared: bool = False, blocking: bool = True) -> Iterat
     """Hold a lock (flock) on a file or folder that exists.
 
     The kernel releases it when this process ends, however it ends. Raises BlockingIOError if another
-    process holds the lock and `blocking` is false, and OSError if the path can't be opened.
+    process holds the lock and `blocking` is false, and OSError, which names the path, if it can't be
+    opened or its file system has no locks.
     """
     # NFS gives an exclusive lock only on a file that is open for writing
     descriptor = os.open(path, os.O_RDONLY if shared or path.is_dir() else os.O_RDWR)
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        fcntl.flock(descriptor, kind if blocking else kind | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, kind if blocking else kind | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+                raise
+            message = "this file system has no locks (flock); use a folder on another one"
+            raise OSError(error.errno, message, str(path)) from None
         yield
     finally:
         os.close(descriptor)

@@ -13,6 +13,7 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Generate text: `python -m job generate` with the same arguments."""
+    """Generate text: `python -m job generate` with the same arguments, which calls itself `textgen`."""
     # -P: a folder `job` in the current directory is not taken for textgen's.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "job", "generate", *arguments])  # noqa: S606
+    program = [sys.executable, "-P", "-c", "from job.__main__ import main; main(program='textgen')"]
+    os.execv(sys.executable, [*program, "generate", *arguments])  # noqa: S606

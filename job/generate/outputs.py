@@ -53,6 +53,10 @@ class Outputs:
         self._end += len(data)
         self.rows.extend(map(dict, rows))
 
+    def count_rows(self) -> int:
+        """How many whole rows the file has: more than `rows`, if a signal came while some were added."""
+        return (self.folder / ROWS).read_bytes().count(b"\n")
+
     def read_record(self) -> dict[str, Any]:
         """The content of run.json; empty if there is none yet."""
         path = self.folder / RECORD
@@ -79,16 +83,13 @@ class Outputs:
 def open_outputs(folder: Path, overwrite: bool = False) -> Iterator[Outputs]:
     """Make the folder if need be, and open it for one run; `overwrite` deletes an earlier run's files.
 
-    Raises InputError if another process writes there or it can't be a folder, TextgenError if the
-    disk refuses.
+    Raises InputError if another process writes there, or if nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ROWS, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    except (FileExistsError, NotADirectoryError, PermissionError, IsADirectoryError) as error:
-        raise InputError(f"{folder}: can't be written to: {error.strerror}; use another --output") from None
     except OSError as error:
-        raise _write_error(folder, error) from None
+        raise InputError(f"{folder}: can't be written to: {error.strerror}; use another --output") from None
     with ExitStack() as stack:
         stack.callback(os.close, descriptor)
         try:

@@ -36,15 +36,14 @@ def _show_bar(total: int, done: int) -> Iterator[Advance]:
         def advance(texts: int, new_tokens: int) -> None:
             nonlocal tokens
             tokens += new_tokens
-            speed = f"{tokens / (time.monotonic() - started):.0f} tokens/s"
-            bar.update(task, advance=texts, speed=speed)
+            bar.update(task, advance=texts, speed=format_speed(tokens, time.monotonic() - started))
 
         yield advance
 
 
 def _print_lines(total: int, done: int) -> Iterator[Advance]:
     started = last = time.monotonic()
-    tokens = 0
+    tokens, done_before = 0, done
 
     def advance(texts: int, new_tokens: int) -> None:
         nonlocal done, last, tokens
@@ -52,6 +51,23 @@ def _print_lines(total: int, done: int) -> Iterator[Advance]:
         now = time.monotonic()
         if now - last >= _LINE_SECONDS and done < total:
             last = now
-            click.echo(f"{done} of {total} texts, {tokens / (now - started):.0f} tokens/s", err=True)
+            seconds = now - started
+            left = format_seconds(seconds / (done - done_before) * (total - done))
+            share, speed = f"{done / total:.0%}", format_speed(tokens, seconds)
+            click.echo(f"{done} of {total} texts ({share}), {speed}, {left} left", err=True)
 
     yield advance
+
+
+def format_speed(tokens: int, seconds: float) -> str:
+    """`37 tokens/s`; below 10, with a digit after the point."""
+    speed = tokens / seconds if seconds else 0.0
+    return f"{speed:.0f} tokens/s" if speed >= 10 else f"{speed:.1f} tokens/s"
+
+
+def format_seconds(seconds: float) -> str:
+    """`40 s`, `12 min` or `3 h 5 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

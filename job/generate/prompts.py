@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from job.errors import PromptError
+from job.text import listed
 
 _SUFFIXES = (".txt", ".jsonl")
 
@@ -24,7 +27,8 @@ class Prompt:
 def read_prompts(text: str, path: str = "") -> tuple[Prompt, ...]:
     """The prompts at `path`, in the order of their lines; without a path, `text` alone.
 
-    Of a folder, its `.txt` and `.jsonl` files in the order of their names. Raises PromptError
+    Of a folder, its `.txt` and `.jsonl` files in the order of their names; its hidden files are left out,
+    and its other files are named on stderr. Raises PromptError
     (FILE:LINE, what, what to do) for an empty prompt, bytes that are not UTF-8, a row that is
     not `{"prompt": TEXT, "id": NAME}`, a duplicate id, or no prompt at all.
     """
@@ -48,13 +52,17 @@ def _list_files(path: Path) -> list[Path]:
     if not path.exists():
         raise PromptError(f"{path}: no such file or folder of prompts")
     try:
-        files = (
-            sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
-        )
+        # Hidden ones are the system's: .DS_Store, and macOS's ._a.txt beside an a.txt on a foreign disk.
+        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    except NotADirectoryError:
+        entries = [path]
     except OSError as error:
         raise PromptError(f"{path}: can't be read: {error.strerror}") from None
-    if not files or files[0].suffix not in _SUFFIXES:
+    files = [entry for entry in entries if entry.suffix.lower() in _SUFFIXES]
+    if not files:
         raise PromptError(f"{path}: prompts must be .txt or .jsonl files")
+    if others := [entry.name for entry in entries if entry not in files]:
+        click.echo(f"{path}: only .txt and .jsonl files are read, and not {listed(others)}", err=True)
     return files
 
 
@@ -72,7 +80,7 @@ def _read_lines(file: Path) -> Iterator[tuple[str, Prompt]]:
         except UnicodeDecodeError as error:
             raise PromptError(f"{location}: not UTF-8 at byte {error.start} of the line") from None
         prompt = Prompt(f"{file.name}:{number}", line)
-        if file.suffix == ".jsonl":
+        if file.suffix.lower() == ".jsonl":
             prompt = _parse_row(line, prompt.id, location)
         _check(prompt.text, location)
         yield location, prompt

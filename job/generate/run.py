@@ -22,7 +22,7 @@ from job.generate.engines.rows import Row
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
 from job.generate.outputs import TEXTS, Outputs, open_outputs
-from job.generate.progress import report_progress
+from job.generate.progress import format_speed, report_progress
 from job.generate.prompts import Prompt, read_prompts
 from job.generate.settings import TABLE, Settings, load_settings
 from job.text import counted
@@ -51,9 +51,12 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
         outputs.write_record(record)
         try:
             new_tokens, seconds = _generate_missing(outputs, model, rows, settings)
-        except BaseException:
+        except BaseException as error:
+            done = outputs.count_rows()
             with suppress(TextgenError):  # on a full disk the first error is the one to show
-                outputs.write_record(record | {"state": "stopped", "rows": len(outputs.rows)})
+                outputs.write_record(record | {"state": "stopped", "rows": done})
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                _log(f"stopped at {done} of {len(rows)} texts; the same command goes on")
             raise
         outputs.write_texts(settings.num_return_sequences)
         tokens_per_second = new_tokens / seconds if seconds else 0.0
@@ -63,7 +66,9 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
             | {"new_tokens": new_tokens, "seconds": round(seconds, 3)}
             | {"tokens_per_second": round(tokens_per_second, 1)}
         )
-    _log(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {tokens_per_second:.0f} tokens/s")
+    if new_tokens:
+        speed = format_speed(new_tokens, seconds)
+        _log(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {speed}")
     _log(f"{counted(len(outputs.rows), 'text')} in {folder / TEXTS}")
 
 
@@ -126,7 +131,8 @@ def _check_identity(outputs: Outputs, identity: Mapping[str, Any]) -> None:
             f"{outputs.folder}: holds the texts of another run "
             f"({_describe_difference(different, earlier, identity)}); use --overwrite or another --output"
         )
-    _log(f"{len(outputs.rows)} texts are done already")
+    done = len(outputs.rows)
+    _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
 
 
 def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:

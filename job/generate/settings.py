@@ -37,10 +37,14 @@ def _setting(
     above: float | None = None,
     maximum: float | None = None,
     pattern: str | None = None,
+    hint: str = "",
 ) -> Any:
-    """A row of the table: its default, its text in --help, and which values it takes."""
+    """A row of the table: its default, its text in --help, and which values it takes.
+
+    hint: what to do instead of a value beyond the limits.
+    """
     limits = {"minimum": minimum, "above": above, "maximum": maximum, "pattern": pattern}
-    return field(default=default, metadata={"help": text, **limits})
+    return field(default=default, metadata={"help": text, "hint": hint, **limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ class Settings:
         "gpt2", "smollm2-135m (embedded), a model on the hub, a folder or a GGUF file.", pattern=r"(?s).*\S.*"
     )
     revision: str = _setting("", "Branch, tag or commit of a model on the hub.", pattern=r"[\w./-]*")
-    temperature: float = _setting(1.0, "Sampling temperature; lower is more deterministic.", above=0)
+    temperature: float = _setting(
+        1.0, "Sampling temperature; lower is more deterministic.", above=0, hint="; for 0, set greedy"
+    )
     top_k: int = _setting(50, "Sample from the K most likely tokens; 0 for all.", minimum=0)
     top_p: float = _setting(
         1.0, "Sample from the most likely tokens whose probabilities add up to P.", above=0, maximum=1
@@ -130,7 +136,7 @@ def parse_value(name: str, value: Any, location: str) -> Any:
         return typed
     for bound, words, holds in _BOUNDS:
         if (limit := metadata[bound]) is not None and not holds(typed, limit):
-            raise SettingsError(f"{location}: {name} must be {words} {limit}, not {value}")
+            raise SettingsError(f"{location}: {name} must be {words} {limit}, not {value}{metadata['hint']}")
     if isinstance(typed, float) and not math.isfinite(typed):
         raise SettingsError(f"{location}: {name} must be finite, not {value}")
     return typed

@@ -53,7 +53,14 @@ def test_textgen_generate_hands_its_arguments_on(monkeypatch: pytest.MonkeyPatch
     started: list[list[str]] = []
     monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments))
     passed_through.command.main(["--prompt", "-x; $(y)", "--help"], standalone_mode=False)
-    assert started[0][2:] == ["-m", "job", "generate", "--prompt", "-x; $(y)", "--help"]
+    assert started[0][4:] == ["generate", "--prompt", "-x; $(y)", "--help"]
+
+
+def test_each_program_s_help_has_its_own_name() -> None:
+    for words, usage in ((["argo", "generate"], "textgen generate"), (["job", "generate"], "python -m job")):
+        command = [sys.executable, "-m", *words, "--help"]
+        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert shown.startswith(f"Usage: {usage} ")
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(
@@ -93,7 +100,10 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
         assert process.wait(timeout=20) == status
     before = rows.read_bytes().count(b"\n")
     assert 8 <= before < 48
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text()
+    assert "Traceback" not in said
+    if blow != signal.SIGKILL:
+        assert said.endswith(f"stopped at {before} of 48 texts; the same command goes on\n")
     run.run(settings, stopped)
     run.run(settings, whole)
     for name in (outputs.ROWS, outputs.TEXTS):

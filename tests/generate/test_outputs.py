@@ -102,3 +102,9 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match="can't be written to"), outputs.open_outputs(path):
             pass
+
+
+def test_a_place_where_no_folder_can_be_is_one_line() -> None:
+    message = "^/proc/foo: can't be written to: No such file or directory; use another --output$"
+    with pytest.raises(InputError, match=message), outputs.open_outputs(Path("/proc/foo")):
+        pass

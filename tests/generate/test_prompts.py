@@ -40,8 +40,24 @@ def test_rows_of_jsonl_may_carry_an_id(tmp_path: Path) -> None:
 def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("b\n")
     (tmp_path / "a.jsonl").write_text('{"prompt": "a"}\n')
-    (tmp_path / "README.md").write_text("no prompts")
     assert [prompt.text for prompt in prompts.read_prompts("", str(tmp_path))] == ["a", "b"]
+
+
+def test_a_folder_s_other_files_are_named_and_its_hidden_ones_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.txt", "B.JSONL", "c.TXT"):
+        (tmp_path / name).write_text('{"prompt": "one"}\n')
+    for name in ("._a.txt", ".hidden.jsonl", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"\xff")
+    for name in ("d.json", "e.csv", "f.jsonl.gz"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "more").mkdir()
+    read = prompts.read_prompts("", str(tmp_path))
+    assert [prompt.id for prompt in read] == ["B.JSONL:1", "a.txt:1", "c.TXT:1"]
+    assert read[0].text == "one"
+    others = "d.json, e.csv, f.jsonl.gz, more"
+    assert capsys.readouterr().err == f"{tmp_path}: only .txt and .jsonl files are read, and not {others}\n"
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,15 @@ def test_a_torn_batch_is_computed_in_its_whole_shape(
 
 
 def test_a_run_that_is_whole_is_not_computed_again(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    settings = replace(settings, num_return_sequences=1)
     run(settings, tmp_path)
     monkeypatch.setattr("job.generate.engines.transformers.generate", None)
+    capsys.readouterr()
     run(settings, tmp_path)
+    said = capsys.readouterr().err.splitlines()[1:]
+    assert said == ["1 text is done already", f"1 text in {tmp_path / outputs.TEXTS}"]
 
 
 def test_the_texts_of_another_run_are_not_mixed_in(settings: Settings, tmp_path: Path) -> None:
@@ -93,7 +97,9 @@ def test_the_texts_of_another_run_are_not_mixed_in(settings: Settings, tmp_path:
     assert read_rows(tmp_path)[0]["text"] not in before[tmp_path / outputs.ROWS].decode()
 
 
-def test_a_stopped_run_says_so(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_says_so(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -101,6 +107,7 @@ def test_a_stopped_run_says_so(settings: Settings, tmp_path: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         run(settings, tmp_path)
     assert json.loads((tmp_path / outputs.RECORD).read_text())["state"] == "stopped"
+    assert capsys.readouterr().err.endswith("stopped at 0 of 5 texts; the same command goes on\n")
 
 
 @pytest.mark.parametrize(

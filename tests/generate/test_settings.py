@@ -65,7 +65,7 @@ def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
         ("seed = true", r"s\.toml:2: seed must be an integer, not True"),
         ("seed = 1.5", r"s\.toml:2: seed must be an integer, not 1\.5"),
         ("num_return_sequences = 0", r"s\.toml:2: num_return_sequences must be at least 1, not 0"),
-        ("temperature = 0", r"s\.toml:2: temperature must be above 0, not 0"),
+        ("temperature = 0", r"s\.toml:2: temperature must be above 0, not 0; for 0, set greedy$"),
         ("top_p = 1.5", r"s\.toml:2: top_p must be at most 1, not 1\.5"),
         ("temperature = inf", r"s\.toml:2: temperature must be finite"),
         ("temperature = nan", r"s\.toml:2: temperature must be above 0, not nan"),

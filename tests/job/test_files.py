@@ -1,5 +1,6 @@
 """Locks between processes, and writes that are whole or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -50,6 +51,19 @@ def locked_elsewhere(path: Path, kind: str) -> Iterator[subprocess.Popen[str]]:
 def try_to_lock(path: Path, shared: bool = False) -> None:
     with locked(path, shared=shared, blocking=False):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match=f"this file system has no locks .*; use a folder .*{path}") as raised:
+        try_to_lock(path)
+    assert raised.value.errno == number
 
 
 def test_an_exclusive_lock_excludes_every_other_process(path: Path) -> None:

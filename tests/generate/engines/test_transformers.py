@@ -1,5 +1,7 @@
 """Which texts the transformers engine generates."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from job.errors import TextgenError
 from job.generate.run import run
 from job.generate.settings import Settings
-from tests.generate.conftest import PROMPTS, read_rows, read_texts
+from tests.generate.conftest import END, PROMPTS, read_rows, read_texts
 
 pytestmark = pytest.mark.model
 
@@ -30,6 +32,36 @@ def test_greedy_texts_are_those_of_the_pipeline(
         for prompt in PROMPTS
     ]
     assert [row["text"] for row in read_rows(tmp_path)] == expected
+
+
+def test_the_ends_of_a_text_are_the_model_s_and_a_prompt_is_taken_as_it_is(
+    llama: Path, settings: Settings, tmp_path: Path
+) -> None:
+    from tokenizers import processors
+    from transformers import AutoTokenizer, pipeline
+
+    model = tmp_path / "model"
+    shutil.copytree(llama, model)
+    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    adds_begin = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, 0)])
+    tokenizer.backend_tokenizer.post_processor = adds_begin
+    tokenizer.save_pretrained(model)
+    prompt = f"{END}Once upon"
+    assert tokenizer(prompt).input_ids[:2] == [0, 0]
+    settings = replace(settings, model=str(model), greedy=True, num_return_sequences=1, prompt=prompt)
+
+    def pipe(**options: bool) -> Any:
+        pipe: Any = pipeline("text-generation", model=str(model), device="cpu")
+        return pipe(prompt, do_sample=False, max_length=60, max_new_tokens=None, **options)[0]
+
+    run(settings, tmp_path / "outputs")
+    (row,) = read_rows(tmp_path / "outputs")
+    assert row["text"] == pipe()["generated_text"]
+    third = pipe(return_tensors=True)["generated_token_ids"][row["prompt_tokens"] + 2]
+    (model / "generation_config.json").write_text(json.dumps({"eos_token_id": third}))
+    run(settings, tmp_path / "ended")
+    (row,) = read_rows(tmp_path / "ended")
+    assert (row["text"], row["finish_reason"]) == (pipe()["generated_text"], "stop")
 
 
 def test_a_text_is_its_own_whatever_runs_beside_it(
