@@ -23,6 +23,7 @@ from job.text import one_line, shortened
 DEEPEST = 100  # folders in folders, and values in values of JSON
 MOST_ENTRIES = 1_000_000  # of one folder and all below it
 STRING_LIMIT = 256 << 10  # bytes
+_DEEPEST_PATH = 1000
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY  # a pipe is opened at once
@@ -223,6 +224,40 @@ def remove_tree(folder: Path) -> None:
     except RecursionError:
         _flatten(folder)
         shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir() and not folder.is_symlink():  # with folders that their owner may not enter
+        restrict_modes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def restrict_modes(folder: Path) -> None:
+    """Take setuid and setgid from all files below, and let their owner enter all folders. Jobs may run."""
+    left: list[tuple[str, ...]] = [()]
+    folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU)
+    while left:
+        parts = left.pop()
+        inner = UntrustedPath(folder, (*parts, "."), str(folder))
+        with suppress(OSError, CommitError), inner._open_parent() as parent:
+            for entry in os.scandir(parent):
+                _restrict_mode(parent, entry.name)
+                if entry.is_dir(follow_symlinks=False) and len(parts) < _DEEPEST_PATH:
+                    left.append((*parts, entry.name))
+
+
+def _restrict_mode(parent: int, name: str) -> None:
+    mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+    restricted = mode & ~(stat.S_ISUID | stat.S_ISGID) | (stat.S_IRWXU if stat.S_ISDIR(mode) else 0)
+    if restricted == mode or stat.S_ISLNK(mode):
+        return
+    # Linux opens what nobody may read with O_PATH, and macOS has nothing like it
+    path_only = getattr(os, "O_PATH", 0)
+    descriptor = os.open(name, path_only | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+    try:
+        if path_only:
+            Path(f"/proc/self/fd/{descriptor}").chmod(stat.S_IMODE(restricted))
+        else:
+            os.fchmod(descriptor, stat.S_IMODE(restricted))
+    finally:
+        os.close(descriptor)
 
 
 def _flatten(folder: Path) -> None:

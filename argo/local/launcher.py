@@ -46,7 +46,7 @@ _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
 _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOUNT_ATTR_IDMAP = 1, 4, 0x100000
 _LANDLOCK_VERSION, _LANDLOCK_ABI_OF_SCOPES = 1, 6
 _SCOPE_ABSTRACT_UNIX_SOCKET, _SCOPE_SIGNAL = 1, 2
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, _PR_SET_NO_NEW_PRIVS = 28, 4, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -137,16 +137,16 @@ def _make_user_namespace(ids: str) -> int:
     child = os.fork()
     if child == 0:
         os.close(go_on[1])
-        # RLIMIT_NPROC holds for a whole user namespace, unless real root makes it
-        os.setresuid(FIRST_ID, 0, 0)
-        failed = _libc.unshare(_CLONE_NEWUSER) != 0
+        # RLIMIT_NPROC holds for the whole namespace, unless root makes it; but it takes root's capabilities
+        _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
+        failed = _libc.setresuid(FIRST_ID, FIRST_ID, FIRST_ID) or _libc.unshare(_CLONE_NEWUSER)
         os.write(ready[1], bytes([ctypes.get_errno() if failed else 0]))
         os.read(go_on[0], 1)
         os._exit(0)
     os.close(go_on[0])
     try:
         if number := os.read(ready[0], 1)[0]:
-            _fail("a user namespace", number)
+            _fail(f"a user namespace with the ids from {FIRST_ID}", number)
         for name in ("uid_map", "gid_map"):
             Path(f"/proc/{child}/{name}").write_text(ids, "ascii")
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
@@ -189,7 +189,7 @@ def _call(result: int, what: str) -> int:
 
 
 def _fail(what: str, number: int) -> NoReturn:
-    sys.exit(f"textgen: {what}: {os.strerror(number)}")
+    sys.exit(f"{what}: {os.strerror(number)}")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def machine_parts(needed: Sequence[Path]) -> list[Part | Words]:
             parts.append(("--perms", f"{mode & 0o1777:o}", "--tmpfs", str(folder)))
     parts.append(("--dir", "/var/log/apt"))
     for path in _outermost(needed):
-        if not _is_shown(path):
+        if not is_shown(path):
             # bubblewrap would make them for root alone
             parts += [("--dir", str(folder)) for folder in reversed(path.parents[:-1])]
             parts.append(_overlay(path))
@@ -71,9 +71,9 @@ def machine_parts(needed: Sequence[Path]) -> list[Part | Words]:
     return parts
 
 
-def _is_shown(path: Path) -> bool:
-    """Whether a job sees the path, and can write to it, even if nobody needs it."""
-    return path.parts[1] in _SHOWN and path.parts[1] not in {"opt", "var"}
+def is_shown(path: Path) -> bool:
+    """Whether each job sees the absolute path, and can write to it."""
+    return len(path.parts) < 2 or (path.parts[1] in _SHOWN and path.parts[1] not in {"opt", "var"})
 
 
 def _outermost(paths: Sequence[Path]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Models: read from the user's caches, downloaded and converted into the project's own."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from argo.local.runtime import Access, Mount
@@ -17,6 +17,25 @@ def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> 
         *_mounts(cache / "huggingface", "hub", _HUB, _user_hub(environ), "models--*"),
         *_mounts(cache / "textgen", "models", _MODELS, _user_models(environ), "*"),
     ]
+
+
+def model_mounts(values: Iterable[object]) -> list[Mount]:
+    """A mount, at the same path, of each value that is a model's folder or GGUF file on this machine.
+
+    Values may be a workflow file's own, so that what is mounted has to look like a model.
+    """
+    paths = {Path(str(value)) for value in values if str(value).startswith("/")}
+    return [Mount(path, str(path), Access.READ) for path in sorted(paths) if _is_model(path)]
+
+
+def _is_model(path: Path) -> bool:
+    try:
+        if path.is_dir() and ".." not in path.parts:
+            weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
+            return (path / "config.json").is_file() and bool(weights)
+        return path.suffix == ".gguf" and path.is_file()
+    except (OSError, ValueError):  # a text that is no path
+        return False
 
 
 def _mounts(cache: Path, folder: str, target: str, user_folder: Path, pattern: str) -> Iterator[Mount]:

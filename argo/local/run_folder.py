@@ -61,9 +61,10 @@ class Project:
         return default_store_url(self.root)
 
     def make_folders(self) -> None:
-        """Make the folders, ignored by git."""
+        """Make the folders, ignored by git and closed to other users, whom a job may leave a program."""
         for folder in (self.runs, self.storage, self.cache):
             folder.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)
         ignore = self.home / ".gitignore"
         if not ignore.exists():
             with locked(self.home):  # another run may begin now

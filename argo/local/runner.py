@@ -15,7 +15,13 @@ from argo.local.run_folder import Run
 from argo.local.run_job import run_job
 from argo.local.saved_plan import SavedPlan
 from argo.local.secrets import MIN_LENGTH
-from argo.local.volumes import CODE, needed_by_retry, remove_earlier_volumes, remove_volumes
+from argo.local.volumes import (
+    CODE,
+    needed_by_retry,
+    remove_earlier_volumes,
+    remove_volumes,
+    restrict_what_stays,
+)
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
 from job.untrusted_files import remove_tree
@@ -72,6 +78,7 @@ def finish_run(state: RunState, report: Reporter) -> None:
         ended_by = asyncio.run(_until_asked(_run_jobs(state, report), run.folder))
     finally:
         remove_volumes(run.folder, list(needed_by_retry(state.plan, run)))
+        restrict_what_stays(state.plan.project, run)
     if ended_by == _STOP:
         run.change(message="stopped")
         raise Stopped(run.folder.name)

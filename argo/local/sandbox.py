@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
@@ -18,7 +18,7 @@ from pathlib import Path
 import job
 from argo.local import launcher
 from argo.local.environment import ON_THIS_MACHINE
-from argo.local.machine import Part, Words, machine_parts
+from argo.local.machine import Part, Words, is_shown, machine_parts
 from argo.local.process import supervised
 from argo.local.runtime import Access, Mount, Task, why_image_needed
 from job.errors import InputError
@@ -30,12 +30,27 @@ _CAPABILITIES = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET
 _GPUS = ("nvidia*", "dri", "kfd")
 # Of a job, threads included. Enough for the worker processes of a large machine.
 _PROCESSES = max(8192, 256 * (os.cpu_count() or 1))
+_CERTIFICATES = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "PIP_CERT",
+)
 _FILTERS = Path(__file__).parent / "seccomp"
 # What can be written below /proc though it belongs to no process.
 _SETTINGS = [
     f"/proc/{name}" for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "asound")
 ]
 _ROOT = ("--ro-bind", "/", "/")
+_KERNEL = Path("/proc/sys")
+# The first is for root, too. The last is Ubuntu's.
+_FORBIDDING = (
+    ("user.max_user_namespaces", "0", "15000"),
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+)
 _OTHERWISE = "choose --runtime docker or podman, or host to let scripts write to this machine"
 
 
@@ -56,10 +71,19 @@ class Sandbox:
         return nullcontext()
 
     def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
-        parts = [*_machine(), *(Part(mount, "caller") for mount in task.mounts)]
+        mounts = [*task.mounts, *_certificates(task.env)]
+        parts = [*_machine(), *(Part(mount, "caller") for mount in mounts)]
         command = supervised([*(task.command or ()), *task.args])
         env = {"HOME": HOME, "USER": "root", "PATH": search_path(), **task.env}
         return _launch(parts, command), {launcher.ENVIRONMENT: json.dumps(env)}
+
+
+def _certificates(env: Mapping[str, str]) -> Iterator[Mount]:
+    """The certificates that the user's own variables name; a job's may name any file."""
+    named = {env[name] for name in _CERTIFICATES if env.get(name, "") == os.environ.get(name)}
+    for path in map(Path, sorted(named)):
+        if path.is_absolute() and path.exists() and not is_shown(path):
+            yield Mount(path, str(path), Access.READ)
 
 
 def search_path() -> str:
@@ -71,13 +95,23 @@ def search_path() -> str:
 def _machine() -> tuple[Part | Words, ...]:
     """What every job sees of this machine, tried once. Raises InputError if the sandbox can't work here."""
     if failure := _failure([_ROOT]):
-        raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
+        allow = "".join(f"; {setting} allows it" for setting in _forbidding_settings())
+        raise InputError(f"the sandbox can't work on this machine ({failure}){allow}; {_OTHERWISE}")
     parts = machine_parts(_needed())
     if _failure(parts):  # a file system that can't be under an overlay: which?
         parts = [_readable_part(part) for part in parts]
         if failure := _failure(parts):
             raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
     return tuple(parts)
+
+
+def _forbidding_settings() -> Iterator[str]:
+    """The commands that undo what forbids user namespaces here."""
+    settings = _FORBIDDING if os.geteuid() else _FORBIDDING[:1]
+    for name, forbids, allows in settings:
+        path = _KERNEL / name.replace(".", "/")
+        if path.is_file() and path.read_text().strip() == forbids:
+            yield f"`sysctl {name}={allows}`"
 
 
 def _launch(parts: Iterable[Part | Words], command: Sequence[str]) -> list[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from argo.language.model import FromJob, GitCheckout, Job, SharedVolume, Type
 from argo.local.job_folders import outputs_folder, shared_folder
 from argo.local.plan import Plan
-from argo.local.run_folder import Run
+from argo.local.run_folder import Project, Run
 from argo.local.saved_plan import SavedPlan
 from argo.runs import Phase
 from job.errors import TextgenError
 from job.files import locked
-from job.untrusted_files import remove_tree
+from job.untrusted_files import remove_tree, restrict_modes
 
 CODE = "source"  # the copy of the working tree
 
@@ -48,6 +48,14 @@ def remove_volumes(folder: Path, keep: Collection[Path] = ()) -> None:
             remove_tree(path)
     if keep:
         os.sync()
+
+
+def restrict_what_stays(project: Project, run: Run) -> None:
+    """No file that a job has left is setuid, and its owner can remove each."""
+    # versions in `cache/datasets` are no job's
+    for folder in (run.folder, project.storage, project.cache / "huggingface", project.cache / "textgen"):
+        if folder.is_dir():
+            restrict_modes(folder)
 
 
 def remove_earlier_volumes(folder: Path, file: Path) -> None:

@@ -4,15 +4,20 @@ import hashlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from argo.local.launcher import FIRST_ID
+from tests.git import git
 from tests.local.conftest import Repository, script, workflow
+from tests.local.test_interruption import processes
 from tests.local.test_ordinary_user import NOBODY, python_of_nobody
 
 ROOT = Path(__file__).parents[2]
@@ -38,12 +43,12 @@ class User:
         """Write the workflow file, and give the user what this process has made."""
         self.repository.write("work.yaml", text)
         if self.uid != os.geteuid():
-            for path in (self.repository.root, *self.repository.root.rglob("*")):
+            for path in self.repository.root.parent.rglob("*"):
                 os.chown(path, self.uid, self.uid, follow_symlinks=False)
 
-    def run(self) -> "subprocess.CompletedProcess[str]":
+    def run(self, *prefix: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [*self.command, "-m", "argo", "run", "work.yaml"],
+            [*prefix, *self.command, "-m", "argo", "run", "work.yaml"],
             cwd=self.repository.root,
             env=self.environment,
             capture_output=True,
@@ -57,23 +62,24 @@ class User:
 
 
 @pytest.fixture(params=["root", "ordinary"])
-def user(request: pytest.FixtureRequest, repository: Repository, tmp_path: Path) -> User:
-    is_root = os.geteuid() == 0
-    if request.param == "root":
-        if not is_root:
-            pytest.skip("needs root")
-        return User(repository, [sys.executable], dict(os.environ), 0)
-    if not is_root:
-        return User(repository, [sys.executable], dict(os.environ), os.geteuid())
-    site = [path for path in sys.path if "site-packages" in path]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *site])}
-    environment |= {"HOME": str(tmp_path / "home")}
-    (tmp_path / "home").mkdir()
-    os.chown(tmp_path / "home", 65534, 65534)
-    for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith("/tmp/pytest"):
-            folder.chmod(0o755)
-    return User(repository, [*NOBODY, python_of_nobody(environment)], environment, 65534)
+def user(request: pytest.FixtureRequest) -> Iterator[User]:
+    uid = os.geteuid()
+    if request.param == "root" and uid != 0:
+        pytest.skip("needs root")
+    with tempfile.TemporaryDirectory(prefix="textgen-test-") as name:  # pytest's are closed to other users
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "home").mkdir()
+        (folder / "repository").mkdir()
+        git(folder / "repository", "init", "--quiet", "--initial-branch=main")
+        repository = Repository(folder / "repository")
+        environment = {**os.environ, "HOME": str(folder / "home")}
+        if request.param == "root" or uid != 0:
+            yield User(repository, [sys.executable], environment, uid)
+            return
+        site = [path for path in sys.path if "site-packages" in path]
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *site])
+        yield User(repository, [*NOBODY, python_of_nobody(environment)], environment, 65534)
 
 
 @pytest.fixture
@@ -112,12 +118,10 @@ def lines(log: str, word: str) -> list[str]:
 CLONE = "outputs: {repo: {type: volume}}\nuses: git-checkout@v1\nwith: {url: context.event.github.url}"
 
 
-def test_no_attempt_to_get_out_succeeds(
-    user: User, victim: int, abstract_socket: str, tmp_path: Path
-) -> None:
+def test_no_attempt_to_get_out_succeeds(user: User, victim: int, abstract_socket: str) -> None:
+    folder = user.repository.root.parent
     shutil.copy(JOB, user.repository.root)
-    secret = tmp_path / "home/secret"
-    secret.parent.mkdir(exist_ok=True)
+    secret = folder / "home/secret"
     secret.write_text("private")
     private = [secret, user.repository.root / ".git", ROOT / "pyproject.toml"]
     private += map(Path, ("/etc/shadow", "/run/dbus", "/root/.ssh"))
@@ -127,11 +131,88 @@ def test_no_attempt_to_get_out_succeeds(
     )
     text = workflow(clone=CLONE, job=job)
     user.write(text)
-    before = look(tmp_path)
+    before = look(folder)
     done = user.run()
     log = user.log()
     assert "end of the attempts" in log, log
     assert lines(log, "DONE") + lines(log, "UNCLEAR") == [], log
     assert len(lines(log, "refused")) > 60
-    assert look(tmp_path) == before
+    assert look(folder) == before
     assert "\033" not in done.stdout
+
+
+def test_what_a_job_leaves_is_not_setuid_and_its_callers_to_remove(user: User) -> None:
+    text = """
+        for folder in /storage /outputs/v "$HF_HOME" /inputs/shared; do
+          cp /bin/true $folder/program && chmod 6755 $folder/program
+          mkdir -p $folder/locked/in; touch $folder/locked/in/file; chmod 0 $folder/locked/in $folder/locked
+          mkdir $folder/folder && chmod 2755 $folder/folder
+          ln -s /bin/su $folder/link
+        done
+        chown 1:1 /storage/program && chmod 6755 /storage/program
+        false
+    """
+    job = script(text, outputs="{v: {type: volume}}", inputs="{shared: {type: volume}}")
+    after = script("true", needs="[job]", inputs="{v: job.outputs.v, shared: {type: volume}}")
+    user.write(workflow(job=job, after=after))
+    user.run()
+    folder = user.repository.root / ".textgen"
+    files = [path for path in folder.rglob("*") if not path.is_symlink()]
+    assert len([path for path in files if path.name == "program"]) >= 2, user.log()
+    assert [path for path in files if path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)] == []
+    owners = {path.lstat().st_uid for path in folder.rglob("*")}
+    assert owners == ({0, FIRST_ID + 1} if user.uid == 0 else {user.uid})
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    remove = [*user.command[:-1], "rm", "-rf", str(folder)]
+    assert subprocess.run(remove, capture_output=True, text=True, check=False).stderr == ""
+    assert not folder.exists()
+
+
+FORKS = """
+import os, time
+for uid in range(4):  # each of the job's users has a limit, and all of them together
+    try:
+        os.setresuid(uid, uid, 0)
+    except OSError:
+        pass
+    try:
+        for _ in range(250):  # no danger to this machine if nothing stops it
+            if os.fork() == 0:
+                time.sleep(300)
+    except BlockingIOError:
+        print("refused")
+print(len([name for name in os.listdir("/proc") if name.isdigit()]))
+"""
+
+
+def test_a_job_that_forks_without_end_stops_at_its_limit(user: User) -> None:
+    user.repository.write("forks.py", FORKS)
+    job = script("python3 /inputs/repo/forks.py", needs="[clone]", inputs="{repo: clone.outputs.repo}")
+    user.write(workflow(clone=CLONE, job=job))
+    user.run("prlimit", "--nproc=400:400")  # a job gets no more than whoever starts it
+    *refusals, processes = user.log().split()
+    assert refusals == ["refused"] * 3
+    assert 250 < int(processes) <= 400
+
+
+def test_processes_that_a_job_leaves_behind_end_with_it(user: User) -> None:
+    mark = f"textgen-test-{os.urandom(6).hex()}"
+    job = script(
+        f"""
+        trap '' TERM HUP
+        (setsid bash -c 'exec -a {mark} sleep 300' < /dev/null > /dev/null 2>&1 &)
+        until grep -q {mark} /proc/[0-9]*/cmdline; do sleep 0.01; done; echo started
+        """
+    )
+    user.write(workflow(job=job))
+    assert user.run().returncode == 0
+    assert "started" in user.log()
+    assert processes(mark) == []
+
+
+def test_the_dynamic_linker_gets_no_variable_of_a_job_outside(repository: Repository, tmp_path: Path) -> None:
+    """With LD_PRELOAD and LD_LIBRARY_PATH, it ran code of the repository."""
+    env = f"{{LD_DEBUG: files, LD_DEBUG_OUTPUT: {tmp_path}/written}}"
+    outcome = repository.run(workflow(job=script("echo $LD_DEBUG; true", env=env)))
+    assert "files" in outcome.log("job").splitlines()
+    assert not list(tmp_path.glob("written*"))

@@ -1,6 +1,7 @@
 """Nothing that a job does reaches this machine, and little of this machine reaches a job."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,6 +107,55 @@ def bwrap_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_where_namespaces_are_forbidden_it_says_what_else_there_is(bwrap_that_fails: None) -> None:
     with pytest.raises(InputError, match=r"uid map: Permission denied.*--runtime docker or podman, or host"):
         Sandbox().check()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "command"),
+    [
+        ("user/max_user_namespaces", "0", "`sysctl user.max_user_namespaces=15000` allows it"),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "`sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows it",
+        ),
+    ],
+)
+def test_where_a_setting_forbids_namespaces_it_says_which(
+    bwrap_that_fails: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    value: str,
+    command: str,
+) -> None:
+    (tmp_path / setting).parent.mkdir()
+    (tmp_path / setting).write_text(f"{value}\n")
+    monkeypatch.setattr(sandbox, "_KERNEL", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(InputError, match=re.escape(command)):
+        Sandbox().check()
+
+
+WITHOUT_NAMESPACES = """
+import os, sys
+from pathlib import Path
+from argo.local import launcher
+
+launcher._libc.setns(launcher._make_user_namespace("0 0 4294967295"), launcher._CLONE_NEWUSER)
+Path("/proc/sys/user/max_user_namespaces").write_text("0")  # of this namespace
+os.execv(sys.executable, [sys.executable, "-m", "argo", "run", "work.yaml"])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to forbid itself namespaces")
+def test_a_machine_without_user_namespaces_is_one_line_and_runs_nothing(repository: Repository) -> None:
+    repository.write("work.yaml", workflow(job=script("true")))
+    command = [sys.executable, "-c", WITHOUT_NAMESPACES]
+    done = subprocess.run(command, cwd=repository.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert (
+        "No space left on device); `sysctl user.max_user_namespaces=15000` allows it; choose" in done.stderr
+    )
 
 
 def test_what_is_mounted_below_a_folder_is_seen_too(tmp_path: Path) -> None:
