@@ -15,7 +15,9 @@ from job.errors import ClusterError
 Object = dict[str, Any]
 
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 10, 30  # seconds
-_WRAPPERS = re.compile(r"^(<[^>]*>|\w+\([^)]*\)): |\[Errno -?\d+\] ")  # what urllib3 and Python put before
+_WRAPPERS = re.compile(
+    r"^(<[^>]*>|\w+\([^)]*\)): |\[Errno -?\d+\] |\bSSLError | \(_ssl\.c:\d+\)|\[SSL: \w+\] "
+)  # what urllib3 and Python put before
 
 
 class ApiError(ClusterError):
@@ -207,5 +209,9 @@ def _api_error(method: str, path: str, status: int, body: bytes) -> ApiError:
 def _root_cause(error: Exception) -> str:
     """The text of the last cause, without the wrappers of urllib3."""
     reason = getattr(error, "reason", None) or error
+    if cause := getattr(reason, "original_error", None):  # of a proxy
+        return f"{reason.args[0]}: {_root_cause(cause)}"
     text = _WRAPPERS.sub("", str(reason)) or type(reason).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in str(reason):
+        text = f"the kubeconfig's certificate-authority does not fit its certificate: {text}"
     return " ".join(text.split())

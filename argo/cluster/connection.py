@@ -1,23 +1,23 @@
 """Which cluster, namespace and credentials: as kubectl takes them."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from argo.cluster.api import Api
+from argo.cluster.kubeconfig import list_paths, load_kubeconfig
+from job.checkout.git import redact_url
 from job.errors import InputError
-from job.text import did_you_mean
+from job.text import quoted
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_DEFAULT_KUBECONFIG = Path.home() / ".kube" / "config"
 _CONNECTIONS = 64  # one for each container that is followed
 
 
 def is_configured() -> bool:
     """Whether this machine has a kubeconfig, or runs inside a cluster."""
-    paths = os.environ.get("KUBECONFIG", "").split(os.pathsep)
-    files = [Path(path) for path in paths if path] or [_DEFAULT_KUBECONFIG]
-    return any(file.is_file() for file in files) or _in_cluster()
+    return any(path.is_file() for path in list_paths()) or _in_cluster()
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Api:
@@ -27,7 +27,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
     """
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException
-    from yaml import YAMLError
+    from urllib3.exceptions import HTTPError
 
     configuration = Configuration()
     configuration.retries = False  # urllib3 would log each of them
@@ -37,45 +37,16 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
         if context is None and _in_cluster() and not os.environ.get("KUBECONFIG"):
             name, default_namespace = _load_service_account(configuration)
         else:
-            name, default_namespace = _load_kubeconfig(configuration, context)
-    except (KeyError, TypeError, AttributeError) as error:  # YAML of another form
-        paths = os.environ.get("KUBECONFIG") or _DEFAULT_KUBECONFIG
-        raise InputError(f"no cluster to connect to: not a kubeconfig: {paths}") from error
-    except (ConfigException, OSError, ValueError, YAMLError) as error:
+            name, default_namespace = load_kubeconfig(configuration, context)
+        with warnings.catch_warnings(action="ignore"):  # that SOCKS needs a package
+            client = ApiClient(configuration)
+    except (ConfigException, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(
-            f"no cluster to connect to: {reason}; set KUBECONFIG, or create ~/.kube/config as for kubectl"
-        ) from error
-    return Api(
-        ApiClient(configuration),
-        name,
-        namespace or default_namespace or "default",
-        is_current=context is None,
-    )
-
-
-def _load_kubeconfig(configuration: Any, context: str | None) -> tuple[str, str | None]:
-    """Load a context. Returns its name and its namespace."""
-    from kubernetes.config import ConfigException, load_kube_config
-    from kubernetes.config.kube_config import KubeConfigMerger
-
-    paths = os.environ.get("KUBECONFIG") or str(_DEFAULT_KUBECONFIG)
-    files = KubeConfigMerger(paths).config_files.values()
-    if not files:
-        raise ConfigException(f"no kubeconfig at {paths}")
-    contexts: dict[str, Any] = {}
-    for file in files:
-        contexts = {each["name"]: each["context"] for each in file.get("contexts") or ()} | contexts
-    # kubectl takes the first file that names one; the Python client would take the last
-    current = next(filter(None, (file.get("current-context") for file in files)), None)
-    name = context or current
-    if name is None:
-        hint = did_you_mean("", contexts) or "the kubeconfig has no contexts"
-        raise InputError(f"no current context: give --context; {hint}")
-    if name not in contexts:
-        raise InputError(f"--context {name}: no such context; {did_you_mean(name, contexts)}")
-    load_kube_config(paths, context=name, client_configuration=configuration, persist_config=False)
-    return name, contexts[name].get("namespace")
+        raise InputError(f"no cluster to connect to: {reason}") from error
+    except (HTTPError, ImportError) as error:  # without a scheme, or SOCKS
+        proxy = quoted(redact_url(str(configuration.proxy)))
+        raise InputError(f"{proxy} is no proxy to the cluster: write http://HOST:PORT") from error
+    return Api(client, name, namespace or default_namespace or "default", is_current=context is None)
 
 
 def _load_service_account(configuration: Any) -> tuple[str, str]:
