@@ -175,9 +175,9 @@ MUTANTS = (
     Mutant(_POD, '_mount("outputs", read_only=True),', '_mount("outputs"),', _TEST_POD),
     Mutant(_POD, "mount_path=str(VERDICT), read_only=True)", "mount_path=str(VERDICT))", _TEST_POD),
     Mutant(
-        _POD,
-        "    environment = {SPEC: template_safe_json(spec.to_json())}\n    mounts",
-        ("    environment = {SPEC: template_safe_json(spec.to_json()), **STORE_ENVIRONMENT}\n    mounts"),
+        "argo/compile/compiled_job.py",
+        "{SPEC: template_safe_json(commit_spec.to_json())}",
+        "{SPEC: template_safe_json(commit_spec.to_json()), **STORE_ENVIRONMENT}",
         _TEST_POD,
     ),
     Mutant(_POD, '"init,wait,main,commit"', '"init,wait"', _TEST_POD),

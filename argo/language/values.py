@@ -17,7 +17,7 @@ _PREFIX = "secret:"
 
 _EXPRESSION = re.compile(r"context\.event\.[\w.]+|workflow\.inputs\.[\w.-]+|[\w-]+\.outputs\.[\w.-]+")
 _OTHER_SYSTEMS_EXPRESSION = re.compile(r"\$\{\{|\$\{(secrets|inputs|env|github)\.")
-_ENV_NAME = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
+_ENV_NAME = re.compile(r"(?!\.$|\.\.)[A-Za-z_.-][A-Za-z0-9_.-]*")  # as Kubernetes takes it
 
 
 def looks_like_expression(text: str) -> bool:

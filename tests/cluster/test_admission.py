@@ -1,12 +1,15 @@
 """A real API server, with Argo's full definitions, and Argo's own lint take what is compiled."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from argo.compile import ClusterConfig, FileOrigin, Kind, Security, render
 from argo.compile.workflow import build
@@ -58,6 +61,43 @@ def _compile_mutated(file: Path) -> Iterator[str]:
 def test_the_api_server_takes_everything_strictly(cluster: None, compiled: Path) -> None:
     output = kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(compiled))
     assert output.count("created (server dry run)") == len(list(compiled.iterdir()))
+
+
+def test_the_api_server_takes_the_jobs_pods(cluster: None, compiled: Path) -> None:
+    pods = [pod for file in compiled.glob("mutated-*.yaml") for pod in _list_pods(file)]
+    document = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+    output = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", text=document)
+    assert output.count("created (server dry run)") == len(pods) >= MUTATED
+
+
+def _list_pods(file: Path) -> Iterator[dict[str, Any]]:
+    """The pod of each job of a Workflow as Argo makes it, without what Argo adds."""
+    spec = yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)["spec"]
+    claims = [
+        {"name": each["metadata"]["name"], "emptyDir": {}} for each in spec.get("volumeClaimTemplates", ())
+    ]
+    for template in spec["templates"]:
+        if "dag" in template:
+            continue
+        containers = template.get("containerSet", {}).get("containers")
+        containers = containers or [{"name": "main", **template["container"]}]
+        yield {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"generateName": "job-", **template["metadata"]},
+            "spec": {
+                "containers": [{k: v for k, v in each.items() if k != "dependencies"} for each in containers],
+                "initContainers": template["initContainers"],
+                "volumes": [*template.get("volumes", ()), *claims],
+                "securityContext": spec["securityContext"],
+                "automountServiceAccountToken": False,
+                **{
+                    key: template[key]
+                    for key in ("nodeSelector", "tolerations", "affinity")
+                    if key in template
+                },
+            },
+        }
 
 
 def test_argos_own_lint_finds_nothing(cluster: None, compiled: Path) -> None:

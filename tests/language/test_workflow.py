@@ -81,6 +81,8 @@ def test_the_event_that_the_platform_wrote_is_kept(read_text: Callable[[str], Wo
         ("[{name: A, value: x}]", "wrong-type"),
         ("{'A=B': x}", "bad-name"),
         ("{'': x}", "bad-name"),
+        ("{.: x}", "bad-name"),
+        ("{..a: x}", "bad-name"),
         ('{A: "x\\0y"}', "wrong-type"),
     ],
 )
