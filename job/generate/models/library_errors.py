@@ -23,7 +23,10 @@ def generation_error(error: Exception, model: str, device: object, batch_size: i
     if is_out_of_memory(error):
         hint = "batch_size" if batch_size > 1 else "max_length or max_new_tokens"
         return TextgenError(f"{device}: out of memory; lower {hint}")
-    return TextgenError(f"model {model!r}: its network failed: {type(error).__name__}: {first_line(error)}")
+    hint = "; try another --dtype" if "dtype" in str(error) else ""
+    return TextgenError(
+        f"model {model!r}: its network failed: {type(error).__name__}: {first_line(error)}{hint}"
+    )
 
 
 def loading_error(error: Exception, model: str, device: object) -> TextgenError:

@@ -49,7 +49,7 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     torch_device = _select_device(device)
     tokenizer = load_tokenizer(files)
     try:
-        network = _load_network(files, _select_dtype(dtype, torch_device))
+        network = _load_network(files, dtype, torch_device)
         network.to(torch_device).eval()
     except TextgenError:
         raise
@@ -63,15 +63,17 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     return Model(files, network, tokenizer, stop_ids, context_length, vocabulary_size)
 
 
-def _load_network(files: ModelFiles, dtype: "torch.dtype") -> Any:
+def _load_network(files: ModelFiles, dtype: str, device: "torch.device") -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
     _check_causal(files, config)
+    # Quantized networks compute in the type that they were saved with, and fail in others.
+    is_quantized = getattr(config, "quantization_config", None) is not None
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         files.folder,
         config=config,
-        dtype=dtype,
+        dtype="auto" if dtype == "auto" and is_quantized else _select_dtype(dtype, device),
         local_files_only=True,
         trust_remote_code=False,
         ignore_mismatched_sizes=True,  # told below, with their names

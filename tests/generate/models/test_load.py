@@ -1,6 +1,8 @@
 """What can be loaded, and what is refused."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from job.errors import ModelError, TextgenError
 from job.generate.models import load
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
+from job.generate.run import run
+from job.generate.settings import Settings
+from tests.generate.conftest import read_rows
 from tests.generate.models.conftest import change_config
 
 pytestmark = pytest.mark.model
@@ -45,6 +50,41 @@ def test_weights_of_another_size_are_named_with_both(gpt2_copy: Path) -> None:
     message = r"transformer\.wpe\.weight is \[128, 32\] in the weights, and \[64, 32\] by config\.json$"
     with pytest.raises(ModelError, match=message):
         load_model(find_model(str(gpt2_copy)), "cpu")
+
+
+def quantize(folder: Path) -> None:
+    """Make it a block-FP8 checkpoint, as DeepSeek's and Qwen's are."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    block = 32
+    change_config(
+        folder,
+        dtype="bfloat16",
+        quantization_config={"quant_method": "fp8", "weight_block_size": [block, block]},
+    )
+    tensors = {}
+    for name, weights in load_file(folder / "model.safetensors").items():
+        if not name.endswith("_proj.weight"):
+            tensors[name] = weights.to(torch.bfloat16)
+            continue
+        rows, columns = (size // block for size in weights.shape)
+        blocks = weights.reshape(rows, block, columns, block)
+        scales = blocks.abs().amax((1, 3), keepdim=True) / torch.finfo(torch.float8_e4m3fn).max
+        tensors[name] = (blocks / scales).reshape(weights.shape).to(torch.float8_e4m3fn)
+        tensors[f"{name}_scale_inv"] = scales.reshape(rows, columns)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_a_quantized_model_computes_in_its_own_type(llama: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(llama, tmp_path / "fp8"))
+    quantize(folder)
+    settings = Settings(model=str(folder), device="cpu", num_return_sequences=1)
+    run(settings, tmp_path / "auto")
+    run(replace(settings, dtype="bfloat16"), tmp_path / "bfloat16")
+    assert read_rows(tmp_path / "auto") == read_rows(tmp_path / "bfloat16")
+    with pytest.raises(TextgenError, match=r"its network failed: .*; try another --dtype$"):
+        run(replace(settings, dtype="float32"), tmp_path / "float32")
 
 
 def test_a_device_without_memory_for_the_weights_is_one_line(
