@@ -93,10 +93,10 @@ LABEL org.opencontainers.image.title="textgen-trigger" \
       org.opencontainers.image.revision="${REVISION}"
 
 
-# Everything of the job image but the model and the package.
+# Everything of the job image but the package.
 FROM ${BASE_IMAGE} AS environment
 ARG PYTHON
-ENV PATH=/opt/textgen/bin:$PATH TEXTGEN_CACHE=/opt/textgen/cache
+ENV PATH=/opt/textgen/bin:$PATH
 RUN getent passwd 1000 || useradd --uid 1000 --create-home --shell /bin/bash textgen
 COPY --from=tools /tools/bin/uv /usr/local/bin/
 COPY requirements.lock requirements-sbom.lock /opt/locks/
@@ -110,15 +110,7 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth" \
     && chown -R 1000:1000 /opt/textgen
 
-# Of the code only what converts a model, which takes a minute: any other change leaves this layer as it is.
-FROM environment AS model
-COPY job/*.py /source/job/
-COPY job/generate/__init__.py /source/job/generate/
-COPY job/generate/models /source/job/generate/models
-RUN cd /source && python3 -m job model smollm2-135m
-
 FROM environment AS textgen-job
-COPY --from=model --chown=1000:1000 /opt/textgen/cache /opt/textgen/cache
 COPY --from=job-code /code /opt/textgen/code
 USER 1000:1000
 WORKDIR /home/textgen

@@ -9,7 +9,7 @@ from job.command import LazyGroup, run_group
 # A command's name: the module that has it as `command`, its line in --help.
 COMMANDS = {
     "generate": ("job.generate.run", "Generate text from prompts."),
-    "model": ("job.generate.models.find", "Download or convert a model and print its folder."),
+    "model": ("job.generate.models.find", "Download a model and print its folder or GGUF file."),
     "checkout": ("job.checkout.checkout", "Check out a git repository."),
     "download": ("job.checkout.download", "Download objects from S3."),
     "inputs": ("job.pod.inputs", "Prepare a job's inputs."),

@@ -17,7 +17,7 @@ from argo.local.runtime import Access, Task, why_image_needed
 from argo.local.sandbox import search_path
 from job.errors import InputError
 
-_USERS_OWN = "HOME|USER|LOGNAME|SHELL|TMPDIR|XDG_CACHE_HOME|HF_HOME|HF_HUB_CACHE|TEXTGEN_CACHE"
+_USERS_OWN = "HOME|USER|LOGNAME|SHELL|TMPDIR|XDG_CACHE_HOME|HF_HOME|HF_HUB_CACHE"
 _LINKS = ("/inputs", "/outputs", "/storage")
 
 

@@ -1,22 +1,32 @@
-"""Models: read from the user's caches, downloaded and converted into the project's own."""
+"""Models: read from the user's cache of the hub, downloaded into the project's own."""
 
+import glob
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from argo.local.runtime import Access, Mount
 
 _HUB = "/run/textgen/cache/huggingface"
-_MODELS = "/run/textgen/cache/textgen"
-ENV = {"HF_HOME": _HUB, "TEXTGEN_CACHE": _MODELS}
+ENV = {"HF_HOME": _HUB}
+
+_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
-def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> list[Mount]:
+def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> Iterator[Mount]:
     """The project's `cache` for a job to write to, and in it, each model that only the user has."""
-    return [
-        *_mounts(cache / "huggingface", "hub", _HUB, _user_hub(environ), "models--*"),
-        *_mounts(cache / "textgen", "models", _MODELS, _user_models(environ), "*"),
-    ]
+    cache /= "huggingface"
+    (cache / "hub").mkdir(parents=True, exist_ok=True)
+    yield Mount(cache, _HUB, Access.WRITE)
+    user_models = {path.name: path for path in _list_models(_user_hub(environ))}
+    # an empty folder is a mount point that an earlier job has left
+    empty = {path.name for path in _list_models(cache / "hub") if not any(path.iterdir())}
+    for name in empty - user_models.keys():
+        (cache / "hub" / name).rmdir()
+    for name, model in user_models.items():
+        if name in empty or not (cache / "hub" / name).exists():
+            yield Mount(model, f"{_HUB}/hub/{name}", Access.PRIVATE)
 
 
 def model_mounts(values: Iterable[object]) -> list[Mount]:
@@ -24,8 +34,17 @@ def model_mounts(values: Iterable[object]) -> list[Mount]:
 
     Values may be a workflow file's own, so that what is mounted has to look like a model.
     """
-    paths = {Path(str(value)) for value in values if str(value).startswith("/")}
-    return [Mount(path, str(path), Access.READ) for path in sorted(paths) if _is_model(path)]
+    named = {Path(str(value)) for value in values if str(value).startswith("/")}
+    paths = {each for path in named if _is_model(path) for each in _list_parts(path)}
+    return [Mount(path, str(path), Access.READ) for path in sorted(paths)]
+
+
+def _list_parts(path: Path) -> list[Path]:
+    """The model, or all parts of a split GGUF file."""
+    part = _PART.fullmatch(path.name)
+    if not part:
+        return [path]
+    return list(path.parent.glob(f"{glob.escape(part['stem'])}-?????-of-{part['count']}.gguf"))
 
 
 def _is_model(path: Path) -> bool:
@@ -38,23 +57,10 @@ def _is_model(path: Path) -> bool:
         return False
 
 
-def _mounts(cache: Path, folder: str, target: str, user_folder: Path, pattern: str) -> Iterator[Mount]:
-    (cache / folder).mkdir(parents=True, exist_ok=True)
-    yield Mount(cache, target, Access.WRITE)
-    user_models = {path.name: path for path in _glob(user_folder, pattern) if path.is_dir()}
-    # an empty folder is a mount point that an earlier job has left
-    empty = {
-        path.name for path in _glob(cache / folder, pattern) if path.is_dir() and not any(path.iterdir())
-    }
-    for name in empty - user_models.keys():
-        (cache / folder / name).rmdir()
-    for name, model in user_models.items():
-        if name in empty or not (cache / folder / name).exists():
-            yield Mount(model, f"{target}/{folder}/{name}", Access.PRIVATE)
-
-
-def _glob(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern)) if os.access(folder, os.R_OK | os.X_OK) else []
+def _list_models(hub: Path) -> list[Path]:
+    if not os.access(hub, os.R_OK | os.X_OK):
+        return []
+    return sorted(path for path in hub.glob("models--*") if path.is_dir())
 
 
 def _user_hub(environ: Mapping[str, str]) -> Path:
@@ -62,11 +68,6 @@ def _user_hub(environ: Mapping[str, str]) -> Path:
         return Path(hub).expanduser()
     home = environ.get("HF_HOME")
     return (Path(home).expanduser() if home else _user_cache(environ) / "huggingface") / "hub"
-
-
-def _user_models(environ: Mapping[str, str]) -> Path:
-    cache = environ.get("TEXTGEN_CACHE")
-    return (Path(cache) if cache else _user_cache(environ) / "textgen") / "models"
 
 
 def _user_cache(environ: Mapping[str, str]) -> Path:

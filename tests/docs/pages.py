@@ -24,11 +24,9 @@ def commands(page: Path, fence: str = "console") -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return {
         "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
         "HOME": str(home),
-        "TEXTGEN_CACHE": os.environ.get("TEXTGEN_CACHE", str(cache / "textgen")),
         "HF_HUB_OFFLINE": "1",
         "PIP_NO_INDEX": "1",
         "MAKEFLAGS": "UV=/bin/false",  # nothing is set up here

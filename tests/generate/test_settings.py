@@ -98,7 +98,7 @@ def test_a_slip_in_the_environment_is_reported_with_its_name(
 
 
 def test_the_program_s_other_variables_are_none_of_the_job_s() -> None:
-    others = {"TEXTGEN_CACHE": "/c", "TEXTGEN_STORE": "s3://b", "TEXTGEN_GIT_PASSWORD": "p"}
+    others = {"TEXTGEN_STORE": "s3://b", "TEXTGEN_GIT_PASSWORD": "p"}
     assert load_settings(environ=others) == Settings()
 
 

@@ -2,11 +2,9 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from importlib.metadata import version
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -57,24 +55,6 @@ def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
     wanted = {name for names in list_copied() for name in names}
     assert {name.partition("/")[0] for name in wanted} == sent
     assert all(any(ROOT.glob(name)) for name in wanted)
-
-
-def test_the_model_is_made_of_the_files_that_its_layer_copies(tmp_path: Path) -> None:
-    stage = LINES[LINES.index("FROM environment AS model") :]
-    for line in takewhile(lambda line: not line.startswith("RUN "), stage[1:]):
-        source, target = shlex.split(line)[1:]
-        assert target.startswith("/source/")
-        folder = tmp_path / target.removeprefix("/source/")
-        for path in ROOT.glob(source):
-            if path.is_dir():
-                shutil.copytree(path, folder, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                folder.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, folder)
-    assert not (tmp_path / "job/generate/settings.py").exists()
-    words = [sys.executable, "-m", "job", "model", "--help"]
-    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_small_image_holds_what_its_commands_import() -> None:

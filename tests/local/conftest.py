@@ -149,7 +149,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's or the user's configuration."""
-    for name in ("TEXTGEN_STORE", "TEXTGEN_CACHE", "HF_HUB_CACHE", "HF_TOKEN"):
+    for name in ("TEXTGEN_STORE", "HF_HUB_CACHE", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))

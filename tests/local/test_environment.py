@@ -73,7 +73,7 @@ def test_a_sandboxed_job_gets_what_is_listed_and_nothing_private(repository: Rep
     got = variables(outcome.log("job"))
     own = {"HOME": "/root", "USER": "root", "MINE": "a b", "HF_HOME": "/run/textgen/cache/huggingface"}
     assert {**LISTED, **MACHINES, **own}.items() <= got.items()
-    assert got.keys() - {*LISTED, *MACHINES, *own} <= {"PATH", "TEXTGEN_CACHE", "PWD", "SHLVL", "_"}
+    assert got.keys() - {*LISTED, *MACHINES, *own} <= {"PATH", "PWD", "SHLVL", "_"}
 
 
 @pytest.mark.usefixtures("set_variables")

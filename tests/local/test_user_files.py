@@ -31,6 +31,13 @@ def test_a_parameter_gives_a_job_a_model_and_no_other_folder(
     assert len(found) == count
 
 
+def test_all_parts_of_a_split_model_are_given(tmp_path: Path) -> None:
+    parts = [tmp_path / f"[x]-0000{number}-of-00002.gguf" for number in (1, 2)]
+    for path in (*parts, tmp_path / "[x]-00001-of-00003.gguf", tmp_path / "x-00002-of-00002.gguf"):
+        path.touch()
+    assert [mount.source for mount in model_cache.model_mounts([parts[1]])] == parts
+
+
 @pytest.mark.parametrize("text", ["none", "/", "a\0b", "/" + "x" * 5000, "/tmp/../etc", ""])
 def test_a_text_that_is_no_model_is_no_mount(text: str) -> None:
     assert model_cache.model_mounts([text]) == []

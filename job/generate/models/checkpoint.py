@@ -66,11 +66,7 @@ def check_folder(model: str, folder: Path) -> None:
     for name in names:
         if not (folder / name).is_file():
             raise ModelError(f"model {model!r}: {name} is missing, which the index of the weights names")
-        with (folder / name).open("rb") as file:
-            if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
-                raise ModelError(
-                    f"model {model!r}: {name} is a Git LFS pointer, not the file; run `git lfs pull` there"
-                )
+        check_no_pointer(model, folder / name)
     weights = _ADAPTER_WEIGHTS if CONFIG not in names else (".safetensors", ".bin")
     if not any(name.endswith(weights) for name in names):
         gguf = next(folder.glob("*.gguf"), None)
@@ -80,6 +76,15 @@ def check_folder(model: str, folder: Path) -> None:
             else f": no {_WEIGHTS[0]} or {_WEIGHTS[2]}, or index of one"
         )
         raise ModelError(f"model {model!r}: the folder has no weights that can be loaded{hint}")
+
+
+def check_no_pointer(model: str, path: Path) -> None:
+    """Raise ModelError if git has left a pointer in the file's place."""
+    with path.open("rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise ModelError(
+                f"model {model!r}: {path.name} is a Git LFS pointer, not the file; run `git lfs pull` there"
+            )
 
 
 def read_json(model: str, name: str, read: Read) -> dict[str, Any]:

@@ -47,9 +47,8 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
 
     configure_libraries()
     torch_device = _select_device(device)
-    tokenizer = load_tokenizer(files)
     try:
-        network = _load_network(files, dtype, torch_device)
+        network, tokenizer = _load(files, dtype, torch_device)
         network.to(torch_device).eval()
     except TextgenError:
         raise
@@ -63,15 +62,24 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     return Model(files, network, tokenizer, stop_ids, context_length, vocabulary_size)
 
 
+def _load(files: ModelFiles, dtype: str, device: "torch.device") -> "tuple[Any, PreTrainedTokenizerBase]":
+    if not files.is_gguf:
+        tokenizer = load_tokenizer(files)
+        return _load_network(files, dtype, device), tokenizer
+    from job.generate.models.load_gguf import load_gguf
+
+    return load_gguf(files.path, _select_dtype(dtype, device))
+
+
 def _load_network(files: ModelFiles, dtype: str, device: "torch.device") -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+    config = AutoConfig.from_pretrained(files.path, local_files_only=True, trust_remote_code=False)
     _check_causal(files, config)
     # Quantized networks compute in the type that they were saved with, and fail in others.
     is_quantized = getattr(config, "quantization_config", None) is not None
     loaded: Any = AutoModelForCausalLM.from_pretrained(
-        files.folder,
+        files.path,
         config=config,
         dtype="auto" if dtype == "auto" and is_quantized else _select_dtype(dtype, device),
         local_files_only=True,
@@ -88,7 +96,7 @@ def _load_network(files: ModelFiles, dtype: str, device: "torch.device") -> Any:
         )
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"model {files.name!r}: weights are missing, for example {missing[0]}")
-    if files.adapter and files.adapter != files.folder:  # transformers applies one beside the weights
+    if files.adapter and files.adapter != files.path:  # transformers applies one beside the weights
         network.load_adapter(str(files.adapter))
     return network
 

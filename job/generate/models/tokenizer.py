@@ -21,7 +21,7 @@ def load_tokenizer(files: ModelFiles) -> "PreTrainedTokenizerBase":
     """The tokenizer; an adapter's own, if it has one. Raises ModelError if there is none, or a broken one."""
     from transformers import AutoTokenizer
 
-    folder = files.folder
+    folder = files.path
     if files.adapter and (files.adapter / "tokenizer_config.json").is_file():
         folder = files.adapter
     try:

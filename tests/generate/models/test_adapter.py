@@ -54,7 +54,7 @@ def test_without_peft_an_adapter_beside_its_base_is_refused_too(gpt2_copy: Path)
 def test_an_adapter_goes_onto_its_base(gpt2: Path, tmp_path: Path, peft: None, applied: list[str]) -> None:
     adapter = make_adapter(tmp_path / "adapter", str(gpt2))
     files = find_model(str(adapter))
-    assert (files.folder, files.adapter) == (gpt2, adapter)
+    assert (files.path, files.adapter) == (gpt2, adapter)
     assert files.revision.endswith(f"+{find_model(str(gpt2)).revision}")
     load_model(files, "cpu")
     assert applied == [str(adapter)]
@@ -73,6 +73,7 @@ def test_another_adapter_is_another_revision(gpt2: Path, tmp_path: Path, peft: N
         (None, r"adapter_config\.json has no base_model_name_or_path"),
         ("./nothing", r"'\./nothing': no such file or folder"),
         ("adapter", "it is an adapter of 'adapter', which has one itself"),
+        ("smollm2-135m", r"it is an adapter of a GGUF file \(smollm2-135m\), which takes none"),
     ],
 )
 def test_an_adapter_without_its_base_is_one_line(

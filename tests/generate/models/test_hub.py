@@ -79,7 +79,7 @@ def test_a_part_that_the_hub_lacks_is_named(server: Hub) -> None:
 
 
 def test_an_incomplete_model_in_the_cache_is_completed_or_named(server: Hub, cache: Path) -> None:
-    folder = find_model("owner/model").folder
+    folder = find_model("owner/model").path
     (folder / "model-1.safetensors").unlink()
     server.answer = (500, {}, b"")
     with pytest.raises(
@@ -87,13 +87,13 @@ def test_an_incomplete_model_in_the_cache_is_completed_or_named(server: Hub, cac
     ):
         find_model("owner/model")
     server.answer = None
-    assert (find_model("owner/model").folder / "model-1.safetensors").is_file()
+    assert (find_model("owner/model").path / "model-1.safetensors").is_file()
 
 
 def test_a_model_in_the_cache_is_taken_while_the_hub_fails(server: Hub) -> None:
-    folder = find_model("owner/model").folder
+    folder = find_model("owner/model").path
     server.answer = (500, {}, b"")
-    assert find_model("owner/model").folder == folder
+    assert find_model("owner/model").path == folder
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""A GGUF file in transformers' network and tokenizer."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PreTrainedTokenizerFast
+
+from job.generate.models.gguf.checkpoint import open_checkpoint
+from job.generate.models.gguf.tokenizer import Vocabulary
+
+
+def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerFast]:
+    """The network, on the CPU and in `dtype`, and the tokenizer. Raises ModelError."""
+    checkpoint = open_checkpoint(path)
+    config = AutoConfig.for_model(**checkpoint.config)
+    # Each weight is in float32 only until it is in `dtype`.
+    weights = {name: torch.from_numpy(array).to(dtype) for name, array in checkpoint.load_weights()}
+    network_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    network = network_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype)
+    return network, _build_tokenizer(checkpoint.vocabulary)
+
+
+def _build_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
+    ids = {
+        "bos_token": vocabulary.bos_id,
+        "eos_token": vocabulary.stop_ids[0] if vocabulary.stop_ids else None,
+        "unk_token": vocabulary.unknown_id,
+        "pad_token": vocabulary.padding_id,
+    }
+    special = {name: vocabulary.tokens[id_] for name, id_ in ids.items() if id_ is not None}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=vocabulary.tokenizer, chat_template=vocabulary.chat_template, **special
+    )

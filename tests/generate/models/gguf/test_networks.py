@@ -1,0 +1,122 @@
+"""A network from a GGUF file computes what the network it was made from computes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.generate.models.find import find_model
+from job.generate.models.load import load_model
+from tests.generate.models.gguf.conftest import SIZES, build_network, compute_logits
+from tests.generate.models.gguf.writer import write_gguf
+
+pytestmark = pytest.mark.model
+
+LINEAR = {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}
+YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 24,
+    "rope_theta": 10000.0,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+    "rope_theta": 10000.0,
+}
+# Four rotary dimensions of the eight of a head.
+LONGROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.1, 1.5],
+    "long_factor": [2.0, 5.0],
+    "rope_theta": 10000.0,
+    "partial_rotary_factor": 0.5,
+    "original_max_position_embeddings": 24,
+    "attention_factor": 1.19,
+}
+GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 16}
+
+NETWORKS: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "llama": ("Llama", {}),
+    "llama, tied": ("Llama", {"tie_word_embeddings": True}),
+    "llama, all heads": ("Llama", {"num_key_value_heads": 4}),
+    "llama, heads of another size": ("Llama", {"head_dim": 12}),
+    "llama, biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
+    "llama, another base": ("Llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}),
+    "llama, linear": ("Llama", {"rope_parameters": LINEAR}),
+    "llama, yarn": ("Llama", {"rope_parameters": YARN}),
+    "llama, yarn with all of its parameters": (
+        "Llama",
+        {"rope_parameters": YARN | {"attention_factor": 1.3, "beta_fast": 16.0, "beta_slow": 2.0}},
+    ),
+    "llama 3.1": ("Llama", {"rope_parameters": LLAMA3, "head_dim": 16}),
+    "mistral": ("Mistral", {"sliding_window": None}),
+    "qwen2": ("Qwen2", {}),
+    "qwen2, yarn": ("Qwen2", {"rope_parameters": YARN}),
+    "qwen3": ("Qwen3", {"head_dim": 8}),
+    "qwen3, heads of another size": ("Qwen3", {"head_dim": 16, "attention_bias": True}),
+    "phi3": ("Phi3", {}),
+    "phi3, window": ("Phi3", {"sliding_window": 16}),
+    "phi3, longrope": ("Phi3", {"rope_parameters": LONGROPE, "original_max_position_embeddings": 24}),
+    "gemma2": ("Gemma2", GEMMA),
+    "gemma2, other softcaps": (
+        "Gemma2",
+        {**GEMMA, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 2.0},
+    ),
+    "gemma3": ("Gemma3Text", {**GEMMA, "num_hidden_layers": 7}),
+    "gemma3, linear": (
+        "Gemma3Text",
+        {
+            **GEMMA,
+            "num_hidden_layers": 7,
+            "rope_parameters": {
+                "full_attention": LINEAR,
+                "sliding_attention": {"rope_type": "default", "rope_theta": 700.0},
+            },
+        },
+    ),
+    "starcoder2": ("Starcoder2", {}),
+    "starcoder2, another base": (
+        "Starcoder2",
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
+    ),
+    "starcoder2, no biases": ("Starcoder2", {"use_bias": False}),
+    "gpt2": ("GPT2", {}),
+    "gpt2, another inner size": ("GPT2", {"n_inner": 80}),
+}
+
+
+def build(name: str) -> Any:
+    import transformers
+
+    family, changed = NETWORKS[name]
+    sizes: dict[str, Any] = dict(SIZES)
+    if family == "GPT2":
+        # the context is not GPT-2's own 1024
+        names = {
+            "n_embd": "hidden_size",
+            "n_layer": "num_hidden_layers",
+            "n_head": "num_attention_heads",
+            "n_positions": "max_position_embeddings",
+        }
+        sizes = {key: sizes[other] for key, other in names.items()} | {"vocab_size": 300, "eos_token_id": 0}
+    return build_network(getattr(transformers, f"{family}Config")(**(sizes | dict(changed))))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_network_of_a_file_is_the_one_it_was_made_from(name: str, tmp_path: Path) -> None:
+    import torch
+
+    network = build(name)
+    if name == "mistral":
+        network.config.model_type = "llama"  # as llama.cpp has it
+    loaded = load_model(find_model(str(write_gguf(tmp_path / "small.gguf", network))), "cpu")
+    expected = compute_logits(network)
+    torch.testing.assert_close(compute_logits(loaded.network), expected, rtol=1e-5, atol=1e-4)
+    assert torch.equal(compute_logits(loaded.network).argmax(-1), expected.argmax(-1))
+    assert (loaded.stop_ids, loaded.context_length) == ((0,), 96)
+    assert float(expected.std()) > 0.1, "logits that are all alike would show nothing"

@@ -1,0 +1,38 @@
+"""The embedded model: its tokenizer and what it says."""
+
+from pathlib import Path
+
+import pytest
+
+from job.generate.models.find import find_model
+from job.generate.models.load import Model, load_model
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Model:
+    return load_model(find_model("smollm2-135m"), "cpu")
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello, I'm a language model,", "In  2024, 12.5 naïve\n\n\tcafés 世界 🙂", " <b>"]
+)
+def test_the_embedded_tokenizer_brings_any_text_back(smollm2: Model, text: str) -> None:
+    assert smollm2.tokenizer.decode(smollm2.tokenizer(text).input_ids) == text
+
+
+def test_the_embedded_tokenizer_takes_each_digit_alone(smollm2: Model) -> None:
+    tokens = smollm2.tokenizer.convert_ids_to_tokens(smollm2.tokenizer("x   42").input_ids)
+    assert tokens == ["x", "ĠĠĠ", "4", "2"]
+
+
+def test_the_embedded_model_knows_what_it_is_told(smollm2: Model, tmp_path: Path) -> None:
+    from job.generate.engines.rows import Row
+    from job.generate.engines.transformers import generate
+    from job.generate.prompts import Prompt
+    from job.generate.settings import Settings
+
+    prompt = Prompt("prompt", "The capital of France is")
+    row = Row(prompt, tuple(smollm2.tokenizer(prompt.text).input_ids), 1, 2)
+    assert generate(smollm2, [row], Settings(greedy=True))[0].text == f"{prompt.text} Paris."
