@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
@@ -141,23 +142,27 @@ def test_a_fetch_that_was_killed_goes_on(
     large = os.urandom(9 << 20)
     version = datasets.commit_version(demo, make({"large": large, "small": "x"}), lineage={})
     partial = tmp_path / f".out.{version.id}.partial"
+    killed = threading.Event()
     proxy.fault = lambda request: (
-        Fault(cut="bytes=0-" not in request.range) if "/large" in request.path and request.range else NONE
+        Fault(before=killed.wait) if request.range else Fault(cut="/large" in request.path)
     )
     process = processes.Process(
         target=writers.fetch, args=(behind, str(version), tmp_path / "out"), daemon=True
     )
     process.start()
     deadline = time.monotonic() + 60
-    while not (partial / "large").exists() or not (partial / "large").stat().st_size:
-        assert time.monotonic() < deadline
+    while not any("/large" in request.path and request.range for request in proxy.seen):
+        assert time.monotonic() < deadline, [(r.path, r.range) for r in proxy.seen]
         time.sleep(0.005)
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
+    assert process.exitcode == -signal.SIGKILL
+    killed.set()
     assert not (tmp_path / "out").exists()
 
     proxy.fault = lambda _: NONE
     size_before = (partial / "large").stat().st_size
+    assert size_before
     moved: list[int] = []
     received: list[int] = []
     through = Datasets.at(behind)

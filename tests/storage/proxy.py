@@ -35,7 +35,7 @@ class Fault:
     connection instead of answering.
     """
 
-    before: Callable[[], None] | None = None
+    before: Callable[[], object] | None = None
     answer: int | None = None
     code: str = ""
     twice: bool = False
