@@ -5,8 +5,8 @@ from typing import Any
 
 from job.errors import InputError
 
-# What ruamel lets through beside its own errors, for an escape such as "\\UFFFFFFFF"
-UNREADABLE = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError)
+# What ruamel lets through beside its own errors, for an escape such as "\UFFFFFFFF" and for deep nesting
+UNREADABLE = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 def read_yaml_mapping(path: Path) -> dict[str, Any]:

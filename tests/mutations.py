@@ -238,8 +238,9 @@ def _add_entry(document: Any, pick: random.Random) -> None:
 
 
 def _delete(document: Any, pick: random.Random) -> None:
-    owner, key = pick.choice(list(_places(document)))
-    del owner[key]
+    if places := list(_places(document)):
+        owner, key = pick.choice(places)
+        del owner[key]
 
 
 _VALUE_MUTATORS: tuple[Callable[[Any, random.Random], None], ...] = (

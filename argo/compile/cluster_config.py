@@ -73,6 +73,7 @@ _Text = Annotated[str, BeforeValidator(_number_as_text)]
 _Quantity = Annotated[_Text, AfterValidator(_check_quantity)]
 _ObjectName = Annotated[str, AfterValidator(_check_object_name)]
 _Image = Annotated[str, AfterValidator(_check_image)]
+_Seconds = Annotated[PositiveInt, Field(strict=True, le=2**31 - 1)]  # as long as Kubernetes' numbers
 _AccessMode = Literal["ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
 
 
@@ -114,8 +115,8 @@ class ClusterConfig(_Section):
     claims: Mapping[Literal["storage", "cache"], _ObjectName] = {}
     shared: SharedClaim = SharedClaim()
     parameters: Mapping[_Text, str] = {}
-    deadline: Annotated[PositiveInt, Field(strict=True)] = 7 * 24 * 3600
-    keep: Annotated[PositiveInt, Field(strict=True)] = 7 * 24 * 3600
+    deadline: _Seconds = 7 * 24 * 3600
+    keep: _Seconds = 7 * 24 * 3600
 
     def image(self, name: str) -> str:
         """Where the cluster finds an image: another one in its place, or a mirror of the public ones."""

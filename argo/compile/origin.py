@@ -8,7 +8,7 @@ from pathlib import Path
 from argo import repository
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.model import EventField, GitCheckout, Workflow
-from job.checkout.git import is_commit, is_url, redact_url
+from job.checkout.git import HEADS, is_commit, is_ref, is_url, redact_url
 from job.errors import InputError
 
 
@@ -45,6 +45,8 @@ def find_origin(workflow: Workflow, kind: Kind, url: str | None = None) -> FileO
     if root is None or url is None:
         return FileOrigin(file, workflow.event.url or "", workflow.event.ref or "")
     branch = workflow.trigger.branches[0] if workflow.trigger and workflow.trigger.branches else ""
+    if branch and not is_ref(branch):
+        branch = f"{HEADS}{branch}"
     return FileOrigin(file, url, branch if kind is Kind.TEMPLATE else _head(root))
 
 

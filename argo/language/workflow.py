@@ -15,7 +15,7 @@ from argo.language.inputs import read_workflow_inputs
 from argo.language.jobs import read_jobs
 from argo.language.model import Event, EventField, GitCheckout, Job, Position, Trigger, Workflow
 from argo.language.not_a_workflow import report_not_a_workflow
-from job.checkout.git import is_ref
+from job.checkout.git import is_branch
 from job.text import quoted
 
 MAX_BYTES = 1024 * 1024
@@ -133,7 +133,7 @@ def _read_trigger(root: Field, findings: Findings) -> Trigger | None:
         only = only.fields((name,))[name]
     branches = only.strings() if only.is_list else (only.string(),)
     names = tuple(branch for branch in branches or () if branch)
-    if any("," in name or not is_ref(name) for name in names):
+    if any("," in name or not is_branch(name) for name in names):
         hint = "write the name of a branch, or a list of names"
         only.report("bad-trigger", "is not a branch name; no push starts the workflow", hint)
         return None

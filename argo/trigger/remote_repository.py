@@ -6,13 +6,12 @@ from pathlib import Path, PurePosixPath
 
 from argo.kubernetes_names import GIT
 from argo.language.workflow import MAX_BYTES
-from job.checkout.git import PASSWORD, Git, is_ref, url_and_env
+from job.checkout.git import HEADS, PASSWORD, Git, is_branch, url_and_env
 from job.errors import CheckoutError
 
 FOLDER = ".gradient/workflows"
 
 _SUFFIXES = (".yaml", ".yml")
-_HEADS = "refs/heads/"
 _PRIVATE_HINT = f"set {PASSWORD} (in a cluster: the Secret {GIT}) to a token that may read it"
 
 
@@ -43,9 +42,9 @@ class RemoteRepository:
         branches = {}
         for line in self._git("ls-remote", "--heads", "origin").splitlines():
             commit, _, ref = line.partition("\t")
-            branch = ref.removeprefix(_HEADS)
+            branch = ref.removeprefix(HEADS)
             # no workflow file can name a branch that is not UTF-8
-            if branch != ref and "\ufffd" not in branch and is_ref(f"refs/{branch}"):
+            if branch != ref and "\ufffd" not in branch and is_branch(branch):
                 branches[branch] = commit
         return branches
 
@@ -57,10 +56,10 @@ class RemoteRepository:
         names = list(branches)
         if not names:
             return {}
-        specs = "".join(f"+{_HEADS}{branch}:{_HEADS}{branch}\n" for branch in names)
+        specs = "".join(f"+{HEADS}{branch}:{HEADS}{branch}\n" for branch in names)
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--stdin")
         self._git("fetch", f"--depth={depth}", "--filter=blob:none", *options, "origin", stdin=specs)
-        return {name: self._git("rev-parse", "--verify", f"{_HEADS}{name}^{{commit}}") for name in names}
+        return {name: self._git("rev-parse", "--verify", f"{HEADS}{name}^{{commit}}") for name in names}
 
     def list_commits(self, before: str, commit: str) -> list[str] | None:
         """The commits after `before` up to `commit`, oldest first; None if `before` was not fetched."""

@@ -13,12 +13,11 @@ from subprocess import CompletedProcess
 
 import click
 
-from job.checkout.git import Git, build_env, is_commit, is_lfs_pointer, is_ref, redact_url, url_and_env
+from job.checkout.git import HEADS, Git, build_env, is_commit, is_lfs_pointer, is_ref, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
 from job.files import write_atomically
 from job.text import quoted
 
-_HEADS = "refs/heads/"
 _LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 
 
@@ -97,7 +96,7 @@ def _fetch_one(git: Git, ref: str | None) -> CompletedProcess[str]:
     """Fetch one commit. git itself would take a tag before a branch of the same name."""
     fetch = ("fetch", "--quiet", "--depth=1", "--no-tags", "origin")
     if ref and not is_commit(ref) and not ref.startswith("refs/"):
-        branch = git.attempt(*fetch, f"{_HEADS}{ref}")
+        branch = git.attempt(*fetch, f"{HEADS}{ref}")
         if "couldn't find remote ref" not in branch.stderr:
             return branch
     return git.attempt(*fetch, ref or "HEAD")

@@ -23,6 +23,7 @@ PASSWORD = "TEXTGEN_GIT_PASSWORD"  # noqa: S105
 # Lets a partial clone that is fetched from fetch from its own origin, whose commands git then trusts.
 FETCHES_WHAT_IT_LACKS = {"GIT_NO_LAZY_FETCH": "0"}
 
+HEADS = "refs/heads/"
 MAX_URL = 2048  # characters
 MAX_REF = 255
 
@@ -136,6 +137,11 @@ def is_commit(text: str) -> bool:
 def is_ref(text: str) -> bool:
     """Whether `text` can be a commit, a branch or a tag, and nothing else to git."""
     return 0 < len(text) <= MAX_REF and text.isprintable() and not _NOT_IN_REF.search(text)
+
+
+def is_branch(text: str) -> bool:
+    """Whether `text` can be a branch. As it may begin like an option, give git `refs/heads/` before it."""
+    return is_ref(f"{HEADS}{text}")
 
 
 def is_url(text: str) -> bool:

@@ -155,6 +155,12 @@ def test_a_remote_that_no_job_can_clone_is_a_warning(repository: Path) -> None:
     assert warning in result.stderr
 
 
+def test_a_branch_that_begins_like_an_option_goes_by_its_full_name(repository: Path) -> None:
+    repository.write_text(FLOW.replace("release", "-x"))
+    document = compile_document(str(repository), "--kind", "template", "-p", "seed=7")
+    assert parameters(document)["github-ref"] == "refs/heads/-x"
+
+
 @pytest.mark.parametrize(
     ("url", "name"),
     [

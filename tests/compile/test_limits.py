@@ -130,6 +130,8 @@ def test_199_jobs_are_compiled(compile_spec: CompileSpec) -> None:
         ("instances: ", "instances: must be the path of a file"),
         ("instances: [x]", "instances: must be the path of a file"),
         (r'registry: "\UFFFFFFFF"', "not valid YAML"),
+        ("registry: " + "[" * 5000, "not valid YAML"),
+        ("keep: 3000000000", "keep: must be less than or equal to 2147483647"),
         ("keep: true", "keep: must be an integer"),
         ("registry: [x]", "registry: must be a string"),
         ("pull_secrets: {}", "pull_secrets: no such key; did you mean 'pull-secrets'"),

@@ -187,8 +187,8 @@ def test_a_file_with_errors_keeps_its_trigger(jobs: str, check_text: Callable[[s
     assert result.trigger == Trigger(("main",))
 
 
-@pytest.mark.parametrize("branch", ["+x", "a/.b", "a.lock/b", "-b", "a..b", "a b", "x" * 256])
-def test_a_trigger_names_a_branch_as_git_takes_it(
+@pytest.mark.parametrize("branch", ["a/.b", "a.lock/b", "a..b", "a b", ".a", "a/", "x" * 256])
+def test_a_trigger_names_what_git_takes_for_a_branch(
     branch: str, check_text: Callable[[str], CheckResult]
 ) -> None:
     result = check_text(f"on: {{github: {{branches: {{only: '{branch}'}}}}}}\n{_JOBS}")

@@ -195,8 +195,10 @@ def test_a_file_that_cannot_run_is_reported_once_and_the_others_run(remote: Remo
     assert not world.cluster.list_kind("events")
 
 
-def test_a_broken_file_for_another_branch_is_ignored(remote: Remote, world: World) -> None:
-    remote.push({"a.yaml": workflow("main").replace("debian:12", "")})
+@pytest.mark.parametrize("errors", [1, 500])
+def test_a_broken_file_for_another_branch_is_ignored(errors: int, remote: Remote, world: World) -> None:
+    jobs = "".join(f"  j{number}: {{uses: nothing}}\n" for number in range(errors))
+    remote.push({"a.yaml": f"{workflow('main').partition('jobs:')[0]}jobs:\n{jobs}"})
     remote.git("checkout", "--quiet", "-b", "feature")
     remote.git("update-ref", "-d", "refs/heads/main")
     assert world.poll(remote.url) == []
