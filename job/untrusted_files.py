@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count, islice
@@ -215,6 +215,27 @@ def copy_tree(source: UntrustedPath, target: UntrustedPath) -> None:
         finally:
             for descriptor, _ in folders:
                 os.close(descriptor)
+
+
+def set_links(folder: UntrustedPath, links: Mapping[str, str], prefix: str) -> list[str]:
+    """Make each symbolic link, by its name, where nothing else is, and remove others to what is at `prefix`.
+
+    Returns the names of the links. Raises CommitError if the folder is a link or can't be made.
+    """
+    with folder.joinpath(".")._open_parent(make=True) as parent, _refusing(folder.name):
+        for entry in list(os.scandir(parent)):
+            target = os.readlink(entry.name, dir_fd=parent) if entry.is_symlink() else ""
+            if target.startswith(prefix) and target != links.get(entry.name):
+                os.unlink(entry.name, dir_fd=parent)
+        for name, target in links.items():
+            with suppress(FileExistsError):
+                os.symlink(target, name, dir_fd=parent)
+        targets = {
+            entry.name: os.readlink(entry.name, dir_fd=parent)
+            for entry in os.scandir(parent)
+            if entry.is_symlink()
+        }
+    return sorted(name for name, target in links.items() if targets.get(name) == target)
 
 
 def remove_tree(folder: Path) -> None:

@@ -43,7 +43,8 @@ _AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
 # System calls without a function in every glibc; their numbers are the same on all architectures.
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
-_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOUNT_ATTR_IDMAP = 1, 4, 0x100000
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_IDMAP = 1, 0x100000
 _LANDLOCK_VERSION, _LANDLOCK_ABI_OF_SCOPES = 1, 6
 _SCOPE_ABSTRACT_UNIX_SOCKET, _SCOPE_SIGNAL = 1, 2
 _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, _PR_SET_NO_NEW_PRIVS = 28, 4, 38
@@ -161,14 +162,19 @@ def _clone_mount(path: str, namespace: int | None, *, required: bool) -> int:
     encoded = os.fsencode(path)
     flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
     tree = _call(_libc.syscall(_OPEN_TREE, _AT_FDCWD, encoded, flags), path)
-    if namespace is None:
-        return tree
-    attributes = struct.pack("QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
-    size = ctypes.c_size_t(len(attributes))
-    changed = _libc.syscall(_MOUNT_SETATTR, tree, b"", ctypes.c_uint(_AT_EMPTY_PATH), attributes, size)
-    if changed < 0 and (required or ctypes.get_errno() != errno.EINVAL):
+    if not required:  # bubblewrap's own program is in one of them, and /proc leads to it
+        _call(_set_attributes(tree, _MOUNT_ATTR_RDONLY, 0), path)
+    mapped = namespace is None or _set_attributes(tree, _MOUNT_ATTR_IDMAP, namespace) == 0
+    if not mapped and (required or ctypes.get_errno() != errno.EINVAL):
         _fail(f"{path}: its file system has no mounts with other ids", ctypes.get_errno())
     return tree
+
+
+def _set_attributes(tree: int, attributes: int, namespace: int) -> int:
+    value = struct.pack("QQQQ", attributes, 0, 0, namespace)
+    size = ctypes.c_size_t(len(value))
+    result: int = _libc.syscall(_MOUNT_SETATTR, tree, b"", ctypes.c_uint(_AT_EMPTY_PATH), value, size)
+    return result
 
 
 def _remove_in_layer(layer: Path, mount: Path, name: str) -> None:

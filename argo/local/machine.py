@@ -17,6 +17,7 @@ _SECRETIVE = ("/etc", "/usr/local/etc", "/var")
 
 # A mount deeper than this below the root is seen read-only, its neighbours with it.
 _DEPTH = 3
+_UNIX_SOCKETS = Path("/proc/net/unix")
 _RESOLV = Path("/etc/resolv.conf")
 
 Words = tuple[str, ...]
@@ -69,6 +70,24 @@ def machine_parts(needed: Sequence[Path]) -> list[Part | Words]:
     if resolv.is_file() and resolv.is_relative_to("/run"):
         parts.append(Part(Mount(resolv, str(resolv), Access.READ), "machine"))
     return parts
+
+
+def covered_sockets(needed: Sequence[Path]) -> list[Words]:
+    """bubblewrap's arguments that cover what listens in the folders that a job sees.
+
+    A group of the caller's may connect to it, and so become root of this machine: docker, lxd.
+    """
+    bound = {line.split(" ")[-1] for line in _UNIX_SOCKETS.read_text("utf-8", "surrogateescape").splitlines()}
+    paths = {Path(os.path.realpath(name)) for name in bound if name.startswith("/")}
+    seen = [Path("/", name) for name in _SHOWN] + _outermost(needed)
+    hidden = [Path(folder) for folder in (*_NEW, *_NEW_IN_VAR)]
+    return [
+        ("--ro-bind", "/dev/null", str(path))
+        for path in sorted(paths)
+        if path.is_socket()
+        and any(path.is_relative_to(folder) for folder in seen)
+        and not any(path.is_relative_to(folder) for folder in hidden)
+    ]
 
 
 def is_shown(path: Path) -> bool:

@@ -7,26 +7,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from argo.local.runtime import Access, Mount
+from job.untrusted_files import UntrustedPath, set_links
 
 _HUB = "/run/textgen/cache/huggingface"
+_USER_MODELS = "/run/textgen/models"
 ENV = {"HF_HOME": _HUB}
 
 _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
 def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> Iterator[Mount]:
-    """The project's `cache` for a job to write to, and in it, each model that only the user has."""
+    """The project's `cache` for a job to write to, and each model that only the user has, with a link in it."""
     cache /= "huggingface"
-    (cache / "hub").mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
     yield Mount(cache, _HUB, Access.WRITE)
-    user_models = {path.name: path for path in _list_models(_user_hub(environ))}
-    # an empty folder is a mount point that an earlier job has left
-    empty = {path.name for path in _list_models(cache / "hub") if not any(path.iterdir())}
-    for name in empty - user_models.keys():
-        (cache / "hub" / name).rmdir()
-    for name, model in user_models.items():
-        if name in empty or not (cache / "hub" / name).exists():
-            yield Mount(model, f"{_HUB}/hub/{name}", Access.PRIVATE)
+    models = {path.name: path for path in _list_models(_user_hub(environ))}
+    # a mount in the cache would lead where a job has put a link
+    links = {name: f"{_USER_MODELS}/{name}" for name in models}
+    for name in set_links(UntrustedPath.at(cache).joinpath("hub"), links, f"{_USER_MODELS}/"):
+        yield Mount(models[name], links[name], Access.PRIVATE)
 
 
 def model_mounts(values: Iterable[object]) -> list[Mount]:

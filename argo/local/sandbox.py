@@ -18,7 +18,7 @@ from pathlib import Path
 import job
 from argo.local import launcher
 from argo.local.environment import ON_THIS_MACHINE
-from argo.local.machine import Part, Words, is_shown, machine_parts
+from argo.local.machine import Part, Words, covered_sockets, is_shown, machine_parts
 from argo.local.process import supervised
 from argo.local.runtime import Access, Mount, Task, why_image_needed
 from job.errors import InputError
@@ -72,7 +72,7 @@ class Sandbox:
 
     def build_command(self, task: Task) -> tuple[list[str], dict[str, str]]:
         mounts = [*task.mounts, *_certificates(task.env)]
-        parts = [*_machine(), *(Part(mount, "caller") for mount in mounts)]
+        parts = [*_machine(), *covered_sockets(_needed()), *(Part(mount, "caller") for mount in mounts)]
         command = supervised([*(task.command or ()), *task.args])
         env = {"HOME": HOME, "USER": "root", "PATH": search_path(), **task.env}
         return _launch(parts, command), {launcher.ENVIRONMENT: json.dumps(env)}

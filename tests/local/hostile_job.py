@@ -1,9 +1,9 @@
 """Tries to get out of the sandbox, and prints what became of each attempt: `refused: ...` or `DONE: ...`.
 
-    python3 hostile_job.py PID ABSTRACT-SOCKET PATH...
+    python3 hostile_job.py PID ABSTRACT-SOCKET SOCKET PATH...
 
-PID is a process of the machine, the PATHs are files and folders of it that no job may read. Nothing here does
-harm if it succeeds: settings get the value that they have.
+PID is a process of the machine, SOCKET a path that something listens at, the PATHs are files and folders of
+it that no job may read. Nothing here does harm if it succeeds: settings get the value that they have.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from pathlib import Path
 
 REFUSALS = {
     errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS, errno.ENOENT, errno.ESRCH, errno.ENXIO,
-    errno.ECONNREFUSED, errno.EIO, errno.ENODEV, errno.EOVERFLOW,
+    errno.ECONNREFUSED, errno.EIO, errno.ENODEV, errno.ETXTBSY,
 }  # fmt: skip
 libc = ctypes.CDLL(None, use_errno=True)
 X86 = platform.machine() == "x86_64"
@@ -118,7 +118,9 @@ def write_a_setting() -> None:
     raise PermissionError(errno.EROFS, "no setting can be written")
 
 
-def attempts(pid: int, abstract: str, paths: list[str]) -> Iterator[tuple[str, Callable[[], None]]]:
+def attempts(
+    pid: int, abstract: str, listening: str, paths: list[str]
+) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "mount a tmpfs", lambda: mount("x", "/mnt", "tmpfs", 0)
     yield "mount a folder elsewhere", lambda: mount("/usr", "/mnt", "", 0x1000)
     yield "make /proc/sys writable", lambda: mount("", "/proc/sys", "", 0x20 | 0x1000)
@@ -150,13 +152,15 @@ def attempts(pid: int, abstract: str, paths: list[str]) -> Iterator[tuple[str, C
     yield "paste into a console", lambda: push_into_terminal(TIOCLINUX)
     yield "reach the host of a virtual machine", lambda: socket.socket(socket.AF_VSOCK).close()
     yield "connect to an abstract socket of the machine", lambda: connect(f"\0{abstract}")
+    yield "connect to a socket of the machine", lambda: connect(listening)
+    yield "write to the program that made the sandbox", lambda: open_to_write("/proc/1/exe")
     for path in paths:
         yield f"read {path}", lambda path=path: print(os.open(path, os.O_RDONLY))  # type: ignore[misc]
 
 
 def main() -> None:
-    pid, abstract, *paths = sys.argv[1:]
-    for name, attempt in attempts(int(pid), abstract, paths):
+    pid, abstract, listening, *paths = sys.argv[1:]
+    for name, attempt in attempts(int(pid), abstract, listening, paths):
         try:
             attempt()
         except OSError as error:

@@ -100,6 +100,20 @@ def abstract_socket() -> Iterator[str]:
         yield name
 
 
+@pytest.fixture
+def listening() -> Iterator[str]:
+    """A path in a folder that jobs see, where something listens that everybody may connect to."""
+    path = Path(sys.prefix, f"textgen-test-{os.urandom(6).hex()}")
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            path.chmod(0o777)
+            server.listen()
+            yield str(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def look(folder: Path) -> list[str]:
     """What a job could have changed: files beside its own, settings of the kernel, mounts."""
     files = [path for path in folder.rglob("*") if ".textgen" not in path.parts]
@@ -118,14 +132,16 @@ def lines(log: str, word: str) -> list[str]:
 CLONE = "outputs: {repo: {type: volume}}\nuses: git-checkout@v1\nwith: {url: context.event.github.url}"
 
 
-def test_no_attempt_to_get_out_succeeds(user: User, victim: int, abstract_socket: str) -> None:
+def test_no_attempt_to_get_out_succeeds(
+    user: User, victim: int, abstract_socket: str, listening: str
+) -> None:
     folder = user.repository.root.parent
     shutil.copy(JOB, user.repository.root)
     secret = folder / "home/secret"
     secret.write_text("private")
     private = [secret, user.repository.root / ".git", ROOT / "pyproject.toml"]
     private += map(Path, ("/etc/shadow", "/run/dbus", "/root/.ssh"))
-    words = " ".join(map(str, [victim, abstract_socket, *private]))
+    words = " ".join(map(str, [victim, abstract_socket, listening, *private]))
     job = script(
         f"python3 /inputs/repo/{JOB.name} {words}", needs="[clone]", inputs="{repo: clone.outputs.repo}"
     )
@@ -216,3 +232,29 @@ def test_the_dynamic_linker_gets_no_variable_of_a_job_outside(repository: Reposi
     outcome = repository.run(workflow(job=script("echo $LD_DEBUG; true", env=env)))
     assert "files" in outcome.log("job").splitlines()
     assert not list(tmp_path.glob("written*"))
+
+
+@pytest.mark.parametrize("root", ["", "/oldroot"])  # what bubblewrap calls it while it mounts
+def test_a_link_in_the_model_cache_leads_nowhere(user: User, root: str) -> None:
+    folder = user.repository.root.parent
+    for name in (
+        "home/hub/models--of--user/file",
+        "outside/textgen/models--mine/empty/file",
+        "outside/hub/file",
+    ):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    (folder / "outside/textgen/models--mine/empty/file").unlink()
+    user.environment["HF_HUB_CACHE"] = str(folder / "home/hub")
+    job = script(
+        f"""
+        rm -rf $HF_HOME/hub $TEXTGEN_CACHE/models
+        ln -s {root}{folder}/outside/hub $HF_HOME/hub
+        ln -s {root}{folder}/outside/textgen/models--mine $TEXTGEN_CACHE/models
+        """
+    )
+    user.write(workflow(job=job))
+    before = look(folder)
+    assert user.run().returncode == 0
+    user.run()
+    assert look(folder) == before
