@@ -49,6 +49,8 @@ _INPUTS = "job/pod/inputs.py"
 _POD = "argo/compile/pod.py"
 _WORKFLOW = "argo/compile/workflow.py"
 _SANDBOX = "argo/local/sandbox.py"
+_LAUNCHER = "argo/local/launcher.py"
+_MACHINE = "argo/local/machine.py"
 _ENVIRONMENT = "argo/local/environment.py"
 
 _TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
@@ -56,6 +58,10 @@ _TEST_POD = "tests/compile/test_pod.py"
 _TEST_SPEC = "tests/pod/test_spec.py"
 _TEST_INPUTS = "tests/pod/test_inputs.py"
 _TEST_CHECKOUT = "tests/checkout/test_checkout.py tests/checkout/test_names.py"
+_TEST_HOSTILE = "tests/local/test_hostile_jobs.py"
+_TEST_OWN = f"{_TEST_HOSTILE} -k namespaces"
+_TEST_ATTEMPTS = f"{_TEST_HOSTILE} -k attempt"
+_TEST_LEFT = f"{_TEST_HOSTILE} -k setuid"
 _TEST_ENVIRONMENT = "tests/local/test_environment.py"
 _TEST_TEXT = "tests/job/test_text.py"
 _TEST_SHOWN = "tests/cli/test_show_run.py"
@@ -243,8 +249,45 @@ MUTANTS = (
         "tests/checkout/test_download.py",
     ),
     # The sandbox of a local run
-    Mutant(_SANDBOX, '"--unshare-pid", ', "", "tests/local/test_sandbox.py"),
-    Mutant(_SANDBOX, '    words += ["--ro-bind", "/sys", "/sys"]\n', "", "tests/local/test_sandbox.py"),
+    Mutant(_SANDBOX, '"--unshare-pid", ', "", _TEST_OWN),
+    Mutant(_SANDBOX, '"--unshare-ipc", ', "", _TEST_OWN),
+    Mutant(_SANDBOX, '    words += ["--cap-drop", "ALL"]\n', "", _TEST_OWN),
+    Mutant(_SANDBOX, '("/sys", *filter(', "(*filter(", _TEST_OWN),
+    Mutant(_SANDBOX, ", *filter(os.path.exists, _SETTINGS))", ",)", _TEST_OWN),
+    Mutant(_SANDBOX, '"--dev", "/dev"', '"--dev-bind", "/dev", "/dev"', _TEST_ATTEMPTS),
+    Mutant(_SANDBOX, "*covered_sockets(_needed()), ", "", _TEST_ATTEMPTS),
+    Mutant(_SANDBOX, "{launcher.ENVIRONMENT:", "{**env, launcher.ENVIRONMENT:", f"{_TEST_HOSTILE} -k linker"),
+    Mutant(
+        _SANDBOX,
+        ' if env.get(name, "") == os.environ.get(name)',
+        " if name in env",
+        "tests/local/test_user_files.py",
+    ),
+    Mutant(_LAUNCHER, ', "--seccomp", str(seccomp)', "", _TEST_ATTEMPTS),
+    Mutant(_LAUNCHER, "    _cut_off_abstract_sockets()\n", "", _TEST_ATTEMPTS),
+    Mutant(
+        _LAUNCHER, '    _limit_processes(spec["processes"])\n', "", "tests/local/test_sandbox.py -k limit"
+    ),
+    Mutant(_LAUNCHER, "_libc.setresuid(FIRST_ID, FIRST_ID, FIRST_ID) or ", "", f"{_TEST_HOSTILE} -k forks"),
+    Mutant(_LAUNCHER, '"machine": f"0 {FIRST_ID}', '"machine": f"0 0', _TEST_OWN),
+    Mutant(
+        _LAUNCHER,
+        "        _call(_set_attributes(tree, _MOUNT_ATTR_RDONLY, 0), path)",
+        "        pass",
+        _TEST_OWN,
+    ),
+    Mutant(_MACHINE, '"usr", "var")', '"tmp", "usr", "var")', _TEST_ATTEMPTS),
+    Mutant(_MACHINE, "parts = [_hide_secrets(part) for part in parts]", "pass", _TEST_ATTEMPTS),
+    Mutant(
+        "argo/local/model_cache.py",
+        "if _is_model(path)]",
+        "if path.exists()]",
+        "tests/local/test_user_files.py",
+    ),
+    Mutant("argo/local/runner.py", "        restrict_what_stays(state.plan.project, run)\n", "", _TEST_LEFT),
+    Mutant("argo/local/run_folder.py", "self.home.chmod(0o700)", "pass", _TEST_LEFT),
+    Mutant(_UNTRUSTED, "        restrict_modes(folder)\n", "", _TEST_LEFT),
+    Mutant(_UNTRUSTED, " & ~(stat.S_ISUID | stat.S_ISGID)", "", _TEST_LEFT),
     # Which variables a local job gets
     Mutant(_ENVIRONMENT, " if re.fullmatch(inherited, name)}", "}", _TEST_ENVIRONMENT),
     Mutant(_ENVIRONMENT, " if not _holds_password(name, value)}", "}", _TEST_ENVIRONMENT),
@@ -361,6 +404,7 @@ def _copy_tree() -> Iterator[Path]:
         check=True,
     )
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # tests become other users
         copy = Path(folder, "tree").resolve()
         for name in filter(None, listed.stdout.split("\0")):
             if (ROOT / name).is_file():
@@ -380,7 +424,11 @@ def _copy_tree() -> Iterator[Path]:
 
 
 def _link(source: str, target: str) -> None:
-    Path(target).symlink_to(source)
+    """Link a file, or copy it: no symbolic link of the copy leads into the sandbox of a test."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
 def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> Iterator[Mount]:
-    """The project's `cache` for a job to write to, and each model that only the user has, with a link in it."""
+    """The project's `cache` for a job to write to, with a link to each model that only the user has."""
     cache /= "huggingface"
     cache.mkdir(parents=True, exist_ok=True)
     yield Mount(cache, _HUB, Access.WRITE)
@@ -48,7 +48,9 @@ def _list_parts(path: Path) -> list[Path]:
 
 def _is_model(path: Path) -> bool:
     try:
-        if path.is_dir() and ".." not in path.parts:
+        if ".." in path.parts:
+            return False
+        if path.is_dir():
             weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
             return (path / "config.json").is_file() and bool(weights)
         return path.suffix == ".gguf" and path.is_file()

@@ -71,6 +71,12 @@ def test_a_job_sees_no_process_but_its_own_and_can_t_write_to_the_kernels_files(
     assert "ro" in options.split(",")
 
 
+def test_a_job_has_a_limit_of_processes(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_PROCESSES", 321)
+    lines = repository.run(workflow(job=script("ulimit -Su; ulimit -Hu"))).log("job").splitlines()
+    assert lines == ["321", "321"]
+
+
 def test_a_script_goes_on_after_an_error_and_its_last_status_counts(repository: Repository) -> None:
     outcome = repository.run(workflow(job=script("false\nset -- a\necho on $0 $1")))
     assert outcome.phases() == {"job": "Succeeded"}
