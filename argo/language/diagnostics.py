@@ -119,8 +119,13 @@ class Findings:
         self.diagnostics.append(Diagnostic(code, severity, self.path, position, key, message, hint))
         if severity is Severity.ERROR:
             self.errors += 1
-            if self.errors == MAX_ERRORS:
+            if self.errors >= MAX_ERRORS:
                 raise TooManyErrors
+
+    def extend(self, other: "Findings") -> None:
+        """Add the diagnostics of a part of the file that was read apart."""
+        self.diagnostics += other.diagnostics
+        self.errors += other.errors
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """The diagnostics without repetitions, from the file's top to its end."""

@@ -65,11 +65,12 @@ def check(path: Path, data: bytes | None = None) -> CheckResult:
     if text is None or root is None:
         return CheckResult(None, findings.in_order())
     trigger_findings = Findings(path)
-    trigger = _read_trigger(root, trigger_findings)
-    workflow = None
+    trigger = workflow = None
+    with suppress(TooManyErrors):
+        trigger = _read_trigger(root, trigger_findings)
     with suppress(TooManyErrors):
         if not report_not_a_workflow(root):
-            findings.diagnostics += trigger_findings.diagnostics
+            findings.extend(trigger_findings)
             workflow = _read_workflow(root, path, text, trigger)
     return CheckResult(None if findings.errors else workflow, findings.in_order(), trigger)
 

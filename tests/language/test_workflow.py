@@ -193,3 +193,14 @@ def test_a_trigger_names_what_git_takes_for_a_branch(
 ) -> None:
     result = check_text(f"on: {{github: {{branches: {{only: '{branch}'}}}}}}\n{_JOBS}")
     assert [each.code for each in result.diagnostics] == ["bad-trigger"]
+
+
+@pytest.mark.parametrize("errors", [1, 99, 200])
+def test_an_error_of_the_trigger_is_one_of_the_file(
+    errors: int, check_text: Callable[[str], CheckResult]
+) -> None:
+    only = f"[{', '.join(['~'] * errors)}]"
+    result = check_text(f"on: {{github: {{branches: {{only: {only}}}}}}}\njobs: {{a: {{}}, b: {{}}}}\n")
+    assert [each.code for each in result.diagnostics].count("wrong-type") == min(errors, 100)
+    assert len(result.diagnostics) <= 100 + 1
+    assert result.workflow is None
