@@ -212,6 +212,8 @@ MUTANTS = (
         (_TEST_CHECKOUT),
     ),
     Mutant(_GIT, 'f"credential.{origin}.helper"', '"credential.helper"', _TEST_CHECKOUT),
+    Mutant(_GIT, "if parts.password or env.get(PASSWORD):", "if False:", _TEST_CHECKOUT),
+    Mutant(_GIT, """for scheme in ("https", "ssh", "git")]""", "for scheme in _SCHEMES[:4]]", _TEST_CHECKOUT),
     Mutant(_GIT, "        url = _without_userinfo(parts)\n", "", _TEST_CHECKOUT),
     Mutant(
         _GIT,
@@ -305,6 +307,12 @@ MUTANTS = (
         '(*self._values.values(), self.token or "")',
         "self._values.values()",
         _TEST_ENVIRONMENT,
+    ),
+    Mutant(
+        "argo/repository.py",
+        "        if source == without:\n            continue\n",
+        "",
+        "tests/local/test_secrets.py -k checkout",
     ),
     # What is shown
     Mutant("job/text.py", "if c in keep or not _is_control(c) else", "if True else", _TEST_TEXT),

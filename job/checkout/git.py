@@ -208,9 +208,9 @@ def url_and_env(url: str, environ: Mapping[str, str]) -> tuple[str, dict[str, st
         config.append(("protocol.http.allow", "always"))
         if parts.password or env.get(PASSWORD):
             raise InputError(f"{redact_url(url)}: a password is not sent over http; use https or ssh")
+    if parts.scheme in {"http", "https"}:
         url = _without_userinfo(parts)
     if parts.scheme == "https":
-        url = _without_userinfo(parts)
         env.setdefault(USERNAME, unquote(parts.username or "") or "x-access-token")
         if parts.password:
             env.setdefault(PASSWORD, unquote(parts.password))

@@ -198,6 +198,7 @@ def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
     }
     assert not any("to@ken" in value for value in config.values())
     assert config["protocol.allow"] == "never"
+    assert "protocol.http.allow" not in config  # so no redirection leads there
     assert "credential.https://host.invalid.helper" in config
 
 
