@@ -22,6 +22,9 @@ from job.text import listed
 _WITHOUT_EFFECT = ("general.", "split.", "quantize.", "mradermacher.")
 
 
+_MOST_THREADS = 4  # each holds a weight in float32
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """A weight of the network, in the file."""
@@ -47,7 +50,7 @@ class Checkpoint:
 
     def load_weights(self) -> Iterator[tuple[str, Array]]:
         """Each weight's name and its values in float32; no more than a few are held at a time."""
-        threads = os.cpu_count() or 1
+        threads = min(os.cpu_count() or 1, _MOST_THREADS)
         with ThreadPoolExecutor(threads) as pool:
             loading: deque[tuple[str, Future[Array]]] = deque()
             for name, weight in self.weights.items():

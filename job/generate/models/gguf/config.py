@@ -3,6 +3,7 @@
 What a key means, and what a file without it means, is what llama.cpp makes of it.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,6 +83,10 @@ def _read_sizes(keys: Keys, vocab: int, family: Family) -> dict[str, int]:
     if whole_rotary:
         keys.expect("rope.dimension_count", head)
     kv_heads = keys.get_equal("attention.head_count_kv") or heads
+    if heads % kv_heads:
+        raise ModelError(
+            f"{heads} heads (attention.head_count) can't share {kv_heads} (attention.head_count_kv)"
+        )
     inner = keys.require_equal("feed_forward_length")
     return {
         "vocab": vocab,
@@ -107,7 +112,7 @@ def _read_rope(keys: Keys, tensors: Mapping[str, Tensor], sizes: Sizes, model_ty
         "rope_theta": keys.get("rope.freq_base", float) or 10000.0,
     }
     if model_type == "phi3":
-        rope["partial_rotary_factor"] = sizes["rotary"] / sizes["head"]
+        rope["partial_rotary_factor"] = _divide(sizes["rotary"], sizes["head"])
     scaling = keys.get("rope.scaling.type", str) or "linear"
     factor = keys.get("rope.scaling.factor", float) or keys.get("rope.scale_linear", float) or 1.0
     keys.expect("rope.scaling.type", "none", "linear", "yarn", "longrope")
@@ -138,12 +143,19 @@ def _read_rope(keys: Keys, tensors: Mapping[str, Tensor], sizes: Sizes, model_ty
         raise ModelError(
             f"the tensor {_ROPE_LONG} is missing, and {keys.prefix}rope.scaling.type is longrope"
         )
-    if model_type == "phi3" and factor != 1 and scaling != "none":
+    if model_type == "phi3" and scaling != "none":  # it scales by factors alone
+        keys.expect("rope.scaling.type", "linear")
         keys.expect("rope.scaling.factor", 1.0)
         keys.expect("rope.scale_linear", 1.0)
     if scaling == "yarn":
         return rope | _read_yarn(keys, factor, original)
     return rope | ({"rope_type": "linear", "factor": factor} if scaling == "linear" and factor != 1 else {})
+
+
+def _divide(part: int, whole: int) -> float:
+    """The fraction that transformers multiplies by `whole` and cuts to `part`."""
+    fraction = part / whole
+    return fraction if int(whole * fraction) == part else math.nextafter(fraction, math.inf)
 
 
 def _read_yarn(keys: Keys, factor: float, original: int) -> dict[str, Any]:

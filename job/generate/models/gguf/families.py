@@ -6,6 +6,8 @@ The names and layouts are those that llama.cpp's convert_hf_to_gguf.py writes.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from job.generate.models.gguf.file import Array
 
 # The sizes that shapes are made of, by their names here.
@@ -53,7 +55,7 @@ def _permute_key(array: Array, sizes: Sizes) -> Array:
 
 
 def _transpose(array: Array, _: Sizes) -> Array:
-    return array.T
+    return np.ascontiguousarray(array.T)
 
 
 def _subtract_one(array: Array, _: Sizes) -> Array:

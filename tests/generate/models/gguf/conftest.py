@@ -19,6 +19,28 @@ SIZES: dict[str, Any] = {
 IDS = [[(7 * column + 11 * column**2) % 300 for column in range(48)]]
 
 
+# What GPT-2 calls some of them; the context is not its own 1024.
+GPT2_NAMES = {
+    "n_embd": "hidden_size",
+    "n_layer": "num_hidden_layers",
+    "n_head": "num_attention_heads",
+    "n_positions": "max_position_embeddings",
+}
+
+
+def build_config(family: str, **changed: Any) -> Any:
+    """The config of one of transformers' families, small."""
+    import transformers
+
+    sizes = dict(SIZES)
+    if family == "GPT2":
+        sizes = {name: SIZES[other] for name, other in GPT2_NAMES.items()} | {
+            "vocab_size": 300,
+            "eos_token_id": 0,
+        }
+    return getattr(transformers, f"{family}Config")(**(sizes | changed))
+
+
 def build_network(config: Any) -> Any:
     """A random network of `config`, seeded, whose norms and biases are none that could be left out."""
     import torch
@@ -46,6 +68,4 @@ def compute_logits(network: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def small_llama() -> Any:
-    from transformers import LlamaConfig
-
-    return build_network(LlamaConfig(**SIZES))
+    return build_network(build_config("Llama"))

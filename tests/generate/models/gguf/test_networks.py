@@ -8,7 +8,7 @@ import pytest
 
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
-from tests.generate.models.gguf.conftest import SIZES, build_network, compute_logits
+from tests.generate.models.gguf.conftest import build_config, build_network, compute_logits
 from tests.generate.models.gguf.writer import write_gguf
 
 pytestmark = pytest.mark.model
@@ -61,6 +61,19 @@ NETWORKS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "qwen3, heads of another size": ("Qwen3", {"head_dim": 16, "attention_bias": True}),
     "phi3": ("Phi3", {}),
     "phi3, window": ("Phi3", {"sliding_window": 16}),
+    "phi3, 30 of 88 dimensions": (
+        "Phi3",
+        {
+            "hidden_size": 88,
+            "num_attention_heads": 1,
+            "num_key_value_heads": 1,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "partial_rotary_factor": 30.5 / 88,
+            },
+        },
+    ),
     "phi3, longrope": ("Phi3", {"rope_parameters": LONGROPE, "original_max_position_embeddings": 24}),
     "gemma2": ("Gemma2", GEMMA),
     "gemma2, other softcaps": (
@@ -91,20 +104,8 @@ NETWORKS: dict[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def build(name: str) -> Any:
-    import transformers
-
     family, changed = NETWORKS[name]
-    sizes: dict[str, Any] = dict(SIZES)
-    if family == "GPT2":
-        # the context is not GPT-2's own 1024
-        names = {
-            "n_embd": "hidden_size",
-            "n_layer": "num_hidden_layers",
-            "n_head": "num_attention_heads",
-            "n_positions": "max_position_embeddings",
-        }
-        sizes = {key: sizes[other] for key, other in names.items()} | {"vocab_size": 300, "eos_token_id": 0}
-    return build_network(getattr(transformers, f"{family}Config")(**(sizes | dict(changed))))
+    return build_network(build_config(family, **changed))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,6 +8,7 @@ import pytest
 
 from job.errors import ModelError
 from job.generate.models.gguf.checkpoint import open_checkpoint
+from tests.generate.models.gguf.conftest import build_config, build_network
 from tests.generate.models.gguf.writer import write_gguf
 
 pytestmark = pytest.mark.model
@@ -33,6 +34,7 @@ def check_refused(path: Path, message: str) -> None:
         ("llama.attention.head_count", 0, r"llama\.embedding_length and attention\.head_count must be above"),
         ("llama.attention.head_count_kv", [2, 2, 4], r"head_count_kv is not one whole number for all layers"),
         ("llama.attention.head_count_kv", 4, r"blk\.0\.attn_k\.weight is \[16, 32\], and must be \[32, 32\]"),
+        ("llama.attention.head_count_kv", 3, r"4 heads .* can't share 3"),
         ("llama.attention.value_length", 4, r"attention\.value_length is 4, which is not read"),
         ("llama.vocab_size", 299, r"llama\.vocab_size is 299"),
         ("llama.expert_count", 8, r"llama\.expert_count is 8, which is not read"),
@@ -58,6 +60,24 @@ def test_a_key_that_can_not_be_used_is_named(
     key: str, value: object, message: str, small_llama: Any, tmp_path: Path
 ) -> None:
     check_refused(write_gguf(tmp_path / "x.gguf", small_llama, keys={key: value}), message)
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "value", "message"),
+    [
+        ("Phi3", "phi3.rope.scaling.type", "yarn", r"phi3\.rope\.scaling\.type is yarn"),
+        ("Phi3", "phi3.rope.scaling.factor", 2.0, r"phi3\.rope\.scaling\.factor is 2\.0"),
+        ("Qwen2", "qwen2.attention.key_length", 4, "a head has the size 4, and qwen2 has 8"),
+        ("Qwen2", "qwen2.rope.scaling.yarn_ext_factor", 2.0, "yarn_ext_factor is not read"),
+        ("Gemma2", "gemma2.attention.sliding_window_pattern", [True], "has 1 values for 3 layers"),
+        ("GPT2", "gpt2.rope.freq_base", 500.0, r"gpt2\.rope\.freq_base is not read"),
+    ],
+)
+def test_a_key_that_a_network_does_not_have_is_named(
+    family: str, key: str, value: object, message: str, tmp_path: Path
+) -> None:
+    network = build_network(build_config(family))
+    check_refused(write_gguf(tmp_path / "x.gguf", network, keys={key: value}), message)
 
 
 @pytest.mark.parametrize(
