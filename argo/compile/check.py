@@ -10,6 +10,7 @@ from argo.compile.parameters import LENGTH_HINT, describe_length
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.diagnostics import CODES, Diagnostic
 from argo.language.model import Container, GitCheckout, Job, Position, S3Download, Script, Secret, Workflow
+from job.checkout.git import is_local
 from job.pod.spec import DatasetOutput, ModelOutput
 from job.text import did_you_mean, quoted
 
@@ -25,8 +26,9 @@ def find_problems(context: WorkflowContext) -> tuple[list[CompiledJob], list[Dia
     jobs = list(context.inlined.jobs.values())
     compiled: list[CompiledJob] = []
     problems = [*_check_inputs(context), *_check_names(context, jobs)]
-    for job in jobs:
+    for job in context.workflow.jobs.values():  # those that have no pod, too
         problems += _check_job(context, job)
+    for job in jobs:
         action = job.action
         if isinstance(action, Container | Script) and lacks_command(job, action, context.cluster):
             continue
@@ -86,6 +88,9 @@ def _check_job(context: WorkflowContext, job: Job) -> Iterator[Diagnostic]:
         if not is_secret_key(name):
             message = f"{quoted(name)} can't be the name of a secret on a cluster"
             yield _problem(context.workflow, job.at, key, message, "use letters, digits, '.', '_' and '-'")
+    if isinstance(job.action, GitCheckout) and is_local(str(job.action.url)):
+        message = f"{quoted(str(job.action.url))} is a folder of this machine, which no pod has"
+        yield _problem(context.workflow, job.at, key, message, "write the URL of a git host")
     if not isinstance(job.action, Container | Script):
         return
     instance = job.instance_type or cluster.instance

@@ -167,6 +167,11 @@ def is_path(url: str) -> bool:
     return url.startswith(("/", "./", "../"))
 
 
+def is_local(url: str) -> bool:
+    """Whether the URL of a repository names a folder of this machine."""
+    return is_path(url) or url.lower().startswith("file:")
+
+
 def parse_scp(url: str) -> tuple[str, str] | None:
     """Host and path of `user@host:path`, as scp and git write it for ssh; None for any other URL."""
     match = _SCP.fullmatch(url)

@@ -24,6 +24,10 @@ def jobs(*names: str, script: str = "true") -> str:
 
 
 CONTAINER = "jobs: {a: {uses: container@v1, %s, with: {image: a, args: [serve]}}}\n"
+CHECKOUT = (  # which the job that takes the volume does
+    "jobs: {c: {uses: git-checkout@v1, outputs: {v: {type: volume}}, with: {url: %s}}, "
+    "a: {needs: [c], inputs: {v: c.outputs.v}, uses: script@v1, with: {image: a, script: s}}}\n"
+)
 INPUTS = "inputs: {%s: {type: string}, %s: {type: string}}\n" + jobs("a")
 OUTPUTS = "outputs: {a.b: {type: dataset, with: {ref: a}}, a-b: {type: dataset, with: {ref: b}}}"
 BRACES = "has a text with '{{' or a control character, and the image's entrypoint is not known here; write"
@@ -55,6 +59,12 @@ BRACES = "has a text with '{{' or a control character, and the image's entrypoin
         (CONTAINER % OUTPUTS, ": jobs.a.outputs.a-b: the outputs 'a-b' and 'a.b' are both 'a-b' for"),
         (CONTAINER % "env: {X: '{{x}}'}", f":1:8: jobs.a: {BRACES}"),
         (CONTAINER % 'env: {X: "\\e"}', f":1:8: jobs.a: {BRACES}"),
+        (
+            CHECKOUT % "https://a/b, password: 'secret:my key'",
+            ":1:8: jobs.c: 'my key' can't be the name of a",
+        ),
+        (CHECKOUT % "./code", ":1:8: jobs.c: './code' is a folder of this machine, which no pod has"),
+        (CHECKOUT % "file:///srv/code", ":1:8: jobs.c: 'file:///srv/code' is a folder of this machine"),
         (
             CONTAINER % "env: {X: 'secret:my key'}",
             ":1:8: jobs.a: 'my key' can't be the name of a secret",
