@@ -79,6 +79,8 @@ def finish_run(state: RunState, report: Reporter) -> None:
     finally:
         remove_volumes(run.folder, list(needed_by_retry(state.plan, run)))
         restrict_what_stays(state.plan.project, run)
+    if run.record.phase is Phase.SUCCEEDED:  # it was asked too late
+        return
     if ended_by == _STOP:
         run.change(message="stopped")
         raise Stopped(run.folder.name)

@@ -42,7 +42,7 @@ _USERINFO = re.compile(r"^(?:(https?://)[^/]*|([a-z][a-z0-9+.-]*://)[^/:]*:[^/]*
 _HELPER = (
     f"""!f() {{ test "$1" = get && printf 'username=%s\\npassword=%s\\n' "${USERNAME}" "${PASSWORD}"; }}; f"""
 )
-_SUBMODULE = re.compile(r"submodule path '(.+?)'")
+_SUBMODULE = re.compile(r"submodule path '(?P<path>.+?)'|returned non-zero status for (?P<name>.+)")
 _PRIVATE_HINT = "give `password: secret:NAME`, a token that may read it"
 _SSH_HINT = "ssh needs a key that may read it, and its host in known_hosts"
 _PARTIAL_HINT = "check it out there once, or give the URL that it was cloned from"
@@ -116,7 +116,7 @@ class Git:
         submodule = _SUBMODULE.search(result.stderr)
         if not submodule:
             return CheckoutError(reason)
-        path = Path(submodule[1])
+        path = Path(submodule["path"] or submodule["name"])
         inside = path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
         return CheckoutError(f"submodule {inside}: {reason}")
 

@@ -94,6 +94,21 @@ def test_without_git_lfs_large_files_stay_pointers_and_it_says_so(
     assert count_lfs_pointers(tmp_path / "new", os.environ) == 1
 
 
+def test_a_submodule_whose_large_files_can_not_be_had_is_named(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin/git-lfs"
+    program.parent.mkdir()
+    failing = (
+        '[ "$1 $(cat file)" = "pull inner" ] && echo "error: failed to fetch some objects" >&2 && exit 2'
+    )
+    program.write_text(f"#!/bin/sh\n{failing}\nexit 0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(CheckoutError, match=r"^submodule inside: error: failed to fetch some objects$"):
+        checkout(str(served / "outer.git"), None, tmp_path / "new", os.environ)
+
+
 def test_a_wrong_password_is_one_line_that_says_what_to_give(
     private: type[Git], environ: Mapping[str, str], tmp_path: Path
 ) -> None:

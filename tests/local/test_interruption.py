@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,17 @@ def test_a_killed_run_leaves_no_process_and_is_shown_as_failed(
     assert "interrupted: its process is gone" in shown
     assert "Omitted" in shown
     assert repository.datasets.datasets() == []
+
+
+def test_a_signal_that_comes_too_late_changes_nothing(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end_and_signal(work: Coroutine[Any, Any, None], _folder: Path) -> int:
+        await work
+        return signal.SIGINT
+
+    monkeypatch.setattr("argo.local.runner._until_asked", end_and_signal)
+    assert repository.run(workflow(job=script("true"))).record.phase == "Succeeded"
 
 
 def test_a_run_that_can_not_begin_leaves_nothing(
