@@ -173,6 +173,12 @@ MUTANTS = (
         "if False and (shared := _find_in_shared_volume(path)):",
         f"{_TEST_INPUTS} -k shared",
     ),
+    Mutant(
+        "argo/cluster/kubeconfig.py",
+        "    if reasons:\n",
+        "    if False:\n",
+        "tests/cluster/test_kubeconfig.py",
+    ),
     # Who has what in a pod
     Mutant(
         _WORKFLOW, "automount_service_account_token=False", "automount_service_account_token=True", _TEST_POD

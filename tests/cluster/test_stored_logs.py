@@ -24,7 +24,7 @@ jobs:
   fails:
     uses: script@v1
     outputs: {{text: {{type: string}}}}
-    with: {{image: 'debian:12', script: 'echo before it failed; exit 3'}}
+    with: {{image: 'debian:12', script: 'echo before it failed; printf last >&2; exit 3'}}
   hungry:
     uses: script@v1
     with: {{image: 'debian:12', script: 'echo before it was killed; head -c 1G /dev/zero | tail -c 1G'}}
@@ -68,6 +68,12 @@ def test_a_job_without_outputs_and_one_that_failed_have_a_log(
 ) -> None:
     textgen, run = ended
     assert textgen("logs", run, job).splitlines()[0] == line
+
+
+def test_the_last_line_of_a_job_that_failed_needs_no_end(ended: tuple[Command, str]) -> None:
+    """Argo's executor prints its own line directly after it."""
+    textgen, run = ended
+    assert textgen("logs", run, "fails").splitlines() == ["before it failed", "last"]
 
 
 def test_argo_archives_nothing(ended: tuple[Command, str], restricted: Namespace) -> None:
