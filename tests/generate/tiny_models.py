@@ -13,13 +13,14 @@ _SIZES = {
         4: "num_attention_heads n_head n_heads num_heads decoder_attention_heads encoder_attention_heads "
         "attention_heads num_encoder_attention_heads num_decoder_attention_heads "
         "num_experts n_routed_experts num_local_experts moe_num_experts",
+        # Windows and chunks shorter than the test's texts
+        8: "chunk_size mamba_chunk_size attention_chunk_size sliding_window sliding_window_size "
+        "attention_window_size",
         16: "head_dim attention_head_dim d_head swa_head_dim v_head_dim qk_nope_head_dim qk_rope_head_dim "
-        "rotary_dim kv_channels dim_head kv_lora_rank q_lora_rank "
-        "chunk_size mamba_chunk_size",
+        "rotary_dim kv_channels dim_head kv_lora_rank q_lora_rank",
         32: "moe_intermediate_size shared_expert_intermediate_size shared_intermediate_size "
         "expert_ffn_hidden_size intermediate_size_mlp dense_intermediate_size "
-        "shared_experts_intermediate_size moe_shared_expert_intermediate_size "
-        "sliding_window sliding_window_size attention_window_size",
+        "shared_experts_intermediate_size moe_shared_expert_intermediate_size",
         64: "hidden_size d_model n_embd dim emb_dim embedding_size word_embed_proj_dim "
         "attention_hidden_size max_position_embeddings n_positions max_seq_len n_ctx context_length "
         "model_max_length max_target_positions",
@@ -111,14 +112,17 @@ NOT_TINY = frozenset(
 )
 
 
-def tiny_network(model_type: str) -> Any:
-    """A seeded float32 network of the type, whose logits are wide apart; its vocabulary is VOCABULARY."""
+def tiny_network(model_type: str, **changed: Any) -> Any:
+    """A seeded float32 network of the type, whose logits are wide apart; its vocabulary is VOCABULARY.
+
+    changed: values of its configuration.
+    """
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     config_class = CONFIG_MAPPING[model_type]
-    config = config_class(**_small_values(config_class))
+    config = config_class(**(_small_values(config_class) | changed))
     if hasattr(config, "is_decoder"):
         config.is_decoder = True
     torch.manual_seed(0)

@@ -46,16 +46,16 @@ _NOT_TESTED = frozenset(
 _ONE_BY_ONE = frozenset({"rwkv"})
 
 
-def split_batch(rows: Sequence[Row], model_type: str, context_length: int | None) -> list[list[Row]]:
+def split_batch(rows: Sequence[Row], model_type: str, padded_length: int | None) -> list[list[Row]]:
     """The rows in groups that can be computed together.
 
-    model_type: transformers' name of it; context_length: in tokens, None if it is not known.
+    model_type: transformers' name of it; padded_length: how long a text may get beside shorter ones, in
+    tokens, None if there is no limit.
     """
     if model_type in _ONE_BY_ONE:
         return [[row] for row in rows]
-    # A row that has ended goes on beside the others, and could pass the last position of the network.
     length = max(len(row.token_ids) for row in rows) + max(row.max_new_tokens for row in rows)
-    too_long = context_length is not None and length > context_length
+    too_long = padded_length is not None and length > padded_length
     if not too_long and model_type not in _WITHOUT_PADDING | _NOT_TESTED:
         return [list(rows)]
     return [list(group) for _, group in groupby(sorted(rows, key=_shape), key=_shape)]

@@ -4,6 +4,7 @@ In shapes, B is the number of rows, T the tokens of the longest prompt, V the si
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import (
@@ -24,6 +25,7 @@ from job.generate.engines.batches import split_batch
 from job.generate.engines.decoding import decode_new_tokens
 from job.generate.engines.rows import Row, Text
 from job.generate.models.library_errors import generation_error
+from job.generate.models.limits import read_padded_length
 from job.generate.models.load import Model
 from job.generate.settings import Settings
 
@@ -34,7 +36,8 @@ def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Text
     Raises TextgenError if the library or the device fails, for example for lack of memory.
     """
     texts: dict[Row, Text] = {}
-    for group in split_batch(rows, model.network.config.model_type, model.context_length):
+    config = model.network.config
+    for group in split_batch(rows, config.model_type, read_padded_length(config)):
         try:
             texts.update(zip(group, _generate_group(model, group, settings), strict=True))
         except TextgenError:
@@ -55,6 +58,7 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
     ]
     attention_mask = [[0] * padding + [1] * (prompt_length - padding) for padding in paddings]
     max_new_tokens = torch.tensor([row.max_new_tokens for row in rows], device=model.device)  # [B]
+    _forget_last_text(model.network)
     with torch.inference_mode():
         output_ids = model.network.generate(  # [B, T + new]
             inputs=torch.tensor(input_ids, device=model.device),
@@ -70,6 +74,13 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
         )
     new_ids = output_ids[:, prompt_length:].tolist()  # [B, new]
     return [_decode_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
+
+
+def _forget_last_text(network: Any) -> None:
+    """RecurrentGemma keeps its state in the network, and goes on from it if a prompt has one token."""
+    for module in network.modules():
+        if hasattr(module, "conv1d_state"):
+            module.conv1d_state = None
 
 
 def _decode_row(model: Model, row: Row, new_ids: list[int]) -> Text:

@@ -15,6 +15,23 @@ def read_context_length(config: Any) -> int | None:
     return next((length for length in lengths if isinstance(length, int) and length > 0), None)
 
 
+def read_padded_length(config: Any) -> int | None:
+    """How long a text may get, in tokens, beside shorter ones; None if there is no limit.
+
+    A row that has ended goes on beside the others, to positions that the network may not have. And
+    LongRoPE (Phi-3, MiniCPM) takes other frequencies for all rows once one of them is that long.
+    """
+    rope = getattr(config.get_text_config(decoder=True), "rope_parameters", None) or {}
+    parts = [
+        rope,
+        *(part for part in rope.values() if isinstance(part, dict)),
+    ]  # some have one for each layer type
+    lengths = [
+        part["original_max_position_embeddings"] for part in parts if part.get("rope_type") == "longrope"
+    ]
+    return min(filter(None, [read_context_length(config), *lengths]), default=None)
+
+
 def read_vocabulary_size(network: Any) -> int | None:
     """How many tokens the network has embeddings for; None if it has no table of them."""
     try:

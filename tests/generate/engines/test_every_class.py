@@ -49,14 +49,25 @@ def rows(lengths: tuple[int, ...], max_new_tokens: int = 8) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("model_type", sorted(set(model_types()) - NOT_TINY))
-def test_a_text_in_a_batch_is_the_text_alone(model_type: str, tmp_path: Path) -> None:
+def check(network: Any, batch: list[Row]) -> None:
     from job.generate.engines.transformers import generate
 
-    network = tiny_network(model_type)
-    model = Model(ModelFiles(model_type, "", tmp_path), network, tokenizer(), (), 64)
-    settings, batch = Settings(top_k=0), rows((9, 3, 6, 6))
+    model = Model(ModelFiles("tiny", "", Path()), network, tokenizer(), (), 64)
+    settings = Settings(top_k=0)
     assert generate(model, batch, settings) == [generate(model, [row], settings)[0] for row in batch]
+
+
+@pytest.mark.parametrize("model_type", sorted(set(model_types()) - NOT_TINY))
+def test_a_text_in_a_batch_is_the_text_alone(model_type: str) -> None:
+    check(tiny_network(model_type), rows((9, 1, 6, 6)))
+
+
+@pytest.mark.parametrize("longest", [9, 12, 20])
+def test_a_text_that_makes_the_network_change_its_frequencies_changes_no_other(longest: int) -> None:
+    short, long = ([factor] * 8 for factor in (1.0, 4.0))
+    rope = {"rope_type": "longrope", "rope_theta": 10_000.0, "short_factor": short, "long_factor": long}
+    network = tiny_network("phi3", rope_parameters=rope, original_max_position_embeddings=16)
+    check(network, rows((longest, 3, 6, 6)))
 
 
 def test_a_class_that_is_not_tried_is_not_padded() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from job.generate.models.limits import read_context_length, read_stop_ids
+from job.generate.models.limits import read_context_length, read_padded_length, read_stop_ids
 
 pytestmark = pytest.mark.model
 
@@ -28,6 +28,18 @@ def test_the_longest_text_is_read_by_every_name(
     from transformers import AutoConfig
 
     assert read_context_length(AutoConfig.for_model(model_type, **values)) == length
+
+
+def test_beside_others_a_text_ends_where_the_network_takes_other_frequencies() -> None:
+    from transformers import AutoConfig
+
+    factors = [1.0] * 8
+    rope = {"rope_type": "longrope", "short_factor": factors, "long_factor": factors}
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "max_position_embeddings": 77}
+    config = AutoConfig.for_model("phi3", rope_parameters=rope, original_max_position_embeddings=16, **sizes)
+    assert (read_context_length(config), read_padded_length(config)) == (77, 16)
+    assert read_padded_length(AutoConfig.for_model("phi3", **sizes)) == 77
+    assert read_padded_length(AutoConfig.for_model("mamba")) is None
 
 
 @pytest.mark.parametrize(("value", "ids"), [(None, ()), (0, (0,)), ([1, 2], (1, 2))])
