@@ -264,18 +264,16 @@ MUTANTS = (
     Mutant(_SANDBOX, ", *filter(os.path.exists, _SETTINGS))", ",)", _TEST_OWN),
     Mutant(_SANDBOX, '"--dev", "/dev"', '"--dev-bind", "/dev", "/dev"', _TEST_ATTEMPTS),
     Mutant(_SANDBOX, "*covered_sockets(_needed()), ", "", _TEST_ATTEMPTS),
-    Mutant(_SANDBOX, "{launcher.ENVIRONMENT:", "{**env, launcher.ENVIRONMENT:", f"{_TEST_HOSTILE} -k linker"),
+    Mutant(_SANDBOX, '{f"{launcher.VARIABLE}{name}": value', "{name: value", f"{_TEST_HOSTILE} -k linker"),
     Mutant(
         _SANDBOX,
         ' if env.get(name, "") == os.environ.get(name)',
         " if name in env",
         "tests/local/test_user_files.py",
     ),
-    Mutant(_LAUNCHER, ', "--seccomp", str(seccomp)', "", _TEST_ATTEMPTS),
+    Mutant(_LAUNCHER, ', "--seccomp", str(_hold(file.read()))', "", _TEST_ATTEMPTS),
     Mutant(_LAUNCHER, "    _cut_off_abstract_sockets()\n", "", _TEST_ATTEMPTS),
-    Mutant(
-        _LAUNCHER, '    _limit_processes(spec["processes"])\n', "", "tests/local/test_sandbox.py -k limit"
-    ),
+    Mutant(_LAUNCHER, "    _limit_processes(int(processes))\n", "", "tests/local/test_sandbox.py -k limit"),
     Mutant(_LAUNCHER, "_libc.setresuid(FIRST_ID, FIRST_ID, FIRST_ID) or ", "", f"{_TEST_HOSTILE} -k forks"),
     Mutant(_LAUNCHER, '"machine": f"0 {FIRST_ID}', '"machine": f"0 0', _TEST_OWN),
     Mutant(

@@ -1,35 +1,34 @@
 """Starts bubblewrap with what it can't do itself: limits, a Landlock domain and, for root, other user ids.
 
-    python launcher.py SPEC BUBBLEWRAP ARGUMENTS...
+    python launcher.py FILTER PROCESSES GROUPS COUNT MOUNT-1 ... MOUNT-COUNT BUBBLEWRAP ARGUMENTS...
 
-SPEC is JSON: `filter`, the file of a seccomp filter; `processes`, how many processes and threads a job may
-have; for `mounts`, `hidden` and `groups` see _enter_namespaces. The job's variables are JSON in
-JOB_ENVIRONMENT: the dynamic linker of bubblewrap must not see them.
+FILTER is the file of a seccomp filter, PROCESSES how many processes and threads a job may have, GROUPS the
+ids of groups of devices that it may use, with commas. A MOUNT is the name of a map of ids, a path, a number,
+and so many paths below it to hide. The job's variables are called JOB_NAME here: the dynamic linker of
+bubblewrap must not see them.
 
 For root it makes a user namespace whose ids are those of no user of this machine. What the job sees is
 mounted with the same ids (MOUNT_ATTR_IDMAP of mount_setattr(2)): the job's root owns it as on a machine of
 its own, and what it writes belongs to root on this machine.
 
-Run by its path, without the rest of this package: it starts in a few milliseconds.
+Run by its path, without the rest of this package and the larger modules of the library: it starts in some 15
+milliseconds.
 """
 
 import ctypes
 import errno
-import json
 import os
 import resource
 import stat
 import struct
 import sys
-from pathlib import Path
-from typing import NoReturn
 
 # No user's and no container manager's: https://systemd.io/UIDS-GIDS
 FIRST_ID = 2_000_000_000
 # Where bubblewrap of root finds the mounts, by their numbers.
-MOUNTS = Path("/tmp/mounts")  # noqa: S108
-LAYERS = Path("/tmp/layers")  # noqa: S108
-ENVIRONMENT = "JOB_ENVIRONMENT"
+MOUNTS = "/tmp/mounts"  # noqa: S108
+LAYERS = "/tmp/layers"  # noqa: S108
+VARIABLE = "JOB_"
 # From the ids on the disk to those of the job's user namespace. Of the machine's files each owner has one; of
 # the caller's, root and what only jobs have made.
 ID_MAPS = {
@@ -52,19 +51,28 @@ _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, _PR_SET_NO_NEW_PRIVS = 28, 4, 38
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def main(argv: list[str]) -> NoReturn:
+def main(argv: list[str]) -> None:
     """Replace this process by bubblewrap."""
-    spec, bwrap, arguments = json.loads(argv[0]), argv[1], argv[2:]
-    variables = json.loads(os.environ.pop(ENVIRONMENT, "{}"))
-    words = [word for name, value in variables.items() for word in ("--setenv", name, value)]
-    options = _hold("".join(f"{word}\0" for word in words).encode("utf-8", "surrogateescape"))
-    seccomp = _hold(Path(spec["filter"]).read_bytes())
-    _limit_processes(spec["processes"])
+    seccomp, processes, groups, count, *rest = argv
+    mounts = []
+    for _ in range(int(count)):
+        ids, path, hidden, *rest = rest
+        mounts.append((ids, path, rest[: int(hidden)]))
+        rest = rest[int(hidden) :]
+    _limit_processes(int(processes))
     if os.geteuid() == 0:
-        _enter_namespaces(spec["mounts"], spec["hidden"], spec["groups"])
+        _enter_namespaces(mounts, [int(group) for group in groups.split(",") if group])
     _cut_off_abstract_sockets()
-    more = ["--clearenv", "--args", str(options), "--seccomp", str(seccomp)]
-    os.execve(bwrap, [bwrap, *more, *arguments], {})  # noqa: S606
+    with open(seccomp, "rb") as file:
+        options = ["--clearenv", "--args", str(_hold(_set_variables())), "--seccomp", str(_hold(file.read()))]
+    os.execve(rest[0], [rest[0], *options, *rest[1:]], {})  # noqa: S606
+
+
+def _set_variables() -> bytes:
+    """bubblewrap's arguments that set the job's variables, as its --args reads them."""
+    variables = {name: value for name, value in os.environb.items() if name.startswith(VARIABLE.encode())}
+    words = ((b"--setenv", name[len(VARIABLE) :], value) for name, value in variables.items())
+    return b"".join(word + b"\0" for each in words for word in each)
 
 
 def _hold(body: bytes) -> int:
@@ -97,31 +105,29 @@ def _cut_off_abstract_sockets() -> None:
     _call(_libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0), "Landlock")
 
 
-def _enter_namespaces(mounts: list[list[str]], hidden: list[list[str]], groups: list[int]) -> None:
+def _enter_namespaces(mounts: list[tuple[str, str, list[str]]], groups: list[int]) -> None:
     """Become root of a user namespace, in a mount namespace that has each of `mounts` below MOUNTS.
 
-    A mount is a path and the name of its map in ID_MAPS, or "": its files are nobody's for the job. `hidden`
-    are, for each mount, paths below it: LAYERS gets a layer for overlayfs that removes them. `groups` are
-    those of devices that jobs may use.
+    With the ids "", files are nobody's for the job. What is hidden is removed by a layer in LAYERS.
     """
     namespaces = {name: _make_user_namespace(ids) for name, ids in ID_MAPS.items()}
-    trees = [_clone_mount(path, namespaces.get(ids), required=ids == "caller") for path, ids in mounts]
+    trees = [_clone_mount(path, namespaces.get(ids), required=ids == "caller") for ids, path, _ in mounts]
     _call(_libc.unshare(_CLONE_NEWNS), "a mount namespace")
     _call(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "/")
-    _call(_libc.mount(b"textgen", bytes(MOUNTS.parent), b"tmpfs", 0, b"mode=755"), "a tmpfs")
-    MOUNTS.mkdir()
-    LAYERS.mkdir()
+    _call(_libc.mount(b"textgen", os.path.dirname(MOUNTS).encode(), b"tmpfs", 0, b"mode=755"), "a tmpfs")
+    os.mkdir(MOUNTS)
+    os.mkdir(LAYERS)
     for number, tree in enumerate(trees):
-        path = MOUNTS / str(number)
+        target = f"{MOUNTS}/{number}"
         if stat.S_ISDIR(os.fstat(tree).st_mode):
-            path.mkdir()
+            os.mkdir(target)
         else:
-            path.touch()
-        move = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, bytes(path), _MOVE_MOUNT_F_EMPTY_PATH)
-        _call(move, mounts[number][0])
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+        move = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
+        _call(move, mounts[number][1])
         os.close(tree)
-        for name in hidden[number]:
-            _remove_in_layer(LAYERS / str(number), path, name)
+        for name in mounts[number][2]:
+            _remove_in_layer(f"{LAYERS}/{number}", target, name)
     for descriptor in (1, 2):  # /dev/stdout is opened anew, by its owner
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             os.fchown(descriptor, FIRST_ID, FIRST_ID)
@@ -149,7 +155,8 @@ def _make_user_namespace(ids: str) -> int:
         if number := os.read(ready[0], 1)[0]:
             _fail(f"a user namespace with the ids from {FIRST_ID}", number)
         for name in ("uid_map", "gid_map"):
-            Path(f"/proc/{child}/{name}").write_text(ids, "ascii")
+            with open(f"/proc/{child}/{name}", "w", encoding="ascii") as file:
+                file.write(ids)
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
     finally:
         for descriptor in (*ready, go_on[1]):
@@ -177,15 +184,17 @@ def _set_attributes(tree: int, attributes: int, namespace: int) -> int:
     return result
 
 
-def _remove_in_layer(layer: Path, mount: Path, name: str) -> None:
+def _remove_in_layer(layer: str, mount: str, name: str) -> None:
     """Put a whiteout of overlayfs for `name` into a layer, with the folders above as the mount has them."""
-    for folder in reversed(Path(name).parents):
-        if not (layer / folder).exists():
-            status = (mount / folder).stat()
-            (layer / folder).mkdir()
-            os.chown(layer / folder, status.st_uid, status.st_gid)
-            (layer / folder).chmod(stat.S_IMODE(status.st_mode))
-    os.mknod(layer / name, stat.S_IFCHR, os.makedev(0, 0))
+    parts = name.split("/")
+    for folder in ("/".join(parts[:count]) for count in range(len(parts))):
+        path = f"{layer}/{folder}"
+        if not os.path.exists(path):
+            status = os.stat(f"{mount}/{folder}")
+            os.mkdir(path)
+            os.chown(path, status.st_uid, status.st_gid)
+            os.chmod(path, stat.S_IMODE(status.st_mode))
+    os.mknod(f"{layer}/{name}", stat.S_IFCHR, os.makedev(0, 0))
 
 
 def _call(result: int, what: str) -> int:
@@ -194,7 +203,7 @@ def _call(result: int, what: str) -> int:
     return result
 
 
-def _fail(what: str, number: int) -> NoReturn:
+def _fail(what: str, number: int) -> None:
     sys.exit(f"{what}: {os.strerror(number)}")
 
 

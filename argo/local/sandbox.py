@@ -4,7 +4,6 @@ Made by bubblewrap from user and mount namespaces: no container runtime, no imag
 /outputs and /storage lives in memory and is gone with the job. docs/trust.md lists what a job can't do.
 """
 
-import json
 import os
 import platform
 import subprocess
@@ -75,7 +74,7 @@ class Sandbox:
         parts = [*_machine(), *covered_sockets(_needed()), *(Part(mount, "caller") for mount in mounts)]
         command = supervised([*(task.command or ()), *task.args])
         env = {"HOME": HOME, "USER": "root", "PATH": search_path(), **task.env}
-        return _launch(parts, command), {launcher.ENVIRONMENT: json.dumps(env)}
+        return _launch(parts, command), {f"{launcher.VARIABLE}{name}": value for name, value in env.items()}
 
 
 def _certificates(env: Mapping[str, str]) -> Iterator[Mount]:
@@ -127,22 +126,18 @@ def _launch(parts: Iterable[Part | Words], command: Sequence[str]) -> list[str]:
         else:
             words += part
     is_root = os.geteuid() == 0
-    program = launcher.MOUNTS / "0" / bwrap.relative_to(packages) if is_root else bwrap
-    spec = {
-        "filter": str(_FILTERS / f"{platform.machine()}.bpf"),
-        "processes": _PROCESSES,
-        "mounts": [(str(part.mount.source), part.ids) for part in mounts],
-        "hidden": [part.hidden for part in mounts],
-        "groups": sorted({device.stat().st_gid for device in _gpus()}),
-    }
-    python = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), json.dumps(spec)]
-    return [*python, str(program), *_isolation(), *words, "--chdir", "/", "--", *command]
+    program = f"{launcher.MOUNTS}/0/{bwrap.relative_to(packages)}" if is_root else str(bwrap)
+    launch = [sys.executable, "-I", "-S", launcher.__file__, str(_FILTERS / f"{platform.machine()}.bpf")]
+    launch += [str(_PROCESSES), ",".join({str(device.stat().st_gid) for device in _gpus()}), str(len(mounts))]
+    for part in mounts:
+        launch += [part.ids, str(part.mount.source), str(len(part.hidden)), *part.hidden]
+    return [*launch, program, *_isolation(), *words, "--chdir", "/", "--", *command]
 
 
 def _mount_words(part: Part, number: int) -> Words:
     """bubblewrap's arguments; root's launcher has the source below its number."""
     is_root = os.geteuid() == 0
-    source = str(launcher.MOUNTS / str(number)) if is_root else str(part.mount.source)
+    source = f"{launcher.MOUNTS}/{number}" if is_root else str(part.mount.source)
     match part.mount.access:
         case Access.READ:
             return ("--ro-bind", source, part.mount.target)

@@ -26,7 +26,6 @@ KERNEL = (
     "/proc/sys/kernel/core_pattern",
     "/proc/sys/kernel/hostname",
     "/proc/sys/vm/swappiness",
-    "/proc/mounts",
 )
 
 
