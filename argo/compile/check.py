@@ -35,8 +35,9 @@ def find_problems(context: WorkflowContext) -> tuple[list[CompiledJob], list[Dia
         compiled_job = compile_job(context, job)
         problems += _check_compiled_job(context, compiled_job)
         compiled.append(compiled_job)
-    unique = dict.fromkeys(problems)
-    return compiled, sorted(unique, key=lambda each: (each.position.line, each.position.column))
+    # one problem of `defaults` for all jobs
+    unique = {(each.position, each.message): each for each in reversed(problems)}
+    return compiled, sorted(unique.values(), key=lambda each: (each.position.line, each.position.column))
 
 
 def check_size(workflow: Workflow, size: int) -> Diagnostic | None:

@@ -89,6 +89,7 @@ def test_lint_warns_of_all_that_a_cluster_refuses(
     assert f"{position}: error {code}: {rest}" in str(caught.value)
     warnings = list(map(str, lint(tmp_path / "flow.yaml")))
     assert [str(replace(each, severity=Severity.WARNING)) for each in caught.value.diagnostics] == warnings
+    assert len({each.position for each in caught.value.diagnostics}) == len(warnings)
 
 
 def test_all_that_a_cluster_refuses_is_told_at_once(compile_spec: CompileSpec) -> None:
