@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 LONGEST = 1 << 20  # bytes; a longer line comes in parts
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-(?:0\d|1[0-2])-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-][0-2]\d:[0-5]\d)")
 
 
 class Line(NamedTuple):
@@ -28,6 +27,9 @@ class LineReader:
         """The lines that are whole with this chunk."""
         *ends, rest = chunk.split(b"\n")
         for end in ends:
+            if self._is_start and not self._rest and len(end) <= LONGEST:  # nearly always
+                yield Line(end.decode("utf-8", "replace").rstrip("\r"))
+                continue
             yield from self._add(end)
             yield self._take(len(self._rest), is_end=True)
         yield from self._add(rest)
@@ -65,10 +67,4 @@ def read_lines(chunks: Iterable[bytes], *, is_whole: bool = True) -> Iterator[Li
 def split_time(text: str) -> tuple[str, str]:
     """The time before a line, and the line; an empty time if there is none."""
     time, _, rest = text.partition(" ")
-    if not _TIME.fullmatch(time):
-        return "", text
-    try:
-        datetime.fromisoformat(time[:19])
-    except ValueError:
-        return "", text
-    return time, rest
+    return (time, rest) if _TIME.fullmatch(time) else ("", text)

@@ -48,11 +48,12 @@ def read_times(lines: Iterable[Line]) -> Iterator[TimedLine]:
     """Each line with its time; one without a time has that of the line before it."""
     time, at = "", EARLIEST
     for line in lines:
-        text = line.text
-        if line.is_start:
-            own_time, text = split_time(text)
-            if own_time:
+        own_time, text = split_time(line.text) if line.is_start else ("", line.text)
+        if own_time:
+            try:
                 time, at = own_time, parse_timestamp(own_time)
+            except ValueError:  # no such day
+                text = line.text
         yield TimedLine(time, at, text)
 
 

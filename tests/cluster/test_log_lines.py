@@ -44,11 +44,13 @@ def test_what_the_executor_prints_is_told_apart(lines: tuple[str, ...], shown: l
 
 def test_a_line_without_a_time_has_that_of_the_line_before() -> None:
     first, second = "2026-11-22T18:00:00.000000001Z", "2026-11-22T18:00:01.000000000Z"
-    lines = list(read_times(read_lines([f"words\n{first} one\nmore words\n{second} two".encode()])))
+    lines = list(
+        read_times(read_lines([f"words\n{first} one\n2026-02-31T00:00:00Z no day\n{second} two".encode()]))
+    )
     assert [(line.time, line.text) for line in lines] == [
         ("", "words"),
         (first, "one"),
-        (first, "more words"),
+        (first, "2026-02-31T00:00:00Z no day"),
         (second, "two"),
     ]
     assert lines == sorted(lines, key=lambda line: line.at)

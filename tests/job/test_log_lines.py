@@ -52,5 +52,12 @@ def test_a_long_line_comes_in_the_same_parts_and_no_character_is_torn(text: str,
 def test_a_time_is_one_that_the_kubelet_writes() -> None:
     assert split_time("2026-11-22T18:00:00.000000001Z  a") == ("2026-11-22T18:00:00.000000001Z", " a")
     assert split_time("2026-11-22T18:00:00+02:00 ") == ("2026-11-22T18:00:00+02:00", "")
-    for text in ("failed to watch", "2026-11-22 18:00:00 a", "2026-13-22T18:00:00Z a", "", " a"):
+    for text in (
+        "failed to watch",
+        "2026-11-22 18:00:00 a",
+        "2026-13-22T18:00:00Z a",
+        "2026-02-31Z a",
+        "",
+        " a",
+    ):
         assert split_time(text) == ("", text)
