@@ -1,0 +1,17 @@
+"""The openvino engine: a decoder's graph in OpenVINO's operations, for CPUs.
+
+architecture    config.json becomes a description of the network: the table of families
+safetensors     the weights, mapped into memory
+graph           both become OpenVINO's graph
+paged_attention the one operation that is experimental in OpenVINO, and the cache it reads
+blocks          which blocks of the cache belong to whom
+scheduler       which tokens go into the next step
+sampler         which token comes next
+engine          rows in, tokens out
+"""
+
+import sys
+
+# OpenVINO's model converter, which is not used here, takes a second to import, and reports the import
+# over the network if openvino-telemetry is installed. Its absence is a case that openvino allows for.
+sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]

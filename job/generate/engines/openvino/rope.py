@@ -1,0 +1,100 @@
+"""Rotary positions: the angle of each pair of dimensions at each position, with the scalings of transformers.
+
+The formulas are those of transformers/modeling_rope_utils.py, in float32 as there.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from job.generate.engines.openvino.config import Config, UnsupportedError
+
+_F32 = np.float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rope:
+    """frequencies: [R / 2], of the first R dimensions of a head; `factor` multiplies cosine and sine."""
+
+    frequencies: NDArray[np.float32]
+    factor: float = 1.0
+
+    def table(self, positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Cosine and sine at each position: [positions, R] each."""
+        angles = np.arange(positions, dtype=_F32)[:, None] * self.frequencies  # as in float32 by transformers
+        angles = np.concatenate((angles, angles), axis=1).astype(np.float64)
+        return tuple((f(angles) * self.factor).astype(_F32) for f in (np.cos, np.sin))
+
+
+def read_rope(
+    config: Config, parameters: Config, head_size: int, positions: int, theta: float, partial: float
+) -> Rope:
+    """The rotary positions that `parameters` (rope_parameters or rope_scaling) ask for.
+
+    theta, partial: used if `parameters` has none. Raises UnsupportedError for a kind that changes with
+    the length of a text, or is not known.
+    """
+    legacy = parameters.string("type", "default")
+    kind = parameters.string("rope_type", legacy)
+    theta = parameters.number("rope_theta", theta)
+    rotated = int(head_size * parameters.number("partial_rotary_factor", partial))
+    if rotated < 2 or rotated % 2:
+        raise UnsupportedError(f"{config.place}: {rotated} rotary dimensions are not built")
+    exponents = np.arange(0, rotated, 2) / rotated
+    frequencies = _F32(1) / np.power(theta, exponents).astype(_F32)  # [R / 2]
+    if kind == "default":
+        rope = Rope(frequencies)
+    elif kind == "linear":
+        rope = Rope(frequencies / _F32(parameters.number("factor")))
+    elif kind == "llama3":
+        rope = Rope(_llama3(parameters, frequencies, positions))
+    elif kind == "yarn":
+        rope = _yarn(parameters, frequencies, theta, rotated, positions)
+    else:
+        raise UnsupportedError(f"{parameters.place}: rope_type {kind!r} is not built by the openvino engine")
+    parameters.refuse_unread()
+    return rope
+
+
+def _llama3(parameters: Config, frequencies: NDArray[np.float32], positions: int) -> NDArray[np.float32]:
+    factor = parameters.number("factor")
+    low, high = parameters.number("low_freq_factor"), parameters.number("high_freq_factor")
+    original = parameters.integer("original_max_position_embeddings", positions)
+    wavelengths = _F32(2 * math.pi) / frequencies
+    scaled = np.where(wavelengths > original / low, frequencies / _F32(factor), frequencies)
+    smooth = (_F32(original) / wavelengths - _F32(low)) / _F32(high - low)
+    smoothed = (1 - smooth) * scaled / _F32(factor) + smooth * scaled
+    is_medium = (wavelengths >= original / high) & (wavelengths <= original / low)
+    return np.where(is_medium, smoothed, scaled).astype(_F32)
+
+
+def _yarn(
+    parameters: Config, frequencies: NDArray[np.float32], theta: float, rotated: int, positions: int
+) -> Rope:
+    original = parameters.integer("original_max_position_embeddings", positions)
+    factor = parameters.number("factor")
+    fast, slow = parameters.number("beta_fast", 32.0), parameters.number("beta_slow", 1.0)
+
+    def dimension(rotations: float) -> float:
+        return rotated * math.log(original / (rotations * 2 * math.pi)) / (2 * math.log(theta))
+
+    low, high = dimension(fast), dimension(slow)
+    if parameters.boolean("truncate", True):
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, rotated - 1)
+    ramp = (np.arange(rotated // 2, dtype=_F32) - _F32(low)) / _F32((high - low) or 0.001)
+    extrapolated = 1 - np.clip(ramp, 0, 1)
+    scaled = _F32(1) / (_F32(factor) * (_F32(1) / frequencies))
+    frequencies = (scaled * (1 - extrapolated) + frequencies * extrapolated).astype(_F32)
+    mscale, mscale_all = parameters.number("mscale", 0.0), parameters.number("mscale_all_dim", 0.0)
+    if parameters.has("attention_factor"):
+        return Rope(frequencies, parameters.number("attention_factor"))
+    if mscale and mscale_all:
+        return Rope(frequencies, _mscale(factor, mscale) / _mscale(factor, mscale_all))
+    return Rope(frequencies, _mscale(factor, 1.0))
+
+
+def _mscale(scale: float, mscale: float) -> float:
+    return 1.0 if scale <= 1 else 0.1 * mscale * math.log(scale) + 1.0
