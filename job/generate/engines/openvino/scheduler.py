@@ -1,0 +1,244 @@
+"""Continuous batching: which tokens of which rows go into the next step of the network.
+
+A text depends on nothing but its row, to the bit, because of two rules. A prompt of at most PIECE
+tokens is read in one piece, a longer one in pieces of PIECE, whatever runs beside it. And a row whose
+memory is taken away begins again, since reading its new tokens as a prompt would give other last bits.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from job.errors import TextgenError
+from job.generate import sampling
+from job.generate.engines.openvino.blocks import BlockPool, count_blocks
+from job.generate.engines.openvino.network import Logits, Network
+from job.generate.engines.openvino.paged_attention import BLOCK, Piece
+from job.generate.engines.openvino.sampler import Sampler
+from job.generate.engines.rows import Row
+
+PIECE = 512  # tokens of prompts that a step reads
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A row's new tokens. finish_reason: `stop` if the model ended the text, `length` if the limit did."""
+
+    token_ids: tuple[int, ...]
+    finish_reason: str
+
+
+@dataclass(slots=True, eq=False)
+class _Prompt:
+    """A prompt's part of the cache, and once it is read the logits behind it."""
+
+    token_ids: tuple[int, ...]
+    blocks: list[int]
+    read: int = 0
+    logits: Logits | None = None
+
+    def next_piece(self) -> Piece:
+        return Piece(self.token_ids[self.read : self.read + PIECE], self.read, self.blocks)
+
+
+@dataclass(slots=True, eq=False)
+class _Sequence:
+    """A row in a slot. `number` is its place in the order of rows; `prompt` is set until its first token."""
+
+    number: int
+    row: Row
+    uniforms: NDArray[np.float64]
+    prompt: _Prompt | None
+    blocks: list[int] = field(default_factory=list)
+    new_ids: list[int] = field(default_factory=list)
+
+    @property
+    def past(self) -> int:
+        """The tokens in the cache: all but the newest."""
+        return len(self.row.token_ids) + len(self.new_ids) - 1
+
+
+class Scheduler:
+    """Runs rows through a network, `slots` at once."""
+
+    def __init__(
+        self,
+        network: Network,
+        sampler: Sampler,
+        *,
+        blocks: int,
+        slots: int,
+        stop_ids: Collection[int],
+        seed: int,
+    ) -> None:
+        self._network, self._sampler = network, sampler
+        self._pool, self._slots = BlockPool(blocks), slots
+        self._stop_ids, self._seed = frozenset(stop_ids), seed
+        self._sequences: list[_Sequence] = []  # by number
+        self._returned: deque[tuple[int, Row]] = deque()  # by number: rows whose memory was taken away
+        self._reading: list[_Prompt] = []
+        self._latest: _Prompt | None = None  # the prompt that the next row may have, too
+        self.restarts = 0  # how often a row began again for lack of memory
+
+    def generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+        """Each row with its completion, as soon as it ends; rows are taken as slots become free.
+
+        Raises TextgenError if a row needs more memory than the cache has.
+        """
+        arriving = zip(count(), rows, strict=False)
+        while True:
+            self._admit(arriving)
+            if not self._sequences:
+                break
+            ended = self._start_sequences()
+            ended += self._step()
+            yield from ended
+        self._forget_latest()
+
+    def _admit(self, arriving: Iterator[tuple[int, Row]]) -> None:
+        """Fill the slots in the order of rows, while there is memory for their prompts."""
+        while len(self._sequences) < self._slots:
+            numbered = self._returned.popleft() if self._returned else next(arriving, None)
+            if numbered is None:
+                return
+            number, row = numbered
+            if not self._find_prompt(row):
+                self._returned.appendleft(numbered)
+                return
+            stream = sampling.uniforms(self._seed, row.prompt.text, row.sequence, row.max_new_tokens)
+            self._sequences.append(_Sequence(number, row, stream, self._latest))
+            self._sequences.sort(key=lambda sequence: sequence.number)
+
+    def _find_prompt(self, row: Row) -> bool:
+        """Make the row's prompt the latest; False if there is no memory for it now."""
+        length = len(row.token_ids) + row.max_new_tokens
+        # One block more than the text has, for the prompt's last one, which each text has for itself.
+        if count_blocks(length) + 1 > self._pool.size:
+            raise TextgenError(
+                f"prompt {row.prompt.id}: {length} tokens need more memory than there is "
+                f"({self._pool.size * BLOCK} tokens); lower max_length or max_new_tokens"
+            )
+        is_latest = self._latest is not None and self._latest.token_ids == row.token_ids
+        if not is_latest:
+            self._forget_latest()
+        blocks = 0 if is_latest else count_blocks(len(row.token_ids))
+        # A block is left to each row in a slot, so that a new one takes nothing away at once.
+        if self._sequences and self._pool.free < blocks + 1 + len(self._sequences):
+            return False
+        if not is_latest:
+            self._latest = _Prompt(row.token_ids, [self._pool.take() for _ in range(blocks)])
+            self._reading.append(self._latest)
+        return True
+
+    def _forget_latest(self) -> None:
+        """Let no more rows share the latest prompt; its memory is free when no row waits for it."""
+        prompt, self._latest = self._latest, None
+        if prompt is not None:
+            self._release_prompt(prompt)
+
+    def _release_prompt(self, prompt: _Prompt) -> None:
+        """Free the prompt's memory if nobody can want it any more."""
+        if prompt is self._latest or any(sequence.prompt is prompt for sequence in self._sequences):
+            return
+        self._pool.release(prompt.blocks)
+        prompt.blocks = []
+        if prompt in self._reading:
+            self._reading.remove(prompt)
+
+    def _start_sequences(self) -> list[tuple[Row, Completion]]:
+        """Draw the first token of each row whose prompt is read; those that end with it."""
+        ready = [
+            (sequence, sequence.prompt, sequence.prompt.logits)
+            for sequence in self._sequences
+            if sequence.prompt is not None and sequence.prompt.logits is not None
+        ]
+        if not ready:
+            return []
+        ended = self._draw([sequence for sequence, _, _ in ready], Logits.stack([each[2] for each in ready]))
+        for sequence, prompt, _ in ready:
+            # It may have ended, or its memory may have been taken for one before it.
+            if sequence in self._sequences:
+                self._fork(sequence, prompt)
+        for prompt in {id(prompt): prompt for _, prompt, _ in ready}.values():
+            self._release_prompt(prompt)
+        return ended
+
+    def _fork(self, sequence: _Sequence, prompt: _Prompt) -> None:
+        """Give the sequence the prompt's blocks: whole ones shared, the last one copied."""
+        whole = len(prompt.token_ids) // BLOCK
+        sequence.blocks = prompt.blocks[:whole]
+        self._pool.share(sequence.blocks)
+        if whole == len(prompt.blocks) or self._extend(sequence):
+            for source, target in zip(prompt.blocks[whole:], sequence.blocks[whole:], strict=True):
+                self._network.copy_block(source, target)
+            sequence.prompt = None
+
+    def _step(self) -> list[tuple[Row, Completion]]:
+        """Read a token of each running row, and pieces of prompts beside; the rows that end with it."""
+        for sequence in list(self._sequences):
+            is_running = sequence.prompt is None and sequence in self._sequences
+            if is_running and sequence.past == len(sequence.blocks) * BLOCK:
+                self._extend(sequence)
+        running = [sequence for sequence in self._sequences if sequence.prompt is None]
+        pieces = [Piece(sequence.new_ids[-1:], sequence.past, sequence.blocks) for sequence in running]
+        prompts = []
+        room = PIECE
+        for prompt in self._reading:
+            piece = prompt.next_piece()
+            if len(piece.token_ids) > room:
+                break
+            room -= len(piece.token_ids)
+            prompts.append(prompt)
+            pieces.append(piece)
+        if not pieces:
+            return []
+        logits = self._network.step(pieces)
+        for place, prompt in enumerate(prompts, len(running)):
+            prompt.read += len(pieces[place].token_ids)
+            if prompt.read == len(prompt.token_ids):
+                prompt.logits = logits.copy(place)
+                self._reading.remove(prompt)
+        return self._draw(running, logits.first(len(running))) if running else []
+
+    def _draw(self, sequences: Sequence[_Sequence], logits: Logits) -> list[tuple[Row, Completion]]:
+        """Draw each sequence's next token, and end those that end with it."""
+        uniforms = [float(sequence.uniforms[len(sequence.new_ids)]) for sequence in sequences]
+        seen = [(sequence.row.token_ids, sequence.new_ids) for sequence in sequences]
+        tokens = self._sampler.draw(logits, uniforms, seen)
+        ended = []
+        for sequence, token in zip(sequences, tokens, strict=True):
+            sequence.new_ids.append(token)
+            is_stop = token in self._stop_ids
+            if is_stop or len(sequence.new_ids) == sequence.row.max_new_tokens:
+                self._remove(sequence)
+                reason = "stop" if is_stop else "length"
+                ended.append((sequence.row, Completion(tuple(sequence.new_ids), reason)))
+        return ended
+
+    def _extend(self, sequence: _Sequence) -> bool:
+        """Add a block to the sequence, or take its memory away if older ones have all of it."""
+        while not self._pool.free:
+            if self._latest is not None and self._latest.logits is not None:
+                self._forget_latest()
+                continue
+            youngest = self._sequences[-1]
+            self._remove(youngest)
+            if youngest.prompt is not None:
+                if youngest.prompt is self._latest:
+                    self._latest = None
+                self._release_prompt(youngest.prompt)
+            self._returned.appendleft((youngest.number, youngest.row))
+            self.restarts += 1
+            if youngest is sequence:
+                return False
+        sequence.blocks.append(self._pool.take())
+        return True
+
+    def _remove(self, sequence: _Sequence) -> None:
+        self._sequences.remove(sequence)
+        self._pool.release(sequence.blocks)
+        sequence.blocks = []

@@ -1,0 +1,173 @@
+"""Whole texts: those of the transformers engine, and the same in any company."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from job.errors import TextgenError
+from job.generate.engines.openvino.engine import Engine
+from job.generate.engines.openvino.network import Logits
+from job.generate.engines.openvino.paged_attention import Piece
+from job.generate.engines.openvino.scheduler import PIECE
+from job.generate.engines.rows import Row
+from job.generate.prompts import Prompt
+from job.generate.settings import Settings
+from tests.generate.engines.openvino.conftest import VOCABULARY, make_model
+
+pytestmark = pytest.mark.model
+
+_LENGTHS = (1, 5, 31, 32, 33, 64, 100, 600)  # the last is read in two pieces
+_SETTINGS = Settings(seed=3, top_k=20)
+Tokens = dict[tuple[str, int], tuple[int, ...]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    make_model(folder, "llama", num_hidden_layers=3, max_position_embeddings=1024, hidden_size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    """Two texts of each of several prompts, some longer than others."""
+    random = np.random.default_rng(1)
+    prompts = [tuple(random.integers(1, VOCABULARY, length).tolist()) for length in _LENGTHS]
+    return [
+        Row(Prompt(str(len(ids)), f"prompt {len(ids)}"), ids, sequence, 20 + len(ids) % 30)
+        for ids in prompts
+        for sequence in (1, 2)
+    ]
+
+
+def generate(folder: Path, rows: Iterable[Row], settings: Settings = _SETTINGS, **options: Any) -> Tokens:
+    engine = Engine(folder, settings, stop_ids=options.pop("stop_ids", ()), threads=2, **options)
+    return {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
+
+
+@pytest.fixture(scope="module")
+def texts(folder: Path, rows: list[Row]) -> Tokens:
+    return generate(folder, rows)
+
+
+def test_every_row_ends_with_the_tokens_that_it_asked_for(texts: Tokens, rows: list[Row]) -> None:
+    assert {key: len(tokens) for key, tokens in texts.items()} == {
+        (row.prompt.id, row.sequence): row.max_new_tokens for row in rows
+    }
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5, 16])
+def test_a_text_is_the_same_with_any_number_of_slots(
+    folder: Path, rows: list[Row], texts: Tokens, slots: int
+) -> None:
+    assert generate(folder, rows, slots=slots) == texts
+
+
+def test_a_text_is_the_same_in_reversed_order(folder: Path, rows: list[Row], texts: Tokens) -> None:
+    assert generate(folder, reversed(rows), slots=3) == texts
+
+
+def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts: Tokens) -> None:
+    engine = Engine(folder, _SETTINGS, stop_ids=(), threads=2)
+    alone = {
+        (row.prompt.id, row.sequence): done.token_ids for row in rows for _, done in engine.generate([row])
+    }
+    assert alone == texts
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_text_is_the_same_if_memory_runs_out(folder: Path, rows: list[Row], order: int) -> None:
+    rows = [replace(row, max_new_tokens=100) for row in rows[:10][::order]]
+    texts = generate(folder, rows)
+    engine = Engine(folder, _SETTINGS, stop_ids=(), threads=2, cache_tokens=8 * 32)
+    again = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
+    assert again == texts
+    assert engine._scheduler.restarts > 0
+    assert engine._scheduler._pool.free == engine._scheduler._pool.size
+
+
+def test_a_row_that_never_fits_is_one_line(folder: Path, rows: list[Row]) -> None:
+    with pytest.raises(TextgenError, match=r"^prompt 600: 620 tokens need more memory than there is \(320 "):
+        generate(folder, [rows[0], rows[-1]], cache_tokens=320)
+
+
+def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> None:
+    taken = 0
+
+    def arriving() -> Iterator[Row]:
+        nonlocal taken
+        for row in rows:
+            taken += 1
+            yield row
+
+    ended = Engine(folder, _SETTINGS, stop_ids=(), slots=2, threads=2).generate(arriving())
+    next(ended)
+    assert taken == 2
+
+
+def test_a_prompt_is_read_once_for_all_its_texts(
+    folder: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(folder, _SETTINGS, stop_ids=(), slots=2, threads=2)
+    read: list[int] = []
+    step = engine._network.step
+
+    def counted_step(pieces: Sequence[Piece]) -> Logits:
+        read.extend(len(piece.token_ids) for piece in pieces)
+        return step(pieces)
+
+    monkeypatch.setattr(engine._network, "step", counted_step)
+    many = [replace(rows[-1], sequence=sequence, max_new_tokens=3) for sequence in range(1, 8)]
+    assert len(list(engine.generate(many))) == 7
+    assert [length for length in read if length > 1] == [PIECE, 600 - PIECE]
+
+
+def test_a_stop_token_ends_a_text(folder: Path, rows: list[Row], texts: Tokens) -> None:
+    stop = texts["5", 1][4]
+    expected = texts["5", 1][: texts["5", 1].index(stop) + 1]
+    engine = Engine(folder, _SETTINGS, stop_ids=[stop], threads=2)
+    ((_, done),) = engine.generate([row for row in rows if row.prompt.id == "5" and row.sequence == 1])
+    assert (done.token_ids, done.finish_reason) == (expected, "stop")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"greedy": True},
+        {"top_k": 0, "temperature": 0.7},
+        {"top_p": 0.8},
+        {"repetition_penalty": 1.4},
+        {"repetition_penalty": 1.4, "greedy": True},
+    ],
+    ids=str,
+)
+def test_tokens_are_those_of_the_transformers_engine(
+    folder: Path, rows: list[Row], changed: dict[str, Any]
+) -> None:
+    settings, rows = replace(_SETTINGS, **changed), rows[:12]
+    expected = {(row.prompt.id, row.sequence): _of_transformers(folder, row, settings) for row in rows[::2]}
+    assert generate(folder, rows[::2], settings) == expected
+
+
+def _of_transformers(folder: Path, row: Row, settings: Settings) -> tuple[int, ...]:
+    import torch
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    from job.generate.engines.transformers import _logits_processors
+
+    network: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = torch.tensor([row.token_ids])
+    output = network.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        generation_config=GenerationConfig(
+            do_sample=False, max_new_tokens=row.max_new_tokens, pad_token_id=0, eos_token_id=None
+        ),
+        logits_processor=_logits_processors([row], [0], settings, torch.device("cpu")),
+    )
+    return tuple(output[0, len(row.token_ids) :].tolist())
