@@ -47,6 +47,15 @@ def test_a_torn_row_is_overwritten_by_the_next_one(tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == [row(1), row(2, "é\n\u2028")]
 
 
+def test_rows_are_on_the_disk_when_they_are_added(tmp_path: Path, disk_calls: list[str]) -> None:
+    with outputs.open_outputs(tmp_path) as out:
+        for number in (1, 2):
+            disk_calls.clear()
+            out.append([row(number)])
+            file = tmp_path / outputs.ROWS
+            assert disk_calls == [f"sync {file} {file.stat().st_size}"]
+
+
 def test_a_full_disk_tears_nothing_and_the_run_goes_on(tmp_path: Path) -> None:
     with outputs.open_outputs(tmp_path) as out:
         out.append([row(1)])
