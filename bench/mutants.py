@@ -220,7 +220,8 @@ MUTANTS = (
     Mutant(_GIT, 'f"credential.{origin}.helper"', '"credential.helper"', _TEST_CHECKOUT),
     Mutant(_GIT, "if parts.password or env.get(PASSWORD):", "if False:", _TEST_CHECKOUT),
     Mutant(_GIT, """for scheme in ("https", "ssh", "git")]""", "for scheme in _SCHEMES[:4]]", _TEST_CHECKOUT),
-    Mutant(_GIT, "        url = _without_userinfo(parts)\n", "", _TEST_CHECKOUT),
+    Mutant(_GIT, "        url = _without_userinfo(parts)\n", "        pass\n", _TEST_CHECKOUT),
+    Mutant(_GIT, 'in {"http", "https"}:\n        url', 'in {"https"}:\n        url', _TEST_CHECKOUT),
     Mutant(
         _GIT,
         '"always" if parts.scheme == "file" else "user"',
@@ -260,7 +261,7 @@ MUTANTS = (
     Mutant(_SANDBOX, '"--unshare-pid", ', "", _TEST_OWN),
     Mutant(_SANDBOX, '"--unshare-ipc", ', "", _TEST_OWN),
     Mutant(_SANDBOX, '    words += ["--cap-drop", "ALL"]\n', "", _TEST_OWN),
-    Mutant(_SANDBOX, '("/sys", *filter(', "(*filter(", _TEST_OWN),
+    Mutant(_SANDBOX, '("/sys", *filter(', '("/dev/null", *filter(', _TEST_OWN),
     Mutant(_SANDBOX, ", *filter(os.path.exists, _SETTINGS))", ",)", _TEST_OWN),
     Mutant(_SANDBOX, '"--dev", "/dev"', '"--dev-bind", "/dev", "/dev"', _TEST_ATTEMPTS),
     Mutant(_SANDBOX, "*covered_sockets(_needed()), ", "", _TEST_ATTEMPTS),

@@ -200,6 +200,7 @@ def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
     assert config["protocol.allow"] == "never"
     assert "protocol.http.allow" not in config  # so no redirection leads there
     assert "credential.https://host.invalid.helper" in config
+    assert url_and_env("http://token@host.invalid/x.git", {})[0] == "http://host.invalid/x.git"
 
 
 class _Private(BaseHTTPRequestHandler):
