@@ -37,6 +37,9 @@ _NUMBERS: dict[int, np.dtype[Any]] = {
 }
 
 
+_STEP_BYTES = 256 << 10  # fits a core's own cache
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """A tensor as it lies in the file. `shape` is numpy's: its last dimension is contiguous."""
@@ -47,14 +50,23 @@ class Tensor:
     data: Array  # bytes: [..., bytes of a row]
 
     def dequantize(self) -> Array:
-        """The tensor in float32. Raises ModelError if its type can't be read."""
+        """The tensor in float32; a view of the file, if it is that there. Raises ModelError.
+
+        A few rows at a time: the package alone would hold the tensor twice.
+        """
         try:
-            array: Array = gguf.dequantize(self.data, self.type)
+            if self.type == gguf.GGMLQuantizationType.F32:
+                return np.asarray(gguf.dequantize(self.data, self.type))
+            rows = self.data.reshape(-1, self.data.shape[-1])
+            array = np.empty((len(rows), self.shape[-1]), np.float32)
+            step = max(1, _STEP_BYTES // (4 * self.shape[-1] or 1))
+            for start in range(0, len(rows), step):
+                array[start : start + step] = gguf.dequantize(rows[start : start + step], self.type)
+            return array.reshape(self.shape)
         except NotImplementedError:
             raise ModelError(
                 f"the tensor {self.name} is of the type {self.type.name}, which is not read"
             ) from None
-        return array
 
 
 @dataclass(frozen=True, slots=True)

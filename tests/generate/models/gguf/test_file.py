@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from job.errors import ModelError
 from job.generate.models.find import find_model
 from job.generate.models.gguf.checkpoint import open_checkpoint
-from job.generate.models.gguf.file import read_file
+from job.generate.models.gguf.file import Tensor, read_file
 from job.generate.models.load import load_model
 from tests.generate.models.gguf.conftest import compute_logits
 from tests.generate.models.gguf.writer import (
@@ -95,6 +95,20 @@ def test_each_type_of_tensor_is_dequantized(name: str, small_llama: Any, tmp_pat
     expected = gguf.dequantize(gguf.quantize(array, type_), type_)
     np.testing.assert_array_equal(weights["model.embed_tokens.weight"], expected)
     assert 0 < np.abs(expected - array).max() < 1
+
+
+@pytest.mark.parametrize(
+    "name", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q4_1", "IQ4_XS", "IQ2_XXS", "BF16"]
+)
+def test_a_tensor_is_dequantized_a_few_rows_at_a_time(name: str) -> None:
+    type_ = gguf.GGMLQuantizationType[name]
+    size, size_in_bytes = gguf.GGML_QUANT_SIZES[type_]
+    # bytes below 0x3c, of which no float16 is made that is not a number
+    data = np.random.default_rng(0).integers(0, 0x3C, (150, 1024 // size * size_in_bytes), np.uint8)
+    tensor = Tensor("x", (3, 50, 1024), type_, data.reshape(3, 50, -1))
+    expected = gguf.dequantize(data, type_).reshape(3, 50, 1024)
+    np.testing.assert_array_equal(tensor.dequantize(), expected)
+    assert np.ptp(expected) > 0
 
 
 def test_what_is_in_float32_is_not_copied(small_file: Path) -> None:
