@@ -1,4 +1,5 @@
 import os
+import string
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Semaphore
@@ -9,7 +10,7 @@ from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError, InputError, StoreError, UnknownReferenceError
 from job.storage.store import Store
 from tests.storage.proxy import Proxy
-from tests.storage.servers import WHICH
+from tests.storage.servers import WHICH, on_every_server
 
 Make = Callable[..., Path]
 
@@ -48,6 +49,36 @@ def test_a_version_comes_back_as_it_was(
     assert datasets.manifest(version).lineage == {"seed": 7}
     assert datasets.resolve(demo) == version
     assert [str(dataset) for dataset in datasets.datasets()] == ["demo"]
+
+
+SIGNS = [f"a{sign}b" for sign in string.punctuation.replace("/", "")]
+WORDS = [
+    "--help",
+    ".hidden",
+    "..a",
+    "a..",
+    "...",
+    "dot.",
+    "%2F",
+    "%00",
+    "%zz",
+    "$(x)",
+    "{{x}}",
+    "~user",
+    "con",
+]
+SPACES = ["a b", " first", "last ", "no\u00a0break", "\u200bzero width", "\ufeffmark", "\u202eright to left"]
+LETTERS = ["é", "e\u0301", "日本語", "\U0001f600", "x" * 255]
+LIKE_OURS = ["data", "manifest.json", "log/1.json"]
+ODD_NAMES = SIGNS + WORDS + SPACES + LETTERS + LIKE_OURS
+
+
+@on_every_server
+def test_files_with_odd_names_come_back(s3: str, demo: DatasetRef, make: Make, tmp_path: Path) -> None:
+    datasets, files = Datasets.at(s3), {name: name for name in ODD_NAMES}
+    datasets.fetch(datasets.commit_version(demo, make(files), lineage={}), tmp_path / "out")
+    found = {name: path.read_text() for name in ODD_NAMES if (path := tmp_path / "out" / name).is_file()}
+    assert found == files
 
 
 def test_a_version_holds_only_what_was_committed(datasets: Datasets, demo: DatasetRef, make: Make) -> None:
