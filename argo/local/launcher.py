@@ -59,12 +59,12 @@ def main(argv: list[str]) -> None:
         ids, path, hidden, *rest = rest
         mounts.append((ids, path, rest[: int(hidden)]))
         rest = rest[int(hidden) :]
+    with open(seccomp, "rb") as file:  # which the namespaces may hide
+        options = ["--clearenv", "--args", str(_hold(_set_variables())), "--seccomp", str(_hold(file.read()))]
     _limit_processes(int(processes))
     if os.geteuid() == 0:
         _enter_namespaces(mounts, [int(group) for group in groups.split(",") if group])
     _cut_off_abstract_sockets()
-    with open(seccomp, "rb") as file:
-        options = ["--clearenv", "--args", str(_hold(_set_variables())), "--seccomp", str(_hold(file.read()))]
     os.execve(rest[0], [rest[0], *options, *rest[1:]], {})  # noqa: S606
 
 
@@ -173,7 +173,7 @@ def _clone_mount(path: str, namespace: int | None, *, required: bool) -> int:
         _call(_set_attributes(tree, _MOUNT_ATTR_RDONLY, 0), path)
     mapped = namespace is None or _set_attributes(tree, _MOUNT_ATTR_IDMAP, namespace) == 0
     if not mapped and (required or ctypes.get_errno() != errno.EINVAL):
-        _fail(f"{path}: its file system has no mounts with other ids", ctypes.get_errno())
+        _fail(f"{path}: its file system can't be mounted with other user ids", ctypes.get_errno())
     return tree
 
 

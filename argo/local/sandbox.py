@@ -6,6 +6,7 @@ Made by bubblewrap from user and mount namespaces: no container runtime, no imag
 
 import os
 import platform
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,7 +94,9 @@ def search_path() -> str:
 @cache
 def _machine() -> tuple[Part | Words, ...]:
     """What every job sees of this machine, tried once. Raises InputError if the sandbox can't work here."""
-    if failure := _failure([_ROOT]):
+    # most likely the project is there, which root mounts with other ids below an overlay
+    probe = [Part(Mount(Path.cwd(), "/tmp", Access.PRIVATE), "caller")] if os.geteuid() == 0 else []  # noqa: S108
+    if failure := _failure([_ROOT, *probe]):
         allow = "".join(f"; {setting} allows it" for setting in _forbidding_settings())
         raise InputError(f"the sandbox can't work on this machine ({failure}){allow}; {_OTHERWISE}")
     parts = machine_parts(_needed())
@@ -128,7 +131,7 @@ def _launch(parts: Iterable[Part | Words], command: Sequence[str]) -> list[str]:
     is_root = os.geteuid() == 0
     program = f"{launcher.MOUNTS}/0/{bwrap.relative_to(packages)}" if is_root else str(bwrap)
     launch = [sys.executable, "-I", "-S", launcher.__file__, str(_FILTERS / f"{platform.machine()}.bpf")]
-    launch += [str(_PROCESSES), ",".join({str(device.stat().st_gid) for device in _gpus()}), str(len(mounts))]
+    launch += [str(_PROCESSES), ",".join(_device_groups(_gpus())), str(len(mounts))]
     for part in mounts:
         launch += [part.ids, str(part.mount.source), str(len(part.hidden)), *part.hidden]
     return [*launch, program, *_isolation(), *words, "--chdir", "/", "--", *command]
@@ -163,6 +166,14 @@ def _isolation() -> Words:
     for device in map(str, _gpus()):
         words += ["--dev-bind-try", device, device]
     return tuple(words)
+
+
+def _device_groups(devices: Iterable[Path]) -> list[str]:
+    """The groups, but root's, whose members may use devices that not everybody may: render, say."""
+    nodes = [node for path in devices for node in (path.iterdir() if path.is_dir() else [path])]
+    needed = stat.S_IROTH | stat.S_IWOTH
+    closed = {node.stat().st_gid for node in nodes if node.stat().st_mode & needed != needed}
+    return [str(group) for group in sorted(closed - {0})]
 
 
 def _gpus() -> list[Path]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,15 @@ def test_a_job_has_a_limit_of_processes(repository: Repository, monkeypatch: pyt
     monkeypatch.setattr(sandbox, "_PROCESSES", 321)
     lines = repository.run(workflow(job=script("ulimit -Su; ulimit -Hu"))).log("job").splitlines()
     assert lines == ["321", "321"]
+
+
+def test_the_package_may_lie_where_the_job_can_not_read(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In root's home, say, or in /tmp."""
+    monkeypatch.setattr(sandbox, "_FILTERS", shutil.copytree(sandbox._FILTERS, tmp_path / "filters"))
+    (tmp_path / "filters").chmod(0o700)
+    assert repository.run(workflow(job=script("true"))).phases() == {"job": "Succeeded"}
 
 
 def test_a_script_goes_on_after_an_error_and_its_last_status_counts(repository: Repository) -> None:
@@ -162,6 +172,41 @@ def test_a_machine_without_user_namespaces_is_one_line_and_runs_nothing(reposito
     assert (
         "No space left on device); `sysctl user.max_user_namespaces=15000` allows it; choose" in done.stderr
     )
+
+
+ON_OVERLAY = """
+mount -t tmpfs textgen "$1" && mkdir "$1/upper" "$1/work" || exit 99
+mount -t overlay textgen -o lowerdir=.,upperdir="$1/upper",workdir="$1/work" . || exit 98
+cd . && exec "$0" -m argo run work.yaml
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whose jobs have other ids")
+def test_a_project_that_can_not_be_mounted_with_other_ids_is_one_line(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.write("work.yaml", workflow(job=script("true")))
+    (tmp_path / "layers").mkdir()
+    command = ["sh", "-c", ON_OVERLAY, sys.executable, str(tmp_path / "layers")]
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", *command],
+        cwd=repository.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"({repository.root}: its file system can't be mounted with other user ids" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to groups")
+def test_the_groups_of_devices_are_those_of_closed_ones_and_never_roots(tmp_path: Path) -> None:
+    (tmp_path / "dri").mkdir()
+    for name, group, mode in [("nvidia0", 7, 0o666), ("kfd", 0, 0o660), ("dri/render", 44, 0o660)]:
+        (tmp_path / name).touch()
+        os.chown(tmp_path / name, 0, group)
+        (tmp_path / name).chmod(mode)
+    assert sandbox._device_groups(sorted(tmp_path.iterdir())) == ["44"]
 
 
 def test_what_is_mounted_below_a_folder_is_seen_too(tmp_path: Path) -> None:
