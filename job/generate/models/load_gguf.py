@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PreTrainedTokenizerFast
 
+from job.errors import ModelError
 from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.gguf.tokenizer import Vocabulary
 
@@ -17,7 +18,12 @@ def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerF
     # Each weight is in float32 only until it is in `dtype`.
     weights = {name: torch.from_numpy(array).to(dtype) for name, array in checkpoint.load_weights()}
     network_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    network = network_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype)
+    network, info = network_class.from_pretrained(
+        None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
+    )
+    # The library would leave the ones random, and the others out.
+    if differing := sorted({*info["missing_keys"], *info["unexpected_keys"]}):
+        raise ModelError(f"{path}: this version of transformers has another network: {differing[0]}")
     return network, _build_tokenizer(checkpoint.vocabulary)
 
 

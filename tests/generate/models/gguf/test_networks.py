@@ -1,12 +1,15 @@
 """A network from a GGUF file computes what the network it was made from computes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from job.errors import ModelError
 from job.generate.models.find import find_model
+from job.generate.models.gguf.checkpoint import Checkpoint
+from job.generate.models.gguf.file import Array
 from job.generate.models.load import load_model
 from tests.generate.models.gguf.conftest import build_config, build_network, compute_logits
 from tests.generate.models.gguf.writer import write_gguf
@@ -106,6 +109,22 @@ NETWORKS: dict[str, tuple[str, Mapping[str, Any]]] = {
 def build(name: str) -> Any:
     family, changed = NETWORKS[name]
     return build_network(build_config(family, **changed))
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_a_network_that_is_not_filled_whole_is_refused(
+    left: int, small_llama: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, Array]]:
+        weights = [(name, weight.load()) for name, weight in checkpoint.weights.items()]
+        yield from weights[left:]
+        if not left:
+            yield "model.other.weight", weights[0][1]
+
+    monkeypatch.setattr(Checkpoint, "load_weights", load_weights)
+    message = r"small\.gguf: this version of transformers has another network: model\.(embed_tokens|other)"
+    with pytest.raises(ModelError, match=message):
+        load_model(find_model(str(write_gguf(tmp_path / "small.gguf", small_llama))), "cpu")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
