@@ -121,7 +121,7 @@ def _select_stop_ids(
     """The tokens that end a text: those of the model's generation settings, else the tokenizer's."""
     for eos_token_id in (network.generation_config.eos_token_id, tokenizer.eos_token_id):
         ids = read_stop_ids(eos_token_id)
-        outside = [token for token in ids if vocabulary_size and token >= vocabulary_size]
+        outside = [token for token in ids if token < 0 or (vocabulary_size and token >= vocabulary_size)]
         for token in outside:
             click.echo(
                 f"model {files.name}: its end-of-text token {token} is outside its {vocabulary_size} tokens "

@@ -124,7 +124,7 @@ def test_what_a_folder_brings_for_a_known_class_is_not_run_either(gpt2_copy: Pat
 
 
 @pytest.mark.parametrize(
-    ("eos_token_id", "stop_ids"), [(300, (0,)), ([5, 400], (5,)), ([7, 8], (7, 8)), (None, (0,))]
+    ("eos_token_id", "stop_ids"), [(300, (0,)), ([5, 400], (5,)), (-1, (0,)), ([7, 8], (7, 8)), (None, (0,))]
 )
 def test_an_end_of_text_outside_the_vocabulary_is_said_and_left_out(
     gpt2_copy: Path, capsys: pytest.CaptureFixture[str], eos_token_id: object, stop_ids: tuple[int, ...]
@@ -133,6 +133,6 @@ def test_an_end_of_text_outside_the_vocabulary_is_said_and_left_out(
     (gpt2_copy / "generation_config.json").write_text(json.dumps({"eos_token_id": eos_token_id}))
     assert load_model(find_model(str(gpt2_copy)), "cpu").stop_ids == stop_ids
     said = capsys.readouterr().err
-    outside = [token for token in (300, 400) if str(token) in str(eos_token_id)]
+    outside = [token for token in (-1, 300, 400) if str(token) in str(eos_token_id)]
     assert said.count("\n") == len(outside)
     assert all(f"its end-of-text token {token} is outside its 300 tokens" in said for token in outside)

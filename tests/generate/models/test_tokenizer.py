@@ -27,16 +27,18 @@ def test_a_tokenizer_without_its_files_is_missing(gpt2_copy: Path, model_type: s
 
 
 @pytest.mark.parametrize(
-    ("file", "package"),
-    [("tokenizer.model", "sentencepiece"), ("spiece.model", "sentencepiece"), ("qwen.tiktoken", "tiktoken")],
+    ("file", "packages"),
+    [
+        ("tokenizer.model", ["sentencepiece", "protobuf"]),
+        ("spiece.model", ["sentencepiece", "protobuf"]),
+        ("qwen.tiktoken", ["tiktoken"]),
+    ],
 )
-def test_a_tokenizer_that_needs_a_package_names_it(
-    gpt2_copy: Path, monkeypatch: pytest.MonkeyPatch, file: str, package: str
-) -> None:
+def test_a_tokenizer_that_needs_a_package_names_it(gpt2_copy: Path, file: str, packages: list[str]) -> None:
     change_config(gpt2_copy, model_type="llama")
     (gpt2_copy / "tokenizer.json").unlink()
     (gpt2_copy / file).write_bytes(b"\n\x0b\n\x05<unk>")
-    message = rf"its {file} is read by {package}; run: pip install {package}$"
+    message = rf"its {file} is read by {' and '.join(packages)}; run: pip install {' '.join(packages)}$"
     with pytest.raises(ModelError, match=message):
         load_tokenizer(find_model(str(gpt2_copy)))
 
