@@ -40,6 +40,11 @@ def loading_error(error: Exception, model: str, device: object) -> TextgenError:
             f"model {model!r}: it is code of its own (auto_map in config.json), which is never run; "
             "use a model that transformers knows"
         )
+    if "Weights only load failed" in str(error):
+        return ModelError(
+            f"model {model!r}: its pickled weights hold more than tensors, and code in them is never run; "
+            "use one with safetensors"
+        )
     return ModelError(f"model {model!r}: can't be loaded: {first_line(error)}")
 
 

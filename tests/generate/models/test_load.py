@@ -136,3 +136,21 @@ def test_an_end_of_text_outside_the_vocabulary_is_said_and_left_out(
     outside = [token for token in (-1, 300, 400) if str(token) in str(eos_token_id)]
     assert said.count("\n") == len(outside)
     assert all(f"its end-of-text token {token} is outside its 300 tokens" in said for token in outside)
+
+
+def test_code_in_pickled_weights_is_not_run(gpt2_copy: Path) -> None:
+    import torch
+
+    ran = gpt2_copy / "ran"
+
+    class Touch:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return open, (str(ran), "w")  # type: ignore[return-value]
+
+    (gpt2_copy / "model.safetensors").unlink()
+    torch.save({"weights": Touch()}, gpt2_copy / "pytorch_model.bin")
+    with pytest.raises(
+        ModelError, match="its pickled weights hold more than tensors, and code in them is never run"
+    ):
+        load_model(find_model(str(gpt2_copy)), "cpu")
+    assert not ran.exists()
