@@ -1,7 +1,8 @@
 """The openvino engine: a decoder's graph in OpenVINO's operations, for CPUs.
 
 architecture    config.json becomes a description of the network: the table of families
-safetensors     the weights, mapped into memory
+model_files     config and weights of a folder or a GGUF file; safetensors maps them into memory
+parameters      the weights by what they are
 graph           both become OpenVINO's graph
 paged_attention the one operation that is experimental in OpenVINO, and the cache it reads
 blocks          which blocks of the cache belong to whom

@@ -100,6 +100,14 @@ class Config:
 
     def strings(self, name: str, default: list[str] | None = None) -> list[str]:
         value: list[str] = self._get(name, list, default)
+        if not all(type(item) is str for item in value):
+            raise ModelError(f"{self.place}: {name} must be strings, not {value!r}")
+        return value
+
+    def numbers(self, name: str) -> list[float]:
+        value: list[float] = self._get(name, list, None)
+        if not all(type(item) in (int, float) for item in value):
+            raise ModelError(f"{self.place}: {name} must be numbers, not {value!r}")
         return value
 
     def has(self, name: str) -> bool:

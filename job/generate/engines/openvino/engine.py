@@ -8,10 +8,9 @@ from pathlib import Path
 from job.errors import TextgenError
 from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.blocks import count_blocks
-from job.generate.engines.openvino.config import read_config
+from job.generate.engines.openvino.model_files import open_tensors, read_model_config
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, block_bytes
-from job.generate.engines.openvino.safetensors import open_weights
 from job.generate.engines.openvino.sampler import Sampler
 from job.generate.engines.openvino.scheduler import Completion, Scheduler
 from job.generate.engines.rows import Row
@@ -21,7 +20,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Engine:
-    """A model of a folder on this machine's processor, in float32.
+    """A model of a folder or a GGUF file on this machine's processor, in float32.
 
     slots: how many rows run at once. context_length: of the longest row in tokens, by default the
     model's. cache_tokens: how many tokens the cache holds, by default what half of the free memory does.
@@ -32,7 +31,7 @@ class Engine:
 
     def __init__(
         self,
-        folder: Path,
+        path: Path,
         settings: Settings,
         stop_ids: Collection[int],
         *,
@@ -41,7 +40,7 @@ class Engine:
         cache_tokens: int | None = None,
         threads: int | None = None,
     ) -> None:
-        architecture = read_architecture(read_config(folder))
+        architecture = read_architecture(read_model_config(path))
         self.context_length = min(context_length or architecture.context_length, architecture.context_length)
         self._sampler = Sampler(settings)
         size = block_bytes(len(architecture.layers), architecture.kv_heads, architecture.head_size)
@@ -49,11 +48,11 @@ class Engine:
         held = count_blocks(cache_tokens) if cache_tokens else _free_memory() // 2 // size
         blocks = min(needed, held)
         if blocks < 2:
-            raise TextgenError(f"{folder}: no memory for {BLOCK} tokens ({size // 2**20} MiB)")
+            raise TextgenError(f"{path}: no memory for {BLOCK} tokens ({size // 2**20} MiB)")
         self._network = Network(
             architecture,
-            open_weights(folder),
-            str(folder),
+            open_tensors(path),
+            str(path),
             blocks=blocks,
             positions=self.context_length,
             top=self._sampler.top,

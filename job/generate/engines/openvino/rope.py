@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from job.errors import ModelError
 from job.generate.engines.openvino.config import Config, UnsupportedError
 
 _F32 = np.float32
@@ -52,6 +53,8 @@ def read_rope(
         rope = Rope(_llama3(parameters, frequencies, positions))
     elif kind == "yarn":
         rope = _yarn(parameters, frequencies, theta, rotated, positions)
+    elif kind == "longrope" and parameters.raw("long_factor") == parameters.raw("short_factor"):
+        rope = _longrope(parameters, frequencies, positions)
     else:
         raise UnsupportedError(f"{parameters.place}: rope_type {kind!r} is not built by the openvino engine")
     parameters.refuse_unread()
@@ -68,6 +71,17 @@ def _llama3(parameters: Config, frequencies: NDArray[np.float32], positions: int
     smoothed = (1 - smooth) * scaled / _F32(factor) + smooth * scaled
     is_medium = (wavelengths >= original / high) & (wavelengths <= original / low)
     return np.where(is_medium, smoothed, scaled).astype(_F32)
+
+
+def _longrope(parameters: Config, frequencies: NDArray[np.float32], positions: int) -> Rope:
+    """With the same factors for long texts and short ones, as GGUF files have Llama 3's scaling."""
+    original = parameters.integer("original_max_position_embeddings", positions)
+    factors = np.array(parameters.numbers("short_factor"), _F32)
+    if factors.shape != frequencies.shape:
+        raise ModelError(f"{parameters.place}: {len(factors)} factors for {len(frequencies)} frequencies")
+    factor = parameters.number("factor", positions / original)
+    default = 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
+    return Rope(frequencies / factors, parameters.number("attention_factor", default))
 
 
 def _yarn(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from job.errors import ModelError
 
-_FILE = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 _LONGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
 
@@ -43,13 +43,13 @@ class Tensor:
 
 def open_weights(folder: Path) -> dict[str, Tensor]:
     """All tensors of a model's folder by name. Raises ModelError: none, or a file is broken."""
-    index = folder / _INDEX
+    index = folder / INDEX
     if index.is_file():
         names = sorted(set(_read_index(index).values()))
-    elif (folder / _FILE).is_file():
-        names = [_FILE]
+    elif (folder / WEIGHTS).is_file():
+        names = [WEIGHTS]
     else:
-        raise ModelError(f"{folder}: has no {_FILE}")
+        raise ModelError(f"{folder}: has no {WEIGHTS}")
     tensors: dict[str, Tensor] = {}
     for name in names:
         path = folder / name
