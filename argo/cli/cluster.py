@@ -9,7 +9,7 @@ import click
 from argo.cluster.connection import connect, is_configured
 from argo.local import run_folder
 from argo.local.run_folder import Project
-from job.errors import UnknownReferenceError
+from job.errors import ClusterError, InputError, UnknownReferenceError
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
@@ -33,7 +33,7 @@ def find_run(name: str, context: str | None, namespace: str | None) -> "Path | A
     """The folder of a run of this machine, or the cluster that has the run.
 
     A run in `.textgen` is one of this machine, unless a cluster is named. Raises UnknownReferenceError if
-    neither has the run.
+    neither has the run, ClusterError if the cluster does not say.
     """
     if context or namespace:
         return connect(context, namespace)
@@ -45,9 +45,11 @@ def find_run(name: str, context: str | None, namespace: str | None) -> "Path | A
             raise
         from argo.cluster.follow_run import get_workflow
 
-        api = connect()
         try:
+            api = connect()
             get_workflow(api, name)
-        except UnknownReferenceError as cluster_error:
-            raise UnknownReferenceError(f"{local_error}; {cluster_error}") from None
+        except InputError as error:
+            raise UnknownReferenceError(f"{local_error}; {error}") from error
+        except ClusterError as error:
+            raise ClusterError(f"{local_error}; {error}") from error
         return api

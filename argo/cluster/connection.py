@@ -17,7 +17,7 @@ _CONNECTIONS = 64  # one for each container that is followed
 
 def is_configured() -> bool:
     """Whether this machine has a kubeconfig, or runs inside a cluster."""
-    return any(path.is_file() for path in list_paths()) or _in_cluster()
+    return any(path.is_file() and path.stat().st_size for path in list_paths()) or _in_cluster()
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Api:

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from argo.cli.cluster import find_run
 from argo.cluster.api import Api, UnreachableError
 from argo.cluster.connection import connect
-from job.errors import InputError
+from job.errors import ClusterError, InputError, UnknownReferenceError
 
 Connect = Callable[..., Api]
 V1 = "client.authentication.k8s.io/v1"
@@ -178,6 +180,34 @@ def test_empty_and_missing_files_of_the_list_are_passed_over(
     for names in (("empty", "config"), ("config", "empty"), ("none", "config", "empty")):
         monkeypatch.setenv("KUBECONFIG", ":".join(str(tmp_path / name) for name in names))
         assert str(connect()) == expected
+
+
+@pytest.mark.parametrize(
+    ("user", "server", "error", "reason"),
+    [
+        (plugin("exit 3"), "https://127.0.0.1:1", UnknownReferenceError, "user u has no credentials"),
+        ({}, "http://127.0.0.1:1", ClusterError, "does not answer"),
+    ],
+)
+def test_a_run_that_is_not_on_this_machine_is_looked_for_on_the_cluster(
+    connect_with: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_waiting: None,
+    user: dict[str, Any],
+    server: str,
+    error: type[Exception],
+    reason: str,
+) -> None:
+    (tmp_path / ".textgen").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with suppress(InputError):
+        connect_with(user, {"server": server})
+    with pytest.raises(error, match=f"^no run 'a'.*; .*{reason}"):
+        find_run("a", None, None)
+    (tmp_path / "config").write_text("")
+    with pytest.raises(UnknownReferenceError, match=r"^no run 'a' .*; textgen list shows all runs$"):
+        find_run("a", None, None)
 
 
 def test_nothing_is_printed_before_the_line(connect_with: Connect, tmp_path: Path) -> None:
