@@ -263,8 +263,8 @@ MUTANTS = (
     Mutant(_SANDBOX, '    words += ["--cap-drop", "ALL"]\n', "", _TEST_OWN),
     Mutant(_SANDBOX, '("/sys", *filter(', '("/dev/null", *filter(', _TEST_OWN),
     Mutant(_SANDBOX, ", *filter(os.path.exists, _SETTINGS))", ",)", _TEST_OWN),
-    Mutant(_SANDBOX, '"--dev", "/dev"', '"--dev-bind", "/dev", "/dev"', _TEST_ATTEMPTS),
-    Mutant(_SANDBOX, "*covered_sockets(_needed()), ", "", _TEST_ATTEMPTS),
+    Mutant(_SANDBOX, '"--dev", "/dev"', '"--dev-bind", "/dev", "/dev"', _TEST_OWN),
+    Mutant(_SANDBOX, "*covered_sockets(_needed()), ", "", "tests/local/test_sandbox.py -k listens"),
     Mutant(_SANDBOX, '{f"{launcher.VARIABLE}{name}": value', "{name: value", f"{_TEST_HOSTILE} -k linker"),
     Mutant(
         _SANDBOX,
@@ -287,8 +287,8 @@ MUTANTS = (
     Mutant(_MACHINE, "parts = [_hide_secrets(part) for part in parts]", "pass", _TEST_ATTEMPTS),
     Mutant(
         "argo/local/model_cache.py",
-        "if _is_model(path)]",
-        "if path.exists()]",
+        "if _is_model(path) ",
+        "if path.exists() ",
         "tests/local/test_user_files.py",
     ),
     Mutant("argo/local/runner.py", "        restrict_what_stays(state.plan.project, run)\n", "", _TEST_LEFT),

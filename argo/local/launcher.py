@@ -29,6 +29,7 @@ FIRST_ID = 2_000_000_000
 MOUNTS = "/tmp/mounts"  # noqa: S108
 LAYERS = "/tmp/layers"  # noqa: S108
 VARIABLE = "JOB_"
+LANDLOCK_WITH_SCOPES = 6
 # From the ids on the disk to those of the job's user namespace. Of the machine's files each owner has one; of
 # the caller's, root and what only jobs have made.
 ID_MAPS = {
@@ -44,7 +45,7 @@ _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
 _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
 _MOUNT_ATTR_RDONLY, _MOUNT_ATTR_IDMAP = 1, 0x100000
-_LANDLOCK_VERSION, _LANDLOCK_ABI_OF_SCOPES = 1, 6
+_LANDLOCK_VERSION = 1
 _SCOPE_ABSTRACT_UNIX_SOCKET, _SCOPE_SIGNAL = 1, 2
 _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, _PR_SET_NO_NEW_PRIVS = 28, 4, 38
 
@@ -95,14 +96,20 @@ def _cut_off_abstract_sockets() -> None:
 
     Abstract sockets belong to the network, which jobs share. It takes Linux 6.12.
     """
-    version = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
-    if version < _LANDLOCK_ABI_OF_SCOPES:
+    if landlock_version() < LANDLOCK_WITH_SCOPES:
         return
     _call(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     attributes = struct.pack("QQQ", 0, 0, _SCOPE_ABSTRACT_UNIX_SOCKET | _SCOPE_SIGNAL)
     size = ctypes.c_size_t(len(attributes))
     ruleset = _call(_libc.syscall(_LANDLOCK_CREATE_RULESET, attributes, size, 0), "Landlock")
     _call(_libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0), "Landlock")
+
+
+def landlock_version() -> int:
+    """The kernel's ABI of Landlock; -1 if it has none."""
+    no_size = ctypes.c_size_t(0)
+    version: int = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, no_size, _LANDLOCK_VERSION)
+    return version
 
 
 def _enter_namespaces(mounts: list[tuple[str, str, list[str]]], groups: list[int]) -> None:

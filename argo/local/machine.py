@@ -84,10 +84,17 @@ def covered_sockets(needed: Sequence[Path]) -> list[Words]:
     return [
         ("--ro-bind", "/dev/null", str(path))
         for path in sorted(paths)
-        if path.is_socket()
-        and any(path.is_relative_to(folder) for folder in seen)
+        if any(path.is_relative_to(folder) for folder in seen)
         and not any(path.is_relative_to(folder) for folder in hidden)
+        and _is_reachable(path)
     ]
+
+
+def _is_reachable(socket: Path) -> bool:
+    try:
+        return socket.is_socket()
+    except PermissionError:
+        return False
 
 
 def is_shown(path: Path) -> bool:

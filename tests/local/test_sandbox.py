@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from argo.local import machine, sandbox
+from argo.local.machine import Part
 from argo.local.runtime import Access, Mount
 from argo.local.sandbox import Sandbox
 from job.errors import InputError
@@ -85,6 +87,24 @@ def test_the_package_may_lie_where_the_job_can_not_read(
     monkeypatch.setattr(sandbox, "_FILTERS", shutil.copytree(sandbox._FILTERS, tmp_path / "filters"))
     (tmp_path / "filters").chmod(0o700)
     assert repository.run(workflow(job=script("true"))).phases() == {"job": "Succeeded"}
+
+
+def test_what_listens_in_a_folder_that_is_no_overlay_is_covered(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An overlay's sockets lead nowhere, but not every file system can be below one."""
+    folder, machine_parts, needed = tmp_path / "bound", sandbox._machine(), sandbox._needed()
+    folder.mkdir()
+    bound = Part(Mount(folder, str(folder), Access.READ), "machine")
+    monkeypatch.setattr(sandbox, "_machine", lambda: (*machine_parts, bound))
+    monkeypatch.setattr(sandbox, "_needed", lambda: [*needed, folder])
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "s"))
+        (folder / "s").chmod(0o777)
+        server.listen()
+        connect = f"import socket; socket.socket(socket.AF_UNIX).connect('{folder}/s')"
+        outcome = repository.run(workflow(job=script(f'python3 -c "{connect}"')))
+    assert "Connection refused" in outcome.log("job")
 
 
 def test_a_script_goes_on_after_an_error_and_its_last_status_counts(repository: Repository) -> None:
@@ -224,3 +244,21 @@ def test_what_is_mounted_below_a_folder_is_seen_too(tmp_path: Path) -> None:
         Mount(tmp_path / "b/mounted", f"{tmp_path}/b/mounted", Access.PRIVATE),
         ("--symlink", "a", f"{tmp_path}/link"),
     ]
+
+
+def test_sockets_where_the_user_may_not_look_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "listed").write_text(
+        f"Num RefCount\n0: 2 {tmp_path}/s\n0: 2 {tmp_path}/gone\n0: 2 @abstract\n"
+    )
+    monkeypatch.setattr(machine, "_UNIX_SOCKETS", tmp_path / "listed")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        assert machine.covered_sockets([tmp_path]) == [("--ro-bind", "/dev/null", f"{tmp_path}/s")]
+
+        def refuse(path: Path) -> bool:
+            raise PermissionError(path)
+
+        monkeypatch.setattr(Path, "is_socket", refuse)
+        assert machine.covered_sockets([tmp_path]) == []
