@@ -10,6 +10,7 @@ in the file any more, or if the file is no Python with it.
 
 import ast
 import os
+import re
 import resource
 import shutil
 import signal
@@ -344,8 +345,8 @@ def main(words: tuple[str, ...]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))  # the tests inherit it
     with _copy_tree() as copy:
         for tests in dict.fromkeys(mutant.tests for mutant in chosen):
-            if status := _run_tests(copy, tests):
-                raise click.ClickException(f"pytest {tests} fails with all guards: status {status}")
+            if (result := _run_tests(copy, tests)) != "passed":
+                raise click.ClickException(f"pytest {tests}: {result} with all guards")
         for mutant in chosen:
             started = time.perf_counter()
             verdict = _run(copy, mutant)
@@ -366,33 +367,20 @@ def _run(copy: Path, mutant: Mutant) -> str:
     try:
         if file.suffix == ".py":
             ast.parse(mutated)
-        return "noticed" if _run_tests(copy, mutant.tests) else "SURVIVED"
+        return "noticed" if _run_tests(copy, mutant.tests) == "failed" else "SURVIVED"
     except SyntaxError:
         return "NO PYTHON"
     finally:
         file.write_text(text, "utf-8")
 
 
-def _run_tests(copy: Path, tests: str) -> int:
-    """The exit status of pytest. Raises ClickException if it has run no test."""
-    command = [
-        str(copy / ".venv/bin/python"),
-        "-m",
-        "pytest",
-        "-qx",
-        "-p",
-        "no:cacheprovider",
-        *tests.split(),
-    ]
+def _run_tests(copy: Path, tests: str) -> str:
+    """`passed`, `failed`, or `skipped` if all were. Raises ClickException if there is no such test."""
+    python = str(copy / ".venv/bin/python")
+    command = [python, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *tests.split()]
     with (
         tempfile.TemporaryFile("w+") as printed,  # no pipe, which a process that outlives pytest would hold
-        subprocess.Popen(
-            command,
-            cwd=copy,
-            stdout=printed,
-            stderr=printed,
-            start_new_session=True,
-        ) as pytest,
+        subprocess.Popen(command, cwd=copy, stdout=printed, stderr=printed, start_new_session=True) as pytest,
     ):
         try:
             status = pytest.wait(_TIMEOUT)
@@ -401,10 +389,13 @@ def _run_tests(copy: Path, tests: str) -> int:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(pytest.pid, signal.SIGKILL)
-        if status in _NO_TESTS:
-            printed.seek(0)
-            raise click.ClickException(f"pytest {tests}: status {status}\n{printed.read()}")
-        return status
+        printed.seek(0)
+        text = printed.read()
+    if status in _NO_TESTS:
+        raise click.ClickException(f"pytest {tests}: status {status}\n{text}")
+    if status:
+        return "failed"
+    return "passed" if re.search(r"\d passed", text) else "skipped"
 
 
 @contextmanager
