@@ -36,6 +36,21 @@ def stack(streams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return stacked
 
 
+def keep_nucleus(scores: "torch.Tensor", top_p: float) -> "torch.Tensor":
+    """The scores, -inf where a token is not among the likeliest whose probabilities add up to `top_p`.
+
+    scores: [B, V]. It is transformers' rule, but that of equal tokens all are kept or none: there it is
+    left to the order in which a device sorts them.
+    """
+    import torch
+
+    ascending = scores.sort(dim=-1).values  # [B, V]
+    sums = ascending.double().softmax(dim=-1).cumsum(dim=-1)  # [B, V]
+    last_equal = torch.searchsorted(ascending, scores, right=True) - 1  # [B, V]
+    is_removed = (sums.gather(1, last_equal) <= 1 - top_p) & (scores < ascending[:, -1:])
+    return scores.masked_fill(is_removed, -torch.inf)
+
+
 def sample(scores: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
     """The token of each row by inverting its cumulative distribution, in vocabulary order.
 

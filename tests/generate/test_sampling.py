@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from job.errors import TextgenError
@@ -44,6 +44,39 @@ def test_the_ends_of_the_unit_interval_draw_tokens_that_can_come() -> None:
     scores = torch.tensor([[-np.inf, 0.0, 0.0, -np.inf]] * 2)
     uniform = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
     assert sampling.sample(scores, uniform).tolist() == [1, 2]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("odds", "top_p", "kept"),
+    [
+        ([0.1, 0.2, 0.4, 0.3], 0.6, [2, 3]),
+        ([0.1, 0.2, 0.4, 0.3], 0.75, [1, 2, 3]),
+        ([0.1, 0.2, 0.4, 0.3], 1e-20, [2]),
+        ([0.25, 0.25, 0.25, 0.25], 0.3, [0, 1, 2, 3]),
+        ([0.2, 0.2, 0.2, 0.4], 0.5, [0, 1, 2, 3]),
+        ([0.2, 0.2, 0.2, 0.4], 0.35, [3]),
+    ],
+)
+def test_the_likeliest_tokens_are_kept_and_of_equal_ones_all(
+    odds: list[float], top_p: float, kept: list[int]
+) -> None:
+    import torch
+
+    scores = sampling.keep_nucleus(torch.tensor([odds]).log(), top_p)
+    assert scores[0].isfinite().nonzero().flatten().tolist() == kept
+
+
+@given(st.lists(st.floats(-9, 9, width=32), min_size=2, max_size=50, unique=True), st.floats(0.05, 0.95))
+@pytest.mark.model
+def test_without_equals_the_kept_tokens_are_those_of_transformers(scores: list[float], top_p: float) -> None:
+    import torch
+    from transformers import TopPLogitsWarper
+
+    tensor = torch.tensor([scores])
+    sums = tensor.sort().values.double().softmax(-1).cumsum(-1)
+    assume(((sums - (1 - top_p)).abs() > 1e-5).all())  # there float32 decides by its rounding
+    assert torch.equal(sampling.keep_nucleus(tensor, top_p), TopPLogitsWarper(top_p)(tensor.long(), tensor))
 
 
 @pytest.mark.model

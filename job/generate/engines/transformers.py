@@ -16,7 +16,6 @@ from transformers import (
     StoppingCriteriaList,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
-    TopPLogitsWarper,
 )
 
 from job.errors import TextgenError
@@ -106,7 +105,7 @@ def _logits_processors(
     if settings.top_k:
         processors.append(TopKLogitsWarper(settings.top_k))
     if settings.top_p < 1:
-        processors.append(TopPLogitsWarper(settings.top_p))
+        processors.append(_TopP(settings.top_p))
     streams = [
         sampling.uniforms(settings.seed, row.prompt.text, row.sequence, row.max_new_tokens) for row in rows
     ]
@@ -129,6 +128,16 @@ class _RepetitionPenalty(LogitsProcessor):
                 for row, padding in enumerate(self.paddings)
             ]
         )
+
+
+class _TopP(LogitsProcessor):
+    """Leaves the likeliest tokens whose probabilities add up to `top_p`."""
+
+    def __init__(self, top_p: float) -> None:
+        self.top_p = top_p
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return sampling.keep_nucleus(scores, self.top_p)  # [B, V]
 
 
 class _Sample(LogitsProcessor):
