@@ -8,7 +8,7 @@ from pathlib import Path
 from job.errors import TextgenError
 from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.blocks import count_blocks
-from job.generate.engines.openvino.model_files import open_tensors, read_model_config
+from job.generate.engines.openvino.model_files import open_model
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, block_bytes
 from job.generate.engines.openvino.sampler import Sampler
@@ -40,7 +40,8 @@ class Engine:
         cache_tokens: int | None = None,
         threads: int | None = None,
     ) -> None:
-        architecture = read_architecture(read_model_config(path))
+        config, load_tensors = open_model(path)
+        architecture = read_architecture(config)
         self.context_length = min(context_length or architecture.context_length, architecture.context_length)
         self._sampler = Sampler(settings)
         size = block_bytes(len(architecture.layers), architecture.kv_heads, architecture.head_size)
@@ -51,7 +52,7 @@ class Engine:
             raise TextgenError(f"{path}: no memory for {BLOCK} tokens ({size // 2**20} MiB)")
         self._network = Network(
             architecture,
-            open_tensors(path),
+            load_tensors(),
             str(path),
             blocks=blocks,
             positions=self.context_length,

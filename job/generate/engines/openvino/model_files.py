@@ -1,6 +1,6 @@
 """A model's config and tensors, from a folder or a GGUF file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from job.errors import ModelError
 from job.generate.engines.openvino.config import Config, UnsupportedError, read_config
 from job.generate.engines.openvino.parameters import Numbers, Tensor
 from job.generate.engines.openvino.safetensors import INDEX, WEIGHTS, open_weights
-from job.generate.models.gguf.checkpoint import open_checkpoint
+from job.generate.models.gguf.checkpoint import Checkpoint, open_checkpoint
 
 _ADAPTER = "adapter_config.json"
 
@@ -28,23 +28,22 @@ class Loaded:
         return self.numbers
 
 
-def read_model_config(path: Path) -> Config:
-    """The config of the model in a folder or a GGUF file.
+def open_model(path: Path) -> tuple[Config, Callable[[], Mapping[str, Tensor]]]:
+    """The config of the model in a folder or a GGUF file, and what loads its tensors.
 
-    Raises ModelError if it can't be read, UnsupportedError for files that only another engine reads.
+    Of a folder the tensors are mapped, of a GGUF file dequantized. Raises ModelError, also when the
+    tensors are loaded; UnsupportedError for files that only another engine reads.
     """
     if path.is_file():
-        return Config(open_checkpoint(path).config, str(path))
+        checkpoint = open_checkpoint(path)
+        return Config(checkpoint.config, str(path)), lambda: _dequantize(checkpoint, path)
     if (path / _ADAPTER).exists() or not ((path / WEIGHTS).is_file() or (path / INDEX).is_file()):
         raise UnsupportedError(f"{path}: the openvino engine reads only safetensors and GGUF files")
-    return read_config(path)
+    return read_config(path), lambda: open_weights(path)
 
 
-def open_tensors(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of the model in a folder, mapped, or in a GGUF file, dequantized. Raises ModelError."""
-    if path.is_dir():
-        return open_weights(path)
+def _dequantize(checkpoint: Checkpoint, path: Path) -> Mapping[str, Tensor]:
     try:
-        return {name: Loaded(numbers) for name, numbers in open_checkpoint(path).load_weights()}
+        return {name: Loaded(numbers) for name, numbers in checkpoint.load_weights()}
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None

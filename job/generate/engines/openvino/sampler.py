@@ -15,10 +15,12 @@ from job.generate.settings import Settings
 
 # Beyond top_k the graph gives some more, so that it is seen whether the last one that is kept has equals.
 _MARGIN = 14
+_NEVER = np.float32(-np.inf)
 _PARTS = 2**52  # a probability is a whole number of this many parts, as in sampling.py
 
 Floats = NDArray[np.float32]
 Tokens = NDArray[np.int64]
+_NO_TOKENS = np.zeros(0, np.int64)
 
 
 class Sampler:
@@ -26,9 +28,8 @@ class Sampler:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._is_sorted = settings.repetition_penalty == 1 and (settings.greedy or settings.top_k > 0)
-        kept = 1 if settings.greedy else settings.top_k
-        self.top = kept + _MARGIN if self._is_sorted else 1
+        self._count = 1 if settings.greedy else settings.top_k  # of the tokens that are kept; 0 means all
+        self.top = self._count + _MARGIN if self._count else 1
 
     def draw(
         self, logits: Logits, uniforms: Sequence[float], seen: Sequence[Sequence[Sequence[int]]]
@@ -42,56 +43,67 @@ class Sampler:
             raise TextgenError(
                 "the model's numbers are not finite: its weights are broken, or try --dtype float32"
             )
-        if not self._is_sorted:
-            return [
-                self._draw_of_all(row, uniform, tokens)
-                for row, uniform, tokens in zip(logits.full, uniforms, seen, strict=True)
-            ]
-        settings, vocabulary = self.settings, logits.full.shape[1]
-        scores = logits.values if settings.greedy else _divide(logits.values, settings.temperature)  # [S, K]
-        kept = min(1 if settings.greedy else settings.top_k, vocabulary)
+        if self._count and self.settings.repetition_penalty == 1:
+            return self._draw_of_largest(logits, uniforms)
+        return [
+            self._draw_of_row(logits, row, uniform, np.array([token for part in parts for token in part]))
+            for row, (uniform, parts) in enumerate(zip(uniforms, seen, strict=True))
+        ]
+
+    def _draw_of_largest(self, logits: Logits, uniforms: Sequence[float]) -> list[int]:
+        """The draws of all rows from the K largest logits of each."""
+        order = logits.indices.argsort(axis=1)  # the order of the vocabulary
+        scores = self._divide(logits.values)  # [S, K]
+        kept = min(self._count, scores.shape[1])
         is_kept = scores >= scores[:, kept - 1 : kept]
-        drawn = self._draw_of_kept(scores, logits.indices, is_kept, np.array(uniforms))
-        if scores.shape[1] < vocabulary:  # a token beyond the K may be equal to the last that is kept
-            for row in map(int, np.flatnonzero(is_kept[:, -1])):
-                drawn[row] = self._draw_of_all(logits.full[row], uniforms[row], seen[row])
-        return drawn
-
-    def _draw_of_kept(
-        self,
-        scores: Floats,
-        indices: NDArray[np.int32],
-        is_kept: NDArray[np.bool_],
-        uniforms: NDArray[np.float64],
-    ) -> list[int]:
-        """The draws from the kept ones of the K largest: scores, indices, is_kept [S, K]; uniforms [S]."""
-        order = indices.argsort(axis=1)  # the order of the vocabulary
-        scores = np.take_along_axis(np.where(is_kept, scores, np.float32(-np.inf)), order, 1)
-        indices = np.take_along_axis(indices, order, 1)
-        if self.settings.greedy:
-            places = scores.argmax(axis=1)
-        else:
-            places = invert(_nucleus(scores, self.settings.top_p), uniforms)
+        scores = np.take_along_axis(np.where(is_kept, scores, _NEVER), order, 1)
+        places = self._choose(scores, np.array(uniforms))
+        indices = np.take_along_axis(logits.indices, order, 1)
         drawn: list[int] = indices[np.arange(len(indices)), places].tolist()
+        if scores.shape[1] < logits.full.shape[1]:  # a token beyond the K may equal the last that is kept
+            for row in map(int, np.flatnonzero(is_kept[:, -1])):
+                drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS)
         return drawn
 
-    def _draw_of_all(self, logits: Floats, uniform: float, seen: Sequence[Sequence[int]]) -> int:
-        """The draw from all V logits of a row."""
-        settings, scores = self.settings, logits
-        if settings.repetition_penalty != 1:
-            tokens = np.array([token for part in seen for token in part])
-            penalty, penalized = np.float32(settings.repetition_penalty), scores[tokens]
-            scores = scores.copy()
-            scores[tokens] = np.where(penalized < 0, penalized * penalty, penalized / penalty)
-        if settings.greedy:
-            return int(scores.argmax())
-        scores = _divide(scores, settings.temperature)
-        tokens = np.arange(len(scores))
-        if 0 < settings.top_k < len(scores):
-            last = np.partition(scores, -settings.top_k)[-settings.top_k]
-            tokens = np.flatnonzero(scores >= last)
-        kept = _nucleus(scores[tokens][None], settings.top_p)
-        return int(tokens[invert(kept, np.array([uniform]))[0]])
+    def _draw_of_row(self, logits: Logits, row: int, uniform: float, seen: Tokens) -> int:
+        """The draw of one row: from the K largest and the `seen` tokens, if that is enough, else from all."""
+        full, every = logits.full[row], np.arange(logits.full.shape[1])
+        if self._count and len(seen):
+            tokens = np.union1d(logits.indices[row], seen)
+            scores = self._score(full, tokens, seen)
+            # Tokens that are not among these are at most as large as the smallest of the K.
+            if (
+                len(tokens) > self._count
+                and _largest(scores, self._count) > self._divide(logits.values[row])[-1]
+            ):
+                return self._draw_of_scores(tokens, scores, uniform)
+        return self._draw_of_scores(every, self._score(full, every, seen), uniform)
+
+    def _score(self, full: Floats, tokens: Tokens, seen: Tokens) -> Floats:
+        """The scores of the tokens, in order: penalized if they are seen, and divided."""
+        scores, penalty = full[tokens], np.float32(self.settings.repetition_penalty)
+        if penalty != 1:
+            places = np.searchsorted(tokens, seen)
+            penalized = scores[places]
+            scores[places] = np.where(penalized < 0, penalized * penalty, penalized / penalty)
+        return self._divide(scores)
+
+    def _draw_of_scores(self, tokens: Tokens, scores: Floats, uniform: float) -> int:
+        if 0 < self._count < len(scores):
+            is_kept = scores >= _largest(scores, self._count)
+            tokens, scores = tokens[is_kept], scores[is_kept]
+        return int(tokens[self._choose(scores[None], np.array([uniform]))[0]])
+
+    def _divide(self, scores: Floats) -> Floats:
+        temperature = self.settings.temperature
+        return scores if self.settings.greedy or temperature == 1 else scores / np.float32(temperature)
+
+    def _choose(self, scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:
+        """The place of each row's token: scores [S, N], uniforms [S]."""
+        if self.settings.greedy:
+            places: Tokens = scores.argmax(axis=1)
+            return places
+        return invert(keep_nucleus(scores, self.settings.top_p), uniforms)
 
 
 def invert(scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:
@@ -108,24 +120,32 @@ def invert(scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:
     return places
 
 
-def _nucleus(scores: Floats, top_p: float) -> Floats:
-    """The scores, -inf where a token is not among the likeliest that make up `top_p`: transformers' rule."""
-    if top_p >= 1:
-        return scores
-    order = scores.argsort(axis=1, kind="stable")  # of equals the last in the vocabulary is the likeliest
-    probabilities = _softmax(np.take_along_axis(scores, order, 1).astype(np.float64))
-    is_removed = probabilities.cumsum(axis=1) <= 1 - top_p
-    is_removed[:, -1] = False
-    removed = np.empty_like(is_removed)
-    np.put_along_axis(removed, order, is_removed, 1)
-    return np.where(removed, np.float32(-np.inf), scores)
+def keep_nucleus(scores: Floats, top_p: float) -> Floats:
+    """The scores, -inf where a token is not among the likeliest whose probabilities add up to `top_p`.
+
+    scores: [S, N]. Of equal tokens all are kept or none.
+    """
+    return scores if top_p >= 1 else np.stack([_keep_nucleus_of_row(row, top_p) for row in scores])
+
+
+def _keep_nucleus_of_row(scores: Floats, top_p: float) -> Floats:
+    probabilities = _softmax(scores[None].astype(np.float64))[0]
+    # Those below this limit are together less than what is removed: they need no sorting.
+    is_large = probabilities >= (1 - top_p) / len(probabilities)
+    ascending = np.sort(scores[is_large])
+    sums = probabilities[~is_large].sum() + np.sort(probabilities[is_large]).cumsum()
+    kept = ascending[sums > 1 - top_p]  # with the equals of the least of them
+    least = kept[0] if len(kept) else ascending[-1]
+    return np.where(scores >= least, scores, _NEVER)
+
+
+def _largest(scores: Floats, count: int) -> np.float32:
+    """The smallest of the `count` largest scores."""
+    smallest: np.float32 = np.partition(scores, -count)[-count]
+    return smallest
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
-
-
-def _divide(scores: Floats, temperature: float) -> Floats:
-    return scores if temperature == 1 else scores / np.float32(temperature)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from job.generate.engines.openvino.architecture import read_architecture
-from job.generate.engines.openvino.model_files import open_tensors, read_model_config
+from job.generate.engines.openvino.model_files import open_model
 from job.generate.engines.openvino.network import Network
 from tests.generate.engines.openvino.conftest import read
 from tests.generate.models.gguf.conftest import IDS, build_config, build_network, compute_logits
@@ -34,8 +34,9 @@ def test_the_logits_are_those_of_the_network_it_was_made_from(name: str, tmp_pat
     network = build_network(build_config(family, **changed))
     file = tmp_path / "model.gguf"
     write_gguf(file, network)
-    architecture = read_architecture(read_model_config(file))
-    ours = Network(architecture, open_tensors(file), str(file), blocks=8, positions=96, top=8, threads=2)
+    config, load_tensors = open_model(file)
+    architecture = read_architecture(config)
+    ours = Network(architecture, load_tensors(), str(file), blocks=8, positions=96, top=8, threads=2)
     expected = compute_logits(network)[0, -1].numpy()
     tolerance = 1e-5 * np.abs(expected).max()
     np.testing.assert_allclose(read(ours, IDS[0], [48]), expected, rtol=0, atol=max(tolerance, 1e-4))
