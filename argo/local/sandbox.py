@@ -94,16 +94,17 @@ def search_path() -> str:
 @cache
 def _machine() -> tuple[Part | Words, ...]:
     """What every job sees of this machine, tried once. Raises InputError if the sandbox can't work here."""
+    parts = machine_parts(_needed())
     # most likely the project is there, which root mounts with other ids below an overlay
     probe = [Part(Mount(Path.cwd(), "/tmp", Access.PRIVATE), "caller")] if os.geteuid() == 0 else []  # noqa: S108
+    if not _failure([*parts, *probe]):
+        return tuple(parts)
     if failure := _failure([_ROOT, *probe]):
         allow = "".join(f"; {setting} allows it" for setting in _forbidding_settings())
         raise InputError(f"the sandbox can't work on this machine ({failure}){allow}; {_OTHERWISE}")
-    parts = machine_parts(_needed())
-    if _failure(parts):  # a file system that can't be under an overlay: which?
-        parts = [_readable_part(part) for part in parts]
-        if failure := _failure(parts):
-            raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
+    parts = [_readable_part(part) for part in parts]  # some file system can't be under an overlay
+    if failure := _failure(parts):
+        raise InputError(f"the sandbox can't work on this machine ({failure}); {_OTHERWISE}")
     return tuple(parts)
 
 
