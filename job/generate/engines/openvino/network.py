@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from job.errors import TextgenError
 from job.generate.engines.openvino.architecture import Architecture
 from job.generate.engines.openvino.graph import OUTPUTS, build_graph
-from job.generate.engines.openvino.paged_attention import Cache, Piece, step_inputs
+from job.generate.engines.openvino.paged_attention import BLOCK, Cache, Piece, step_inputs
 from job.generate.engines.openvino.parameters import Tensor
 
 
@@ -73,10 +73,12 @@ class Network:
         except RuntimeError as error:
             raise TextgenError(f"openvino: {str(error).strip().splitlines()[-1]}") from error
         self._threads: int = compiled.get_property("INFERENCE_NUM_THREADS")
-        # Its last block is for a piece that nobody asked for; see step().
-        self._cache = Cache(
-            len(architecture.layers), architecture.kv_heads, architecture.head_size, blocks + 1
-        )
+        sizes = (len(architecture.layers), architecture.kv_heads, architecture.head_size)
+        try:
+            # Its last block is for a piece that nobody asked for; see step().
+            self._cache = Cache(*sizes, blocks + 1)
+        except MemoryError:
+            raise TextgenError(f"{place}: no memory for a cache of {blocks * BLOCK} tokens") from None
         self._cache.bind(self._request)
         self._filler = Piece([0, 0], 0, [blocks])
 

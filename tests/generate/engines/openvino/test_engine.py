@@ -95,6 +95,11 @@ def test_a_row_that_never_fits_is_one_line(folder: Path, rows: list[Row]) -> Non
         generate(folder, [rows[0], rows[-1]], cache_tokens=320)
 
 
+def test_a_cache_that_there_is_no_memory_for_is_one_line(folder: Path) -> None:
+    with pytest.raises(TextgenError, match=r"no memory for a cache of 320000000000 tokens$"):
+        Engine(folder, _SETTINGS, stop_ids=(), slots=10**9, cache_tokens=320 * 10**9)
+
+
 def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> None:
     taken = 0
 
