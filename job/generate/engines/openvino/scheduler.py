@@ -76,8 +76,12 @@ class Scheduler:
         seed: int,
     ) -> None:
         self._network, self._sampler = network, sampler
-        self._pool, self._slots = BlockPool(blocks), slots
+        self._blocks, self._slots = blocks, slots
         self._stop_ids, self._seed = frozenset(stop_ids), seed
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pool = BlockPool(self._blocks)
         self._sequences: list[_Sequence] = []  # by number
         self._returned: deque[tuple[int, Row]] = deque()  # by number: rows whose memory was taken away
         self._reading: list[_Prompt] = []
@@ -87,8 +91,10 @@ class Scheduler:
     def generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
         """Each row with its completion, as soon as it ends; rows are taken as slots become free.
 
+        One call at a time: another one forgets the rows of one that was not read to its end.
         Raises TextgenError if a row needs more memory than the cache has.
         """
+        self._clear()
         arriving = zip(count(), rows, strict=False)
         while True:
             self._admit(arriving)

@@ -114,6 +114,17 @@ def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> N
     assert taken == 2
 
 
+def test_rows_can_be_run_after_others_that_were_given_up(
+    folder: Path, rows: list[Row], texts: Tokens
+) -> None:
+    engine = Engine(folder, _SETTINGS, stop_ids=(), slots=3, threads=2)
+    given_up = engine.generate(rows)
+    next(given_up)
+    given_up.close()  # type: ignore[attr-defined]
+    again = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows[8:])}
+    assert again == {(row.prompt.id, row.sequence): texts[row.prompt.id, row.sequence] for row in rows[8:]}
+
+
 def test_a_prompt_is_read_once_for_all_its_texts(
     folder: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
