@@ -1,5 +1,7 @@
 """Real workflow files, as they are but for the URL of their repository, whose code is a stand-in here."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from job.datasets import DatasetRef
 from tests.cluster.command import Command
-from tests.cluster.kubernetes import Namespace, kubectl, secret
+from tests.cluster.kubernetes import Namespace, namespace, secret
 from tests.git import committed, git
 from tests.workflow_files import CORPUS
 
@@ -52,9 +54,17 @@ FILES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def gradient(controller: None, cluster_s3: object) -> Iterator[Namespace]:
+    """A namespace with the secrets that the files name."""
+    with namespace("baseline", os.environ["S3_ENDPOINT"]) as created:
+        secret(created.name, "textgen-secrets", {"api_key_recommender": "a key"})
+        yield created
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.dataset)
 def test_a_real_file_runs(
-    file: RealFile, baseline: Namespace, git_server: tuple[Path, str], tmp_path: Path
+    file: RealFile, gradient: Namespace, git_server: tuple[Path, str], tmp_path: Path
 ) -> None:
     source = CORPUS / file.name
     if not source.is_file():
@@ -72,11 +82,7 @@ def test_a_real_file_runs(
     (clone / "workflow.yaml").write_text(text, "utf-8")
     (clone / "cluster.yaml").write_text("scale: 1/16\n")
     (clone / ".textgen").mkdir()
-    secret(baseline.name, "textgen-secrets", {"api_key_recommender": "a key"})
-    try:
-        Command(clone, baseline)("submit", "workflow.yaml", "--cluster", "cluster.yaml")
-    finally:
-        kubectl("-n", baseline.name, "delete", "secret", "textgen-secrets")
-    version = baseline.datasets.resolve(DatasetRef(file.dataset))
-    baseline.datasets.fetch(version, tmp_path / "fetched")
+    Command(clone, gradient)("submit", "workflow.yaml", "--cluster", "cluster.yaml")
+    version = gradient.datasets.resolve(DatasetRef(file.dataset))
+    gradient.datasets.fetch(version, tmp_path / "fetched")
     assert (tmp_path / "fetched/made").read_text() == file.content
