@@ -85,9 +85,12 @@ def test_a_blocking_lock_waits_for_the_other_process(path: Path) -> None:
     with locked_elsewhere(path, "exclusive") as process:
         signal.signal(signal.SIGALRM, lambda *_: process.stdin and process.stdin.close())
         signal.setitimer(signal.ITIMER_REAL, 0.2)
-        with locked(path):
-            assert process.wait(10) == 0
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        try:
+            with locked(path):
+                assert process.wait(10) == 0
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # its signal would end this process
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def test_a_killed_process_loses_its_lock(path: Path) -> None:
