@@ -315,6 +315,12 @@ MUTANTS = (
         _TEST_ENVIRONMENT,
     ),
     Mutant(
+        "argo/local/secrets.py",
+        "{name: environ[name] for name in names if name in environ}",
+        "environ",
+        "tests/local/test_secrets.py",
+    ),
+    Mutant(
         "argo/repository.py",
         "        if source == without:\n            continue\n",
         "",

@@ -20,7 +20,7 @@ from job.errors import InputError
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path),
-    help="File of NAME=value lines, for a run of this machine (default: the environment).",
+    help="File of NAME=value lines, for a run of this machine.",
 )
 @cluster_options
 def command(name: str, wait: bool, secrets: Path | None, context: str | None, namespace: str | None) -> int:

@@ -15,7 +15,7 @@ from argo.cli.workflow_file import parameters_option, print_warnings
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path),
-    help="File of NAME=value lines (default: the environment).",
+    help="File of NAME=value lines for `secret:NAME` (or else variables of --env).",
 )
 @click.option(
     "--env",

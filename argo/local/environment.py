@@ -50,7 +50,7 @@ def choose_environment(
     chosen = {name: environ[name] for name in names if name in environ}
     without_passwords = {name: value for name, value in listed.items() if not _holds_password(name, value)}
     variables = {**without_passwords, **chosen, **token}
-    withheld = {*listed, *({TOKEN} & environ.keys() - secrets.names)} - variables.keys()
+    withheld = {*listed, *({TOKEN} & environ.keys())} - variables.keys()
     return Environment(variables, frozenset({*chosen, *token}), tuple(sorted(withheld)))
 
 

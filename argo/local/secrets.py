@@ -1,4 +1,4 @@
-"""`secret:NAME`: from a file of NAME=value lines, or else from the environment; masked in every log."""
+"""`secret:NAME`: from a file of NAME=value lines, or a variable that the user named; masked in every log."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -27,11 +27,6 @@ class Secrets:
         """The names of the job's secrets that are too short for `mask`."""
         return [name for name in dict.fromkeys(_secret_names(job)) if not _parts(self._values[name])]
 
-    @property
-    def names(self) -> Collection[str]:
-        """Those that the workflow names."""
-        return self._values.keys()
-
     def value(self, value: Value) -> str:
         """The text of a value, secret or not."""
         return self._values[value.name] if isinstance(value, Secret) else value
@@ -54,13 +49,14 @@ def _parts(value: str) -> list[str]:
 def load_secrets(
     workflow: Workflow, file: Path | None, environ: Mapping[str, str], names: Collection[str] = ()
 ) -> Secrets:
-    """The secrets that the workflow uses, from `file` or else from `environ`.
+    """The secrets that the workflow uses, from `file` or else from those of `environ` that are in `names`.
 
-    HF_TOKEN is for all jobs if it is in `file`, or in `environ` and in `names`.
+    HF_TOKEN is for all jobs if it is in one of them.
     Raises InputError for the first that is in neither, with the line that uses it.
     """
     from_file = _read(file) if file else {}
-    known = {**environ, **from_file}
+    # whoever writes the workflow file does not choose which of the caller's variables it reads
+    known = {**{name: environ[name] for name in names if name in environ}, **from_file}
     values = {}
     for job in workflow.jobs.values():
         for name in _secret_names(job):
@@ -68,10 +64,11 @@ def load_secrets(
                 location = f"{workflow.path}:{_line(workflow, name)}"
                 raise InputError(
                     f"{location}: job {job.name!r} uses secret:{name}, which is not set; "
-                    f"put {name}=VALUE into the environment or into a file given with --secrets"
+                    f"put {name}=VALUE into a file given with --secrets, or set the variable {name} "
+                    f"and start the run with --env {name}"
                 )
             values[name] = known[name]
-    return Secrets(values, known.get(TOKEN) if TOKEN in {*from_file, *names} else None)
+    return Secrets(values, known.get(TOKEN))
 
 
 def _secret_names(job: Job) -> Iterator[str]:

@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
@@ -80,11 +80,12 @@ class Repository:
         parameters: Mapping[str, str] | None = None,
         ref: str | None = None,
         secrets: Path | None = None,
+        env: Collection[str] = (),
     ) -> Outcome:
         """Run a workflow file with this text, in this process."""
         file = self.write(".gradient/workflows/work.yaml", text)
         plan = make_plan(
-            load(file), runtime or Sandbox(), parameters=parameters or {}, ref=ref, secrets=secrets
+            load(file), runtime or Sandbox(), parameters=parameters or {}, ref=ref, secrets=secrets, env=env
         )
         run = run_plan(plan, str(file), SilentReporter())
         return Outcome(run.record, run.folder)

@@ -27,7 +27,7 @@ def test_docker_runs_the_image_with_the_same_places(
         outputs="{v: {type: volume}}",
     )
     head = "inputs: {text: {type: string, with: {value: hello}}}\n"
-    outcome = repository.run(head + workflow(job=job), runtime=Containers("docker"))
+    outcome = repository.run(head + workflow(job=job), runtime=Containers("docker"), env=["TOKEN"])
     ((words, environ),) = map(json.loads, calls.read_text().splitlines())
     assert outcome.phases() == {"job": "Succeeded"}
     assert environ["TOKEN"] == SECRET  # by its name only

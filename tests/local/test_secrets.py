@@ -52,9 +52,36 @@ def test_a_secret_from_a_file_reaches_the_job_and_not_the_log(
     assert value not in str(repository.manifest("d").lineage)
 
 
-def test_a_secret_comes_from_the_environment(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_comes_from_a_variable_that_the_user_names(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("my-token", "line one\nline two")
-    assert repository.run(USE).log("job") == "***\n***\n"
+    assert repository.run(USE, env=["my-token"]).log("job") == "***\n***\n"
+
+
+CHECKOUT = """\
+outputs: {repo: {type: volume}}
+uses: git-checkout@v1
+with: {url: "https://host.invalid/repo", username: me, password: "secret:my-token"}
+"""
+DOWNLOAD = """\
+outputs: {data: {type: volume}}
+uses: s3-download@v1
+with: {url: "s3://bucket", access-key: "secret:my-token", secret-access-key: "secret:my-token"}
+"""
+
+
+@pytest.mark.parametrize("text", [USE, workflow(job=CHECKOUT), workflow(job=DOWNLOAD)])
+def test_a_file_chooses_no_variable_of_the_user(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("my-token", "hush hush")
+    monkeypatch.setenv("OTHER", "other")
+    with pytest.raises(
+        InputError, match=r"secret:my-token, which is not set; .* --secrets, .* --env my-token$"
+    ):
+        repository.run(text, env=["OTHER"])
+    assert not (repository.root / ".textgen/runs").exists()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +103,7 @@ def test_a_secret_that_is_too_short_masks_nothing_and_the_log_says_so(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("my-token", value)
-    said, *printed = repository.run(USE).log("job").splitlines()
+    said, *printed = repository.run(USE, env=["my-token"]).log("job").splitlines()
     assert said == "textgen: secret:my-token is shorter than 4 characters: logs show it as it is"
     assert printed == f"{value}\n".splitlines()
 

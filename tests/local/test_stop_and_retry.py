@@ -64,7 +64,7 @@ def failed(repository: Repository, make: Callable[..., Path], monkeypatch: pytes
     repository.write("file", "as it was")
     (repository.root / ".textgen").mkdir()
     repository.datasets.commit_version(DatasetRef("base"), make({"x": "first"}), lineage={})
-    return repository.run(TEXT, parameters={"given": "a value"}).record.name
+    return repository.run(TEXT, parameters={"given": "a value"}, env=["token"]).record.name
 
 
 def phases(repository: Repository, name: str) -> dict[str, str]:
@@ -111,19 +111,26 @@ def test_a_retry_that_fails_can_be_retried(repository: Repository, failed: str) 
     assert phases(repository, failed)["last"] == "Omitted"
 
 
-def test_a_retry_needs_the_secrets_again(repository: Repository, failed: str, tmp_path: Path) -> None:
+def test_a_retry_needs_the_variables_again_that_were_named(repository: Repository, failed: str) -> None:
     env = {name: value for name, value in os.environ.items() if name != "token"}
     words = [sys.executable, "-m", "argo", "retry", failed]
     done = subprocess.run(words, cwd=repository.root, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, starts(repository, "ends")) == (2, 1)
     assert "secret:token, which is not set" in done.stderr
-    assert phases(repository, failed)["ends"] == "Failed"
+
+
+@pytest.mark.usefixtures("failed")
+def test_a_retry_needs_the_file_of_secrets_again_and_no_variable_does(
+    repository: Repository, tmp_path: Path
+) -> None:
     (tmp_path / "secrets").write_text("token=from a file")
+    failed = repository.run(TEXT, parameters={"given": "a value"}, secrets=tmp_path / "secrets").record.name
+    done = repository.textgen("retry", failed, env={"token": "of the environment"})
+    assert done.returncode == 2
+    assert "secret:token, which is not set" in done.stderr
+    assert phases(repository, failed)["ends"] == "Failed"
     repository.write(".textgen/storage/mended", "")
-    again = subprocess.run(
-        [*words, f"--secrets={tmp_path}/secrets"], cwd=repository.root, env=env, check=False
-    )
-    assert again.returncode == 0
+    assert repository.textgen("retry", failed, f"--secrets={tmp_path}/secrets").returncode == 0
     assert repository.files("ended")["x"] == "from a file\n"
 
 
@@ -134,7 +141,7 @@ def test_only_what_a_retry_needs_is_kept_and_only_until_the_workflow_runs_anew(
     kept = {str(path.relative_to(folder)) for path in folder.glob("jobs/*/outputs/*")}
     assert kept == {"jobs/clone/outputs/repo", "jobs/makes/outputs/v", "jobs/makes/outputs/s"}
     assert not (folder / "source").exists()
-    assert repository.run(TEXT).phases()["ends"] == "Failed"
+    assert repository.run(TEXT, env=["token"]).phases()["ends"] == "Failed"
     assert not list(folder.glob("jobs/*/outputs"))
     done = repository.textgen("retry", failed)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

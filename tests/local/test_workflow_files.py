@@ -14,8 +14,8 @@ def _no_package_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
 
-def run(repository: Repository, file: Path) -> Outcome:
-    return repository.run(file.read_text("utf-8"))
+def run(repository: Repository, file: Path, *env: str) -> Outcome:
+    return repository.run(file.read_text("utf-8"), env=env)
 
 
 def commit(repository: Repository, dataset: str, path: str, text: str) -> None:
@@ -38,7 +38,7 @@ def test_the_documents_example_of_a_string(repository: Repository) -> None:
 def test_a_file_with_every_section(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("greeting", "from-a-secret")
     commit(repository, "words", "a/file", "x")
-    outcome = run(repository, WORKFLOWS / "every_section.yaml")
+    outcome = run(repository, WORKFLOWS / "every_section.yaml", "greeting")
     assert outcome.record.phase == "Succeeded"
     assert outcome.log("count").splitlines()[1] == "a title"
     assert repository.files("file-list")["list.txt"].splitlines()[-1] == "/inputs/words/a/file"
@@ -49,7 +49,8 @@ def test_a_file_with_every_section(repository: Repository, monkeypatch: pytest.M
 def test_the_documents_example_of_everything(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("hello", "from-a-secret")
     commit(repository, "test-one", "a/file", "x")
-    outcome = run(repository, CORPUS / "docs__Paperspace-Docs-hist-20211202-4cd46f5__workflow-spec__01.yaml")
+    name = "docs__Paperspace-Docs-hist-20211202-4cd46f5__workflow-spec__01.yaml"
+    outcome = run(repository, CORPUS / name, "hello")
     assert outcome.record.phase == "Succeeded"
     assert outcome.log("job-1").splitlines()[1] == "hello world"
     assert repository.files("test-two")["list.txt"].splitlines()[-1] == "/inputs/data/a/file"
@@ -84,6 +85,7 @@ def run_nine_jobs(
     url: str,
     scripts: dict[str, str],
     images: str,
+    variable: str,
 ) -> tuple[Repository, Outcome]:
     """Run a file outside of a repository, with `url` for a repository that has the scripts."""
     for name, text in scripts.items():
@@ -96,14 +98,15 @@ def run_nine_jobs(
     outside.root.mkdir()
     monkeypatch.chdir(outside.root)
     commit(outside, images, "data", "images")
-    return outside, run(outside, file)
+    return outside, run(outside, file, variable)
 
 
 def test_nine_jobs_with_models_that_clone_from_afar(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a dataset of the same run, and scripts that write into their inputs."""
-    monkeypatch.setenv("comparison_api_key", "key")
+    variable = "comparison_api_key"
+    monkeypatch.setenv(variable, "key")
     url = "https://git.example/team/networks"  # in the file's own `context`
     scripts = {
         "train.py": TRAIN.replace("{NET}", "net"),
@@ -112,7 +115,7 @@ def test_nine_jobs_with_models_that_clone_from_afar(
         "deploy.py": DEPLOY,
     }
     file = WORKFLOWS / "model_comparison.yaml"
-    outside, outcome = run_nine_jobs(repository, monkeypatch, file, url, scripts, "dsimages0000001")
+    outside, outcome = run_nine_jobs(repository, monkeypatch, file, url, scripts, "dsimages0000001", variable)
     phases = outcome.phases()
     assert phases.pop("Deploy") == "Failed"  # calls a service that is closed
     assert set(phases.values()) == {"Succeeded"}
@@ -127,7 +130,8 @@ def test_nine_jobs_with_models_that_clone_from_afar(
 
 @needs_corpus
 def test_a_real_file_of_nine_jobs(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("jr_gradient_api_key", "key")
+    variable = "jr_gradient_api_key"
+    monkeypatch.setenv(variable, "key")
     url = "https://github.com/joshua-paperspace/ResNet-PyTorch"
     scripts = {
         "train_model_wandb.py": TRAIN.replace("{NET}", "resnet"),
@@ -136,7 +140,7 @@ def test_a_real_file_of_nine_jobs(repository: Repository, monkeypatch: pytest.Mo
         "write_deployment_file.py": DEPLOY,
     }
     file = CORPUS / "joshua-paperspace__ResNet-PyTorch__pipeline.yaml"
-    outside, outcome = run_nine_jobs(repository, monkeypatch, file, url, scripts, "dsrzkbpudtxoz5q")
+    outside, outcome = run_nine_jobs(repository, monkeypatch, file, url, scripts, "dsrzkbpudtxoz5q", variable)
     phases = outcome.phases()
     assert phases.pop("DeployModel") == "Failed"
     assert set(phases.values()) == {"Succeeded"}
