@@ -52,6 +52,7 @@ _WORKFLOW = "argo/compile/workflow.py"
 _SANDBOX = "argo/local/sandbox.py"
 _LAUNCHER = "argo/local/launcher.py"
 _MACHINE = "argo/local/machine.py"
+_MODEL_CACHE = "argo/local/model_cache.py"
 _ENVIRONMENT = "argo/local/environment.py"
 
 _TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
@@ -64,6 +65,7 @@ _TEST_OWN = f"{_TEST_HOSTILE} -k namespaces"
 _TEST_ATTEMPTS = f"{_TEST_HOSTILE} -k attempt"
 _TEST_LEFT = f"{_TEST_HOSTILE} -k setuid"
 _TEST_ENVIRONMENT = "tests/local/test_environment.py"
+_TEST_USER_FILES = "tests/local/test_user_files.py"
 _TEST_TEXT = "tests/job/test_text.py"
 _TEST_SHOWN = "tests/cli/test_show_run.py"
 
@@ -271,7 +273,7 @@ MUTANTS = (
         _SANDBOX,
         ' if env.get(name, "") == os.environ.get(name)',
         " if name in env",
-        "tests/local/test_user_files.py",
+        _TEST_USER_FILES,
     ),
     Mutant(_LAUNCHER, ', "--seccomp", str(_hold(file.read()))', "", _TEST_ATTEMPTS),
     Mutant(_LAUNCHER, "    _cut_off_abstract_sockets()\n", "", _TEST_ATTEMPTS),
@@ -286,12 +288,10 @@ MUTANTS = (
     ),
     Mutant(_MACHINE, '"usr", "var")', '"tmp", "usr", "var")', _TEST_ATTEMPTS),
     Mutant(_MACHINE, "parts = [_hide_secrets(part) for part in parts]", "pass", _TEST_ATTEMPTS),
-    Mutant(
-        "argo/local/model_cache.py",
-        "if _is_model(path) ",
-        "if path.exists() ",
-        "tests/local/test_user_files.py",
-    ),
+    Mutant(_MODEL_CACHE, "not _is_model(path)", "not path.exists()", _TEST_USER_FILES),
+    Mutant(_MODEL_CACHE, "            _check_is_no_link(name, part)\n", "", _TEST_USER_FILES),
+    Mutant(_MODEL_CACHE, "if part.is_relative_to(home.resolve())", "if False", _TEST_USER_FILES),
+    Mutant("argo/local/plan.py", "model_mounts(parameters,", "model_mounts(values,", _TEST_USER_FILES),
     Mutant("argo/local/runner.py", "        restrict_what_stays(state.plan.project, run)\n", "", _TEST_LEFT),
     Mutant("argo/local/run_folder.py", "self.home.chmod(0o700)", "pass", _TEST_LEFT),
     Mutant(_UNTRUSTED, "        restrict_modes(folder)\n", "", _TEST_LEFT),

@@ -54,7 +54,7 @@ async def run_container(
             Mount(outputs_folder(state.run, job.name), "/outputs", Access.WRITE),
             Mount(state.plan.project.storage, "/storage", Access.WRITE),
             *model_cache.model_cache_mounts(state.plan.project.cache),
-            *model_cache.model_mounts(state.plan.values.values()),
+            *state.plan.models,
         ],
     )
     if reason := runtime.why_unsupported(task):

@@ -3,10 +3,11 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from argo.local.runtime import Access, Mount
+from job.errors import InputError
 from job.untrusted_files import UntrustedPath, set_links
 
 _HUB = "/run/textgen/cache/huggingface"
@@ -28,14 +29,38 @@ def model_cache_mounts(cache: Path, environ: Mapping[str, str] = os.environ) -> 
         yield Mount(models[name], links[name], Access.PRIVATE)
 
 
-def model_mounts(values: Iterable[object]) -> list[Mount]:
-    """A mount, at the same path, of each value that is a model's folder or GGUF file on this machine.
+def model_mounts(
+    parameters: Mapping[str, str], home: Path, environ: Mapping[str, str] = os.environ
+) -> tuple[Mount, ...]:
+    """A mount, at the same path, of each parameter that is a model's folder or GGUF file on this machine.
 
-    Values may be a workflow file's own, so that what is mounted has to look like a model.
+    `home` is the project's folder, to which jobs write.
+    Raises InputError for one that a link leads to, or that jobs can change.
     """
-    named = {Path(str(value)) for value in values if str(value).startswith("/")}
-    paths = {each for path in named if _is_model(path) for each in _list_parts(path)}
-    return [Mount(path, str(path), Access.READ) for path in sorted(paths)]
+    hub = _user_hub(environ).resolve()
+    paths: set[Path] = set()
+    for name, value in parameters.items():
+        path = Path(value)
+        if not path.is_absolute() or not _is_model(path):
+            continue
+        if hub in path.parents:  # where names are links to the repository's own files
+            paths.add(hub / path.relative_to(hub).parts[0])
+            continue
+        for part in _list_parts(path):
+            _check_is_no_link(name, part)
+            if part.is_relative_to(home.resolve()):
+                raise InputError(
+                    f"-p {name}={part}: jobs can change it; give its path in a job, as /storage/..."
+                )
+            paths.add(part)
+    return tuple(Mount(path, str(path), Access.READ) for path in sorted(paths))
+
+
+def _check_is_no_link(name: str, path: Path) -> None:
+    """A link may be anybody's, lead to any file of the user's, and elsewhere in the sandbox."""
+    real = path.resolve()
+    if real != path:
+        raise InputError(f"-p {name}={path}: a link to {real}; give the model itself, or its name on the hub")
 
 
 def _list_parts(path: Path) -> list[Path]:

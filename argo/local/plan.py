@@ -9,8 +9,9 @@ from argo import repository
 from argo.language import Workflow, bind_inputs
 from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
 from argo.local.environment import Environment, choose_environment
+from argo.local.model_cache import model_mounts
 from argo.local.run_folder import Project, Run
-from argo.local.runtime import Runtime
+from argo.local.runtime import Mount, Runtime
 from argo.local.saved_plan import SavedPlan
 from argo.local.secrets import Secrets, load_secrets
 from argo.repository import CodeVersion
@@ -30,7 +31,8 @@ class Checkout:
 class Plan:
     """`root` is the repository that holds the workflow file, None outside of one; `versions` are the
     dataset inputs, resolved once for the run; `checkouts` are those of the git-checkout jobs. `env` are the
-    variables that the user named; `secrets_file` is the file of secrets, if there is one."""
+    variables that the user named; `secrets_file` is the file of secrets, if there is one. `models` are those
+    of this machine that the user named."""
 
     workflow: Workflow
     project: Project
@@ -45,6 +47,7 @@ class Plan:
     datasets: Datasets
     versions: Mapping[DatasetRef, Version]
     checkouts: Mapping[str, Checkout]
+    models: tuple[Mount, ...]
 
     @property
     def exposed_secrets(self) -> Path | None:
@@ -116,6 +119,7 @@ def make_plan(
         datasets,
         versions,
         checkouts,
+        model_mounts(parameters, project.home),
     )
 
 
