@@ -2,6 +2,8 @@
 
 Without --ref that code is the working tree as it is now, with uncommitted and untracked files (but
 not the ignored ones), copied for the run, so that every checkout of the run sees the same files.
+
+Somebody else may have made the repository, with all that is in its `.git`: none of its commands is run.
 """
 
 import os
@@ -9,20 +11,29 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job.checkout.git import Git, build_env, is_commit, is_lfs_pointer, redact_url
 from job.errors import CheckoutError, InputError
-from job.text import counted, listed, visible
+from job.text import counted, listed, quoted, visible
 
 # Whatever git's own configuration says of it.
 _DIFF = ("diff", "--name-only", "--no-renames", "--ignore-submodules=none")
 # Of a partial clone, which has not the files that its working tree lacks.
 _FILTER = ("--filter=blob:none", "--upload-pack=git -c uploadpack.allowFilter=true upload-pack")
 _SUBMODULE = "160000"  # its mode in the index
+# git takes any folder that looks like a bare repository for one, also a folder of a commit.
+_CONFIG = (("core.autocrlf", "false"), ("safe.bareRepository", "explicit"))
+_FILTER_COMMAND = re.compile(r"((?:filter|lfs\.extension)\..*)\.(?:clean|smudge|process)", re.DOTALL)
+_LFS_COMMAND = re.compile(r"git-lfs (?:clean|smudge|filter-process)(?: --skip)?(?: -- %f)?")
+_FETCH_COMMAND = re.compile(
+    r"core\.(?:sshcommand|gitproxy|askpass)|credential\..*|protocol\..*|url\..*"
+    r"|remote\..*\.(?:uploadpack|vcs|proxy)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +100,59 @@ def find_root(folder: Path) -> Path | None:
     """
     result = _attempt(folder, "rev-parse", "--show-toplevel")
     if result.returncode:
+        if "cannot use bare repository" in result.stderr:
+            raise InputError(
+                f"{folder}: it looks like a bare git repository, whose settings may run commands; "
+                "move the workflow file to a folder without them"
+            )
         if "dubious ownership" in result.stderr:
             raise InputError(
                 f"{folder}: git refuses a repository of another user; "
                 f"run: git config --global --add safe.directory {folder.resolve()}"
             )
         return None
-    return Path(result.stdout.rstrip("\n"))
+    root = Path(result.stdout.rstrip("\n"))
+    folder_of_git = Path(_git(folder, "rev-parse", "--absolute-git-dir").rstrip("\n"))
+    own = root / ".git"
+    if not own.is_file() and not (own.is_dir() and own.samefile(folder_of_git)):
+        raise InputError(
+            f"{folder_of_git}: its core.worktree says that its files are in {root}, where they are not; "
+            f"run: git config --file={folder_of_git}/config --unset core.worktree"
+        )
+    return root
+
+
+def runs_commands_to_fetch(root: Path) -> bool:
+    """Whether the repository's own configuration names commands, or other places, for a fetch."""
+    return any(_FETCH_COMMAND.fullmatch(key) for key, _ in _list_own_settings(root))
+
+
+def _list_own_settings(folder: Path) -> Iterator[tuple[str, str]]:
+    """Keys and values of the repository's own configuration: not the user's, nor the machine's."""
+    words = iter(_git(folder, "config", "--list", "--show-scope", "-z").split("\0")[:-1])
+    for scope, entry in zip(words, words, strict=True):
+        if scope in {"local", "worktree"}:
+            key, _, value = entry.partition("\n")
+            yield key, value
+
+
+def _disable_filters(root: Path) -> Iterator[tuple[str, str]]:
+    """Configuration in which no filter of the repository or its submodules runs a command, but git-lfs."""
+    for folder in (root, *_find_submodules(root)):
+        for key, value in _list_own_settings(folder):
+            if (command := _FILTER_COMMAND.fullmatch(key)) and not _LFS_COMMAND.fullmatch(value):
+                yield from ((f"{command[1]}.{kind}", "") for kind in ("clean", "smudge", "process"))
+                yield f"{command[1]}.required", "false"
+
+
+def _find_submodules(root: Path) -> Iterator[Path]:
+    """The folders of those that are checked out, and of theirs."""
+    for entry in _list_files(root, "ls-files", "--stage"):
+        attributes, _, name = entry.partition("\t")
+        _check_name(root, name)
+        if attributes.startswith(_SUBMODULE) and (root / name / ".git").exists():
+            yield root / name
+            yield from _find_submodules(root / name)
 
 
 def remote_url(root: Path) -> str | None:
@@ -139,7 +196,7 @@ def describe_code(root: Path, ref: str = "HEAD", without: Path | None = None) ->
     changed = [name for name in others if root / name != without]
     if commit:
         with _honest_index(root) as index:
-            changed += _list_files(root, *_DIFF, commit, env=index)
+            changed += _list_files(root, *_DIFF, commit, env=index, config=_disable_filters(root))
     else:
         changed += _list_files(root, "ls-files")
     return CodeVersion(url, commit, "", len(changed), _find_missing(root))
@@ -202,14 +259,24 @@ def snapshot_working_tree(root: Path, target: Path, without: Path | None = None)
 def _copy_files(root: Path, target: Path, without: Path | None) -> None:
     for name in dict.fromkeys(_list_files(root, "ls-files", "--cached", "--others", "--exclude-standard")):
         source, copy = root / name, target / name.rstrip("/")
-        if source == without:
-            continue
+        _check_name(root, name)
+        if source == without or source.parent.resolve() != root.resolve().joinpath(*Path(name).parts[:-1]):
+            continue  # git follows no links, either
         if source.is_symlink() or source.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy, follow_symlinks=False)
         elif source.is_dir() and (source / ".git").exists():  # a submodule, or a clone inside
             copy.mkdir(parents=True, exist_ok=True)
             _copy_files(source, copy, without)
+
+
+def _check_name(root: Path, name: str) -> None:
+    """Raises CheckoutError for a file that no commit can have, but an index that git did not write."""
+    parts = name.rstrip("/").split("/")
+    if any(part.lower() in {"", ".", "..", ".git"} for part in parts):
+        raise CheckoutError(
+            f"{root}: its index names {quoted(name)}, which no commit can have; clone it anew"
+        )
 
 
 def is_same_repository(one: str, other: str) -> bool:
@@ -228,24 +295,42 @@ def repository_key(url: str) -> str:
     return re.sub(r"^[^/]*@|\.git/?$|/$", "", url).replace(":", "/").lower()
 
 
-def _list_files(root: Path, command: str, *options: str, env: Mapping[str, str] | None = None) -> list[str]:
-    return _git(root, command, "-z", *options, env=env).split("\0")[:-1]
+def _list_files(
+    root: Path,
+    command: str,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    config: Iterable[tuple[str, str]] = (),
+) -> list[str]:
+    return _git(root, command, "-z", *options, env=env, config=config).split("\0")[:-1]
 
 
-def _git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
-    """What a command prints; `env` is added to its environment. Raises CheckoutError."""
-    result = _attempt(folder, *words, env=env, stdin=stdin)
+def _git(
+    folder: Path,
+    *words: str,
+    env: Mapping[str, str] | None = None,
+    config: Iterable[tuple[str, str]] = (),
+    stdin: str | None = None,
+) -> str:
+    """What a command prints; `env` and `config` are added to its environment. Raises CheckoutError."""
+    result = _attempt(folder, *words, env=env, config=config, stdin=stdin)
     if result.returncode:
         raise CheckoutError(f"git: {(result.stderr.strip() or 'failed').splitlines()[-1]}")
     return result.stdout
 
 
 def _attempt(
-    folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+    folder: Path,
+    *words: str,
+    env: Mapping[str, str] | None = None,
+    config: Iterable[tuple[str, str]] = (),
+    stdin: str | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     # without GIT_DIR and its like: a git hook may run this
     environ = {name: value for name, value in os.environ.items() if not re.match("GIT_(?!CONFIG)", name)}
-    git = Git(folder, build_env({**environ, **(env or {})}, [("core.autocrlf", "false")]))
+    # and without the commands that a partial clone's configuration names to fetch what it lacks
+    environ = {**environ, "GIT_NO_LAZY_FETCH": "1", **(env or {})}
+    git = Git(folder, build_env(environ, (*_CONFIG, *config)))
     result = git.attempt_bytes(*words, stdin=None if stdin is None else os.fsencode(stdin))
     texts = [os.fsdecode(output) for output in (result.stdout, result.stderr)]
     return subprocess.CompletedProcess(result.args, result.returncode, *texts)

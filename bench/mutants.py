@@ -54,6 +54,7 @@ _LAUNCHER = "argo/local/launcher.py"
 _MACHINE = "argo/local/machine.py"
 _MODEL_CACHE = "argo/local/model_cache.py"
 _ENVIRONMENT = "argo/local/environment.py"
+_REPOSITORY = "argo/repository.py"
 
 _TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
 _TEST_POD = "tests/compile/test_pod.py"
@@ -66,6 +67,7 @@ _TEST_ATTEMPTS = f"{_TEST_HOSTILE} -k attempt"
 _TEST_LEFT = f"{_TEST_HOSTILE} -k setuid"
 _TEST_ENVIRONMENT = "tests/local/test_environment.py"
 _TEST_USER_FILES = "tests/local/test_user_files.py"
+_TEST_REPOSITORIES = "tests/local/test_hostile_repositories.py"
 _TEST_TEXT = "tests/job/test_text.py"
 _TEST_SHOWN = "tests/cli/test_show_run.py"
 
@@ -296,6 +298,14 @@ MUTANTS = (
     Mutant("argo/local/run_folder.py", "self.home.chmod(0o700)", "pass", _TEST_LEFT),
     Mutant(_UNTRUSTED, "        restrict_modes(folder)\n", "", _TEST_LEFT),
     Mutant(_UNTRUSTED, " & ~(stat.S_ISUID | stat.S_ISGID)", "", _TEST_LEFT),
+    # What somebody else's repository may bring
+    Mutant(_REPOSITORY, ', ("safe.bareRepository", "explicit")', "", _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, ", config=_disable_filters(root))", ")", _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, "(root, *_find_submodules(root))", "(root,)", _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, "if scope in {", "if scope not in {", _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, "own.samefile(folder_of_git)", "True", _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, '"..", ".git"}', '".."}', _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, "or source.parent.resolve() != ", "and False != ", _TEST_REPOSITORIES),
     # Which variables a local job gets
     Mutant(_ENVIRONMENT, " if re.fullmatch(inherited, name)}", "}", _TEST_ENVIRONMENT),
     Mutant(_ENVIRONMENT, " if not _holds_password(name, value)}", "}", _TEST_ENVIRONMENT),
@@ -321,9 +331,9 @@ MUTANTS = (
         "tests/local/test_secrets.py",
     ),
     Mutant(
-        "argo/repository.py",
-        "        if source == without:\n            continue\n",
-        "",
+        _REPOSITORY,
+        "if source == without or ",
+        "if ",
         "tests/local/test_secrets.py -k checkout",
     ),
     # What is shown

@@ -14,7 +14,7 @@ from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
 from argo.local.run_folder import Run
 from argo.local.runtime import Access, Mount, Task
-from argo.repository import remote_url
+from argo.repository import remote_url, runs_commands_to_fetch
 from job.checkout.git import FETCHES_WHAT_IT_LACKS, is_url
 from job.errors import CheckoutError, JobError, TextgenError
 from job.untrusted_files import UntrustedPath, copy_tree, remove_tree
@@ -84,7 +84,8 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
     root = state.plan.root
     origin = None
     if root and checkout.url == root.as_uri():  # the user's own clone
-        env |= FETCHES_WHAT_IT_LACKS
+        if not runs_commands_to_fetch(root):
+            env |= FETCHES_WHAT_IT_LACKS
         origin = remote_url(root)
 
     result = _checkout_file(state.run, job.name)
