@@ -53,6 +53,7 @@ _SANDBOX = "argo/local/sandbox.py"
 _LAUNCHER = "argo/local/launcher.py"
 _MACHINE = "argo/local/machine.py"
 _MODEL_CACHE = "argo/local/model_cache.py"
+_SUPERVISOR = "argo/local/supervisor.py"
 _ENVIRONMENT = "argo/local/environment.py"
 _REPOSITORY = "argo/repository.py"
 
@@ -263,14 +264,15 @@ MUTANTS = (
         "tests/checkout/test_download.py",
     ),
     # The sandbox of a local run
-    Mutant(_SANDBOX, '"--unshare-pid", ', "", _TEST_OWN),
+    Mutant(_SANDBOX, '"--unshare-pid", "--as-pid-1"', '"--die-with-parent"', _TEST_OWN),
+    Mutant(_SANDBOX, ', "--as-pid-1"', "", _TEST_ATTEMPTS),
     Mutant(_SANDBOX, '"--unshare-ipc", ', "", _TEST_OWN),
     Mutant(_SANDBOX, '    words += ["--cap-drop", "ALL"]\n', "", _TEST_OWN),
     Mutant(_SANDBOX, '("/sys", *filter(', '("/dev/null", *filter(', _TEST_OWN),
     Mutant(_SANDBOX, ", *filter(os.path.exists, _SETTINGS))", ",)", _TEST_OWN),
     Mutant(_SANDBOX, '"--dev", "/dev"', '"--dev-bind", "/dev", "/dev"', _TEST_OWN),
     Mutant(_SANDBOX, "*covered_sockets(_needed()), ", "", "tests/local/test_sandbox.py -k listens"),
-    Mutant(_SANDBOX, '{f"{launcher.VARIABLE}{name}": value', "{name: value", f"{_TEST_HOSTILE} -k linker"),
+    Mutant(_SANDBOX, '{f"{supervisor.VARIABLE}{name}": value', "{name: value", f"{_TEST_HOSTILE} -k linker"),
     Mutant(
         _SANDBOX,
         ' if env.get(name, "") == os.environ.get(name)',
@@ -282,12 +284,9 @@ MUTANTS = (
     Mutant(_LAUNCHER, "    _limit_processes(int(processes))\n", "", "tests/local/test_sandbox.py -k limit"),
     Mutant(_LAUNCHER, "_libc.setresuid(FIRST_ID, FIRST_ID, FIRST_ID) or ", "", f"{_TEST_HOSTILE} -k forks"),
     Mutant(_LAUNCHER, '"machine": f"0 {FIRST_ID}', '"machine": f"0 0', _TEST_OWN),
-    Mutant(
-        _LAUNCHER,
-        "        _call(_set_attributes(tree, _MOUNT_ATTR_RDONLY, 0), path)",
-        "        pass",
-        _TEST_OWN,
-    ),
+    Mutant(_SUPERVISOR, "prctl(_PR_SET_DUMPABLE, 0,", "prctl(_PR_SET_DUMPABLE, 1,", _TEST_ATTEMPTS),
+    Mutant(_SUPERVISOR, "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n", "", _TEST_ATTEMPTS),
+    Mutant(_SUPERVISOR, "-1 if os.getpid() == 1 else ", "", f"{_TEST_HOSTILE} -k zombies"),
     Mutant(_MACHINE, '"usr", "var")', '"tmp", "usr", "var")', _TEST_ATTEMPTS),
     Mutant(_MACHINE, "parts = [_hide_secrets(part) for part in parts]", "pass", _TEST_ATTEMPTS),
     Mutant(_MODEL_CACHE, "not _is_model(path)", "not path.exists()", _TEST_USER_FILES),

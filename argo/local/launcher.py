@@ -4,8 +4,8 @@
 
 FILTER is the file of a seccomp filter, PROCESSES how many processes and threads a job may have, GROUPS the
 ids of groups of devices that it may use, with commas. A MOUNT is the name of a map of ids, a path, a number,
-and so many paths below it to hide. The job's variables are called JOB_NAME here: the dynamic linker of
-bubblewrap must not see them.
+and so many paths below it to hide. The job's variables are called JOB_NAME here and in the sandbox's
+process 1: their dynamic linker must not see them.
 
 For root it makes a user namespace whose ids are those of no user of this machine. What the job sees is
 mounted with the same ids (MOUNT_ATTR_IDMAP of mount_setattr(2)): the job's root owns it as on a machine of
@@ -28,7 +28,6 @@ FIRST_ID = 2_000_000_000
 # Where bubblewrap of root finds the mounts, by their numbers.
 MOUNTS = "/tmp/mounts"  # noqa: S108
 LAYERS = "/tmp/layers"  # noqa: S108
-VARIABLE = "JOB_"
 LANDLOCK_WITH_SCOPES = 6
 # From the ids on the disk to those of the job's user namespace. Of the machine's files each owner has one; of
 # the caller's, root and what only jobs have made.
@@ -61,19 +60,12 @@ def main(argv: list[str]) -> None:
         mounts.append((ids, path, rest[: int(hidden)]))
         rest = rest[int(hidden) :]
     with open(seccomp, "rb") as file:  # which the namespaces may hide
-        options = ["--clearenv", "--args", str(_hold(_set_variables())), "--seccomp", str(_hold(file.read()))]
+        options = ["--seccomp", str(_hold(file.read()))]
     _limit_processes(int(processes))
     if os.geteuid() == 0:
         _enter_namespaces(mounts, [int(group) for group in groups.split(",") if group])
     _cut_off_abstract_sockets()
-    os.execve(rest[0], [rest[0], *options, *rest[1:]], {})  # noqa: S606
-
-
-def _set_variables() -> bytes:
-    """bubblewrap's arguments that set the job's variables, as its --args reads them."""
-    variables = {name: value for name, value in os.environb.items() if name.startswith(VARIABLE.encode())}
-    words = ((b"--setenv", name[len(VARIABLE) :], value) for name, value in variables.items())
-    return b"".join(word + b"\0" for each in words for word in each)
+    os.execve(rest[0], [rest[0], *options, *rest[1:]], os.environ)  # noqa: S606
 
 
 def _hold(body: bytes) -> int:
@@ -176,7 +168,7 @@ def _clone_mount(path: str, namespace: int | None, *, required: bool) -> int:
     encoded = os.fsencode(path)
     flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
     tree = _call(_libc.syscall(_OPEN_TREE, _AT_FDCWD, encoded, flags), path)
-    if not required:  # bubblewrap's own program is in one of them, and /proc leads to it
+    if not required:  # overlays keep what jobs write, and bubblewrap's program is in one of these
         _call(_set_attributes(tree, _MOUNT_ATTR_RDONLY, 0), path)
     mapped = namespace is None or _set_attributes(tree, _MOUNT_ATTR_IDMAP, namespace) == 0
     if not mapped and (required or ctypes.get_errno() != errno.EINVAL):

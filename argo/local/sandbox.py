@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import job
-from argo.local import launcher
+from argo.local import launcher, supervisor
 from argo.local.environment import ON_THIS_MACHINE
 from argo.local.machine import Part, Words, covered_sockets, is_shown, machine_parts
 from argo.local.process import supervised
@@ -75,7 +75,7 @@ class Sandbox:
         parts = [*_machine(), *covered_sockets(_needed()), *(Part(mount, "caller") for mount in mounts)]
         command = supervised([*(task.command or ()), *task.args])
         env = {"HOME": HOME, "USER": "root", "PATH": search_path(), **task.env}
-        return _launch(parts, command), {f"{launcher.VARIABLE}{name}": value for name, value in env.items()}
+        return _launch(parts, command), {f"{supervisor.VARIABLE}{name}": value for name, value in env.items()}
 
 
 def _certificates(env: Mapping[str, str]) -> Iterator[Mount]:
@@ -155,7 +155,9 @@ def _mount_words(part: Part, number: int) -> Words:
 
 @cache
 def _isolation() -> Words:
-    words = ["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--proc", "/proc", "--dev", "/dev"]
+    # bubblewrap's own process 1 is the job's to trace, and it does not wait for the others
+    words = ["--die-with-parent", "--unshare-pid", "--as-pid-1"]
+    words += ["--unshare-ipc", "--proc", "/proc", "--dev", "/dev"]
     # root of this machine can write there without any capability
     for path in ("/sys", *filter(os.path.exists, _SETTINGS)):
         words += ["--ro-bind", path, path]

@@ -17,25 +17,49 @@ import socket
 import stat
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 REFUSALS = {
     errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS, errno.ENOENT, errno.ESRCH, errno.ENXIO,
-    errno.ECONNREFUSED, errno.EIO, errno.ENODEV, errno.ETXTBSY,
+    errno.ECONNREFUSED, errno.EIO, errno.ENODEV,
 }  # fmt: skip
 libc = ctypes.CDLL(None, use_errno=True)
 X86 = platform.machine() == "x86_64"
 # On x86_64 and on everything newer (asm-generic), where they differ.
 CALLS = {
-    "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218), "bpf": (321, 280),
-    "userfaultfd": (323, 282), "perf_event_open": (298, 241), "kexec_load": (246, 104),
-    "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
-    "delete_module": (176, 106), "open_by_handle_at": (304, 265), "swapon": (167, 224), "acct": (163, 89),
-    "syslog": (103, 116), "setns": (308, 268), "pivot_root": (155, 41), "clone3": (435, 435),
-    "io_uring_setup": (425, 425), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
-    "fsmount": (432, 432), "mount_setattr": (442, 442), "quotactl": (179, 60), "fanotify_init": (300, 262),
-}  # fmt: skip
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "bpf": (321, 280),
+    "userfaultfd": (323, 282),
+    "perf_event_open": (298, 241),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "open_by_handle_at": (304, 265),
+    "swapon": (167, 224),
+    "acct": (163, 89),
+    "syslog": (103, 116),
+    "setns": (308, 268),
+    "pivot_root": (155, 41),
+    "clone3": (435, 435),
+    "io_uring_setup": (425, 425),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsmount": (432, 432),
+    "mount_setattr": (442, 442),
+    "quotactl": (179, 60),
+    "fanotify_init": (300, 262),
+    "ptrace": (101, 117),
+}
+# Of their first argument, a process.
+CALLS_OF_A_PROCESS = {"process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272)}
+PIDFD_OPEN, PIDFD_GETFD, PTRACE_SEIZE = 434, 438, 0x4206  # fmt: skip
 NEW_NAMESPACES = {"user": 0x10000000, "mount": 0x20000, "network": 0x40000000, "pid": 0x20000000}
 TIOCLINUX = 0x541C
 
@@ -99,6 +123,21 @@ def connect(address: str) -> None:
         client.connect(address)
 
 
+def take_descriptor(pid: int) -> None:
+    process = libc.syscall(PIDFD_OPEN, pid, 0)
+    check(process)
+    call(PIDFD_GETFD, process, 0)
+
+
+def stop(pid: int) -> None:
+    """Try each signal that stops a process, or that Python handles."""
+    for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGINT, signal.SIGKILL):
+        os.kill(pid, number)
+    time.sleep(0.05)
+    if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("S"):
+        raise PermissionError(errno.EPERM, "it sleeps as before")
+
+
 def settings() -> Iterator[Path]:
     for folder in ("/proc/sys", "/proc/irq", "/sys/kernel", "/sys/power", "/sys/module", "/sys/fs"):
         for path, _, names in os.walk(folder):
@@ -135,6 +174,9 @@ def attempts(
         )
     for name, numbers in CALLS.items():
         yield f"call {name}", lambda number=numbers[not X86]: in_child(lambda: call(number))  # type: ignore[misc]
+    for name, numbers in CALLS_OF_A_PROCESS.items():
+        yield f"call {name}", lambda number=numbers[not X86]: call(number, os.getpid(), os.getpid())  # type: ignore[misc]
+    yield "call pidfd_getfd", lambda: take_descriptor(os.getpid())
     if X86:
         yield "call as a 32-bit program", lambda: in_child(call_as_32_bit)
         yield "call as an x32 program", lambda: in_child(lambda: call(0x40000000 | 39))
@@ -153,7 +195,14 @@ def attempts(
     yield "reach the host of a virtual machine", lambda: socket.socket(socket.AF_VSOCK).close()
     yield "connect to an abstract socket of the machine", lambda: connect(f"\0{abstract}")
     yield "connect to a socket of the machine", lambda: connect(listening)
-    yield "write to the program that made the sandbox", lambda: open_to_write("/proc/1/exe")
+    yield "write to the program of process 1", lambda: open_to_write("/proc/1/exe")
+    yield "keep the program of process 1", lambda: print(os.open("/proc/1/exe", os.O_PATH))
+    yield "write to the memory of process 1", lambda: open_to_write("/proc/1/mem")
+    yield "read the variables of process 1", lambda: print(os.open("/proc/1/environ", os.O_RDONLY))
+    yield "write to the output of process 1", lambda: open_to_write("/proc/1/fd/1")
+    yield "stop process 1", lambda: stop(1)
+    yield "trace process 1", lambda: check(libc.ptrace(PTRACE_SEIZE, 1, None, None))
+    yield "take a descriptor of process 1", lambda: take_descriptor(1)
     for path in paths:
         yield f"read {path}", lambda path=path: print(os.open(path, os.O_RDONLY))  # type: ignore[misc]
 

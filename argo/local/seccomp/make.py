@@ -2,7 +2,8 @@
 
 A job's root has no capability outside its user namespace. The filter also takes what the kernel lets anybody
 try, and package managers, compilers and torch do without: new namespaces and mounts, keyrings, BPF,
-performance events, page faults handled by programs, io_uring. What libseccomp does not know is allowed.
+performance events, page faults handled by programs, other processes' memory and files, io_uring. What
+libseccomp does not know is allowed.
 """
 
 import ctypes
@@ -19,6 +20,7 @@ FORBIDDEN = """
     mount umount umount2 pivot_root open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr setns
     kexec_load kexec_file_load reboot init_module finit_module delete_module create_module query_module
     bpf perf_event_open userfaultfd keyctl add_key request_key
+    ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp
     open_by_handle_at acct quotactl quotactl_fd swapon swapoff syslog vhangup lookup_dcookie nfsservctl
     settimeofday clock_settime clock_settime64 clock_adjtime clock_adjtime64 sethostname setdomainname
     iopl ioperm modify_ldt uselib ustat sysfs _sysctl fanotify_init
