@@ -330,6 +330,18 @@ MUTANTS = (
         "tests/local/test_secrets.py",
     ),
     Mutant(
+        "argo/local/plan.py",
+        "not root or local_path(url) != root.resolve()",
+        "False and not root",
+        "tests/local/test_code_version.py -k clones",
+    ),
+    Mutant(
+        "job/checkout/checkout.py",
+        '[] if is_local(base) else [("protocol.file.allow", "user")]',
+        "[]",
+        "tests/local/test_code_version.py -k submodule",
+    ),
+    Mutant(
         _REPOSITORY,
         "if source == without or ",
         "if ",

@@ -15,6 +15,7 @@ from argo.local.runtime import Mount, Runtime
 from argo.local.saved_plan import SavedPlan
 from argo.local.secrets import Secrets, load_secrets
 from argo.repository import CodeVersion
+from job.checkout.git import is_local, local_path
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, UnknownReferenceError
 
@@ -165,6 +166,14 @@ def _checkout(
         return Checkout(root.as_uri(), commit) if commit else Checkout(None, None)
     event_url = root.as_uri() if root else event.url
     url = event_url if isinstance(action.url, EventField) else action.url
+    if url is not None and is_local(url):
+        # not below `root` either: a folder there may be a repository made of another's objects
+        if not root or local_path(url) != root.resolve():
+            raise InputError(
+                f"{location} checks out {url}, a folder of this machine that is not this repository; "
+                "write its https or ssh URL"
+            )
+        url = root.as_uri()
     if url is None:
         raise InputError(
             f"{location} checks out context.event.github.url, and the file is in no git repository; "

@@ -13,7 +13,17 @@ from subprocess import CompletedProcess
 
 import click
 
-from job.checkout.git import HEADS, Git, build_env, is_commit, is_lfs_pointer, is_ref, redact_url, url_and_env
+from job.checkout.git import (
+    HEADS,
+    Git,
+    build_env,
+    is_commit,
+    is_lfs_pointer,
+    is_local,
+    is_ref,
+    redact_url,
+    url_and_env,
+)
 from job.errors import CheckoutError, InputError
 from job.files import write_atomically
 from job.text import quoted
@@ -59,8 +69,11 @@ def checkout(
     commit = _fetch(git, ref)
     git("checkout", "--quiet", "--detach", "--force", commit)
     if (target / ".gitmodules").exists():
-        git("remote", "set-url", "--", "origin", url_and_env(origin, {})[0] if origin else clean_url)
-        _fetch_submodules(git)
+        base = url_and_env(origin, {})[0] if origin else clean_url
+        git("remote", "set-url", "--", "origin", base)
+        # of a clone of a remote repository, no submodule is a folder of this machine
+        limits = [] if is_local(base) else [("protocol.file.allow", "user")]
+        _fetch_submodules(Git(target, build_env(env, limits)))
         git("remote", "set-url", "--", "origin", clean_url)
     _fetch_lfs_files(git)
     return commit

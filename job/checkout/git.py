@@ -172,6 +172,11 @@ def is_local(url: str) -> bool:
     return is_path(url) or url.lower().startswith("file:")
 
 
+def local_path(url: str) -> Path:
+    """The real path of the folder that a local URL names: what git is given."""
+    return Path(url if is_path(url) else unquote(urlsplit(url).path)).resolve()
+
+
 def parse_scp(url: str) -> tuple[str, str] | None:
     """Host and path of `user@host:path`, as scp and git write it for ssh; None for any other URL."""
     match = _SCP.fullmatch(url)

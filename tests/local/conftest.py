@@ -120,6 +120,19 @@ class Repository:
 
 
 @pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Repository], str]:
+    """An https URL for a repository, which git finds by its configuration."""
+
+    def serve(repository: Repository) -> str:
+        url = f"https://host.invalid/you/{repository.root.name}.git"
+        (tmp_path / "gitconfig").write_text(f'[url "{repository.root.as_uri()}"]\n insteadOf = {url}\n')
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+        return url
+
+    return serve
+
+
+@pytest.fixture
 def make_repository(tmp_path: Path) -> Callable[[str], Repository]:
     def make(name: str) -> Repository:
         root = tmp_path / name

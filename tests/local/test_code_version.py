@@ -94,19 +94,77 @@ def test_a_url_that_is_this_repositorys_own_means_the_working_tree(repository: R
 
 
 def test_another_repository_is_cloned_where_git_redirects_to(
-    repository: Repository, make_repository: Callable[[str], Repository], monkeypatch: pytest.MonkeyPatch
+    repository: Repository,
+    make_repository: Callable[[str], Repository],
+    serve: Callable[[Repository], str],
 ) -> None:
     other = make_repository("other")
     other.write("file", "other")
     commit = other.commit()
-    config = repository.root.parent / "gitconfig"
-    config.write_text(f'[url "{other.root.as_uri()}"]\n insteadOf = https://host.invalid/you/repo.git\n')
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    url = "https://host.invalid/you/repo.git"
+    url = serve(other)
     outcome = repository.run(BOTH.replace("context.event.github.url, ref: context.event.github.ref", url))
     assert repository.files("d")["file"] == "other"
     assert repository.manifest("d").lineage["checkouts"] == {"clone": {"repository": url, "commit": commit}}
     assert "Cloning into '/outputs/repo'..." in outcome.log("clone")
+
+
+LOCAL = ("../other", "{other}", "file://{other}", "FILE://localhost{other}", "./vendor/inner.git", "./link")
+
+
+@pytest.mark.parametrize("url", LOCAL)
+@pytest.mark.parametrize("place", ["argument", "context"])
+def test_a_file_clones_no_other_folder_of_this_machine(
+    repository: Repository,
+    make_repository: Callable[[str], Repository],
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    place: str,
+) -> None:
+    other = make_repository("other")
+    other.write("file", "private")
+    other.commit()
+    git(repository.root, "remote", "add", "origin", str(other.root))
+    git(repository.root, "clone", "--quiet", "--bare", "--shared", str(other.root), "vendor/inner.git")
+    (repository.root / "link").symlink_to(other.root)
+    monkeypatch.chdir(repository.root)
+    url, event = url.format(other=other.root), "context.event.github.url, ref: context.event.github.ref"
+    with pytest.raises(
+        InputError, match=r"work.yaml:\d+: job 'clone' checks out .*, a folder of this machine that"
+    ):
+        if place == "argument":
+            repository.run(BOTH.replace(event, f"{url!r}, ref: main"))
+        else:
+            outside = Repository(repository.root.parent / "outside")
+            outside.root.mkdir()
+            outside.run(f"context: {{event: {{github: {{url: {url!r}, ref: main}}}}}}\n{BOTH}")
+    assert not list(repository.root.parent.glob("*/.textgen/runs"))
+
+
+@pytest.mark.parametrize("url", ["../repository", "{root}", "file://{root}"])
+def test_a_file_clones_its_own_repository_by_its_folder(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    repository.write("file", "committed")
+    commit = repository.commit()
+    monkeypatch.chdir(repository.root)
+    event = "context.event.github.url, ref: context.event.github.ref"
+    url = url.format(root=repository.root)
+    repository.run(BOTH.replace(event, f"{url!r}, ref: {commit}"))
+    assert repository.files("d")["file"] == "committed"
+
+
+def test_a_commit_of_a_clone_has_no_folder_of_this_machine_as_a_submodule(
+    repository: Repository, make_repository: Callable[[str], Repository]
+) -> None:
+    other = make_repository("other")
+    other.write("file", "private")
+    other.commit()
+    allowed = ("-c", "protocol.file.allow=always")
+    git(repository.root, *allowed, "submodule", "add", "--quiet", other.root.as_uri(), "sub")
+    commit = repository.commit()
+    git(repository.root, "remote", "add", "origin", "https://host.invalid/me/repo.git")
+    outcome = repository.run(BOTH.replace("ref: context.event.github.ref", f"ref: {commit}"))
+    assert "transport 'file' not allowed" in outcome.log("clone")
 
 
 def test_outside_a_repository_only_a_file_that_needs_one_is_refused(

@@ -85,7 +85,10 @@ def test_large_files_that_are_pointers_are_counted(repository: Repository) -> No
 
 
 def test_large_files_of_another_repository_without_git_lfs_are_counted(
-    repository: Repository, make_repository: Callable[[str], Repository], monkeypatch: pytest.MonkeyPatch
+    repository: Repository,
+    make_repository: Callable[[str], Repository],
+    serve: Callable[[Repository], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = make_repository("other")
     other.write(".gitattributes", "*.bin filter=lfs -text\n")
@@ -93,9 +96,10 @@ def test_large_files_of_another_repository_without_git_lfs_are_counted(
     commit = other.commit()
     monkeypatch.setenv("PATH", str(programs_without_lfs(repository.root.parent)))
     event = "context.event.github.url, ref: context.event.github.ref"
-    outcome = repository.run(LOOK.replace(event, other.root.as_uri()))
+    url = serve(other)
+    outcome = repository.run(LOOK.replace(event, url))
     assert "git-lfs is not installed" in outcome.log("clone")
-    checkout = {"repository": other.root.as_uri(), "commit": commit, "missing": {"lfs_files": 1}}
+    checkout = {"repository": url, "commit": commit, "missing": {"lfs_files": 1}}
     assert repository.manifest("d").lineage["checkouts"] == {"clone": checkout}
 
 
@@ -205,10 +209,10 @@ def test_a_partial_clone_that_can_not_fetch_says_so(served: Repository) -> None:
 
 
 def test_a_partial_clone_of_somebody_else_is_named_and_runs_nothing(
-    repository: Repository, served: Repository
+    repository: Repository, served: Repository, serve: Callable[[Repository], str]
 ) -> None:
     other = clone(served, "--filter=blob:none")
-    where = f"{other.root.as_uri()}, ref: {git(other.root, 'rev-parse', 'HEAD~1')}"
+    where = f"{serve(other)}, ref: {git(other.root, 'rev-parse', 'HEAD~1')}"
     outcome = repository.run(BOTH.replace("context.event.github.url, ref: context.event.github.ref", where))
     assert "it is a partial clone and lacks files of this commit" in outcome.log("clone")
 

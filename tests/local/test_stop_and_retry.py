@@ -200,11 +200,14 @@ def test_a_shared_volume_is_kept_as_it_was_left(repository: Repository) -> None:
 
 
 def test_a_retry_knows_what_a_checkout_that_succeeded_fetched(
-    repository: Repository, make_repository: Callable[[str], Repository]
+    repository: Repository,
+    make_repository: Callable[[str], Repository],
+    serve: Callable[[Repository], str],
 ) -> None:
     other = make_repository("other")
     other.write("file", "x")
     commit = other.commit()
+    url = serve(other)
     event = "context.event.github.url, ref: context.event.github.ref"
     reads = script(
         "test -e /storage/mended && cp /inputs/repo/file /outputs/d/file",
@@ -212,7 +215,7 @@ def test_a_retry_knows_what_a_checkout_that_succeeded_fetched(
         inputs="{repo: clone.outputs.repo}",
         outputs="{d: {type: dataset, with: {ref: d}}}",
     )
-    outcome = repository.run(workflow(clone=CLONE.replace(event, other.root.as_uri()), reads=reads))
+    outcome = repository.run(workflow(clone=CLONE.replace(event, url), reads=reads))
     repository.write(".textgen/storage/mended", "")
     file = outcome.folder / "jobs/clone/checkout.json"
     body = file.read_bytes()
@@ -222,7 +225,7 @@ def test_a_retry_knows_what_a_checkout_that_succeeded_fetched(
     file.write_bytes(body)
     assert repository.textgen("retry", outcome.record.name).returncode == 0
     checkouts = repository.manifest("d").lineage["checkouts"]
-    assert checkouts == {"clone": {"repository": other.root.as_uri(), "commit": commit}}
+    assert checkouts == {"clone": {"repository": url, "commit": commit}}
 
 
 def test_a_run_that_succeeded_or_is_not_there_is_not_retried(repository: Repository) -> None:
