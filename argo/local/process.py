@@ -3,11 +3,12 @@
 import asyncio
 import codecs
 import contextlib
+import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,16 +34,41 @@ async def run_process(argv: Sequence[str], *, env: Mapping[str, str], write_line
 
     When this is cancelled the supervisor stops the command, and this returns only when both have ended.
     """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=dict(env),
-        start_new_session=True,  # a terminal's Ctrl-C reaches this process only
+    # not asyncio's own pipe: its Process.wait() would wait for all who hold that, too
+    async with _open_pipe() as (output, end):
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=end,
+                stderr=asyncio.subprocess.STDOUT,
+                env=dict(env),
+                start_new_session=True,  # a terminal's Ctrl-C reaches this process only
+            )
+        finally:
+            os.close(end)
+        return await _wait(process, output, write_line)
+
+
+@contextlib.asynccontextmanager
+async def _open_pipe() -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
+    """A pipe: what is read from it, and the end to write to, which the caller closes."""
+    read_end, write_end = os.pipe()
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", buffering=0)
     )
-    assert process.stdin and process.stdout  # noqa: S101 - for the type checker
-    reading = asyncio.create_task(_read(process.stdout, write_line))
+    try:
+        yield stream, write_end
+    finally:
+        transport.close()
+
+
+async def _wait(
+    process: asyncio.subprocess.Process, output: asyncio.StreamReader, write_line: WriteLine
+) -> int:
+    assert process.stdin  # noqa: S101 - for the type checker
+    reading = asyncio.create_task(_read(output, write_line))
     ended = asyncio.create_task(process.wait())
     try:
         await asyncio.wait([ended, reading], return_when=asyncio.FIRST_COMPLETED)

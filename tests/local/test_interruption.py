@@ -145,6 +145,33 @@ def test_a_job_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path, ma
     assert not processes(mark)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_daemon_that_holds_the_output_does_not_hold_up_the_end(
+    mark: str, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
+) -> None:
+    """Without a sandbox it may outlive the job."""
+    monkeypatch.setattr("argo.local.supervisor.GRACE", 0.2)
+    text = f"setsid bash -c 'exec -a {mark} sleep 20' & until pgrep -f '^{mark}'; do sleep 0.01; done; echo x"
+    command = process.supervised(["bash", "-c", f"{text}; {'sleep 20' if cancelled else 'true'}"])
+
+    async def run() -> list[str]:
+        lines: list[str] = []
+        running = asyncio.create_task(process.run_process(command, env=os.environ, write_line=lines.append))
+        while cancelled and "x" not in lines:
+            await asyncio.sleep(0.01)
+        if cancelled:
+            running.cancel()
+        await asyncio.wait([running], timeout=10)
+        assert running.done()
+        return lines
+
+    try:
+        assert asyncio.run(run())[-1] == "x"
+    finally:
+        for each in processes(mark):
+            os.kill(int(each), signal.SIGKILL)
+
+
 def test_a_log_that_can_not_be_written_ends_the_job(mark: str) -> None:
     def full(_line: str) -> None:
         raise OSError(28, "No space left on device")
