@@ -280,6 +280,7 @@ MUTANTS = (
         _TEST_USER_FILES,
     ),
     Mutant(_LAUNCHER, '"--seccomp", str(_hold(file.read()))', "", _TEST_ATTEMPTS),
+    Mutant(_SANDBOX, 'ids="", hidden=()', "hidden=()", "tests/local/test_sandbox.py -k overlay"),
     Mutant(_LAUNCHER, "    _cut_off_abstract_sockets()\n", "", _TEST_ATTEMPTS),
     Mutant(_LAUNCHER, "    _limit_processes(int(processes))\n", "", "tests/local/test_sandbox.py -k limit"),
     Mutant(_LAUNCHER, "_libc.setresuid(FIRST_ID, FIRST_ID, FIRST_ID) or ", "", f"{_TEST_HOSTILE} -k forks"),

@@ -197,7 +197,8 @@ def _readable_part(part: Part | Words) -> Part | Words:
     """The part, read-only if its file system can't be under an overlay."""
     if not isinstance(part, Part) or part.mount.access is not Access.PRIVATE or not _failure([_ROOT, part]):
         return part
-    return replace(part, mount=replace(part.mount, access=Access.READ), hidden=())
+    # without a layer that hides root's secrets they are nobody's
+    return replace(part, mount=replace(part.mount, access=Access.READ), ids="", hidden=())
 
 
 def _failure(parts: Iterable[Part | Words]) -> str:

@@ -6,13 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from argo.local import machine, sandbox
-from argo.local.machine import Part
+from argo.local.machine import Part, Words
 from argo.local.runtime import Access, Mount
 from argo.local.sandbox import Sandbox
 from job.errors import InputError
@@ -217,6 +217,25 @@ def test_a_project_that_can_not_be_mounted_with_other_ids_is_one_line(
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert f"({repository.root}: its file system can't be mounted with other user ids" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who has secrets")
+def test_a_folder_that_can_not_be_under_an_overlay_shows_no_secret_of_root(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = sandbox._failure
+
+    def refuse_overlays(parts: Iterable[Part | Words]) -> str:
+        parts = list(parts)
+        overlays = [part for part in parts if isinstance(part, Part) and part.mount.access is Access.PRIVATE]
+        return "no overlay" if any(part.ids == "machine" for part in overlays) else failure(parts)
+
+    monkeypatch.setattr(sandbox, "_failure", refuse_overlays)
+    monkeypatch.setattr(sandbox, "_machine", sandbox._machine.__wrapped__)
+    log = repository.run(workflow(job=script("touch /etc/x; cat /etc/passwd /etc/shadow"))).log("job")
+    assert "touch: cannot touch '/etc/x': Read-only file system" in log
+    assert "root:x:" in log
+    assert "cat: /etc/shadow: Permission denied" in log
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to groups")
