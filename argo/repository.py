@@ -185,6 +185,16 @@ def may_be_committed(root: Path, path: Path) -> bool:
     return _attempt(root, "check-ignore", "--quiet", "--", str(path.resolve())).returncode == 1
 
 
+def is_tracked(path: Path) -> bool:
+    """Whether the index has the path, or files below it. Raises InputError if git refuses the repository."""
+    if not shutil.which("git"):  # then none has cloned it
+        return False
+    result = _attempt(path.parent, "ls-files", "-z", "--", path.name)
+    if result.returncode and "not a git repository" not in result.stderr:
+        raise InputError(f"{path.parent}: git: {(result.stderr.strip() or 'failed').splitlines()[0]}")
+    return bool(result.stdout)
+
+
 def describe_code(root: Path, ref: str = "HEAD", without: Path | None = None) -> CodeVersion:
     """The working tree of `root`, but for the file `without`; with another `ref` than HEAD, that commit as it
     was committed."""

@@ -55,6 +55,7 @@ _MACHINE = "argo/local/machine.py"
 _MODEL_CACHE = "argo/local/model_cache.py"
 _SUPERVISOR = "argo/local/supervisor.py"
 _ENVIRONMENT = "argo/local/environment.py"
+_RUN_FOLDER = "argo/local/run_folder.py"
 _REPOSITORY = "argo/repository.py"
 
 _TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
@@ -295,7 +296,7 @@ MUTANTS = (
     Mutant(_MODEL_CACHE, "if part.is_relative_to(home.resolve())", "if False", _TEST_USER_FILES),
     Mutant("argo/local/plan.py", "model_mounts(parameters,", "model_mounts(values,", _TEST_USER_FILES),
     Mutant("argo/local/runner.py", "        restrict_what_stays(state.plan.project, run)\n", "", _TEST_LEFT),
-    Mutant("argo/local/run_folder.py", "self.home.chmod(0o700)", "pass", _TEST_LEFT),
+    Mutant(_RUN_FOLDER, "self.home.chmod(0o700)", "pass", _TEST_LEFT),
     Mutant(_UNTRUSTED, "        restrict_modes(folder)\n", "", _TEST_LEFT),
     Mutant(_UNTRUSTED, " & ~(stat.S_ISUID | stat.S_ISGID)", "", _TEST_LEFT),
     # What somebody else's repository may bring
@@ -305,6 +306,11 @@ MUTANTS = (
     Mutant(_REPOSITORY, "if scope in {", "if scope not in {", _TEST_REPOSITORIES),
     Mutant(_REPOSITORY, "own.samefile(folder_of_git)", "True", _TEST_REPOSITORIES),
     Mutant(_REPOSITORY, '"..", ".git"}', '".."}', _TEST_REPOSITORIES),
+    Mutant(_RUN_FOLDER, "if is_tracked(home):", "if False:", _TEST_REPOSITORIES),
+    Mutant(_RUN_FOLDER, "if home.is_symlink():", "if False:", _TEST_REPOSITORIES),
+    Mutant(_RUN_FOLDER, "if str(home.stat().st_uid) not in users:", "if False:", _TEST_REPOSITORIES),
+    Mutant(_RUN_FOLDER, "if path.is_symlink():", "if False:", _TEST_REPOSITORIES),
+    Mutant("argo/local/retry.py", "for each in saved.env if", "for each in () if", _TEST_REPOSITORIES),
     Mutant(_REPOSITORY, "or source.parent.resolve() != ", "and False != ", _TEST_REPOSITORIES),
     # Which variables a local job gets
     Mutant(_ENVIRONMENT, " if re.fullmatch(inherited, name)}", "}", _TEST_ENVIRONMENT),

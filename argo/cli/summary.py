@@ -1,5 +1,6 @@
 """What is printed at the end of a local run: how it ended, each version, its folder, and its text."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -29,7 +30,8 @@ def print_summary(plan: Plan, run: Run) -> None:
     command = textgen_command(plan.project.root)
     if record.phase is not Phase.SUCCEEDED:
         click.echo(f"  logs     {command} logs {record.name}")
-        click.echo(f"  retry    {command} retry {record.name}")
+        env = "".join(f" --env {shlex.quote(name)}" for name in plan.env)
+        click.echo(f"  retry    {command} retry {record.name}{env}")
     for version in _list_versions(plan, record):
         _print_version(plan.datasets, version, command)
 

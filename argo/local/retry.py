@@ -2,8 +2,9 @@
 and dataset versions, and with what the other jobs made."""
 
 import os
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def retry_run(
     folder: Path,
     make_runtime: Callable[[str], Runtime],
     secrets: Path | None,
+    env: Collection[str],
     make_reporter: Callable[[list[str]], Reporter],
 ) -> tuple[Plan, Run]:
     """Run the jobs again, to the run's end.
@@ -42,6 +44,9 @@ def retry_run(
         if record.phase is Phase.SUCCEEDED:
             raise InputError(f"{name} is Succeeded: only a run that has failed can be retried")
         saved = SavedPlan.read(folder)
+        if missing := [each for each in saved.env if each not in env]:  # its caller's to give, not the file's
+            given = " ".join(f"--env {shlex.quote(each)}" for each in missing)
+            raise InputError(f"{name} was run with {given}: give it again")
         workflow = check(saved.file, saved.text.encode()).require_workflow()
         plan = make_plan(
             workflow,
@@ -49,7 +54,7 @@ def retry_run(
             parameters=record.parameters,
             ref=None,
             secrets=secrets,
-            env=saved.env,
+            env=env,
             saved=saved,
             project=Project(folder.parents[2]),
         )

@@ -5,16 +5,19 @@ was killed is known by its free lock, even if another process has its id by then
 """
 
 import json
+import os
 import re
 import secrets
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from argo.repository import is_tracked
 from argo.runs import JobRecord, Phase, RunRecord
-from job.errors import TextgenError, UnknownReferenceError
+from job.errors import InputError, TextgenError, UnknownReferenceError
 from job.files import locked, write_atomically
 from job.project import default_store_url, find_project_root
 from job.text import did_you_mean
@@ -23,6 +26,17 @@ from job.text import did_you_mean
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FILE = "run.json"
 _STOP = "stop"
+# What may be no link: all that textgen makes or removes, and gives to jobs.
+_FOLDERS = (
+    "*",
+    "cache/*",
+    "datasets/*",
+    "runs/*",
+    "runs/*/*",
+    "runs/*/volumes/*",
+    "runs/*/jobs/*",
+    "runs/*/jobs/*/*",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +47,32 @@ class Project:
 
     @classmethod
     def find(cls, start: Path) -> "Project":
-        """The nearest folder upwards with `.textgen` or `.git` in it; `start` if there is none."""
-        return cls(find_project_root(start))
+        """The nearest folder upwards with `.textgen` or `.git` in it; `start` if there is none.
+
+        Raises InputError if somebody else made its `.textgen`, as far as that shows.
+        """
+        project = cls(find_project_root(start))
+        project._check()
+        return project
+
+    def _check(self) -> None:
+        home = self.home
+        if is_tracked(home):
+            raise InputError(
+                f"{home}: git tracks it, so that somebody else may have made it; "
+                f"run: git rm -r --force {shlex.quote(str(home))}"
+            )
+        if not os.path.lexists(home):
+            return
+        if home.is_symlink():
+            raise InputError(f"{home}: it is a link, and textgen follows none there; delete it")
+        users = {str(os.geteuid()), os.environ.get("SUDO_UID") if os.geteuid() == 0 else None}
+        if str(home.stat().st_uid) not in users:
+            raise InputError(f"{home}: it is another user's; delete it, or run textgen as that user")
+        for pattern in _FOLDERS:
+            for path in home.glob(pattern):
+                if path.is_symlink():
+                    raise InputError(f"{path}: it is a link, and textgen follows none there; delete it")
 
     @property
     def home(self) -> Path:
@@ -65,10 +103,8 @@ class Project:
         for folder in (self.runs, self.storage, self.cache):
             folder.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o700)
-        ignore = self.home / ".gitignore"
-        if not ignore.exists():
-            with locked(self.home):  # another run may begin now
-                write_atomically(ignore, [b"*\n"])
+        with locked(self.home):  # another run may begin now
+            write_atomically(self.home / ".gitignore", [b"*\n"])
 
 
 class Run:

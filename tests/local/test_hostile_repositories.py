@@ -1,6 +1,9 @@
-"""A repository that somebody else made, with all that is in its `.git`, runs nothing outside of its jobs."""
+"""A repository that somebody else made, with its `.git` and `.textgen`, changes and runs nothing outside."""
 
+import os
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from argo.repository import describe_code, find_root, runs_commands_to_fetch, snapshot_working_tree
 from job.errors import CheckoutError, InputError
 from tests.git import git
-from tests.local.conftest import Repository
+from tests.local.conftest import Repository, script, workflow
 
 
 @pytest.fixture
@@ -141,3 +144,96 @@ def test_a_fetch_runs_no_command_of_the_repository(repository: Repository, key: 
     assert not runs_commands_to_fetch(repository.root)
     git(repository.root, "config", key, value)
     assert runs_commands_to_fetch(repository.root)
+
+
+FAILS = workflow(job=script("exit 1"))
+
+
+def _run_commands(repository: Repository) -> Iterator[str]:
+    """What each command that opens the project's folder says."""
+    file = str(repository.root / "work.yaml")
+    for words in (["run", file], ["list"], ["retry", "x"], ["stop", "x"], ["logs", "x"], ["dataset", "list"]):
+        done = repository.textgen(*words)
+        assert done.returncode == 2, words
+        yield done.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".textgen",
+        ".textgen/runs",
+        ".textgen/storage",
+        ".textgen/cache",
+        ".textgen/cache/textgen",
+        ".textgen/datasets",
+        ".textgen/runs/x",
+        ".textgen/runs/x/jobs",
+        ".textgen/runs/x/jobs/job",
+        ".textgen/runs/x/jobs/job/outputs",
+        ".textgen/runs/x/volumes/v",
+    ],
+)
+def test_a_link_in_the_projects_folder_is_followed_by_no_command(
+    repository: Repository, tmp_path: Path, name: str
+) -> None:
+    repository.write("work.yaml", FAILS)
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o755)
+    link = repository.root / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(victim)
+    message = f"textgen: {link}: it is a link, and textgen follows none there; delete it\n"
+    assert set(_run_commands(repository)) == {message}
+    assert (victim.stat().st_mode & 0o777, list(victim.iterdir())) == (0o755, [])
+
+
+def test_a_projects_folder_that_git_tracks_is_used_by_no_command(repository: Repository) -> None:
+    repository.write("work.yaml", FAILS)
+    repository.write(".textgen/storage/file", "x")
+    repository.commit()
+    home = repository.root / ".textgen"
+    (message,) = set(_run_commands(repository))
+    assert message.startswith(
+        f"textgen: {home}: git tracks it, so that somebody else may have made it; run: "
+    )
+    subprocess.run(message.partition("run: ")[2].split(), cwd=repository.root, check=True)
+    assert repository.textgen("run", "work.yaml").returncode == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_projects_folder_of_another_user_is_used_by_nobody_but_who_calls_sudo(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write("work.yaml", FAILS)
+    home = repository.root / ".textgen"
+    home.mkdir()
+    os.chown(home, 12345, 12345)
+    message = f"textgen: {home}: it is another user's; delete it, or run textgen as that user\n"
+    assert set(_run_commands(repository)) == {message}
+    monkeypatch.setenv("SUDO_UID", "12345")
+    assert repository.textgen("list").returncode == 0
+
+
+def test_the_projects_folder_is_ignored_by_git_whatever_was_there(repository: Repository) -> None:
+    repository.write(".textgen/.gitignore", "!*\n")
+    repository.run(FAILS)
+    assert (repository.root / ".textgen/.gitignore").read_text() == "*\n"
+
+
+def test_a_retry_takes_no_variable_that_its_caller_does_not_name(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "12345")
+    text = workflow(job=script('echo "got ${MY_TOKEN:-nothing}"; exit 1'))
+    outcome = repository.run(text)
+    name = outcome.record.name
+    plan = outcome.folder / "plan.json"
+    assert '"env": []' in plan.read_text()
+    plan.write_text(plan.read_text().replace('"env": []', '"env": ["MY_TOKEN"]'))
+    done = repository.textgen("retry", name)
+    message = f"textgen: {name} was run with --env MY_TOKEN: give it again\n"
+    assert (done.returncode, done.stderr) == (2, message)
+    done = repository.textgen("retry", name, "--env", "MY_TOKEN")
+    assert "got 12345" in done.stdout
+    assert f"textgen retry {name} --env MY_TOKEN\n" in done.stdout

@@ -85,7 +85,7 @@ def test_a_retry_runs_what_failed_with_the_same_code_inputs_and_results(
     repository.write(FILE, "jobs: {}\n")
     base = repository.datasets.resolve(DatasetRef("base"))
     repository.datasets.commit_version(DatasetRef("base"), make({"x": "second"}), lineage={})
-    done = repository.textgen("retry", failed)
+    done = repository.textgen("retry", "--env=token", failed)
     assert (done.returncode, done.stderr) == (0, "")
     assert set(phases(repository, failed).values()) == {"Succeeded"}
     assert [starts(repository, job) for job in ("makes", "ends", "beside")] == [1, 2, 1]
@@ -104,7 +104,7 @@ def test_a_retry_runs_what_failed_with_the_same_code_inputs_and_results(
 
 def test_a_retry_that_fails_can_be_retried(repository: Repository, failed: str) -> None:
     for number in (2, 3):
-        done = repository.textgen("retry", failed)
+        done = repository.textgen("retry", "--env=token", failed)
         assert done.returncode == 1
         assert "ends: exit status 3" in done.stdout
         assert starts(repository, "ends") == number
@@ -114,9 +114,15 @@ def test_a_retry_that_fails_can_be_retried(repository: Repository, failed: str) 
 def test_a_retry_needs_the_variables_again_that_were_named(repository: Repository, failed: str) -> None:
     env = {name: value for name, value in os.environ.items() if name != "token"}
     words = [sys.executable, "-m", "argo", "retry", failed]
-    done = subprocess.run(words, cwd=repository.root, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, starts(repository, "ends")) == (2, 1)
-    assert "secret:token, which is not set" in done.stderr
+    for more, message in (
+        ((), f"{failed} was run with --env token: give it again"),
+        (("--env=token",), "secret:token, which is not set"),
+    ):
+        done = subprocess.run(
+            [*words, *more], cwd=repository.root, env=env, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, starts(repository, "ends")) == (2, 1)
+        assert message in done.stderr
 
 
 @pytest.mark.usefixtures("failed")
@@ -143,7 +149,7 @@ def test_only_what_a_retry_needs_is_kept_and_only_until_the_workflow_runs_anew(
     assert not (folder / "source").exists()
     assert repository.run(TEXT, env=["token"]).phases()["ends"] == "Failed"
     assert not list(folder.glob("jobs/*/outputs"))
-    done = repository.textgen("retry", failed)
+    done = repository.textgen("retry", "--env=token", failed)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "is gone, and a job that did not succeed needs it; run the file again: textgen run" in done.stderr
     assert phases(repository, failed)["ends"] == "Failed"
@@ -183,7 +189,7 @@ def test_any_change_of_a_plan_is_read_or_is_one_line(data: st.DataObject) -> Non
 def test_what_a_deleted_version_of_the_run_was_is_named(repository: Repository, failed: str) -> None:
     version = str(repository.datasets.resolve(DatasetRef("made")))
     assert repository.textgen("dataset", "delete", version).returncode == 0
-    done = repository.textgen("retry", failed)
+    done = repository.textgen("retry", "--env=token", failed)
     assert (done.returncode, version in done.stderr) == (2, True)
     assert phases(repository, failed)["ends"] == "Failed"
 
@@ -298,7 +304,7 @@ def test_what_a_run_left_when_the_machine_went_down_is_not_trusted(
     record = json.loads((folder / "run.json").read_text())
     died = {**record, "phase": "Running", "finished": None, "started": "2001-01-01T00:00:00+00:00"}
     (folder / "run.json").write_text(json.dumps(died))
-    done = repository.textgen("retry", failed)
+    done = repository.textgen("retry", "--env=token", failed)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert (
         "this machine went down while it ran, so its files may be damaged; run the file again" in done.stderr

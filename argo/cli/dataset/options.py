@@ -1,12 +1,14 @@
 """Arguments and options of several dataset commands."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from argo.local.run_folder import Project
 from job.datasets import DatasetRef, Datasets
-from job.project import default_store_url
+from job.project import STORE_VARIABLE
 
 
 class Reference(click.ParamType[DatasetRef]):
@@ -19,7 +21,7 @@ class Reference(click.ParamType[DatasetRef]):
 
 
 def _open(_ctx: click.Context, _param: click.Parameter, url: str | None) -> Datasets:
-    return Datasets.at(url or default_store_url(Path.cwd()))
+    return Datasets.at(url or os.environ.get(STORE_VARIABLE) or Project.find(Path.cwd()).store_url)
 
 
 ref_argument = click.argument("ref", type=Reference())
