@@ -235,6 +235,12 @@ MUTANTS = (
         '"always"',
         "tests/checkout/test_private.py -k submodule",
     ),
+    Mutant(
+        "job/checkout/checkout.py",
+        "if is_local(url) or not is_url(url):",
+        "if not is_url(url):",
+        "tests/checkout/test_private.py -k machine",
+    ),
     Mutant("job/checkout/checkout.py", "    if ref and not is_ref(ref):", "    if False:", _TEST_CHECKOUT),
     # Where keys and tokens go
     Mutant(

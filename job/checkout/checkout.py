@@ -21,6 +21,7 @@ from job.checkout.git import (
     is_lfs_pointer,
     is_local,
     is_ref,
+    is_url,
     redact_url,
     url_and_env,
 )
@@ -132,6 +133,23 @@ def _fetch_lfs_files(git: Git) -> None:
     if not shutil.which("git-lfs"):
         click.echo("git-lfs is not installed: the repository's large files stay pointers")
         return
+    _check_lfs_urls(git)
     git("lfs", "install", "--local", "--skip-repo")  # --skip-repo: without its hooks
     git("lfs", "pull")
     git("submodule", "--quiet", "foreach", "--recursive", _LFS_IN_SUBMODULE)
+
+
+def _check_lfs_urls(git: Git) -> None:
+    """Raise CheckoutError if the repository, or a submodule, has Git LFS copy files of this machine."""
+    words = ("ls-files", "--recurse-submodules", "-z", "--", ".lfsconfig", "*/.lfsconfig")
+    for file in git.attempt_bytes(*words).stdout.split(b"\0")[:-1]:
+        name = os.fsdecode(file)
+        listed = git.attempt("config", f"--file={name}", "--includes", "-z", "--get-regexp", "url$")
+        if listed.returncode > 1:
+            raise git.build_error(listed)
+        for entry in listed.stdout.split("\0")[:-1]:
+            key, _, url = entry.partition("\n")
+            if is_local(url) or not is_url(url):
+                raise CheckoutError(
+                    f"{quoted(name)}: {key} = {quoted(redact_url(url))} is no https, http or ssh URL"
+                )

@@ -84,6 +84,36 @@ def test_large_files_come_from_a_folder_too(served: Path, tmp_path: Path) -> Non
     assert (tmp_path / "new/model.bin").read_bytes() == b"inner" + LARGE
 
 
+@NO_LFS
+@pytest.mark.parametrize(
+    ("name", "key", "url"),
+    [
+        ("outer", "lfs.url", "file://{}"),
+        ("outer", "remote.origin.lfsurl", "{}"),
+        ("inner", "lfs.url", "FILE://{}"),
+    ],
+)
+def test_large_files_come_from_no_other_folder_of_this_machine(
+    served: Path, tmp_path: Path, name: str, key: str, url: str
+) -> None:
+    secret = pointer(tmp_path / "other", b"secret")
+    git(tmp_path, "init", "--quiet", "--bare", str(tmp_path / "other"))
+    work = tmp_path / name
+    (work / "model.bin").write_text(secret)
+    git(work, "config", "--file=.lfsconfig", key, url.format(tmp_path / "other"))
+    git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
+    git(work, "commit", "--quiet", "--message=x")
+    git(work, "push", "--quiet", str(served / f"{name}.git"), "main")
+    if name == "inner":
+        inside = tmp_path / "outer/inside"
+        git(inside, "pull", "--quiet", str(served / "inner.git"), "main")
+        git(tmp_path / "outer", "commit", "--quiet", "--all", "--message=x")
+        git(tmp_path / "outer", "push", "--quiet", str(served / "outer.git"), "main")
+    with pytest.raises(CheckoutError, match=rf"\.lfsconfig'?: {key} = .* is no https, http or ssh URL$"):
+        checkout(str(served / "outer.git"), None, tmp_path / "new", os.environ)
+    assert not any(path.read_bytes() == b"secret" for path in (tmp_path / "new").rglob("*") if path.is_file())
+
+
 def test_without_git_lfs_large_files_stay_pointers_and_it_says_so(
     served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
