@@ -30,7 +30,7 @@ _CONFIG = (("core.autocrlf", "false"), ("safe.bareRepository", "explicit"))
 _FILTER_COMMAND = re.compile(r"((?:filter|lfs\.extension)\..*)\.(?:clean|smudge|process)", re.DOTALL)
 _LFS_COMMAND = re.compile(r"git-lfs (?:clean|smudge|filter-process)(?: --skip)?(?: -- %f)?")
 _FETCH_COMMAND = re.compile(
-    r"core\.(?:sshcommand|gitproxy|askpass)|credential\..*|protocol\..*|url\..*"
+    r"core\.(?:sshcommand|gitproxy|askpass|alternaterefscommand)|credential\..*|protocol\..*|url\..*"
     r"|remote\..*\.(?:uploadpack|vcs|proxy)",
     re.DOTALL,
 )
@@ -124,7 +124,10 @@ def find_root(folder: Path) -> Path | None:
 
 def runs_commands_to_fetch(root: Path) -> bool:
     """Whether the repository's own configuration names commands, or other places, for a fetch."""
-    return any(_FETCH_COMMAND.fullmatch(key) for key, _ in _list_own_settings(root))
+    settings = dict(_list_own_settings(root))
+    common = _git(root, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n")
+    hooks = root / settings.get("core.hookspath", f"{common}/hooks")  # a fetch may collect garbage
+    return (hooks / "pre-auto-gc").exists() or any(map(_FETCH_COMMAND.fullmatch, settings))
 
 
 def _list_own_settings(folder: Path) -> Iterator[tuple[str, str]]:

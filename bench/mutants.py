@@ -317,6 +317,7 @@ MUTANTS = (
     Mutant(_RUN_FOLDER, "if str(home.stat().st_uid) not in users:", "if False:", _TEST_REPOSITORIES),
     Mutant(_RUN_FOLDER, "if path.is_symlink():", "if False:", _TEST_REPOSITORIES),
     Mutant("argo/local/retry.py", "for each in saved.env if", "for each in () if", _TEST_REPOSITORIES),
+    Mutant(_REPOSITORY, '(hooks / "pre-auto-gc").exists() or ', "", _TEST_REPOSITORIES),
     Mutant(_REPOSITORY, "or source.parent.resolve() != ", "and False != ", _TEST_REPOSITORIES),
     # Which variables a local job gets
     Mutant(_ENVIRONMENT, " if re.fullmatch(inherited, name)}", "}", _TEST_ENVIRONMENT),

@@ -131,6 +131,15 @@ def test_a_file_behind_a_link_is_not_copied(repository: Repository, tmp_path: Pa
     assert (tmp_path / "home/secret").read_text() == "x"
 
 
+@pytest.mark.parametrize("folder", ["own", "hooks"])
+def test_a_fetch_runs_no_hook_of_the_repository(repository: Repository, folder: str) -> None:
+    if folder == "own":
+        git(repository.root, "config", "core.hooksPath", ".git/own")
+    assert not runs_commands_to_fetch(repository.root)
+    repository.write(f".git/{folder}/pre-auto-gc", "#!/bin/sh")
+    assert runs_commands_to_fetch(repository.root)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
