@@ -105,7 +105,10 @@ def test_git_lfs_installed_in_the_repository_is_run(repository: Repository) -> N
     assert describe_code(repository.root).changed == 0
 
 
-def test_another_folder_is_not_the_working_tree(repository: Repository) -> None:
+@pytest.mark.parametrize("is_repository", [False, True])
+def test_another_folder_is_not_the_working_tree(repository: Repository, is_repository: bool) -> None:
+    if is_repository:
+        git(repository.root.parent, "init", "--quiet")
     git(repository.root, "config", "core.worktree", str(repository.root.parent))
     with pytest.raises(InputError, match=r"/\.git: its core\.worktree says"):
         find_root(repository.root)
