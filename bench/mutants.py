@@ -229,12 +229,7 @@ MUTANTS = (
     Mutant(_GIT, """for scheme in ("https", "ssh", "git")]""", "for scheme in _SCHEMES[:4]]", _TEST_CHECKOUT),
     Mutant(_GIT, "        url = _without_userinfo(parts)\n", "        pass\n", _TEST_CHECKOUT),
     Mutant(_GIT, 'in {"http", "https"}:\n        url', 'in {"https"}:\n        url', _TEST_CHECKOUT),
-    Mutant(
-        _GIT,
-        '"always" if parts.scheme == "file" else "user"',
-        '"always"',
-        "tests/checkout/test_private.py -k submodule",
-    ),
+    Mutant(_GIT, '"always" if parts.scheme == "file" else "user"', '"always"', _TEST_CHECKOUT),
     Mutant(
         "job/checkout/checkout.py",
         "if is_local(url) or not is_url(url):",

@@ -198,7 +198,8 @@ def test_a_user_and_password_stay_out_of_arguments_and_configuration() -> None:
     }
     assert not any("to@ken" in value for value in config.values())
     assert config["protocol.allow"] == "never"
-    assert "protocol.http.allow" not in config  # so no redirection leads there
+    assert config["protocol.file.allow"] == "user"  # so no submodule leads there
+    assert "protocol.http.allow" not in config  # and no redirection there
     assert "credential.https://host.invalid.helper" in config
     assert url_and_env("http://token@host.invalid/x.git", {})[0] == "http://host.invalid/x.git"
 
