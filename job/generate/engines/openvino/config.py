@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from job.errors import ModelError
+from job.generate.models.checkpoint import CONFIG
 
 _TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", list: "a list"}
 _LARGEST = 2**31 - 1  # sizes are 32 bits in the graph
@@ -157,7 +158,7 @@ class Config:
 
 def read_config(folder: Path) -> Config:
     """The config.json of a model's folder. Raises ModelError if it can't be read."""
-    path = folder / "config.json"
+    path = folder / CONFIG
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

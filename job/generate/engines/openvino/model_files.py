@@ -8,9 +8,8 @@ from job.errors import ModelError
 from job.generate.engines.openvino.config import Config, UnsupportedError, read_config
 from job.generate.engines.openvino.parameters import Numbers, Tensor
 from job.generate.engines.openvino.safetensors import INDEX, WEIGHTS, open_weights
+from job.generate.models.checkpoint import ADAPTER_CONFIG
 from job.generate.models.gguf.checkpoint import Checkpoint, open_checkpoint
-
-_ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def open_model(path: Path) -> tuple[Config, Callable[[], Mapping[str, Tensor]]]:
     if path.is_file():
         checkpoint = open_checkpoint(path)
         return Config(checkpoint.config, str(path)), lambda: _dequantize(checkpoint, path)
-    if (path / _ADAPTER).exists() or not ((path / WEIGHTS).is_file() or (path / INDEX).is_file()):
+    if (path / ADAPTER_CONFIG).exists() or not ((path / WEIGHTS).is_file() or (path / INDEX).is_file()):
         raise UnsupportedError(f"{path}: the openvino engine reads only safetensors and GGUF files")
     return read_config(path), lambda: open_weights(path)
 
