@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 # A probability is a whole number of this many parts: sums of them are exact on every device.
-_PARTS = 2**52
+PARTS = 2**52
+
+NOT_FINITE = "the model's numbers are not finite: its weights are broken, or try --dtype float32"
 
 
 def uniforms(seed: int, prompt: str, sequence: int, count: int) -> NDArray[np.float64]:
@@ -60,13 +62,11 @@ def sample(scores: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
     """
     import torch
 
-    parts = (scores.double().softmax(dim=-1) * _PARTS).long()  # [B, V]
+    parts = (scores.double().softmax(dim=-1) * PARTS).long()  # [B, V]
     cumulative = parts.cumsum(dim=-1)  # [B, V]
     total = cumulative[:, -1:]  # [B, 1]
     if not bool((total > 0).all()):
-        raise TextgenError(
-            "the model's numbers are not finite: its weights are broken, or try --dtype float32"
-        )
+        raise TextgenError(NOT_FINITE)
     threshold = (uniform[:, None] * total).long().minimum(total - 1)  # [B, 1]
     # The first token whose sum passes the threshold: one of probability 0 adds nothing and never does.
     return torch.searchsorted(cumulative, threshold, right=True).squeeze(1)

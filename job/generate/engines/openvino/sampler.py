@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from job.errors import TextgenError
 from job.generate.engines.openvino.network import Logits
+from job.generate.sampling import NOT_FINITE, PARTS
 from job.generate.settings import Settings
 
 # Beyond top_k the graph gives some more, so that it is seen whether the last one that is kept has equals.
 _MARGIN = 14
 _NEVER = np.float32(-np.inf)
-_PARTS = 2**52  # a probability is a whole number of this many parts, as in sampling.py
 
 Floats = NDArray[np.float32]
 Tokens = NDArray[np.int64]
@@ -40,9 +40,7 @@ class Sampler:
         the repetition penalty looks at them. Raises TextgenError if a row's logits are not finite.
         """
         if not np.isfinite(logits.sums).all():
-            raise TextgenError(
-                "the model's numbers are not finite: its weights are broken, or try --dtype float32"
-            )
+            raise TextgenError(NOT_FINITE)
         if self._count and self.settings.repetition_penalty == 1:
             return self._draw_of_largest(logits, uniforms)
         return [
@@ -112,7 +110,7 @@ def invert(scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:
     scores: [S, N] in the order of the vocabulary, -inf for a token that must not come; uniforms: [S] in
     [0, 1). Returns [S].
     """
-    parts = (_softmax(scores.astype(np.float64)) * _PARTS).astype(np.int64)
+    parts = (_softmax(scores.astype(np.float64)) * PARTS).astype(np.int64)
     cumulative = parts.cumsum(axis=1)  # [S, N]
     total = cumulative[:, -1]
     threshold = np.minimum((uniforms * total).astype(np.int64), total - 1)  # [S]
