@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from job.generate.engines.openvino.paged_attention import BLOCK
-
 
 class BlockPool:
     """`size` blocks, each free or owned."""
@@ -35,8 +33,3 @@ class BlockPool:
             self._owners[block] -= 1
             if not self._owners[block]:
                 self._free.append(block)
-
-
-def count_blocks(tokens: int) -> int:
-    """How many blocks hold that many tokens of one sequence."""
-    return -(-tokens // BLOCK)

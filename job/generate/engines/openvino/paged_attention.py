@@ -111,9 +111,14 @@ def block_bytes(layers: int, kv_heads: int, head_size: int) -> int:
     return layers * 2 * kv_heads * BLOCK * head_size * 4
 
 
+def count_blocks(tokens: int) -> int:
+    """How many blocks hold that many tokens of one sequence."""
+    return -(-tokens // BLOCK)
+
+
 def step_inputs(pieces: Sequence[Piece]) -> dict[str, NDArray[np.int32]]:
     """The parameters of a step over the pieces, whose tokens stand behind one another."""
-    used = [-(-(piece.past + len(piece.token_ids)) // BLOCK) for piece in pieces]
+    used = [count_blocks(piece.past + len(piece.token_ids)) for piece in pieces]
     return {
         "past_lens": np.array([piece.past for piece in pieces], np.int32),  # [S]
         "subsequence_begins": _begins([len(piece.token_ids) for piece in pieces]),  # [S + 1]

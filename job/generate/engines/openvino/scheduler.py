@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from job.errors import TextgenError
 from job.generate import sampling
-from job.generate.engines.openvino.blocks import BlockPool, count_blocks
+from job.generate.engines.openvino.blocks import BlockPool
 from job.generate.engines.openvino.network import Logits, Network
-from job.generate.engines.openvino.paged_attention import BLOCK, Piece
+from job.generate.engines.openvino.paged_attention import BLOCK, Piece, count_blocks
 from job.generate.engines.openvino.sampler import Sampler
 from job.generate.engines.rows import Row
 
