@@ -23,6 +23,11 @@ def committed(folder: Path) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
+def add_submodule(folder: Path, url: str, name: str) -> None:
+    """Add the repository at `url`, which may be on this machine, as the submodule `name`, uncommitted."""
+    git(folder, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", url, name)
+
+
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's or the user's configuration, in every folder whose conftest.py has this."""

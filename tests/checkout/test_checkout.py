@@ -16,7 +16,7 @@ from job.checkout.checkout import checkout
 from job.checkout.git import PASSWORD, USERNAME, redact_url, url_and_env
 from job.errors import CheckoutError, InputError
 from tests.checkout.servers import http
-from tests.git import git
+from tests.git import add_submodule, git
 
 
 def fetched(origin: Path, ref: str | None, target: Path) -> str:
@@ -136,7 +136,7 @@ def test_submodules_come_too(origin: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     outer.mkdir()
     git(outer, "init", "--quiet", "--initial-branch=main")
-    git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", origin.as_uri(), "inside")
+    add_submodule(outer, origin.as_uri(), "inside")
     git(outer, "commit", "--quiet", "--message=x")
     checkout(outer.as_uri(), None, tmp_path / "new", os.environ)
     assert (tmp_path / "new/inside/file").read_text() == "3"
@@ -147,16 +147,7 @@ def test_a_submodule_that_can_not_be_had_is_named(origin: Path, tmp_path: Path, 
     outer, inner = tmp_path / "outer", tmp_path / "inner"
     git(tmp_path, "clone", "--quiet", str(origin), str(inner))
     git(tmp_path, "init", "--quiet", "--initial-branch=main", str(outer))
-    git(
-        outer,
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "add",
-        "--quiet",
-        inner.as_uri(),
-        "deep/inside",
-    )
+    add_submodule(outer, inner.as_uri(), "deep/inside")
     match missing:
         case "the repository":
             shutil.rmtree(inner)

@@ -11,7 +11,7 @@ from job.checkout.checkout import checkout, count_lfs_pointers
 from job.checkout.git import PASSWORD, USERNAME
 from job.errors import CheckoutError
 from tests.checkout.servers import Git, https, pointer, sshd
-from tests.git import git
+from tests.git import add_submodule, git
 
 ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 LARGE = bytes(range(256)) * 1000
@@ -30,8 +30,7 @@ def served(tmp_path: Path) -> Path:
         (work / ".gitattributes").write_text(ATTRIBUTES)
         (work / "model.bin").write_text(pointer(bare, name.encode() + LARGE))
         if name == "outer":
-            words = ("submodule", "add", "--quiet", (root / "inner.git").as_uri(), "inside")
-            git(work, "-c", "protocol.file.allow=always", *words)
+            add_submodule(work, (root / "inner.git").as_uri(), "inside")
             git(work, "config", "--file=.gitmodules", "submodule.inside.url", "../inner.git")
         git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
         git(work, "commit", "--quiet", "--message=x")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from job.errors import InputError
-from tests.git import git
+from tests.git import add_submodule, git
 from tests.local.conftest import Repository, script, workflow
 
 CLONE = """
@@ -159,8 +159,7 @@ def test_a_commit_of_a_clone_has_no_folder_of_this_machine_as_a_submodule(
     other = make_repository("other")
     other.write("file", "private")
     other.commit()
-    allowed = ("-c", "protocol.file.allow=always")
-    git(repository.root, *allowed, "submodule", "add", "--quiet", other.root.as_uri(), "sub")
+    add_submodule(repository.root, other.root.as_uri(), "sub")
     commit = repository.commit()
     git(repository.root, "remote", "add", "origin", "https://host.invalid/me/repo.git")
     outcome = repository.run(BOTH.replace("ref: context.event.github.ref", f"ref: {commit}"))
@@ -192,7 +191,7 @@ def test_submodules_come_with_the_working_tree(
     other = make_repository("other")
     other.write("inside", "x")
     other.commit()
-    git(repository.root, "-c", "protocol.file.allow=always", "submodule", "add", str(other.root), "sub")
+    add_submodule(repository.root, str(other.root), "sub")
     repository.commit()
     look = script("cat /inputs/repo/sub/inside", needs="[clone]", inputs="{repo: clone.outputs.repo}")
     assert "x" in repository.run(workflow(clone=CLONE, look=look)).log("look")

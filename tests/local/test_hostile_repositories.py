@@ -10,7 +10,7 @@ import pytest
 
 from argo.repository import describe_code, find_root, runs_commands_to_fetch, snapshot_working_tree
 from job.errors import CheckoutError, InputError
-from tests.git import git
+from tests.git import add_submodule, git
 from tests.local.conftest import Repository, script, workflow
 
 
@@ -72,8 +72,7 @@ def test_a_filter_of_a_submodule_is_not_run(
     other.write("file", "x")
     other.write(".gitattributes", "file filter=own\n")
     other.commit()
-    add = ("-c", "protocol.file.allow=always", "submodule", "add", "--quiet")
-    git(repository.root, *add, str(other.root), "sub")
+    add_submodule(repository.root, str(other.root), "sub")
     repository.commit()
     _set_filter(repository.root / "sub", ran)
     _touch(repository.root / "sub/file")

@@ -8,7 +8,7 @@ import pytest
 
 from argo.repository import describe_code
 from job.errors import InputError
-from tests.git import git
+from tests.git import add_submodule, git
 from tests.local.conftest import Repository, script, workflow
 from tests.local.test_code_version import BOTH, CLONE
 
@@ -54,11 +54,10 @@ def test_submodules_that_were_not_checked_out_are_named(
     inner, middle = make_repository("inner"), make_repository("middle")
     inner.write("file", "x")
     inner.commit()
-    add = ("-c", "protocol.file.allow=always", "submodule", "add", "--quiet")
-    git(middle.root, *add, str(inner.root), "inner")
+    add_submodule(middle.root, str(inner.root), "inner")
     middle.commit()
     for name in ("there", "gone"):
-        git(repository.root, *add, str(middle.root), name)
+        add_submodule(repository.root, str(middle.root), name)
     repository.write(".gradient/workflows/work.yaml", LOOK)
     commit = repository.commit()
     git(repository.root, "submodule", "--quiet", "deinit", "gone")
@@ -128,16 +127,7 @@ def test_a_change_in_a_submodule_that_the_configuration_hides_is_one(
     other = make_repository("other")
     other.write("file", "1")
     other.commit()
-    git(
-        repository.root,
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "add",
-        "--quiet",
-        str(other.root),
-        "sub",
-    )
+    add_submodule(repository.root, str(other.root), "sub")
     git(repository.root, "config", "--file=.gitmodules", "submodule.sub.ignore", "all")
     repository.commit()
     (repository.root / "sub/file").write_text("2")
@@ -224,16 +214,7 @@ def test_a_commit_has_the_submodules_that_its_origin_has_beside_it(
     inner.write("file", "inside")
     inner.commit()
     outer = make_repository("outer")
-    git(
-        outer.root,
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "add",
-        "--quiet",
-        inner.root.as_uri(),
-        "sub",
-    )
+    add_submodule(outer.root, inner.root.as_uri(), "sub")
     git(outer.root, "config", "--file=.gitmodules", "submodule.sub.url", "../inner")
     outer.commit()
     far = repository.root.parent / "far"
