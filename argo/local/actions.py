@@ -14,6 +14,7 @@ from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread, run_process, supervised
 from argo.local.run_folder import Run
 from argo.local.runtime import Access, Mount, Task
+from argo.local.volumes import CODE
 from argo.repository import remote_url, runs_commands_to_fetch
 from job.checkout.git import FETCHES_WHAT_IT_LACKS, is_url
 from job.errors import CheckoutError, JobError, TextgenError
@@ -71,7 +72,7 @@ async def run_checkout(state: RunState, job: Job, action: GitCheckout, write_lin
         write_line(f"{state.code}, into {action.path}")
         for missing, command in state.code.missing.describe() if state.code else ():
             write_line(f"textgen: {missing}; to have them: {command}")
-        code = UntrustedPath.at(state.run.folder / "source")
+        code = UntrustedPath.at(state.run.folder / CODE)
         await run_in_thread(lambda _: copy_tree(code, target))
         return
     if not target.is_absent_or_empty():
