@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -83,14 +84,12 @@ def test_a_shared_lock_excludes_exclusive_ones_only(path: Path) -> None:
 
 def test_a_blocking_lock_waits_for_the_other_process(path: Path) -> None:
     with locked_elsewhere(path, "exclusive") as process:
-        signal.signal(signal.SIGALRM, lambda *_: process.stdin and process.stdin.close())
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        try:
-            with locked(path):
-                assert process.wait(10) == 0
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)  # its signal would end this process
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        assert process.stdin
+        timer = Timer(0.2, process.stdin.close)
+        timer.start()
+        with locked(path):
+            assert process.wait(10) == 0
+        timer.join()
 
 
 def test_a_killed_process_loses_its_lock(path: Path) -> None:
