@@ -16,9 +16,9 @@ from tests.workflow_files import ROOT, workflow_files
 
 
 def seeds(number: int) -> list[range]:
-    """Seeds for so many files, a hundred for each test; for more if `make soak` asks for them."""
+    """Seeds for so many files, two hundred for each test; for more if `make soak` asks for them."""
     number = int(os.environ.get("TEXTGEN_MUTATIONS", number))
-    return [range(start, min(start + 100, number)) for start in range(0, number, 100)]
+    return [range(start, min(start + 200, number)) for start in range(0, number, 200)]
 
 
 @cache

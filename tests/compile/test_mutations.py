@@ -64,4 +64,4 @@ def test_what_lint_passes_compiles(numbers: range, tmp_path: Path) -> None:
             ends.append(check_file(file))
         except BaseException as error:
             raise AssertionError(f"seed {seed}: {data[:2000]!r}") from error
-    assert ends.count("compiled") >= 20
+    assert ends.count("compiled") >= len(numbers) / 5
