@@ -44,10 +44,10 @@ class Tensor:
 def open_weights(folder: Path) -> dict[str, Tensor]:
     """All tensors of a model's folder by name. Raises ModelError: none, or a file is broken."""
     index = folder / INDEX
-    if index.is_file():
-        names = sorted(set(_read_index(index).values()))
-    elif (folder / WEIGHTS).is_file():
+    if (folder / WEIGHTS).is_file():  # transformers takes this one, too, where a folder has both
         names = [WEIGHTS]
+    elif index.is_file():
+        names = sorted(set(_read_index(index).values()))
     else:
         raise ModelError(f"{folder}: has no {WEIGHTS}")
     tensors: dict[str, Tensor] = {}

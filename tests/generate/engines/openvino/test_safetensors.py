@@ -52,6 +52,14 @@ def test_several_files_are_read_by_their_index(tmp_path: Path) -> None:
     assert open_weights(tmp_path).keys() == {"a", "b"}
 
 
+def test_of_a_single_file_and_an_index_the_single_file_is_read(tmp_path: Path) -> None:
+    for name in ("a", "model"):
+        _write(tmp_path / f"{name}.safetensors", {name: _entry("F32", [1], 0, 4)}, bytes(4))
+    index = {"weight_map": {"a": "a.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert open_weights(tmp_path).keys() == {"model"}
+
+
 @pytest.mark.parametrize("index", ["{}", "[]", "{", '{"weight_map": {"a": "../a.safetensors"}}'])
 def test_a_broken_index_is_one_line(tmp_path: Path, index: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(index)
