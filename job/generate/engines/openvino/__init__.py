@@ -8,7 +8,7 @@ paged_attention the one operation that is experimental in OpenVINO, and the cach
 blocks          which blocks of the cache belong to whom
 scheduler       which tokens go into the next step
 sampler         which token comes next
-engine          rows in, tokens out
+generator       rows in, tokens out
 """
 
 import sys

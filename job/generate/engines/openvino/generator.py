@@ -18,7 +18,7 @@ from job.generate.settings import Settings
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-class Engine:
+class Generator:
     """A model of a folder or a GGUF file on this machine's processor, in float32.
 
     slots: how many rows run at once. context_length: of the longest row in tokens, by default the

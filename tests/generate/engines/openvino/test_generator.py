@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from job.errors import TextgenError
-from job.generate.engines.openvino.engine import Engine
+from job.generate.engines.openvino.generator import Generator
 from job.generate.engines.openvino.network import Logits
 from job.generate.engines.openvino.paged_attention import Piece
 from job.generate.engines.openvino.scheduler import PIECE
@@ -45,7 +45,7 @@ def rows() -> list[Row]:
 
 
 def generate(folder: Path, rows: Iterable[Row], settings: Settings = _SETTINGS, **options: Any) -> Tokens:
-    engine = Engine(folder, settings, stop_ids=options.pop("stop_ids", ()), threads=2, **options)
+    engine = Generator(folder, settings, stop_ids=options.pop("stop_ids", ()), threads=2, **options)
     return {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
 
 
@@ -72,7 +72,7 @@ def test_a_text_is_the_same_in_reversed_order(folder: Path, rows: list[Row], tex
 
 
 def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts: Tokens) -> None:
-    engine = Engine(folder, _SETTINGS, stop_ids=(), threads=2)
+    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2)
     alone = {
         (row.prompt.id, row.sequence): done.token_ids for row in rows for _, done in engine.generate([row])
     }
@@ -83,7 +83,7 @@ def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts: Tokens) 
 def test_a_text_is_the_same_if_memory_runs_out(folder: Path, rows: list[Row], order: int) -> None:
     rows = [replace(row, max_new_tokens=100) for row in rows[:10][::order]]
     texts = generate(folder, rows)
-    engine = Engine(folder, _SETTINGS, stop_ids=(), threads=2, cache_tokens=8 * 32)
+    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2, cache_tokens=8 * 32)
     again = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
     assert again == texts
     assert engine._scheduler.restarts > 0
@@ -97,7 +97,7 @@ def test_a_row_that_never_fits_is_one_line(folder: Path, rows: list[Row]) -> Non
 
 def test_a_cache_that_there_is_no_memory_for_is_one_line(folder: Path) -> None:
     with pytest.raises(TextgenError, match=r"no memory for a cache of 320000000000 tokens$"):
-        Engine(folder, _SETTINGS, stop_ids=(), slots=10**9, cache_tokens=320 * 10**9)
+        Generator(folder, _SETTINGS, stop_ids=(), slots=10**9, cache_tokens=320 * 10**9)
 
 
 def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> None:
@@ -109,7 +109,7 @@ def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> N
             taken += 1
             yield row
 
-    ended = Engine(folder, _SETTINGS, stop_ids=(), slots=2, threads=2).generate(arriving())
+    ended = Generator(folder, _SETTINGS, stop_ids=(), slots=2, threads=2).generate(arriving())
     next(ended)
     assert taken == 2
 
@@ -117,7 +117,7 @@ def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> N
 def test_rows_can_be_run_after_others_that_were_given_up(
     folder: Path, rows: list[Row], texts: Tokens
 ) -> None:
-    engine = Engine(folder, _SETTINGS, stop_ids=(), slots=3, threads=2)
+    engine = Generator(folder, _SETTINGS, stop_ids=(), slots=3, threads=2)
     given_up = engine.generate(rows)
     next(given_up)
     given_up.close()  # type: ignore[attr-defined]
@@ -128,7 +128,7 @@ def test_rows_can_be_run_after_others_that_were_given_up(
 def test_a_prompt_is_read_once_for_all_its_texts(
     folder: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine(folder, _SETTINGS, stop_ids=(), slots=2, threads=2)
+    engine = Generator(folder, _SETTINGS, stop_ids=(), slots=2, threads=2)
     read: list[int] = []
     step = engine._network.step
 
@@ -145,7 +145,7 @@ def test_a_prompt_is_read_once_for_all_its_texts(
 def test_a_stop_token_ends_a_text(folder: Path, rows: list[Row], texts: Tokens) -> None:
     stop = texts["5", 1][4]
     expected = texts["5", 1][: texts["5", 1].index(stop) + 1]
-    engine = Engine(folder, _SETTINGS, stop_ids=[stop], threads=2)
+    engine = Generator(folder, _SETTINGS, stop_ids=[stop], threads=2)
     ((_, done),) = engine.generate([row for row in rows if row.prompt.id == "5" and row.sequence == 1])
     assert (done.token_ids, done.finish_reason) == (expected, "stop")
 
