@@ -5,6 +5,7 @@
     │   ├── SettingsError       a setting that is unknown, of the wrong type or out of range
     │   ├── PromptError         prompts that can't be read or are empty
     │   ├── ModelError          a model that does not exist or is not a causal language model
+    │   │   └── UnsupportedError    a model that one engine can't run, and another may
     │   ├── WorkflowError       a workflow file with errors in it (argo.language)
     │   ├── RefusedError        a workflow that can't run on the cluster (argo.cluster.preflight)
     │   └── UnknownReferenceError  a dataset, version, run or job that does not exist
@@ -49,6 +50,10 @@ class PromptError(InputError):
 
 class ModelError(InputError):
     """A model that does not exist or is not a causal language model."""
+
+
+class UnsupportedError(ModelError):
+    """A model that one engine can't run, and another may."""
 
 
 class UnknownReferenceError(InputError):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from job.errors import ModelError
-from job.generate.engines.openvino.config import Config, UnsupportedError, refuse_unknown_keys
+from job.errors import ModelError, UnsupportedError
+from job.generate.engines.openvino.config import Config, refuse_unknown_keys
 from job.generate.engines.openvino.families import FAMILIES, Family
 from job.generate.engines.openvino.rope import Rope
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from job.errors import ModelError
+from job.errors import ModelError, UnsupportedError
 from job.generate.models.checkpoint import CONFIG
 
 _TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", list: "a list"}
@@ -70,10 +70,6 @@ _FIXED: Mapping[str, object] = {
     "rope_interleaved": False,
     "chunk_size_feed_forward": 0,
 }
-
-
-class UnsupportedError(ModelError):
-    """A model that this engine does not build; another engine may."""
 
 
 class Config:

@@ -5,7 +5,8 @@ A window is how many tokens a token sees, itself among them; 0 means all of them
 
 from collections.abc import Callable
 
-from job.generate.engines.openvino.config import Config, UnsupportedError
+from job.errors import UnsupportedError
+from job.generate.engines.openvino.config import Config
 from job.generate.engines.openvino.rope import Rope, read_rope
 
 

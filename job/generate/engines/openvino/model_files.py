@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from job.errors import ModelError
-from job.generate.engines.openvino.config import Config, UnsupportedError, read_config
+from job.errors import ModelError, UnsupportedError
+from job.generate.engines.openvino.config import Config, read_config
 from job.generate.engines.openvino.parameters import Numbers, Tensor
 from job.generate.engines.openvino.safetensors import INDEX, WEIGHTS, open_weights
 from job.generate.models.checkpoint import ADAPTER_CONFIG

@@ -8,9 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from job.errors import ModelError
+from job.errors import ModelError, UnsupportedError
 from job.generate.engines.openvino.architecture import Architecture
-from job.generate.engines.openvino.config import UnsupportedError
 
 _FLOATS = ("F32", "F16", "BF16")
 Numbers = NDArray[np.float32]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from job.errors import ModelError
-from job.generate.engines.openvino.config import Config, UnsupportedError
+from job.errors import ModelError, UnsupportedError
+from job.generate.engines.openvino.config import Config
 
 _F32 = np.float32
 

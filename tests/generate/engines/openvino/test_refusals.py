@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from job.errors import ModelError
+from job.errors import ModelError, UnsupportedError
 from job.generate.engines.openvino.architecture import Architecture, read_architecture
-from job.generate.engines.openvino.config import Config, UnsupportedError, read_config
+from job.generate.engines.openvino.config import Config, read_config
 from job.generate.engines.openvino.families import FAMILIES
 from job.generate.engines.openvino.graph import build_graph
 from job.generate.engines.openvino.safetensors import open_weights
