@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from argo.cli.cluster import cluster_options, find_run
-from argo.cli.progress import format_duration
 from argo.cli.tables import align_columns, output_option, print_value
 from argo.local import run_folder
 from argo.runs import JobRecord, RunRecord
+from argo.units import format_duration
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api

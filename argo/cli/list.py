@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from argo.cli.cluster import cluster_options
-from argo.cli.progress import format_duration
-from argo.cli.tables import Column, format_age, output_option, print_rows
+from argo.cli.tables import Column, output_option, print_rows
 from argo.cluster.connection import connect, is_configured
 from argo.local import run_folder
 from argo.local.run_folder import Project
 from argo.runs import RunRecord
+from argo.units import format_age, format_duration
 from job.errors import TextgenError
 
 

@@ -6,7 +6,8 @@ from typing import TextIO
 
 import click
 
-from argo.runs import JobRecord, Phase, RunRecord, now
+from argo.runs import JobRecord, Phase, RunRecord
+from argo.units import format_duration
 from job.text import visible, visible_line
 
 PHASE_COLOURS = {
@@ -63,20 +64,3 @@ def line_prefixes(jobs: Sequence[str], width: int = 0) -> dict[str, str]:
         job: click.style(f"{job:<{width}} |", fg=_JOB_COLOURS[number % len(_JOB_COLOURS)])
         for number, job in enumerate(jobs)
     }
-
-
-def format_duration(record: RunRecord | JobRecord) -> str:
-    """How long it took, or has taken so far; empty for a job that has not started."""
-    if not record.started:
-        return ""
-    return format_seconds(((record.finished or now()) - record.started).total_seconds())
-
-
-def format_seconds(seconds: float) -> str:
-    """0.4s, 12s, 3m5s, 2h10m."""
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    return f"{whole // 60}m{whole % 60}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60}m"

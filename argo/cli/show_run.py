@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argo.cli.progress import PHASE_COLOURS, LineReporter, format_duration
+from argo.cli.progress import PHASE_COLOURS, LineReporter
 from argo.local import run_folder
 from argo.runs import Phase, RunRecord
+from argo.units import format_duration
 from job.text import visible, visible_line
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from argo.cli.local_run import textgen_command
-from argo.cli.progress import PHASE_COLOURS, format_duration
-from argo.cli.tables import format_bytes
+from argo.cli.progress import PHASE_COLOURS
 from argo.local.plan import Plan
 from argo.local.run_folder import Run
 from argo.local.run_job import version_outputs
 from argo.runs import Phase, RunRecord
+from argo.units import format_bytes, format_duration
 from job.datasets import DatasetRef, Datasets, File, Version
 from job.text import TAB, counted, visible
 

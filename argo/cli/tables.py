@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import click
@@ -81,22 +80,3 @@ def align_columns(cells: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in texts)
     return "\n".join("   ".join(row).rstrip() for row in padded)
-
-
-def format_age(since: datetime, now: datetime | None = None) -> str:
-    """How long ago, as kubectl writes it: 45s, 12m, 5h, 3d."""
-    seconds = max(0, int(((now or datetime.now(UTC)) - since).total_seconds()))
-    for unit, length, until in (("s", 1, 120), ("m", 60, 120), ("h", 3600, 48)):
-        if seconds < length * until:
-            return f"{seconds // length}{unit}"
-    return f"{seconds // 86400}d"
-
-
-def format_bytes(size: int) -> str:
-    """Bytes for people: 312 B, 4.0 KiB, 1.2 GiB."""
-    amount = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"

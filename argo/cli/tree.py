@@ -7,8 +7,9 @@ from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
-from argo.cli.progress import PHASE_COLOURS, format_duration
+from argo.cli.progress import PHASE_COLOURS
 from argo.runs import Phase, RunRecord
+from argo.units import format_duration
 from job.text import visible
 
 _GLYPHS = {

@@ -109,6 +109,10 @@ class Datasets:
         """The bytes of one file of a version, whole and not verified."""
         return self.store.get(layout.data_prefix(version.ref, version.id) + path)
 
+    def stream_file(self, version: Version, path: str) -> Iterator[bytes]:
+        """The bytes of one file of a version in chunks, not verified. Raises StoreError as they are read."""
+        return self.store.read(layout.data_prefix(version.ref, version.id) + path)
+
     def fetch(self, version: Version, target: Path, *, progress: Progress = ignore_progress) -> None:
         """Write the version's files to the new folder `target`; see job.datasets.fetch."""
         fetch_version(self.store, version.ref, self.manifest(version), target, progress)

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from argo.cli.dataset import COMMANDS, command
-from argo.cli.tables import align_columns, format_age, format_bytes
+from argo.cli.tables import align_columns
+from argo.units import format_age, format_bytes
 from job.datasets import DatasetRef, Datasets
 from job.errors import InputError, StoreError, TextgenError
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import click
 
 from argo.cli.dataset.options import Reference, store_option
-from argo.cli.tables import align_columns, format_bytes, print_value
+from argo.cli.tables import align_columns, print_value
+from argo.units import format_bytes
 from job.datasets import DatasetRef, Datasets, Manifest, Version
 from job.datasets.diff import LARGEST_TEXTS, TEXTS, Change, diff_files, diff_lineage, diff_texts
 from job.text import shortened

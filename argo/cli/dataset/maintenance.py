@@ -7,7 +7,7 @@ import click
 
 from argo.cli.dataset.options import store_option
 from argo.cli.dataset.transfer import progress_bar
-from argo.cli.tables import format_bytes
+from argo.units import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, StoreError
 from job.text import counted, visible

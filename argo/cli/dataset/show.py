@@ -6,15 +6,8 @@ from dataclasses import asdict
 import click
 
 from argo.cli.dataset.options import ref_argument, store_option
-from argo.cli.tables import (
-    Column,
-    align_columns,
-    format_age,
-    format_bytes,
-    output_option,
-    print_rows,
-    print_value,
-)
+from argo.cli.tables import Column, align_columns, output_option, print_rows, print_value
+from argo.units import format_age, format_bytes
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
 from job.datasets.diff import flatten
 

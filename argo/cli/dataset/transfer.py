@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from argo.cli.dataset.options import message_option, ref_argument, store_option
-from argo.cli.tables import format_bytes
+from argo.units import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError
 from job.text import counted
