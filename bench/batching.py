@@ -31,7 +31,7 @@ def main(name: str, max_new_tokens: int, rounds: int, batch_sizes: str) -> None:
     warnings.simplefilter("ignore")
     model = load_model(find_model(name))
     rows = [
-        Row(Prompt(str(number), text), tuple(model.tokenizer(text).input_ids), 1, max_new_tokens)
+        Row(Prompt(str(number), text), model.tokenizer.encode(text), 1, max_new_tokens)
         for number, text in enumerate(PROMPTS)
     ]
     sizes = [int(size) for size in batch_sizes.split(",")]

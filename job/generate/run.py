@@ -76,14 +76,14 @@ def _build_rows(model: "Model", prompts: Sequence[Prompt], settings: Settings) -
     """All texts to generate, in the order of the prompts. Raises PromptError, SettingsError."""
     rows = []
     for prompt in prompts:
-        token_ids = tuple(model.tokenizer(prompt.text).input_ids)
+        token_ids = model.tokenizer.encode(prompt.text)
         if not token_ids:
             raise PromptError(f"prompt {prompt.id}: the model's tokenizer gives no tokens for it")
         if model.vocabulary_size and (token := max(token_ids)) >= model.vocabulary_size:
             raise PromptError(
                 f"prompt {prompt.id}: {model.files.name} has no token {token} "
-                f"({model.tokenizer.convert_ids_to_tokens(token)!r}): it has {model.vocabulary_size}, "
-                f"its tokenizer {len(model.tokenizer)}; leave it out of the prompt"
+                f"({model.tokenizer.token(token)!r}): it has {model.vocabulary_size}, "
+                f"its tokenizer {model.tokenizer.size}; leave it out of the prompt"
             )
         max_new_tokens = settings.max_new_tokens or settings.max_length - len(token_ids)
         if max_new_tokens < 1:

@@ -3,15 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from job.generate.models.tokenizer import Tokenizer
 
 
-def decode_new_tokens(
-    tokenizer: "PreTrainedTokenizerBase", prompt_ids: Sequence[int], new_ids: Sequence[int]
-) -> str:
+def decode_new_tokens(tokenizer: Tokenizer, prompt_ids: Sequence[int], new_ids: Sequence[int]) -> str:
     """The text that the new tokens add to the prompt's, without special tokens.
 
     A character of which only some bytes were generated becomes one U+FFFD.
@@ -20,16 +16,16 @@ def decode_new_tokens(
     return _decode(tokenizer, (*prompt_ids, *new_ids))[len(prompt) :]
 
 
-def _decode(tokenizer: "PreTrainedTokenizerBase", token_ids: Sequence[int]) -> str:
+def _decode(tokenizer: Tokenizer, token_ids: Sequence[int]) -> str:
     ids = _repair_bytes(token_ids, _byte_tokens(tokenizer))
-    return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    return tokenizer.decode(ids)
 
 
 @lru_cache(maxsize=1)
-def _byte_tokens(tokenizer: "PreTrainedTokenizerBase") -> Mapping[int, int]:
+def _byte_tokens(tokenizer: Tokenizer) -> Mapping[int, int]:
     """The bytes of a tokenizer with byte fallback (Llama's `<0x00>` to `<0xFF>`), by their tokens."""
-    ids: Any = tokenizer.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in range(256)])
-    return {token: byte for byte, token in enumerate(ids)} if len(set(ids)) == 256 else {}
+    ids = [tokenizer.token_id(f"<0x{byte:02X}>") for byte in range(256)]
+    return {} if None in ids else {token: byte for byte, token in enumerate(ids) if token is not None}
 
 
 def _repair_bytes(token_ids: Sequence[int], bytes_by_token: Mapping[int, int]) -> list[int]:

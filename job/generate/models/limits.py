@@ -1,7 +1,9 @@
 """What a network can take: how many positions, which tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import click
 
 # transformers' name of it, to which most configurations map their own; MPT's; Whisper's.
 _POSITIONS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
@@ -41,8 +43,23 @@ def read_vocabulary_size(network: Any) -> int | None:
     return int(weights.shape[0])
 
 
-def read_stop_ids(eos_token_id: int | Sequence[int] | None) -> tuple[int, ...]:
-    """The end-of-text tokens, which configurations write as one, as a list or not at all."""
-    if eos_token_id is None:
-        return ()
-    return (eos_token_id,) if isinstance(eos_token_id, int) else tuple(eos_token_id)
+def select_stop_ids(
+    model: str, ends: Iterable[int | Sequence[int] | None], vocabulary_size: int | None
+) -> tuple[int, ...]:
+    """The tokens that end a text: the first of `ends` that the network has any tokens of.
+
+    ends: end-of-text tokens as configurations write them: as one, as a list or not at all. What is outside
+    the vocabulary is said and left out.
+    """
+    for end in ends:
+        ids = () if end is None else (end,) if isinstance(end, int) else tuple(end)
+        outside = [token for token in ids if token < 0 or (vocabulary_size and token >= vocabulary_size)]
+        for token in outside:
+            click.echo(
+                f"model {model}: its end-of-text token {token} is outside its {vocabulary_size} tokens "
+                "and ends no text",
+                err=True,
+            )
+        if inside := tuple(token for token in ids if token not in outside):
+            return inside
+    return ()

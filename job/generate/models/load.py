@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from job.errors import ModelError, TextgenError
 from job.generate.models.find import ModelFiles, configure_libraries
 from job.generate.models.library_errors import loading_error
-from job.generate.models.limits import read_context_length, read_stop_ids, read_vocabulary_size
-from job.generate.models.tokenizer import load_tokenizer
+from job.generate.models.limits import read_context_length, read_vocabulary_size, select_stop_ids
+from job.generate.models.tokenizer import Tokenizer
+from job.generate.models.transformers_tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Model:
 
     files: ModelFiles
     network: Any  # a PreTrainedModel, whose generate() is not typed
-    tokenizer: "PreTrainedTokenizerBase"
+    tokenizer: Tokenizer
     stop_ids: tuple[int, ...]
     context_length: int | None  # tokens
     vocabulary_size: int | None = None  # tokens
@@ -55,14 +53,15 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     except Exception as error:  # the libraries raise what they like for a broken file
         raise loading_error(error, files.name, torch_device) from error
     vocabulary_size = read_vocabulary_size(network)
-    stop_ids = _select_stop_ids(files, network, tokenizer, vocabulary_size)
+    ends = (network.generation_config.eos_token_id, tokenizer.eos_id)
+    stop_ids = select_stop_ids(files.name, ends, vocabulary_size)
     # A model's own sampling settings would fill in what textgen's leave out.
     network.generation_config = GenerationConfig()
     context_length = read_context_length(network.config)
     return Model(files, network, tokenizer, stop_ids, context_length, vocabulary_size)
 
 
-def _load(files: ModelFiles, dtype: str, device: "torch.device") -> "tuple[Any, PreTrainedTokenizerBase]":
+def _load(files: ModelFiles, dtype: str, device: "torch.device") -> tuple[Any, Tokenizer]:
     if not files.is_gguf:
         tokenizer = load_tokenizer(files)
         return _load_network(files, dtype, device), tokenizer
@@ -113,24 +112,6 @@ def _check_causal(files: ModelFiles, config: Any) -> None:
     architectures = config.architectures or ()
     if architectures and causal.isdisjoint(name.lower() for name in architectures):
         raise ModelError(f"model {files.name!r}: {architectures[0]} is not a causal language model")
-
-
-def _select_stop_ids(
-    files: ModelFiles, network: Any, tokenizer: "PreTrainedTokenizerBase", vocabulary_size: int | None
-) -> tuple[int, ...]:
-    """The tokens that end a text: those of the model's generation settings, else the tokenizer's."""
-    for eos_token_id in (network.generation_config.eos_token_id, tokenizer.eos_token_id):
-        ids = read_stop_ids(eos_token_id)
-        outside = [token for token in ids if token < 0 or (vocabulary_size and token >= vocabulary_size)]
-        for token in outside:
-            click.echo(
-                f"model {files.name}: its end-of-text token {token} is outside its {vocabulary_size} tokens "
-                "and ends no text",
-                err=True,
-            )
-        if inside := tuple(token for token in ids if token not in outside):
-            return inside
-    return ()
 
 
 def _select_device(name: str) -> "torch.device":

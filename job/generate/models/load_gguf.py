@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PreTrainedTokenizerFast
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
 from job.errors import ModelError
 from job.generate.models.gguf.checkpoint import open_checkpoint
-from job.generate.models.gguf.tokenizer import Vocabulary
+from job.generate.models.tokenizer import Tokenizer
+from job.generate.models.tokenizer_files import build_tokenizer
 
 
-def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerFast]:
+def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Tokenizer]:
     """The network, on the CPU and in `dtype`, and the tokenizer. Raises ModelError."""
     checkpoint = open_checkpoint(path)
     config = AutoConfig.for_model(**checkpoint.config)
@@ -24,17 +25,4 @@ def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerF
     # The library would leave the ones random, and the others out.
     if differing := sorted({*info["missing_keys"], *info["unexpected_keys"]}):
         raise ModelError(f"{path}: this version of transformers has another network: {differing[0]}")
-    return network, _build_tokenizer(checkpoint.vocabulary)
-
-
-def _build_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
-    ids = {
-        "bos_token": vocabulary.bos_id,
-        "eos_token": vocabulary.stop_ids[0] if vocabulary.stop_ids else None,
-        "unk_token": vocabulary.unknown_id,
-        "pad_token": vocabulary.padding_id,
-    }
-    special = {name: vocabulary.tokens[id_] for name, id_ in ids.items() if id_ is not None}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=vocabulary.tokenizer, chat_template=vocabulary.chat_template, **special
-    )
+    return network, build_tokenizer(checkpoint.vocabulary)

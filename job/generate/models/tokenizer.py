@@ -1,72 +1,71 @@
-"""A model's tokenizer, loaded from its folder."""
+"""What engines know of a tokenizer, and one over the tokenizers library, which needs no transformers."""
 
-import importlib.metadata
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from job.errors import ModelError
-from job.generate.models.checkpoint import list_files
-from job.generate.models.find import ModelFiles
-from job.generate.models.library_errors import first_line, is_custom_code
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-# What a tokenizer's file needs that is not installed with transformers.
-_SENTENCEPIECE = ("sentencepiece", "protobuf")
-_PACKAGES = {".model": _SENTENCEPIECE, ".spm": _SENTENCEPIECE, ".tiktoken": ("tiktoken",)}
-
-_MISSING = "its tokenizer is missing; put its tokenizer.json into the folder"
+import tokenizers
 
 
-def load_tokenizer(files: ModelFiles) -> "PreTrainedTokenizerBase":
-    """The tokenizer; an adapter's own, if it has one. Raises ModelError if there is none, or a broken one."""
-    from transformers import AutoTokenizer
+class Tokenizer(Protocol):
+    """A text's tokens, and tokens' text."""
 
-    folder = files.path
-    if files.adapter and (files.adapter / "tokenizer_config.json").is_file():
-        folder = files.adapter
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # the library raises what it likes
-        raise ModelError(f"model {files.name!r}: {_describe(error, files.name, folder)}") from error
-    # Without its files, the library makes a tokenizer that has special tokens alone.
-    if len(tokenizer) <= len(tokenizer.get_added_vocab()):
-        raise ModelError(
-            f"model {files.name!r}: {_describe_package(list_files(files.name, folder)) or _MISSING}"
-        )
-    return tokenizer
+    def __hash__(self) -> int: ...
 
+    @property
+    def size(self) -> int:
+        """How many tokens there are, those that were added included."""
 
-def _describe(error: Exception, model: str, folder: Path) -> str:
-    if is_custom_code(error):
-        return "its tokenizer is code of its own (auto_map in tokenizer_config.json), which is never run"
-    names = list_files(model, folder)
-    for name in names:
-        if name.endswith(".json"):
-            try:
-                json.loads((folder / name).read_bytes())
-            except ValueError:
-                return f"{name} is not JSON"
-    if "tokenizer.json" not in names and not any(Path(name).suffix in _PACKAGES for name in names):
-        return _MISSING
-    return _describe_package(names) or f"its tokenizer can't be loaded: {first_line(error)}"
+    @property
+    def special_tokens(self) -> Mapping[str, str]:
+        """The tokens that mean something, by transformers' names for them: bos_token, eos_token, …"""
 
+    @property
+    def chat_template(self) -> str | None:
+        """A Jinja template; of several, the one named default."""
 
-def _describe_package(names: Sequence[str]) -> str:
-    """Which packages read the tokenizer's files, if one is not installed."""
-    for name in names:
-        packages = _PACKAGES.get(Path(name).suffix, ())
-        if not all(map(_is_installed, packages)):
-            return f"its {name} is read by {' and '.join(packages)}; run: pip install {' '.join(packages)}"
-    return ""
+    @property
+    def eos_id(self) -> int | None:
+        """The token that ends a text, if there is one."""
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:
+        """The text's tokens, by default with those that the model wants around a text."""
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The tokens' text, without special tokens and without any clean-up of spaces."""
+
+    def token(self, token_id: int) -> str | None:
+        """How the vocabulary writes the token; None if it has no token of this number."""
+
+    def token_id(self, token: str) -> int | None:
+        """The number of the token that the vocabulary writes so; None if it has none."""
 
 
-def _is_installed(package: str) -> bool:
-    try:
-        importlib.metadata.distribution(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+@dataclass(frozen=True, slots=True, eq=False)
+class FastTokenizer:
+    """A tokenizer of the tokenizers library."""
+
+    backend: tokenizers.Tokenizer
+    special_tokens: Mapping[str, str] = field(default_factory=dict)
+    chat_template: str | None = None
+
+    @property
+    def size(self) -> int:
+        return self.backend.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def eos_id(self) -> int | None:
+        token = self.special_tokens.get("eos_token")
+        return None if token is None else self.token_id(token)
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:
+        return tuple(self.backend.encode(text, add_special_tokens=add_special_tokens).ids)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self.backend.decode(list(token_ids), skip_special_tokens=True)
+
+    def token(self, token_id: int) -> str | None:
+        return self.backend.id_to_token(token_id) if token_id >= 0 else None
+
+    def token_id(self, token: str) -> int | None:
+        return self.backend.token_to_id(token)

@@ -10,6 +10,7 @@ from job.generate.engines.batches import split_batch
 from job.generate.engines.rows import Row
 from job.generate.models.find import ModelFiles
 from job.generate.models.load import Model
+from job.generate.models.tokenizer import FastTokenizer
 from job.generate.prompts import Prompt
 from job.generate.settings import Settings
 from tests.generate.tiny_models import NOT_TINY, VOCABULARY, tiny_network
@@ -24,15 +25,14 @@ def model_types() -> list[str]:
     return sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 
 
-def tokenizer() -> Any:
+def tokenizer() -> FastTokenizer:
     """Token number N is the word `wN`."""
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
 
     vocabulary = {f"w{n}": n for n in range(VOCABULARY)}
     words = Tokenizer(models.WordLevel(vocabulary, unk_token=next(iter(vocabulary))))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=words)
+    return FastTokenizer(words)
 
 
 def rows(lengths: tuple[int, ...], max_new_tokens: int = 8) -> list[Row]:

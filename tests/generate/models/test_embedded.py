@@ -19,11 +19,11 @@ def smollm2() -> Model:
     "text", ["Hello, I'm a language model,", "In  2024, 12.5 naïve\n\n\tcafés 世界 🙂", " <b>"]
 )
 def test_the_embedded_tokenizer_brings_any_text_back(smollm2: Model, text: str) -> None:
-    assert smollm2.tokenizer.decode(smollm2.tokenizer(text).input_ids) == text
+    assert smollm2.tokenizer.decode(smollm2.tokenizer.encode(text)) == text
 
 
 def test_the_embedded_tokenizer_takes_each_digit_alone(smollm2: Model) -> None:
-    tokens = smollm2.tokenizer.convert_ids_to_tokens(smollm2.tokenizer("x   42").input_ids)
+    tokens = [smollm2.tokenizer.token(token) for token in smollm2.tokenizer.encode("x   42")]
     assert tokens == ["x", "ĠĠĠ", "4", "2"]
 
 
@@ -34,5 +34,5 @@ def test_the_embedded_model_knows_what_it_is_told(smollm2: Model, tmp_path: Path
     from job.generate.settings import Settings
 
     prompt = Prompt("prompt", "The capital of France is")
-    row = Row(prompt, tuple(smollm2.tokenizer(prompt.text).input_ids), 1, 2)
+    row = Row(prompt, smollm2.tokenizer.encode(prompt.text), 1, 2)
     assert generate(smollm2, [row], Settings(greedy=True))[0].text == f"{prompt.text} Paris."

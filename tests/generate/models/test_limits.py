@@ -2,7 +2,7 @@
 
 import pytest
 
-from job.generate.models.limits import read_context_length, read_padded_length, read_stop_ids
+from job.generate.models.limits import read_context_length, read_padded_length, select_stop_ids
 
 pytestmark = pytest.mark.model
 
@@ -44,4 +44,4 @@ def test_beside_others_a_text_ends_where_the_network_takes_other_frequencies() -
 
 @pytest.mark.parametrize(("value", "ids"), [(None, ()), (0, (0,)), ([1, 2], (1, 2))])
 def test_the_ends_of_a_text_are_one_many_or_none(value: int | list[int] | None, ids: tuple[int, ...]) -> None:
-    assert read_stop_ids(value) == ids
+    assert select_stop_ids("m", [value], None) == ids

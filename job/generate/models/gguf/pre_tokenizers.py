@@ -39,7 +39,7 @@ class PreTokenizerKind:
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _LLAMA3_WORDS = rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_REST}"
-_QWEN2_WORDS = rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_REST}"
+QWEN2_WORDS = rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_REST}"
 
 _BEFORE, _UPPER, _LOWER = (
     r"[^\r\n\p{L}\p{N}]?",
@@ -74,7 +74,7 @@ _GPT2 = PreTokenizerKind(gpt2_words=True)
 _DIGITS = PreTokenizerKind(gpt2_words=True, digits=True)
 _LLAMA3 = PreTokenizerKind((_LLAMA3_WORDS,), whole_words=True, begins=True)
 _LLAMA3_MERGED = PreTokenizerKind((_LLAMA3_WORDS,))
-_QWEN2 = PreTokenizerKind((_QWEN2_WORDS,))
+_QWEN2 = PreTokenizerKind((QWEN2_WORDS,))
 _GPT4O = PreTokenizerKind((_GPT4O_WORDS,))
 
 PRE_TOKENIZERS = {
@@ -93,7 +93,7 @@ PRE_TOKENIZERS = {
     "midm-2.0": _LLAMA3,
     "dbrx": _LLAMA3_MERGED,
     "smaug-bpe": _LLAMA3_MERGED,
-    "qwen2": PreTokenizerKind((_QWEN2_WORDS,), nfc=True),
+    "qwen2": PreTokenizerKind((QWEN2_WORDS,), nfc=True),
     "deepseek-r1-qwen": _QWEN2,
     "megrez": _QWEN2,
     "kormo": _QWEN2,

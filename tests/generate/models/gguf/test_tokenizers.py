@@ -62,8 +62,8 @@ def test_there_is_no_token_that_the_file_lacks(small_llama: Any, tmp_path: Path)
     size = vocabulary().get_vocab_size()
     pre = {"tokenizer.ggml.pre": "llama-bpe", "tokenizer.ggml.unknown_token_id": None}
     loaded = load_model(find_model(str(write_gguf(tmp_path / "x.gguf", small_llama, keys=pre))), "cpu")
-    assert len(loaded.tokenizer) == size, "without what fills the vocabulary up to the network's 300"
-    assert max(loaded.tokenizer("<|end_of_text|><|endoftext|>").input_ids) < size
+    assert loaded.tokenizer.size == size, "without what fills the vocabulary up to the network's 300"
+    assert max(loaded.tokenizer.encode("<|end_of_text|><|endoftext|>")) < size
 
 
 def test_without_its_name_the_tokenizer_is_that_of_the_architecture() -> None:
