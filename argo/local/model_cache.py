@@ -8,6 +8,7 @@ from pathlib import Path
 
 from argo.local.runtime import Access, Mount
 from job.errors import InputError
+from job.project import user_cache
 from job.untrusted_files import UntrustedPath, set_links
 
 _HUB = "/run/textgen/cache/huggingface"
@@ -93,9 +94,4 @@ def _user_hub(environ: Mapping[str, str]) -> Path:
     if hub := environ.get("HF_HUB_CACHE"):
         return Path(hub).expanduser()
     home = environ.get("HF_HOME")
-    return (Path(home).expanduser() if home else _user_cache(environ) / "huggingface") / "hub"
-
-
-def _user_cache(environ: Mapping[str, str]) -> Path:
-    base = environ.get("XDG_CACHE_HOME")
-    return Path(base) if base else Path.home() / ".cache"
+    return (Path(home).expanduser() if home else user_cache(environ) / "huggingface") / "hub"

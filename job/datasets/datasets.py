@@ -8,7 +8,7 @@ from pathlib import Path
 
 from job.datasets import changes, garbage, latest_index, layout
 from job.datasets.commit import commit_version, read_generation
-from job.datasets.fetch import fetch_version
+from job.datasets.fetch import fetch_version, stream_file
 from job.datasets.history import Kind, Producer, State, replay
 from job.datasets.log import Log
 from job.datasets.manifest import File, Manifest
@@ -109,9 +109,12 @@ class Datasets:
         """The bytes of one file of a version, whole and not verified."""
         return self.store.get(layout.data_prefix(version.ref, version.id) + path)
 
-    def stream_file(self, version: Version, path: str) -> Iterator[bytes]:
-        """The bytes of one file of a version in chunks, not verified. Raises StoreError as they are read."""
-        return self.store.read(layout.data_prefix(version.ref, version.id) + path)
+    def stream_file(self, version: Version, file: File) -> Iterator[bytes]:
+        """The bytes of one file of a version, in chunks.
+
+        Raises StoreError, after the last one, if they are not the bytes that were committed.
+        """
+        return stream_file(self.store, version.ref, version.id, file)
 
     def fetch(self, version: Version, target: Path, *, progress: Progress = ignore_progress) -> None:
         """Write the version's files to the new folder `target`; see job.datasets.fetch."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from job.datasets import layout
@@ -49,6 +50,25 @@ def fetch_version(
         raise StoreError(f"{error.filename or target}: {error.strerror}") from error
 
 
+def stream_file(store: Store, ref: DatasetRef, version: str, file: File) -> Iterator[bytes]:
+    """The bytes of one file of a version, in chunks.
+
+    Raises StoreError, after the last one, if they are not the bytes that were committed.
+    """
+    key = layout.data_prefix(ref, version) + file.path
+    size = 0
+    with Digest() as digest:
+        try:
+            for chunk in store.read(key):
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+        except KeyAbsentError as error:
+            raise StoreError(f"{error}; was {ref.name}:{version} deleted while it was read?") from error
+        if size != file.size or digest.hexdigest() != file.sha256:
+            raise _damaged(key)
+
+
 def _fetch_file(store: Store, prefix: str, file: File, partial: Path, progress: Progress) -> None:
     path = partial / file.path
     size = 0
@@ -69,7 +89,11 @@ def _fetch_file(store: Store, prefix: str, file: File, partial: Path, progress: 
         intact = size == file.size and digest.hexdigest() == file.sha256
     if not intact:
         path.unlink()
-        raise StoreError(f"{prefix}{file.path}: damaged in the store: not the bytes that were committed")
+        raise _damaged(prefix + file.path)
+
+
+def _damaged(key: str) -> StoreError:
+    return StoreError(f"{key}: damaged in the store: not the bytes that were committed")
 
 
 def _repair(partial: Path, manifest: Manifest) -> None:
