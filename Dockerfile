@@ -1,8 +1,9 @@
-# The two images of a run, and one that starts runs; docker, podman and buildah build them:
+# The images of a run, and one that starts runs; docker, podman and buildah build them:
 #
-#   docker build -t textgen-job:0.1.0 .                 what generates: torch, transformers, the embedded model
-#   docker build -t textgen:0.1.0 --target textgen .    what checks out, fetches and commits beside a job: no torch
-#   docker build -t textgen-trigger:0.1.0 --target textgen-trigger .    `textgen trigger poll`: the second, and argo/
+#   docker build -t textgen-job:0.1.0 .    what generates, on a GPU, too: torch, transformers, the embedded model
+#   docker build -t textgen-job-cpu:0.1.0 --target textgen-job-cpu .    what generates on a CPU: no torch
+#   docker build -t textgen:0.1.0 --target textgen .    what checks out, fetches and commits beside a job
+#   docker build -t textgen-trigger:0.1.0 --target textgen-trigger .    `textgen trigger poll`: that, and argo/
 #
 # The layers are in the order in which they change: a change of code makes only the last one again.
 
@@ -27,9 +28,9 @@ ENV PATH=/tools/bin:$PATH UV_LINK_MODE=copy
 # The package, installed into a folder: without argo/ for the images of jobs, and without its command, which is argo's.
 # Its bytecode has no times in it, so that a rebuild makes the same again.
 FROM tools AS job-code
-COPY requirements.lock pyproject.toml README.md LICENSE /source/
+COPY requirements-job.lock pyproject.toml README.md LICENSE /source/
 COPY job /source/job
-ENV INSTALL="uv pip install --target /code --no-deps --compile-bytecode --build-constraints /source/requirements.lock /source" \
+ENV INSTALL="uv pip install --target /code --no-deps --compile-bytecode --build-constraints /source/requirements-job.lock /source" \
     PYC_INVALIDATION_MODE=UNCHECKED_HASH
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL && rm -r /code/bin
 
@@ -37,21 +38,26 @@ FROM job-code AS trigger-code
 COPY argo /source/argo
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL --reinstall && rm -r /code/bin
 
-FROM tools AS small-environment
-COPY requirements-pod.lock requirements-sbom.lock /locks/
-RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
-    uv venv --python /usr/bin/python3 /opt/textgen \
-    && uv pip install --python /opt/textgen --require-hashes --compile-bytecode -r /locks/requirements-pod.lock \
-    && uv run --no-project --python /opt/textgen/bin/python --with-requirements /locks/requirements-sbom.lock \
-        cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen \
+FROM tools AS new-environment
+COPY requirements-sbom.lock /locks/
+RUN uv venv --python /usr/bin/python3 /opt/textgen \
     && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth"
+ENV INSTALL="uv pip install --python /opt/textgen --no-deps --require-hashes --compile-bytecode -r" \
+    LIST="uv run --no-project --python /opt/textgen/bin/python --with-requirements /locks/requirements-sbom.lock \
+        cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen"
+
+FROM new-environment AS small-environment
+COPY requirements-pod.lock /locks/
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL /locks/requirements-pod.lock && $LIST
 
 FROM small-environment AS trigger-environment
 COPY requirements-trigger.lock /locks/
-RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
-    uv pip install --python /opt/textgen --require-hashes --compile-bytecode -r /locks/requirements-trigger.lock \
-    && uv run --no-project --python /opt/textgen/bin/python --with-requirements /locks/requirements-sbom.lock \
-        cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL /locks/requirements-trigger.lock && $LIST
+
+# The environment is the user's: files of workflows install what they need with pip.
+FROM new-environment AS cpu-environment
+COPY requirements-job-cpu.lock /locks/
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL /locks/requirements-job-cpu.lock && $LIST
 
 
 FROM ${SMALL_BASE_IMAGE} AS small
@@ -78,6 +84,20 @@ LABEL org.opencontainers.image.title="textgen" \
       org.opencontainers.image.revision="${REVISION}"
 
 
+FROM small AS textgen-job-cpu
+COPY --from=cpu-environment --chown=1000:1000 /opt/textgen /opt/textgen
+COPY --from=job-code /code /opt/textgen/code
+ENTRYPOINT ["python3", "-m", "job"]
+CMD ["generate"]
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="textgen-job-cpu" \
+      org.opencontainers.image.description="Generates text from prompts on a CPU" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+
 # Beside no job: what polls repositories holds tokens that jobs must not see.
 FROM small AS textgen-trigger
 COPY --from=trigger-environment /opt/textgen /opt/textgen
@@ -99,12 +119,12 @@ ARG PYTHON
 ENV PATH=/opt/textgen/bin:$PATH
 RUN getent passwd 1000 || useradd --uid 1000 --create-home --shell /bin/bash textgen
 COPY --from=tools /tools/bin/uv /usr/local/bin/
-COPY requirements.lock requirements-sbom.lock /opt/locks/
+COPY requirements-job.lock requirements-sbom.lock /opt/locks/
 # The environment is the user's: files of workflows install what they need with pip.
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     export UV_LINK_MODE=copy UV_PYTHON_INSTALL_DIR=/opt/python \
     && uv venv --python "$PYTHON" /opt/textgen \
-    && uv pip install --python /opt/textgen --no-deps --require-hashes --compile-bytecode -r /opt/locks/requirements.lock \
+    && uv pip install --python /opt/textgen --no-deps --require-hashes --compile-bytecode -r /opt/locks/requirements-job.lock \
     && uv run --no-project --python /opt/textgen/bin/python --with-requirements /opt/locks/requirements-sbom.lock \
         cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen \
     && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth" \

@@ -1,10 +1,12 @@
-# make run    set up, then run this repository's workflow on this machine
-# make test   set up, then check and test everything
+# make run    set up what generates text on a CPU, then run this repository's workflow on this machine
+# make test   set up everything, then check and test everything
 # make test-cluster   the tests that need a cluster: KUBECONFIG's, or one that is started for them, if possible
+# make setup EXTRA=job   set up everything: torch and transformers, too
 # make soak   tests that find more the longer they run, in their long form: half an hour
 # make mutants   take the code's guards out one by one, and say which of them no test misses: ten minutes
 #
 # MODEL=gpt2   another model for `make run`: a hub name, a folder, a GGUF file
+# ENGINE=transformers   another engine for `make run`; sets up torch and transformers
 # TORCH=cpu    torch without CUDA (Linux): 0.2 GB in place of 4.6 GB, from PyTorch's own index
 # PYTHON=...   another Python 3.11 or newer
 .DELETE_ON_ERROR:
@@ -12,6 +14,8 @@
 
 PYTHON ?= python3
 MODEL ?= smollm2-135m
+ENGINE ?=
+EXTRA ?= job
 TORCH ?= default
 WORKFLOW := .gradient/workflows/nlp-text-generation.yaml
 
@@ -23,17 +27,27 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 export UV_SYSTEM_CERTS := true
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 ALL = pyproject.toml --extra job --group model --group build
+CPU_EXTRA = $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cpu"], sep="\n")'
+# The machine's Python may be gone since.
+$(shell test -x $(BIN)/python || rm -f $(addprefix $(VENV)/,python cpu job dev))
+JOB_LOCK := $(if $(filter cpu,$(TORCH)),$(VENV)/torch-cpu.lock,requirements-job.lock)
 
-ifeq ($(TORCH),cpu)
-LOCK := requirements-cpu.lock
-BACKEND := --torch-backend cpu
-else
-LOCK := requirements.lock
-endif
+# Bytecode is compiled here, because what a job writes to the environment is gone with the job.
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode
+# Runs the commands of $(1); what fails for want of space is one line.
+define install
+@errors=$$( { $(1); } 2>&1 ) || { case $$errors in *"No space left"*|*"os error 28"*) \
+	errors="The disk is full. Free some space and try again: what was downloaded is kept.";; esac; \
+	printf '%s\n' "$$errors" >&2; exit 1; }
+@touch $@
+endef
+define require_python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "textgen needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+endef
 
-run: $(VENV)/run
+run: $(VENV)/$(EXTRA)
 	@$(BIN)/python -m job model $(MODEL)
-	@$(BIN)/textgen run $(WORKFLOW) -p model=$(MODEL)
+	@$(if $(ENGINE),TEXTGEN_ENGINE=$(ENGINE)) $(BIN)/textgen run $(WORKFLOW) -p model=$(MODEL) $(if $(ENGINE),--env TEXTGEN_ENGINE)
 
 test: check
 	$(BIN)/pytest -n 2
@@ -53,38 +67,41 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-setup: $(VENV)/run
+setup: $(VENV)/$(EXTRA)
 
-# Bytecode is compiled here, because what a job writes to the environment is gone with the job.
-$(VENV)/run: $(LOCK) pyproject.toml | $(BIN)/python
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode $(BACKEND) -r $(LOCK)
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@touch $@
+$(VENV)/cpu: requirements-cpu.lock pyproject.toml | $(VENV)/python
+	@echo "Setting up $(VENV): 0.2 GB to download."
+	$(call install,$(INSTALL) --require-hashes -r $< && $(INSTALL) --no-build-isolation --editable .)
 
-$(VENV)/dev: requirements-dev.lock $(VENV)/run
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.lock
-	@touch $@
+$(VENV)/job: $(JOB_LOCK) $(VENV)/cpu
+	@echo "Adding torch and transformers: with CUDA 2.7 GB to download, 4.6 GB on the disk; see the README for less."
+	$(call install,$(INSTALL) --require-hashes $(if $(filter cpu,$(TORCH)),--torch-backend cpu) -r $<)
 
-$(BIN)/python: | $(UV)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "textgen needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
-	@echo "Setting up $(VENV): torch with CUDA is 4.6 GB; see the README for a smaller one."
-	$(UV) venv --quiet --python $(PYTHON) $(VENV)
+$(VENV)/dev: requirements-dev.lock $(VENV)/job
+	$(call install,$(INSTALL) --require-hashes -r $<)
+
+# Not finished before it is there: one that is half made would be taken for the machine's own Python.
+$(VENV)/python: | $(UV)
+	$(require_python)
+	$(call install,$(UV) venv --quiet --clear --python $(PYTHON) $(VENV))
 
 .uv/bin/uv: requirements-uv.lock
+	$(require_python)
 	@$(PYTHON) -m venv .uv || { echo "Install uv, or the package python3-venv, and try again." >&2; exit 1; }
-	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
-	@touch $@
+	$(call install,.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<)
 
 lock: | $(UV)
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.lock
-	$(COMPILE) $(ALL) -o requirements.lock
-	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
-	printf '%s\n' boto3 click obstore tenacity | $(COMPILE) -c requirements.lock - -o requirements-pod.lock
-	printf '%s\n' boto3 click hera kubernetes obstore pydantic pyyaml ruamel.yaml tenacity | $(COMPILE) -c requirements.lock - -o requirements-trigger.lock
+	$(COMPILE) $(ALL) -o requirements-job.lock
+	$(COMPILE) pyproject.toml --extra cpu --group model --group build -c requirements-job.lock -o requirements-cpu.lock
+	$(COMPILE) --group dev -c requirements-job.lock -o requirements-dev.lock
+	printf '%s\n' boto3 click obstore tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-pod.lock
+	{ printf '%s\n' boto3 click obstore rich tenacity; $(CPU_EXTRA); } | $(COMPILE) -c requirements-job.lock --group model - -o requirements-job-cpu.lock
+	printf '%s\n' boto3 click hera kubernetes obstore pydantic pyyaml ruamel.yaml tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-trigger.lock
 	echo 'cyclonedx-bom==7.5.0' | $(COMPILE) - -o requirements-sbom.lock
 
-requirements-cpu.lock: pyproject.toml | $(UV)
+$(VENV)/torch-cpu.lock: pyproject.toml | $(VENV)/python
 	$(COMPILE) $(ALL) --torch-backend cpu -o $@
 
 clean:
-	rm -rf $(VENV) .uv .textgen requirements-cpu.lock
+	rm -rf $(VENV) .uv .textgen

@@ -79,7 +79,7 @@ def test_the_poller_image_holds_what_its_command_imports() -> None:
 
 @pytest.mark.parametrize("name", ["boto3", "botocore", "click", "obstore", "urllib3"])
 def test_both_images_have_the_same_version_of(name: str) -> None:
-    assert read_pins("requirements-pod.lock")[name] == read_pins("requirements.lock")[name]
+    assert read_pins("requirements-pod.lock")[name] == read_pins("requirements-job.lock")[name]
 
 
 def test_the_images_are_of_this_version() -> None:
