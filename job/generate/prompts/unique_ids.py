@@ -1,0 +1,48 @@
+"""Whether ids are unique, for more of them than memory holds."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from types import TracebackType
+
+from job.generate.prompts.prompt import Prompt
+
+_ROWS = 1000  # that are added at once
+_CACHE_KIB = 65536
+
+
+class UniqueIds:
+    """The ids that were seen, with where: in a temporary file of SQLite's, which the system removes."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)  # an empty name stands for such a file
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._database.execute("BEGIN")  # and never a commit: pages go to the disk if the cache is full
+        self._database.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, location TEXT) WITHOUT ROWID")
+
+    def check(self, prompts: Iterable[Prompt]) -> Iterator[Prompt]:
+        """The prompts, with an `error` where an id was seen before."""
+        prompts = iter(prompts)
+        while block := list(islice(prompts, _ROWS)):
+            self._check_block(block)
+            yield from block
+
+    def _check_block(self, block: list[Prompt]) -> None:
+        ids = [(str(prompt.id), prompt.location) for prompt in block]
+        insert = "INSERT OR IGNORE INTO ids VALUES (?, ?)"
+        if self._database.executemany(insert, ids).rowcount == len(ids):
+            return
+        for prompt, (id_, location) in zip(block, ids, strict=True):
+            select = self._database.execute("SELECT location FROM ids WHERE id = ?", [id_])
+            if (first := select.fetchone()[0]) != location:
+                prompt.error = prompt.error or f"duplicate id {prompt.id!r}, first in {first}"
+
+    def __enter__(self) -> "UniqueIds":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
