@@ -13,7 +13,7 @@ import warnings
 import click
 from prompts import PROMPTS
 
-from job.generate.engines.rows import Row
+from job.generate.engines.engine import Row
 from job.generate.engines.transformers import generate
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
@@ -41,7 +41,7 @@ def main(name: str, max_new_tokens: int, rounds: int, batch_sizes: str) -> None:
         for size in sizes:
             started = time.perf_counter()
             new_tokens = sum(
-                text.new_tokens
+                len(text.token_ids)
                 for start in range(0, len(rows), size)
                 for text in generate(model, rows[start : start + size], Settings())
             )

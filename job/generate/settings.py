@@ -74,7 +74,14 @@ class Settings:
         1.0, "Penalty for tokens that were used before; 1.0 means no penalty.", above=0
     )
     greedy: bool = _setting(False, "Always take the most likely token, without sampling.")
-    batch_size: int = _setting(16, "Number of texts computed at once.", minimum=1)
+    batch_size: int = _setting(
+        0, "Number of texts computed at once; 0 for what the engine finds best.", minimum=0
+    )
+    engine: str = _setting(
+        "auto",
+        "auto, openvino (for CPUs), transformers or echo (repeats the prompt, without a model).",
+        pattern="auto|openvino|transformers|echo",
+    )
     device: str = _setting("auto", "auto, cpu, mps, cuda or cuda:N.", pattern=r"auto|cpu|mps|cuda(:\d{1,3})?")
     dtype: str = _setting(
         "auto", "auto, float32, bfloat16 or float16.", pattern="auto|float32|bfloat16|float16"

@@ -86,7 +86,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(gpt2: Path) -> Settings:
-    return Settings(model=str(gpt2), device="cpu", batch_size=4, max_length=60)
+    return Settings(model=str(gpt2), engine="transformers", device="cpu", batch_size=4, max_length=60)
 
 
 @pytest.fixture

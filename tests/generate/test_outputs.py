@@ -2,11 +2,16 @@
 
 import json
 import resource
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from job.errors import InputError, TextgenError
 from job.generate import outputs
@@ -37,34 +42,87 @@ def test_the_texts_are_written_as_the_tutorial_does() -> None:
 
 def test_a_torn_row_is_overwritten_by_the_next_one(tmp_path: Path) -> None:
     with outputs.open_outputs(tmp_path) as out:
-        out.append([row(1)])
+        out.add(0, row(1))
     with (tmp_path / outputs.ROWS).open("a") as file:
         file.write('{"id": "prompt", "sequ')
     with outputs.open_outputs(tmp_path) as out:
-        assert out.rows == [row(1)]
-        out.append([row(2, "é\n\u2028")])
+        assert (out.done, list(out.read_rows())) == (1, [row(1)])
+        out.add(1, row(2, "é\n\u2028"))
     lines = (tmp_path / outputs.ROWS).read_text().splitlines()
     assert [json.loads(line) for line in lines] == [row(1), row(2, "é\n\u2028")]
 
 
-def test_rows_are_on_the_disk_when_they_are_added(tmp_path: Path, disk_calls: list[str]) -> None:
+def test_rows_are_on_the_disk_soon_after_they_are_added(
+    tmp_path: Path, disk_calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "_SYNC_SECONDS", 0.3)
+    file = tmp_path / outputs.ROWS
     with outputs.open_outputs(tmp_path) as out:
+        disk_calls.clear()
+        out.add(0, row(1))
+        assert disk_calls == [f"sync {file} {file.stat().st_size}"]
         for number in (1, 2):
-            disk_calls.clear()
-            out.append([row(number)])
-            file = tmp_path / outputs.ROWS
-            assert disk_calls == [f"sync {file} {file.stat().st_size}"]
+            out.add(number, row(number))
+        deadline = time.monotonic() + 30
+        while len(disk_calls) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert disk_calls[1] == f"sync {file} {file.stat().st_size}"
+
+
+def test_rows_are_written_in_their_order_whenever_they_end(tmp_path: Path) -> None:
+    whole = [row(number) for number in range(6)]
+    with outputs.open_outputs(tmp_path) as out:
+        for number in (3, 1, 0, 2, 5):
+            assert not out.has(number)
+            out.add(number, whole[number])
+            assert out.has(number)
+        assert (out.in_order, out.done, out.has(4)) == (4, 5, False)
+        assert list(out.read_rows()) == whole[:4]
+        out.add(4, whole[4])
+        assert list(out.read_rows()) == whole
+    assert {path.name for path in tmp_path.iterdir()} == {outputs.ROWS}
+
+
+@given(order=st.permutations(range(8)), kills=st.sets(st.integers(0, 7)))
+def test_rows_that_were_put_aside_outlive_a_kill(order: list[int], kills: set[int]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, copy = Path(name) / "run", Path(name) / "copy"
+        with ExitStack() as stack:
+            out = stack.enter_context(outputs.open_outputs(folder))
+            for place, number in enumerate(order):
+                out.add(number, row(number))
+                if place in kills:  # what another process finds
+                    shutil.copytree(folder, copy)
+                    with outputs.open_outputs(copy) as after:
+                        assert all(map(after.has, order[: place + 1]))
+                        assert after.done == place + 1
+                        for missing in order[place + 1 :]:
+                            after.add(missing, row(missing))
+                        assert list(after.read_rows()) == [row(number) for number in range(8)]
+                    shutil.rmtree(copy)
+
+
+def test_a_row_that_was_written_and_is_still_put_aside_is_there_once(tmp_path: Path) -> None:
+    with outputs.open_outputs(tmp_path) as out:
+        out.add(1, row(1))
+        early = (tmp_path / outputs.EARLY).read_bytes()
+        out.add(0, row(0))
+    (tmp_path / outputs.EARLY).write_bytes(early + b'2 {"id": ')
+    with outputs.open_outputs(tmp_path) as out:
+        assert (out.done, list(out.read_rows())) == (2, [row(0), row(1)])
+    assert not (tmp_path / outputs.EARLY).exists()
 
 
 def test_a_full_disk_tears_nothing_and_the_run_goes_on(tmp_path: Path) -> None:
     with outputs.open_outputs(tmp_path) as out:
-        out.append([row(1)])
+        out.add(0, row(1))
         whole = (tmp_path / outputs.ROWS).read_bytes()
         with full_at(len(whole) + 30), pytest.raises(TextgenError, match="run the same command again"):
-            out.append([row(2, "y" * 100)])
+            out.add(1, row(2, "y" * 100))
         assert (tmp_path / outputs.ROWS).read_bytes() == whole
-        out.append([row(2)])
-        assert out.rows == [row(1), row(2)]
+        out.add(1, row(2))
+        assert list(out.read_rows()) == [row(1), row(2)]
 
 
 def test_a_full_disk_keeps_the_record_that_was_there(tmp_path: Path) -> None:
@@ -72,7 +130,7 @@ def test_a_full_disk_keeps_the_record_that_was_there(tmp_path: Path) -> None:
         out.write_record({"state": "running"})
         with full_at(4), pytest.raises(TextgenError, match=r"run\.json"):
             out.write_record({"state": "completed"})
-        assert out.read_record() == {"state": "running"}
+        assert outputs.read_record(tmp_path) == {"state": "running"}
     assert {path.name for path in tmp_path.iterdir()} == {outputs.ROWS, outputs.RECORD}
 
 
@@ -87,22 +145,23 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path: Path) -> None:
     with outputs.open_outputs(tmp_path) as out:
-        out.append([row(1)])
+        out.add(0, row(1))
         out.write_record({})
         out.write_texts(1)
     (tmp_path / "notes").write_text("kept")
     with outputs.open_outputs(tmp_path, overwrite=True) as out:
-        assert (out.rows, out.read_record()) == ([], {})
-    assert {path.name for path in tmp_path.iterdir()} == {outputs.ROWS, "notes"}
+        assert (out.done, outputs.read_record(tmp_path)) == (0, {})
+    assert {path.name for path in tmp_path.iterdir()} == {"notes"}
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [(outputs.ROWS, b"a\nb"), (outputs.ROWS, b"[1]\n"), (outputs.RECORD, b"[]")]
+    ("name", "content"),
+    [(outputs.ROWS, b"a\nb"), (outputs.ROWS, b"[1]\n"), (outputs.RECORD, b"[]"), (outputs.EARLY, b"x\n")],
 )
 def test_somebody_else_s_files_are_left_alone(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match="not written by textgen"), outputs.open_outputs(tmp_path) as out:
-        out.read_record()
+    with pytest.raises(InputError, match="not written by textgen"), outputs.open_outputs(tmp_path):
+        outputs.read_record(tmp_path)
     assert (tmp_path / name).read_bytes() == content
 
 

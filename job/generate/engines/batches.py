@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from job.generate.engines.rows import Row
+from job.generate.engines.engine import Row
 
 # Prompts of different lengths are padded on the left. The networks of these model types (of
 # transformers 5.23) take padding for text, or count it as positions.

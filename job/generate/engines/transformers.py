@@ -1,9 +1,11 @@
-"""The transformers engine: rows in, texts out, one batch at a time.
+"""The transformers engine: any causal model, on any device, one batch at a time.
 
 In shapes, B is the number of rows, T the tokens of the longest prompt, V the size of the vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import torch
@@ -21,32 +23,79 @@ from transformers import (
 from job.errors import TextgenError
 from job.generate import sampling
 from job.generate.engines.batches import split_batch
-from job.generate.engines.decoding import decode_new_tokens
-from job.generate.engines.rows import Row, Text
+from job.generate.engines.engine import Completion, Engine, Generate, Row
+from job.generate.models.find import ModelFiles, configure_libraries
+from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import generation_error
-from job.generate.models.limits import read_padded_length
-from job.generate.models.load import Model
+from job.generate.models.limits import read_context_length, read_padded_length, read_vocabulary_size
+from job.generate.models.load import Model, load_model, name_dtype, read_config, select_device
+from job.generate.models.tokenizer import Tokenizer
+from job.generate.models.tokenizer_files import build_tokenizer
+from job.generate.models.transformers_tokenizer import load_tokenizer
 from job.generate.settings import Settings
 
+_SLOTS = 16
 
-def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Text]:
+
+class TransformersEngine(Engine):
+    """A model as transformers runs it. Batches are cut at fixed places of the run."""
+
+    name = "transformers"
+    libraries = ("torch", "transformers", "tokenizers", "numpy")
+
+    def __init__(self, files: ModelFiles, settings: Settings) -> None:
+        self.files, self._settings = files, settings
+        configure_libraries()
+        device = select_device(settings.device)
+        config = read_config(files)
+        self.device = str(device)
+        self.dtype = name_dtype(settings.dtype, device, config)
+        self.slots = settings.batch_size or _SLOTS
+        self.context_length = read_context_length(config)
+        self.vocabulary_size = read_vocabulary_size(config)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        if self.files.is_gguf:
+            return build_tokenizer(open_checkpoint(self.files.path).vocabulary)
+        return load_tokenizer(self.files)
+
+    def load(self, longest: int) -> Generate:
+        model = load_model(self.files, self._settings.device, self._settings.dtype)
+
+        def generate_batches(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+            iterator = iter(rows)
+            while batch := list(islice(iterator, self.slots)):
+                yield from zip(batch, generate(model, batch, self._settings), strict=True)
+
+        return generate_batches
+
+    def identity(self) -> dict[str, Any]:
+        return super().identity() | {"batch_size": self.slots}
+
+    def first_row(self, done: int) -> int:
+        # A torn batch is computed again in its whole shape, so that its missing rows come out the same.
+        return done // self.slots * self.slots
+
+
+def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Completion]:
     """Continue all rows; no text depends on the other rows.
 
     Raises TextgenError if the library or the device fails, for example for lack of memory.
     """
-    texts: dict[Row, Text] = {}
+    completions: dict[Row, Completion] = {}
     config = model.network.config
     for group in split_batch(rows, config.model_type, read_padded_length(config)):
         try:
-            texts.update(zip(group, _generate_group(model, group, settings), strict=True))
+            completions.update(zip(group, _generate_group(model, group, settings), strict=True))
         except TextgenError:
             raise
         except Exception as error:  # the library raises what it likes
             raise generation_error(error, model.files.name, model.device, len(group)) from error
-    return [texts[row] for row in rows]
+    return [completions[row] for row in rows]
 
 
-def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> list[Text]:
+def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> list[Completion]:
     """Continue the rows together."""
     prompt_length = max(len(row.token_ids) for row in rows)
     paddings = [prompt_length - len(row.token_ids) for row in rows]
@@ -72,7 +121,7 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
             stopping_criteria=StoppingCriteriaList([_MaxNewTokens(prompt_length, max_new_tokens)]),
         )
     new_ids = output_ids[:, prompt_length:].tolist()  # [B, new]
-    return [_decode_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
+    return [_complete_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
 
 
 def _forget_last_text(network: Any) -> None:
@@ -82,14 +131,12 @@ def _forget_last_text(network: Any) -> None:
             module.conv1d_state = None
 
 
-def _decode_row(model: Model, row: Row, new_ids: list[int]) -> Text:
+def _complete_row(model: Model, row: Row, new_ids: list[int]) -> Completion:
     new_ids = new_ids[: row.max_new_tokens]
     stop = next((column for column, token in enumerate(new_ids) if token in model.stop_ids), None)
-    if stop is not None:
-        new_ids = new_ids[: stop + 1]
-    # The prompt's own characters, which decoding its tokens would not always give back.
-    text = row.prompt.text + decode_new_tokens(model.tokenizer, row.token_ids, new_ids)
-    return Text(text, len(new_ids), "length" if stop is None else "stop")
+    if stop is None:
+        return Completion(tuple(new_ids), "length")
+    return Completion(tuple(new_ids[: stop + 1]), "stop")
 
 
 def _logits_processors(

@@ -34,13 +34,10 @@ def read_padded_length(config: Any) -> int | None:
     return min(filter(None, [read_context_length(config), *lengths]), default=None)
 
 
-def read_vocabulary_size(network: Any) -> int | None:
-    """How many tokens the network has embeddings for; None if it has no table of them."""
-    try:
-        weights = network.get_input_embeddings().weight
-    except (AttributeError, NotImplementedError):
-        return None
-    return int(weights.shape[0])
+def read_vocabulary_size(config: Any) -> int | None:
+    """How many tokens the network knows; None if the configuration does not say."""
+    size = getattr(config.get_text_config(decoder=True), "vocab_size", None)
+    return size if isinstance(size, int) else None
 
 
 def select_stop_ids(

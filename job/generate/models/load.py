@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from job.errors import ModelError, TextgenError
 from job.generate.models.find import ModelFiles, configure_libraries
+from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import loading_error
-from job.generate.models.limits import read_context_length, read_vocabulary_size, select_stop_ids
+from job.generate.models.limits import read_vocabulary_size, select_stop_ids
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.models.transformers_tokenizer import load_tokenizer
 
@@ -22,8 +23,6 @@ class Model:
     network: Any  # a PreTrainedModel, whose generate() is not typed
     tokenizer: Tokenizer
     stop_ids: tuple[int, ...]
-    context_length: int | None  # tokens
-    vocabulary_size: int | None = None  # tokens
 
     @property
     def device(self) -> "torch.device":
@@ -44,7 +43,7 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     from transformers import GenerationConfig
 
     configure_libraries()
-    torch_device = _select_device(device)
+    torch_device = select_device(device)
     try:
         network, tokenizer = _load(files, dtype, torch_device)
         network.to(torch_device).eval()
@@ -52,35 +51,30 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
         raise
     except Exception as error:  # the libraries raise what they like for a broken file
         raise loading_error(error, files.name, torch_device) from error
-    vocabulary_size = read_vocabulary_size(network)
+    vocabulary_size = read_vocabulary_size(network.config)
     ends = (network.generation_config.eos_token_id, tokenizer.eos_id)
     stop_ids = select_stop_ids(files.name, ends, vocabulary_size)
     # A model's own sampling settings would fill in what textgen's leave out.
     network.generation_config = GenerationConfig()
-    context_length = read_context_length(network.config)
-    return Model(files, network, tokenizer, stop_ids, context_length, vocabulary_size)
+    return Model(files, network, tokenizer, stop_ids)
 
 
 def _load(files: ModelFiles, dtype: str, device: "torch.device") -> tuple[Any, Tokenizer]:
     if not files.is_gguf:
-        tokenizer = load_tokenizer(files)
-        return _load_network(files, dtype, device), tokenizer
+        return _load_network(files, dtype, device), load_tokenizer(files)
     from job.generate.models.load_gguf import load_gguf
 
     return load_gguf(files.path, _select_dtype(dtype, device))
 
 
 def _load_network(files: ModelFiles, dtype: str, device: "torch.device") -> Any:
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(files.path, local_files_only=True, trust_remote_code=False)
-    _check_causal(files, config)
-    # Quantized networks compute in the type that they were saved with, and fail in others.
-    is_quantized = getattr(config, "quantization_config", None) is not None
+    config = read_config(files)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         files.path,
         config=config,
-        dtype="auto" if dtype == "auto" and is_quantized else _select_dtype(dtype, device),
+        dtype="auto" if _keeps_dtype(dtype, config) else _select_dtype(dtype, device),
         local_files_only=True,
         trust_remote_code=False,
         ignore_mismatched_sizes=True,  # told below, with their names
@@ -100,6 +94,31 @@ def _load_network(files: ModelFiles, dtype: str, device: "torch.device") -> Any:
     return network
 
 
+def read_config(files: ModelFiles) -> Any:
+    """The model's configuration, as transformers'. Raises ModelError if it is not that of a causal model."""
+    from transformers import AutoConfig
+
+    if files.is_gguf:
+        return AutoConfig.for_model(**open_checkpoint(files.path).config)
+    try:
+        config = AutoConfig.from_pretrained(files.path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the library raises what it likes for a broken file
+        raise loading_error(error, files.name, "cpu") from error
+    _check_causal(files, config)
+    return config
+
+
+def name_dtype(name: str, device: "torch.device", config: Any) -> str:
+    """The name of the type in which a network of the configuration computes."""
+    dtype = config.dtype if _keeps_dtype(name, config) else _select_dtype(name, device)
+    return str(dtype).removeprefix("torch.")
+
+
+def _keeps_dtype(name: str, config: Any) -> bool:
+    """Quantized networks compute in the type that they were saved with, and fail in others."""
+    return name == "auto" and getattr(config, "quantization_config", None) is not None
+
+
 def _check_causal(files: ModelFiles, config: Any) -> None:
     """Raise ModelError for another kind of model.
 
@@ -114,7 +133,8 @@ def _check_causal(files: ModelFiles, config: Any) -> None:
         raise ModelError(f"model {files.name!r}: {architectures[0]} is not a causal language model")
 
 
-def _select_device(name: str) -> "torch.device":
+def select_device(name: str) -> "torch.device":
+    """The device of a name of the settings. Raises ModelError if this machine has none."""
     import torch
 
     if name == "auto":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from job.generate.engines.batches import split_batch
-from job.generate.engines.rows import Row
+from job.generate.engines.engine import Row
 from job.generate.models.find import ModelFiles
 from job.generate.models.load import Model
 from job.generate.models.tokenizer import FastTokenizer
@@ -52,7 +52,7 @@ def rows(lengths: tuple[int, ...], max_new_tokens: int = 8) -> list[Row]:
 def check(network: Any, batch: list[Row]) -> None:
     from job.generate.engines.transformers import generate
 
-    model = Model(ModelFiles("tiny", "", Path()), network, tokenizer(), (), 64)
+    model = Model(ModelFiles("tiny", "", Path()), network, tokenizer(), ())
     settings = Settings(top_k=0)
     assert generate(model, batch, settings) == [generate(model, [row], settings)[0] for row in batch]
 

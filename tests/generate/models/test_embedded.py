@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from job.generate.engines.decoding import decode_new_tokens
 from job.generate.models.find import find_model
 from job.generate.models.load import Model, load_model
 
@@ -28,11 +29,12 @@ def test_the_embedded_tokenizer_takes_each_digit_alone(smollm2: Model) -> None:
 
 
 def test_the_embedded_model_knows_what_it_is_told(smollm2: Model, tmp_path: Path) -> None:
-    from job.generate.engines.rows import Row
+    from job.generate.engines.engine import Row
     from job.generate.engines.transformers import generate
     from job.generate.prompts import Prompt
     from job.generate.settings import Settings
 
     prompt = Prompt("prompt", "The capital of France is")
     row = Row(prompt, smollm2.tokenizer.encode(prompt.text), 1, 2)
-    assert generate(smollm2, [row], Settings(greedy=True))[0].text == f"{prompt.text} Paris."
+    (completion,) = generate(smollm2, [row], Settings(greedy=True))
+    assert decode_new_tokens(smollm2.tokenizer, row.token_ids, completion.token_ids) == " Paris."

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from job.errors import TextgenError
+from job.generate.engines.engine import Completion, Row
 from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, block_bytes, count_blocks
 from job.generate.engines.openvino.sampler import Sampler
-from job.generate.engines.openvino.scheduler import Completion, Scheduler
-from job.generate.engines.rows import Row
+from job.generate.engines.openvino.scheduler import Scheduler
 from job.generate.settings import Settings
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")

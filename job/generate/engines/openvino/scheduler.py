@@ -15,21 +15,13 @@ from numpy.typing import NDArray
 
 from job.errors import TextgenError
 from job.generate import sampling
+from job.generate.engines.engine import Completion, Row
 from job.generate.engines.openvino.blocks import BlockPool
 from job.generate.engines.openvino.network import Logits, Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece, count_blocks
 from job.generate.engines.openvino.sampler import Sampler
-from job.generate.engines.rows import Row
 
 PIECE = 512  # tokens of prompts that a step reads
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A row's new tokens. finish_reason: `stop` if the model ended the text, `length` if the limit did."""
-
-    token_ids: tuple[int, ...]
-    finish_reason: str
 
 
 @dataclass(slots=True, eq=False)

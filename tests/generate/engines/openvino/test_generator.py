@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from job.errors import TextgenError
+from job.generate.engines.engine import Row
 from job.generate.engines.openvino.generator import Generator
 from job.generate.engines.openvino.network import Logits
 from job.generate.engines.openvino.paged_attention import Piece
 from job.generate.engines.openvino.scheduler import PIECE
-from job.generate.engines.rows import Row
 from job.generate.prompts import Prompt
 from job.generate.settings import Settings
 from tests.generate.engines.openvino.conftest import VOCABULARY, make_model

@@ -10,6 +10,7 @@ from job.errors import ModelError
 from job.generate.models.find import find_model
 from job.generate.models.gguf.checkpoint import Checkpoint
 from job.generate.models.gguf.file import Array
+from job.generate.models.limits import read_context_length
 from job.generate.models.load import load_model
 from tests.generate.models.gguf.conftest import build_config, build_network, compute_logits
 from tests.generate.models.gguf.writer import write_gguf
@@ -138,5 +139,5 @@ def test_the_network_of_a_file_is_the_one_it_was_made_from(name: str, tmp_path: 
     expected = compute_logits(network)
     torch.testing.assert_close(compute_logits(loaded.network), expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(compute_logits(loaded.network).argmax(-1), expected.argmax(-1))
-    assert (loaded.stop_ids, loaded.context_length) == ((0,), 96)
+    assert (loaded.stop_ids, read_context_length(loaded.network.config)) == ((0,), 96)
     assert float(expected.std()) > 0.1, "logits that are all alike would show nothing"

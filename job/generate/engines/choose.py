@@ -1,0 +1,69 @@
+"""Which engine runs a model."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import click
+
+from job.errors import ModelError, UnsupportedError
+from job.generate.engines.echo import EchoEngine
+from job.generate.engines.engine import Engine
+from job.generate.models.find import ModelFiles, find_model
+from job.generate.settings import Settings
+
+# Where the drivers of GPUs show themselves: NVIDIA's, and AMD's ROCm.
+_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+_PACKAGES = {"openvino": ("openvino", "tokenizers"), "transformers": ("torch", "transformers")}
+
+
+def open_engine(settings: Settings, earlier: str | None = None) -> Engine:
+    """The settings' model on its engine. `earlier` made the texts that are there: `auto` goes on with it.
+
+    Raises ModelError if there is no such model, or if the engine is not installed or can't run it.
+    """
+    name = settings.engine if settings.engine != "auto" else earlier or "auto"
+    if name == "echo":
+        return EchoEngine(ModelFiles("echo", "", Path()), settings)
+    files = find_model(settings.model, settings.revision)
+    if name == "auto":
+        name = _choose(files, settings)
+    return _make(name, files, settings)
+
+
+def _choose(files: ModelFiles, settings: Settings) -> str:
+    if not _is_installed("openvino") or _takes_gpu(settings.device):
+        return "transformers"
+    try:
+        _make("openvino", files, settings).tokenizer  # noqa: B018
+    except UnsupportedError as error:
+        click.echo(f"{error}; transformers runs it", err=True)
+        return "transformers"
+    return "openvino"
+
+
+def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:
+    if not _is_installed(name):
+        raise ModelError(f"engine {name}: not installed; install the extra: argo-textgen[job]")
+    if name == "openvino":
+        from job.generate.engines.openvino.engine import OpenvinoEngine
+
+        return OpenvinoEngine(files, settings)
+    from job.generate.engines.transformers import TransformersEngine
+
+    return TransformersEngine(files, settings)
+
+
+def _is_installed(name: str) -> bool:
+    return all(map(importlib.util.find_spec, _PACKAGES[name]))
+
+
+def _takes_gpu(device: str) -> bool:
+    """Whether a GPU is asked for, or is there. torch, which takes seconds to import, is asked last."""
+    if device != "auto":
+        return device != "cpu"
+    if not (sys.platform == "darwin" or any(path.exists() for path in _GPUS)):
+        return False
+    import torch
+
+    return torch.cuda.is_available() or torch.mps.is_available()

@@ -1,0 +1,78 @@
+"""What an engine is: it takes rows as they come, and gives their new tokens as they end."""
+
+import importlib.metadata
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from job.generate.models.find import ModelFiles
+from job.generate.models.tokenizer import Tokenizer
+from job.generate.prompts import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A text to generate: text number `sequence`, from 1, of its prompt."""
+
+    prompt: Prompt
+    token_ids: tuple[int, ...]  # the prompt's
+    sequence: int
+    max_new_tokens: int
+    number: int = 0  # its place in the run, from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A row's new tokens. finish_reason: `stop` if the model ended the text, `length` if the limit did."""
+
+    token_ids: tuple[int, ...]
+    finish_reason: str
+
+
+# It gives each row with its completion, as soon as it ends; rows are taken as slots become free. No text
+# depends on the other rows. It raises TextgenError if the library or the device fails.
+Generate = Callable[[Iterable[Row]], Iterator[tuple[Row, Completion]]]
+
+
+class Engine(ABC):
+    """A model, and what runs it.
+
+    To make one reads the model's configuration alone: no weights, no library that takes seconds.
+    It raises ModelError for a model that is broken, UnsupportedError for one that it can't run.
+    """
+
+    name: ClassVar[str]
+    libraries: ClassVar[tuple[str, ...]]  # whose versions decide the texts
+
+    files: ModelFiles
+    device: str  # what `auto` came to
+    dtype: str
+    slots: int  # how many rows run at once
+    context_length: int | None  # of a text, in tokens; None if there is no limit
+    vocabulary_size: int | None  # tokens; None if it is not known
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """Raises ModelError if the model has none that can be used."""
+
+    @abstractmethod
+    def load(self, longest: int) -> Generate:
+        """Load the weights, for texts of at most `longest` tokens, the prompt's among them.
+
+        Raises ModelError if they are broken, TextgenError if there is no memory for them.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """What the texts depend on beside the settings and the model."""
+        return {
+            "engine": self.name,
+            "device": self.device.partition(":")[0],
+            "dtype": self.dtype,
+            "versions": {name: importlib.metadata.version(name) for name in self.libraries},
+        }
+
+    def first_row(self, done: int) -> int:
+        """The row at which a run begins again of which `done` rows are done."""
+        return done

@@ -1,0 +1,56 @@
+"""The openvino engine: decoders of known families on a CPU, each text the same to the bit in any company."""
+
+import json
+from functools import cached_property
+
+from job.errors import UnsupportedError
+from job.generate.engines.engine import Engine, Generate
+from job.generate.engines.openvino.architecture import read_architecture
+from job.generate.engines.openvino.model_files import open_model
+from job.generate.models.find import ModelFiles
+from job.generate.models.gguf.checkpoint import open_checkpoint
+from job.generate.models.limits import select_stop_ids
+from job.generate.models.tokenizer import Tokenizer
+from job.generate.models.tokenizer_files import build_tokenizer, read_tokenizer
+from job.generate.settings import Settings
+
+_SLOTS = 64
+
+
+class OpenvinoEngine(Engine):
+    """A model of a family that is built from OpenVINO's operations."""
+
+    name = "openvino"
+    libraries = ("openvino", "tokenizers", "numpy")
+    device = "cpu"
+
+    def __init__(self, files: ModelFiles, settings: Settings) -> None:
+        if settings.device not in ("auto", "cpu"):
+            raise UnsupportedError(f"device {settings.device}: the openvino engine runs on the CPU")
+        if settings.dtype not in ("auto", "float32"):
+            raise UnsupportedError(f"dtype {settings.dtype}: the openvino engine computes in float32")
+        if files.adapter:
+            raise UnsupportedError(f"model {files.name!r}: the openvino engine takes no adapters")
+        self.files, self._settings = files, settings
+        architecture = read_architecture(open_model(files.path)[0])
+        self.dtype = "float32"
+        self.slots = settings.batch_size or _SLOTS
+        self.context_length = architecture.context_length
+        self.vocabulary_size = architecture.vocab_size
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        if self.files.is_gguf:
+            return build_tokenizer(open_checkpoint(self.files.path).vocabulary)
+        return read_tokenizer(self.files.name, self.files.path)
+
+    def load(self, longest: int) -> Generate:
+        from job.generate.engines.openvino.generator import Generator  # imports openvino
+
+        path = self.files.path / "generation_config.json"
+        end = json.loads(path.read_bytes()).get("eos_token_id") if path.is_file() else None
+        stop_ids = select_stop_ids(self.files.name, (end, self.tokenizer.eos_id), self.vocabulary_size)
+        generator = Generator(
+            self.files.path, self._settings, stop_ids, slots=self.slots, context_length=longest
+        )
+        return generator.generate
