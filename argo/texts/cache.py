@@ -27,10 +27,11 @@ def make_database(name: str, fill: Fill, attached: Mapping[str, Path] | None = N
     path = folder / name
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(folder):
-            if not _is_database(path):
-                _remove_unused(folder)
-                _make(path, fill, attached or {})
+        if not _is_database(path):  # one that is there waits for none that is made
+            with locked(folder):
+                if not _is_database(path):
+                    _remove_unused(folder)
+                    _make(path, fill, attached or {})
         os.utime(path)
     except OSError as error:
         raise TextgenError(

@@ -7,17 +7,19 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from argo.texts import cache
 from argo.texts.rows import FILE, BrokenRow, Row, read_rows
+from argo.texts.words import repetition
 from job.datasets import Datasets, File, Manifest, Version
 from job.errors import UnknownReferenceError
 from job.storage.parallel import Progress, ignore_progress
 from job.text import quoted
 
-_FORMAT = 1  # of the tables; change it with them
+_FORMAT = 2  # of the tables; change it with them
 
 _COLUMNS = (
     "line",
@@ -31,6 +33,7 @@ _COLUMNS = (
     "prompt",
     "completion",
     "text",
+    "repetition",
 )
 _TABLES = """
 CREATE TABLE rows (
@@ -38,7 +41,8 @@ CREATE TABLE rows (
     finish_reason TEXT, error TEXT,
     other TEXT, -- JSON; NULL if there is none
     prompt TEXT, completion TEXT,
-    text TEXT -- NULL if it is the prompt and the completion
+    text TEXT, -- NULL if it is the prompt and the completion
+    repetition REAL
 );
 CREATE UNIQUE INDEX names ON rows (id, sequence);
 CREATE TABLE broken (line INTEGER PRIMARY KEY, reason TEXT);
@@ -47,6 +51,8 @@ CREATE TABLE broken (line INTEGER PRIMARY KEY, reason TEXT);
 _COUNTED = """
 CREATE INDEX figures ON rows (finish_reason, new_tokens);
 CREATE INDEX errors ON rows (error) WHERE error != '';
+CREATE INDEX lengths ON rows (new_tokens);
+CREATE INDEX repetitions ON rows (repetition);
 """
 _INSERT = f"INSERT OR IGNORE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 # Neither positions nor columns of words: less than a third of the texts' size
@@ -73,6 +79,23 @@ class Filter:
 
 
 EVERYTHING = Filter()
+
+
+class Order(StrEnum):
+    """The order of the file, or by new tokens, or those first that repeat themselves most."""
+
+    FILE = "file"
+    LONGEST = "longest"
+    SHORTEST = "shortest"
+    REPETITIVE = "repetitive"
+
+
+_ORDERS = {
+    Order.FILE: "line",
+    Order.LONGEST: "new_tokens DESC, line",
+    Order.SHORTEST: "new_tokens IS NULL, new_tokens, line",
+    Order.REPETITIVE: "repetition DESC, line",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +127,30 @@ class Index:
         where, values = self._where(which)
         return int(self.query(f"SELECT count(*) FROM rows {where}", values)[0][0])  # noqa: S608
 
-    def rows(self, which: Filter = EVERYTHING, start: int = 0, limit: int = 50) -> list[Row]:
-        """A page of rows, in the order of the file; `start` counts from 0."""
+    def rows(
+        self, which: Filter = EVERYTHING, start: int = 0, limit: int = 50, order: Order = Order.FILE
+    ) -> list[Row]:
+        """A page of rows; `start` counts from 0."""
         where, values = self._where(which)
-        sql = f"SELECT * FROM rows {where} ORDER BY line LIMIT ? OFFSET ?"  # noqa: S608
+        by = _ORDERS[order]
+        lines = f"SELECT line FROM rows {where} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608
+        sql = f"SELECT * FROM rows WHERE line IN ({lines}) ORDER BY {by}"  # noqa: S608
         return [read_row(record) for record in self.query(sql, [*values, limit, start])]
+
+    def read(self, line: int) -> Row | None:
+        """The row of a line of the file."""
+        records = self.query("SELECT * FROM rows WHERE line = ?", [line])
+        return read_row(records[0]) if records else None
+
+    def neighbours(self, which: Filter, line: int) -> tuple[int | None, int | None]:
+        """The lines of the rows before and after a line."""
+        where, values = self._where(which)
+        also = f"{where} AND" if where else "WHERE"
+        before = f"SELECT line FROM rows {also} line < ? ORDER BY line DESC LIMIT 1"  # noqa: S608
+        after = f"SELECT line FROM rows {also} line > ? ORDER BY line LIMIT 1"  # noqa: S608
+        found = [self.query(sql, [*values, line]) for sql in (before, after)]
+        previous, following = (records[0][0] if records else None for records in found)
+        return previous, following
 
     def find(self, name: str, sequence: int) -> Row | None:
         """The row of an id and a sequence."""
@@ -155,6 +197,19 @@ class Index:
         )
         parts = range(-(-(top - least + 1) // width))
         return [(least + n * width, least + (n + 1) * width - 1, counts.get(n, 0)) for n in parts]
+
+    def repetition(self, parts: int = 20) -> tuple[float | None, list[int]]:
+        """How much a text repeats itself on average (see argo.texts.words), and how many texts are in each of
+        `parts` equal parts from 0 to 1."""
+        (mean,) = self.query("SELECT avg(repetition) FROM rows")[0]
+        counts = dict(
+            self.query(
+                "SELECT min(CAST(repetition * ? AS INTEGER), ?), count(*) FROM rows "
+                "WHERE repetition IS NOT NULL GROUP BY 1",
+                [parts, parts - 1],
+            )
+        )
+        return mean, [counts.get(part, 0) for part in range(parts)]
 
     def query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with cache.reading(self.path):
@@ -222,7 +277,9 @@ def find_texts(manifest: Manifest) -> File | None:
 
 def read_row(record: Sequence[Any]) -> Row:
     """The row of a record of the table `rows`."""
-    line, name, sequence, prompt_tokens, new_tokens, reason, error, other, prompt, completion, text = record
+    line, name, sequence, prompt_tokens, new_tokens, reason, error, other, prompt, completion, text, _ = (
+        record
+    )
     return Row(
         line,
         name,
@@ -266,6 +323,7 @@ def _to_record(row: Row) -> tuple[object, ...]:
         row.prompt,
         row.completion,
         None if row.text == row.prompt + row.completion else row.text,
+        repetition(row.completion),
     )
 
 

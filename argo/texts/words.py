@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from rapidfuzz.distance import Indel, Postfix, Prefix
@@ -65,6 +66,16 @@ def difference(before: str, after: str) -> float:
     first, second = (text.split()[:_MOST_WORDS] for text in (before, after))
     distance: float = Indel.normalized_distance(first, second)
     return max(distance, 1 / _MOST_WORDS)
+
+
+def repetition(text: str) -> float | None:
+    """How much a text repeats itself: the part of its n-grams of three words that were there before.
+
+    None if it has fewer than three of them. Of a long text, of the first 10,000 words.
+    """
+    words = [match[0].lstrip() for match in islice(_WORD.finditer(text), _MOST_WORDS)]
+    ngrams = list(zip(words, words[1:], words[2:], strict=False))
+    return 1 - len(set(ngrams)) / len(ngrams) if len(ngrams) >= 3 else None
 
 
 def _split_words(text: str) -> list[str]:

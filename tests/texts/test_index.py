@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from argo.texts.index import Figures, Filter, open_index
+from argo.texts.index import Figures, Filter, Order, open_index
 from argo.texts.rows import BrokenRow
 from job.datasets import DatasetRef, Datasets
 from job.errors import StoreError, TextgenError, UnknownReferenceError
@@ -208,3 +208,31 @@ def test_a_full_disk_is_one_line(
     ):
         pass
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("order", "ids"),
+    [(Order.FILE, "abcd"), (Order.LONGEST, "bcad"), (Order.SHORTEST, "acbd"), (Order.REPETITIVE, "cbad")],
+)
+def test_rows_are_put_in_an_order(datasets: Datasets, commit: Commit, order: Order, ids: str) -> None:
+    texts = [
+        row("a", "one"),
+        row("b", "one two three four five six"),
+        row("c", "la la la la la"),
+        row("d", "", new_tokens=None),
+    ]
+    with open_index(datasets, commit(texts)) as index:
+        assert "".join(found.id for found in index.rows(order=order)) == ids
+        assert [found.id for found in index.rows(order=order, start=1, limit=2)] == list(ids[1:3])
+        mean, parts = index.repetition(4)
+        assert mean == pytest.approx(1 / 3)
+        assert parts == [1, 0, 1, 0]
+
+
+def test_the_rows_beside_one_are_those_of_the_filter(datasets: Datasets, commit: Commit) -> None:
+    with open_index(datasets, commit(ROWS)) as index:
+        assert index.neighbours(Filter(), 1) == (None, 2)
+        assert index.neighbours(Filter(finish_reason="length"), 2) == (None, 3)
+        assert index.neighbours(Filter(finish_reason="length"), 9) == (3, None)
+        assert index.read(3) == index.rows()[2]
+        assert index.read(6) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo.texts.words import Change, diff_words, difference
+from argo.texts.words import Change, diff_words, difference, repetition
 
 SAME, REMOVED, ADDED = Change
 
@@ -67,3 +67,18 @@ def test_long_texts_are_one_change_between_the_first_and_the_last_difference() -
     before, after = ("".join(f"{n * step} " for n in range(20_000)) for step in (1, 2))
     parts = diff_words(f"Start {before}end", f"Start {after}end")
     assert [part.change for part in parts] == [SAME, REMOVED, ADDED, SAME]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", None),
+        ("one two three four", None),
+        ("one two three four five", 0),
+        ("la la la la la", 2 / 3),
+        ("是的是的是的是的", 4 / 6),
+        (" on and\non and on and", 2 / 4),
+    ],
+)
+def test_a_text_that_repeats_itself_is_known(text: str, part: float | None) -> None:
+    assert repetition(text) == (part if part is None else pytest.approx(part))
