@@ -11,6 +11,7 @@ from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, block_bytes, count_blocks
+from job.generate.engines.openvino.precision import FLOAT32, cache_type, check_dtype
 from job.generate.engines.openvino.sampler import Sampler
 from job.generate.engines.openvino.scheduler import Scheduler
 from job.generate.settings import Settings
@@ -19,13 +20,13 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Generator:
-    """A model of a folder or a GGUF file on this machine's processor, in float32.
+    """A model of a folder or a GGUF file on this machine's processor.
 
     slots: how many rows run at once. context_length: of the longest row in tokens, by default the
     model's. cache_tokens: how many tokens the cache holds, by default what half of the free memory does.
-    threads: by default one for each processor that this process may use.
+    threads: by default one for each processor that this process may use. dtype: of list_dtypes().
     Raises UnsupportedError for a model that another engine has to run, ModelError for one that is
-    broken, TextgenError if there is no memory for it.
+    broken, TextgenError if there is no memory for it, or the processor does not have the dtype.
     """
 
     def __init__(
@@ -38,12 +39,16 @@ class Generator:
         context_length: int | None = None,
         cache_tokens: int | None = None,
         threads: int | None = None,
+        dtype: str = FLOAT32,
     ) -> None:
+        check_dtype(dtype)
         config, load_tensors = open_model(path)
         architecture = read_architecture(config)
         self.context_length = min(context_length or architecture.context_length, architecture.context_length)
         self._sampler = Sampler(settings)
-        size = block_bytes(len(architecture.layers), architecture.kv_heads, architecture.head_size)
+        size = block_bytes(
+            len(architecture.layers), architecture.kv_heads, architecture.head_size, cache_type(dtype)
+        )
         needed = slots * count_blocks(self.context_length) + 1
         held = count_blocks(cache_tokens) if cache_tokens else _free_memory() // 2 // size
         blocks = min(needed, held)
@@ -57,6 +62,7 @@ class Generator:
             positions=self.context_length,
             top=self._sampler.top,
             threads=threads or len(os.sched_getaffinity(0)),
+            dtype=dtype,
         )
         self._scheduler = Scheduler(
             self._network, self._sampler, blocks=blocks, slots=slots, stop_ids=stop_ids, seed=settings.seed

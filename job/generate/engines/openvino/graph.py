@@ -8,49 +8,61 @@ from collections.abc import Mapping
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 from openvino import opset13 as op
 
 from job.generate.engines.openvino.architecture import Architecture
 from job.generate.engines.openvino.paged_attention import PagedAttention, make_parameter
 from job.generate.engines.openvino.parameters import Linear, Parameters, Tensor
+from job.generate.engines.openvino.precision import BFLOAT16, FLOAT32, Constants, cache_type
 from job.generate.engines.openvino.rope import Rope
 
 OUTPUTS = ("values", "indices", "logits", "sums")
 
 
 def build_graph(
-    architecture: Architecture, tensors: Mapping[str, Tensor], place: str, positions: int, top: int
+    architecture: Architecture,
+    tensors: Mapping[str, Tensor],
+    place: str,
+    constants: Constants,
+    *,
+    positions: int,
+    top: int,
 ) -> ov.Model:
-    """The graph of a network.
+    """The graph of a network, whose weights are `constants`, which have to outlive it.
 
     Inputs: input_ids [T], position_ids [T], last [S] (places in T), and those of PagedAttention.
     Outputs (OUTPUTS): the `top` largest logits [S, top], their tokens [S, top], all [S, V], their sums [S].
     positions: the length of the longest sequence in tokens. `place` is what errors name.
     Raises ModelError if the tensors do not fit the architecture, UnsupportedError if one is not known.
     """
-    return _Builder(architecture, Parameters(architecture, tensors, place), positions).build(top)
+    parameters = Parameters(architecture, tensors, place, bfloat16=constants.dtype == BFLOAT16)
+    return _Builder(architecture, parameters, constants, positions).build(top)
 
 
 class _Builder:
-    def __init__(self, architecture: Architecture, parameters: Parameters, positions: int) -> None:
+    def __init__(
+        self, architecture: Architecture, parameters: Parameters, constants: Constants, positions: int
+    ) -> None:
         self.architecture, self.parameters, self.positions = architecture, parameters, positions
+        self.constants = constants
         self.family = architecture.family
         self.input_ids = make_parameter("input_ids", ov.Type.i32, [-1])
         self.position_ids = make_parameter("position_ids", ov.Type.i32, [-1])
         self.last = make_parameter("last", ov.Type.i32, [-1])
-        self.attention = PagedAttention(architecture.heads, architecture.kv_heads, architecture.head_size)
+        self.attention = PagedAttention(
+            architecture.heads, architecture.kv_heads, architecture.head_size, cache_type(constants.dtype)
+        )
         self.rotations: dict[Rope, tuple[ov.Node, ov.Node]] = {}
 
     def build(self, top: int) -> ov.Model:
         a = self.architecture
         embedding = self.parameters.embedding()
-        table = _constant(embedding)
+        table = self.constants.weight(embedding)
         x = op.gather(table, self.input_ids, op.constant(0))  # [T, hidden]
         if self.family.scaled_embedding:
             x = op.multiply(x, op.constant(np.float32(a.hidden_size**0.5)))
         if self.family.learned_positions:
-            positions = _constant(self.parameters.positions())
+            positions = op.constant(self.parameters.positions(), shared_memory=True)
             x = op.add(x, op.gather(positions, self.position_ids, op.constant(0)))
         for layer in range(len(a.layers)):
             x = self._layer(x, layer)
@@ -58,7 +70,8 @@ class _Builder:
         x = self._norm(x, "norm")
         head = self.parameters.head(embedding)
         self.parameters.refuse_unread()
-        logits = op.matmul(x, table if head is embedding else _constant(head), False, True)  # [S, V]
+        weight = table if head is embedding else self.constants.weight(head)
+        logits = op.matmul(x, weight, False, True)  # [S, V]
         if a.softcap:
             cap = op.constant(np.float32(a.softcap))
             logits = op.multiply(op.tanh(op.divide(logits, cap)), cap)
@@ -89,12 +102,12 @@ class _Builder:
 
     def _attention(self, x: ov.Node, layer: int) -> ov.Node:
         a = self.architecture
-        query, key, value = (_linear(x, linear) for linear in self.parameters.qkv(layer))
+        query, key, value = (self._linear(x, linear) for linear in self.parameters.qkv(layer))
         rope = a.layers[layer].rope
         query = self._heads(query, "q_norm", layer, a.heads, rope)
         key = self._heads(key, "k_norm", layer, a.kv_heads, rope)
         attended = self.attention.attend(query, key, value, a.scale, a.layers[layer].window)
-        return _linear(attended, self.parameters.o(layer))
+        return self._linear(attended, self.parameters.o(layer))
 
     def _heads(self, x: ov.Node, norm: str, layer: int, heads: int, rope: Rope | None) -> ov.Node:
         """Queries or keys, normalized and rotated head by head: [T, heads * D]."""
@@ -131,11 +144,11 @@ class _Builder:
         return x if rest is None else op.concat([x, rest], -1)
 
     def _mlp(self, x: ov.Node, layer: int) -> ov.Node:
-        made = [_linear(x, linear) for linear in self.parameters.gate(layer)]
+        made = [self._linear(x, linear) for linear in self.parameters.gate(layer)]
         out = self._activate(made[0])
         if self.family.gated:
             out = op.multiply(out, made[1])
-        return _linear(out, self.parameters.down(layer))
+        return self._linear(out, self.parameters.down(layer))
 
     def _activate(self, x: ov.Node) -> ov.Node:
         match self.architecture.activation:
@@ -148,6 +161,13 @@ class _Builder:
             case _:
                 return op.gelu(x, "tanh")
 
+    def _linear(self, x: ov.Node, linear: Linear) -> ov.Node:
+        weight, transposed = linear.weight, linear.transposed
+        if transposed and self.constants.dtype != FLOAT32:  # OpenVINO would transpose it in float32
+            weight, transposed = np.ascontiguousarray(weight.T), False
+        out = op.matmul(x, self.constants.weight(weight), False, not transposed)
+        return out if linear.bias is None else op.add(out, op.constant(linear.bias))
+
     def _norm(self, x: ov.Node, part: str, layer: int = 0, size: int | None = None) -> ov.Node:
         weight, bias = self.parameters.norm(part, layer, size)
         axes, eps = op.constant(np.array([-1])), self.architecture.eps
@@ -157,16 +177,6 @@ class _Builder:
         mean = op.reduce_mean(op.power(x, op.constant(np.float32(2))), axes, True)
         root = op.sqrt(op.add(mean, op.constant(np.float32(eps))))
         return op.multiply(op.multiply(x, op.divide(op.constant(np.float32(1)), root)), op.constant(weight))
-
-
-def _linear(x: ov.Node, linear: Linear) -> ov.Node:
-    out = op.matmul(x, _constant(linear.weight), False, not linear.transposed)
-    return out if linear.bias is None else op.add(out, op.constant(linear.bias))
-
-
-def _constant(numbers: NDArray[np.float32]) -> ov.Node:
-    """A constant over the numbers' own memory, which it keeps."""
-    return op.constant(numbers, shared_memory=True)
 
 
 def _slice(x: ov.Node, start: int, stop: int) -> ov.Node:

@@ -4,9 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from job.errors import ModelError, UnsupportedError
 from job.generate.engines.openvino.config import Config, read_config
 from job.generate.engines.openvino.parameters import Numbers, Tensor
+from job.generate.engines.openvino.rounding import round_to_bfloat16
 from job.generate.engines.openvino.safetensors import INDEX, WEIGHTS, open_weights
 from job.generate.models.checkpoint import ADAPTER_CONFIG
 from job.generate.models.gguf.checkpoint import Checkpoint, open_checkpoint
@@ -25,6 +29,9 @@ class Loaded:
 
     def to_float32(self) -> Numbers:
         return self.numbers
+
+    def to_bfloat16(self) -> NDArray[np.uint16]:
+        return round_to_bfloat16(self.numbers)
 
 
 def open_model(path: Path) -> tuple[Config, Callable[[], Mapping[str, Tensor]]]:

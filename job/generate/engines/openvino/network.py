@@ -16,6 +16,17 @@ from job.generate.engines.openvino.architecture import Architecture
 from job.generate.engines.openvino.graph import OUTPUTS, build_graph
 from job.generate.engines.openvino.paged_attention import BLOCK, Cache, Piece, step_inputs
 from job.generate.engines.openvino.parameters import Tensor
+from job.generate.engines.openvino.precision import (
+    BFLOAT16,
+    FLOAT32,
+    INT8,
+    Constants,
+    cache_type,
+    plugin_options,
+)
+
+# Fewer rows than these are multiplied by other kernels, which add up in another order.
+_FEWEST = {FLOAT32: 2, BFLOAT16: 2, INT8: 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +69,14 @@ class Network:
         positions: int,
         top: int,
         threads: int,
+        dtype: str = FLOAT32,
     ) -> None:
-        graph = build_graph(architecture, tensors, place, positions, top)
+        self._constants = Constants(dtype)
+        graph = build_graph(architecture, tensors, place, self._constants, positions=positions, top=top)
         options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "KV_CACHE_PRECISION": "f32",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
             "INFERENCE_NUM_THREADS": str(threads),
+            **plugin_options(dtype),
         }
         try:
             compiled = ov.Core().compile_model(graph, "CPU", options)
@@ -76,25 +87,27 @@ class Network:
         sizes = (len(architecture.layers), architecture.kv_heads, architecture.head_size)
         try:
             # Its last block is for a piece that nobody asked for; see step().
-            self._cache = Cache(*sizes, blocks + 1)
+            self._cache = Cache(*sizes, blocks + 1, cache_type(dtype))
         except MemoryError:
             raise TextgenError(f"{place}: no memory for a cache of {blocks * BLOCK} tokens") from None
         self._cache.bind(self._request)
-        self._filler = Piece([0, 0], 0, [blocks])
+        self._fewest = _FEWEST[dtype]
+        self._filler = Piece([0] * self._fewest, 0, [blocks])
 
     def step(self, pieces: Sequence[Piece]) -> Logits:
         """Read the pieces' tokens into the cache."""
         count = len(pieces)
-        if count < max(2, self._threads):
+        if count < max(self._fewest, self._threads):
             # With fewer pieces than threads, attention divides single tokens among threads, and adds up in
-            # another order: other last bits. A piece of two tokens beside them keeps it from that.
+            # another order: other last bits. A piece of more tokens beside them keeps it from that.
             pieces = [*pieces, self._filler]
         inputs = step_inputs(pieces)
         inputs["input_ids"] = np.concatenate([piece.token_ids for piece in pieces]).astype(np.int32)
         inputs["position_ids"] = np.concatenate(
             [np.arange(piece.past, piece.past + len(piece.token_ids), dtype=np.int32) for piece in pieces]
         )
-        inputs["last"] = np.cumsum([len(piece.token_ids) for piece in pieces]).astype(np.int32) - 1
+        last = np.cumsum([len(piece.token_ids) for piece in pieces]).astype(np.int32) - 1
+        inputs["last"] = np.pad(last, (0, max(0, self._fewest - len(last))), "edge")
         for name, array in inputs.items():
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
         self._request.start_async()  # infer() would copy all outputs

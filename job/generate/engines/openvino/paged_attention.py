@@ -30,8 +30,9 @@ class Piece:
 class PagedAttention:
     """The operation in each layer of a graph, and the parameters of the graph that it needs."""
 
-    def __init__(self, heads: int, kv_heads: int, head_size: int) -> None:
+    def __init__(self, heads: int, kv_heads: int, head_size: int, cache_type: ov.Type) -> None:
         self.heads, self.kv_heads, self.head_size = heads, kv_heads, head_size
+        self._cache_type = cache_type
         self._step = [make_parameter(name, ov.Type.i32, [-1]) for name in _STEP_INPUTS]
         self._max_context = make_parameter("max_context_len", ov.Type.i32, [])
         self._caches: list[ov.Node] = []
@@ -48,7 +49,9 @@ class PagedAttention:
         """
         layer = len(self._caches) // 2
         shape = [-1, self.kv_heads, BLOCK, self.head_size]
-        caches = [make_parameter(f"{kind}_cache.{layer}", ov.Type.f32, shape) for kind in ("key", "value")]
+        caches = [
+            make_parameter(f"{kind}_cache.{layer}", self._cache_type, shape) for kind in ("key", "value")
+        ]
         self._caches += caches
         inputs = [query, key, value, *caches, *self._step, *_constants(scale, window, self._max_context)]
         node = _PagedAttentionExtension([node.output(0) for node in inputs])
@@ -91,24 +94,24 @@ def _constants(scale: float, window: int, max_context: ov.Node) -> list[ov.Node]
 class Cache:
     """The keys and values of `blocks` blocks for each layer: memory is taken as blocks are written."""
 
-    def __init__(self, layers: int, kv_heads: int, head_size: int, blocks: int) -> None:
-        shape = (blocks, kv_heads, BLOCK, head_size)
+    def __init__(self, layers: int, kv_heads: int, head_size: int, blocks: int, cache_type: ov.Type) -> None:
+        shape, self._type = (blocks, kv_heads, BLOCK, head_size), cache_type
         names = [f"{kind}_cache.{layer}" for layer in range(layers) for kind in ("key", "value")]
-        self._arrays: dict[str, NDArray[np.float32]] = {name: np.zeros(shape, np.float32) for name in names}
+        self._arrays = {name: np.zeros(shape, np.dtype(f"u{cache_type.size}")) for name in names}
 
     def bind(self, request: ov.InferRequest) -> None:
         """Let the request's graph read and write this cache."""
         for name, array in self._arrays.items():
-            request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+            request.set_tensor(name, ov.Tensor(array, ov.Shape(array.shape), self._type))
 
     def copy_block(self, source: int, target: int) -> None:
         for array in self._arrays.values():
             array[target] = array[source]
 
 
-def block_bytes(layers: int, kv_heads: int, head_size: int) -> int:
+def block_bytes(layers: int, kv_heads: int, head_size: int, cache_type: ov.Type) -> int:
     """The size of a block in all layers, in bytes."""
-    return layers * 2 * kv_heads * BLOCK * head_size * 4
+    return layers * 2 * kv_heads * BLOCK * head_size * int(cache_type.size)
 
 
 def count_blocks(tokens: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from job.generate.engines.openvino.architecture import Architecture
 
 _FLOATS = ("F32", "F16", "BF16")
 Numbers = NDArray[np.float32]
+Weight = NDArray[Any]  # in float32, or the 16 bits of a bfloat16
 
 
 class Tensor(Protocol):
@@ -23,13 +24,14 @@ class Tensor(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     def to_float32(self) -> Numbers: ...
+    def to_bfloat16(self) -> NDArray[np.uint16]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
     """A linear layer: the weight is [out, in], or [in, out] if it is `transposed`."""
 
-    weight: Numbers
+    weight: Weight
     bias: Numbers | None
     transposed: bool = False
 
@@ -45,30 +47,36 @@ class Linear:
 
 
 class Parameters:
-    """Each tensor of the files, asked for by its part; see the names in families.py."""
+    """Each tensor of the files, asked for by its part; see the names in families.py.
 
-    def __init__(self, architecture: Architecture, tensors: Mapping[str, Tensor], place: str) -> None:
+    The weights of linear layers and the embedding are in float32, or all in bfloat16.
+    """
+
+    def __init__(
+        self, architecture: Architecture, tensors: Mapping[str, Tensor], place: str, *, bfloat16: bool
+    ) -> None:
         self.place, self._architecture, self._tensors = place, architecture, tensors
+        self._bfloat16 = bfloat16
         self._family = architecture.family
         self._read: set[str] = set()
         # Some files name the network's parts without the class that holds them.
         prefix = self._family.prefix
         self._prefix = prefix if any(name.startswith(prefix) for name in tensors) else ""
 
-    def embedding(self) -> Numbers:  # [V, hidden]
+    def embedding(self) -> Weight:  # [V, hidden]
         sizes = (self._architecture.vocab_size, self._architecture.hidden_size)
-        return self._tensor(self._name("embedding") + ".weight", sizes)
+        return self._weight(self._name("embedding") + ".weight", sizes)
 
     def positions(self) -> Numbers:  # [context, hidden]
         sizes = (self._architecture.context_length, self._architecture.hidden_size)
         return self._tensor(self._name("positions") + ".weight", sizes)
 
-    def head(self, embedding: Numbers) -> Numbers:  # [V, hidden]
+    def head(self, embedding: Weight) -> Weight:  # [V, hidden]
         """The weight of the head. Raises UnsupportedError if it should be the embedding, and is not."""
         name, sizes = f"{self._family.head}.weight", embedding.shape
         if not self._architecture.tied:
-            return self._tensor(name, sizes)
-        if name in self._tensors and not np.array_equal(self._tensor(name, sizes), embedding):
+            return self._weight(name, sizes)
+        if name in self._tensors and not np.array_equal(self._weight(name, sizes), embedding):
             raise UnsupportedError(f"{self.place}: {name} differs from the embedding that it is tied to")
         return embedding
 
@@ -125,12 +133,19 @@ class Parameters:
 
     def _linear(self, part: str, layer: int, inputs: int, outputs: int, biases: str) -> Linear:
         name, transposed = self._name(part, layer), self._family.transposed
-        weight = self._tensor(f"{name}.weight", (inputs, outputs) if transposed else (outputs, inputs))
+        weight = self._weight(f"{name}.weight", (inputs, outputs) if transposed else (outputs, inputs))
         has_bias = biases in self._architecture.biases
         bias = self._tensor(f"{name}.bias", (outputs,)) if has_bias else None
         return Linear(weight, bias, transposed)
 
+    def _weight(self, name: str, shape: tuple[int, ...]) -> Weight:
+        tensor = self._find(name, shape)
+        return tensor.to_bfloat16() if self._bfloat16 else tensor.to_float32()
+
     def _tensor(self, name: str, shape: tuple[int, ...]) -> Numbers:
+        return self._find(name, shape).to_float32()
+
+    def _find(self, name: str, shape: tuple[int, ...]) -> Tensor:
         self._read.add(name)
         tensor = self._tensors.get(name)
         if tensor is None:
@@ -141,4 +156,4 @@ class Parameters:
             )
         if tensor.dtype not in _FLOATS:
             raise UnsupportedError(f"{self.place}: {name} is of the type {tensor.dtype}, which is not read")
-        return tensor.to_float32()
+        return tensor

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import ModelError
+from job.generate.engines.openvino.rounding import round_to_bfloat16
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -39,6 +40,12 @@ class Tensor:
         else:  # bfloat16 is the upper half of a float32
             numbers = (self.data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         return numbers.reshape(self.shape)
+
+    def to_bfloat16(self) -> NDArray[np.uint16]:
+        """The bits of the nearest bfloat16: the mapped file itself if it holds those, else a copy."""
+        if self.dtype == "BF16":
+            return self.data.view(np.uint16).reshape(self.shape)
+        return round_to_bfloat16(self.to_float32())
 
 
 def open_weights(folder: Path) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.config import read_config
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece
+from job.generate.engines.openvino.precision import DTYPES, FLOAT32, list_dtypes
 from job.generate.engines.openvino.safetensors import open_weights
 
 VOCABULARY = 96
@@ -57,10 +58,10 @@ def make_model(folder: Path, model_type: str, **values: Any) -> Any:
     return model
 
 
-def open_network(folder: Path, **options: int) -> Network:
+def open_network(folder: Path, dtype: str = FLOAT32, **options: int) -> Network:
     architecture = read_architecture(read_config(folder))
     options = {"blocks": 64, "positions": 256, "top": 8, "threads": 2} | options
-    return Network(architecture, open_weights(folder), str(folder), **options)
+    return Network(architecture, open_weights(folder), str(folder), dtype=dtype, **options)
 
 
 def read(network: Network, token_ids: Sequence[int], pieces: Sequence[int]) -> NDArray[np.float32]:
@@ -72,6 +73,15 @@ def read(network: Network, token_ids: Sequence[int], pieces: Sequence[int]) -> N
     assert past == len(token_ids)
     full: NDArray[np.float32] = logits.full[0].copy()
     return full
+
+
+@pytest.fixture(scope="session", params=DTYPES)
+def dtype(request: pytest.FixtureRequest) -> str:
+    """Each dtype that this machine's processor has."""
+    dtype: str = request.param
+    if dtype not in list_dtypes():
+        pytest.skip(f"this processor has no {dtype}")
+    return dtype
 
 
 @pytest.fixture

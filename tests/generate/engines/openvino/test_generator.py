@@ -13,6 +13,7 @@ from job.generate.engines.engine import Row
 from job.generate.engines.openvino.generator import Generator
 from job.generate.engines.openvino.network import Logits
 from job.generate.engines.openvino.paged_attention import Piece
+from job.generate.engines.openvino.precision import FLOAT32
 from job.generate.engines.openvino.scheduler import PIECE
 from job.generate.prompts import Prompt
 from job.generate.settings import Settings
@@ -50,8 +51,17 @@ def generate(folder: Path, rows: Iterable[Row], settings: Settings = _SETTINGS, 
 
 
 @pytest.fixture(scope="module")
+def texts_by_dtype(folder: Path, rows: list[Row], dtype: str) -> Tokens:
+    return generate(folder, rows, dtype=dtype)
+
+
+@pytest.fixture(scope="module")
 def texts(folder: Path, rows: list[Row]) -> Tokens:
     return generate(folder, rows)
+
+
+def test_each_dtype_has_texts_of_its_own(texts: Tokens, texts_by_dtype: Tokens, dtype: str) -> None:
+    assert (texts == texts_by_dtype) == (dtype == FLOAT32)
 
 
 def test_every_row_ends_with_the_tokens_that_it_asked_for(texts: Tokens, rows: list[Row]) -> None:
@@ -62,28 +72,30 @@ def test_every_row_ends_with_the_tokens_that_it_asked_for(texts: Tokens, rows: l
 
 @pytest.mark.parametrize("slots", [1, 2, 5, 16])
 def test_a_text_is_the_same_with_any_number_of_slots(
-    folder: Path, rows: list[Row], texts: Tokens, slots: int
+    folder: Path, rows: list[Row], texts_by_dtype: Tokens, dtype: str, slots: int
 ) -> None:
-    assert generate(folder, rows, slots=slots) == texts
+    assert generate(folder, rows, slots=slots, dtype=dtype) == texts_by_dtype
 
 
-def test_a_text_is_the_same_in_reversed_order(folder: Path, rows: list[Row], texts: Tokens) -> None:
-    assert generate(folder, reversed(rows), slots=3) == texts
+def test_a_text_is_the_same_in_reversed_order(
+    folder: Path, rows: list[Row], texts_by_dtype: Tokens, dtype: str
+) -> None:
+    assert generate(folder, reversed(rows), slots=3, dtype=dtype) == texts_by_dtype
 
 
-def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts: Tokens) -> None:
-    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2)
+def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts_by_dtype: Tokens, dtype: str) -> None:
+    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2, dtype=dtype)
     alone = {
         (row.prompt.id, row.sequence): done.token_ids for row in rows for _, done in engine.generate([row])
     }
-    assert alone == texts
+    assert alone == texts_by_dtype
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_text_is_the_same_if_memory_runs_out(folder: Path, rows: list[Row], order: int) -> None:
+def test_a_text_is_the_same_if_memory_runs_out(folder: Path, rows: list[Row], order: int, dtype: str) -> None:
     rows = [replace(row, max_new_tokens=100) for row in rows[:10][::order]]
-    texts = generate(folder, rows)
-    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2, cache_tokens=8 * 32)
+    texts = generate(folder, rows, dtype=dtype)
+    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2, cache_tokens=8 * 32, dtype=dtype)
     again = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
     assert again == texts
     assert engine._scheduler.restarts > 0

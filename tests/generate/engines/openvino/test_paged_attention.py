@@ -63,7 +63,7 @@ def _ours() -> Any:
     import openvino as ov
 
     query, key, value = (make_parameter(name, ov.Type.f32, [-1, HEADS * SIZE]) for name in ("q", "k", "v"))
-    reshape = PagedAttention(HEADS, HEADS, SIZE).attend(query, key, value, SIZE**-0.5, 0)
+    reshape = PagedAttention(HEADS, HEADS, SIZE, ov.Type.f32).attend(query, key, value, SIZE**-0.5, 0)
     return reshape.input_value(0).get_node()
 
 
@@ -93,13 +93,13 @@ def test_openvino_is_the_version_that_the_project_pins() -> None:
 
 @pytest.mark.parametrize("past", [0, 1, 31, 32, 40])
 def test_a_token_gets_the_same_logits_with_any_company_and_threads(
-    llama: Path, token_ids: list[int], past: int
+    llama: Path, token_ids: list[int], past: int, dtype: str
 ) -> None:
     others = [[3, 4, 5], [6, 7, 8], [9, 10, 11]]
     piece = Piece(token_ids[past : past + 1], past, [0, 1, 2])
     seen = []
     for threads in (1, 2):
-        network = open_network(llama, threads=threads)
+        network = open_network(llama, dtype, threads=threads)
         if past:
             for blocks in (piece.blocks, *others):
                 network.step([Piece(token_ids[:past], 0, blocks)])
@@ -113,3 +113,19 @@ def test_a_token_gets_the_same_logits_with_any_company_and_threads(
         ]
     for logits in seen[1:]:
         np.testing.assert_array_equal(logits, seen[0])
+
+
+def test_a_prompt_gets_the_same_logits_with_any_company(
+    llama: Path, token_ids: list[int], dtype: str
+) -> None:
+    network = open_network(llama, dtype)
+    others = [Piece(token_ids[:length], 0, [3 * n, 3 * n + 1]) for n, length in enumerate((1, 1, 3, 40), 1)]
+    for length in (1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 33, 64):
+        piece = Piece(token_ids[:length], 0, [20, 21])
+        expected = network.step([piece]).full[0].copy()
+        for count in range(1, 5):
+            logits = [
+                network.step([piece, *others[:count]]).full[0].copy(),
+                network.step([*others[:count], piece]).full[count].copy(),
+            ]
+            np.testing.assert_array_equal(logits, [expected] * 2)

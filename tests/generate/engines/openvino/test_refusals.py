@@ -13,6 +13,7 @@ from job.generate.engines.openvino.architecture import Architecture, read_archit
 from job.generate.engines.openvino.config import Config, read_config
 from job.generate.engines.openvino.families import FAMILIES
 from job.generate.engines.openvino.graph import build_graph
+from job.generate.engines.openvino.precision import FLOAT32, Constants
 from job.generate.engines.openvino.safetensors import open_weights
 
 _CONFIG = {
@@ -148,6 +149,11 @@ def _rewrite(folder: Path, target: Path, change: Callable[[dict[str, Any]], obje
     return target
 
 
+def _build(architecture: Architecture, folder: Path) -> None:
+    constants = Constants(FLOAT32)
+    build_graph(architecture, open_weights(folder), str(folder), constants, positions=256, top=8)
+
+
 _UP = "model.layers.1.mlp.up_proj.weight"
 
 
@@ -182,10 +188,10 @@ def test_tensors_that_do_not_fit_are_refused(
 ) -> None:
     folder = _rewrite(llama, tmp_path, change)
     with pytest.raises(error, match=message):
-        build_graph(read_architecture(read_config(folder)), open_weights(folder), str(folder), 256, 8)
+        _build(read_architecture(read_config(folder)), folder)
 
 
 def test_a_head_that_is_not_the_embedding_it_is_tied_to_is_refused(llama: Path) -> None:
     architecture = _read({**json.loads((llama / "config.json").read_text()), "tie_word_embeddings": True})
     with pytest.raises(UnsupportedError, match=r"lm_head\.weight differs from the embedding"):
-        build_graph(architecture, open_weights(llama), str(llama), 256, 8)
+        _build(architecture, llama)
