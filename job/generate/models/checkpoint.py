@@ -8,6 +8,7 @@ from typing import Any
 from job.errors import ModelError
 
 CONFIG, ADAPTER_CONFIG = "config.json", "adapter_config.json"
+GENERATION_CONFIG = "generation_config.json"
 
 # In the order in which transformers looks for them. An index names the files of the weights' parts.
 _WEIGHTS = (
@@ -67,6 +68,8 @@ def check_folder(model: str, folder: Path) -> None:
         if not (folder / name).is_file():
             raise ModelError(f"model {model!r}: {name} is missing, which the index of the weights names")
         check_no_pointer(model, folder / name)
+    if GENERATION_CONFIG in names:
+        read_json_file(model, folder, GENERATION_CONFIG)  # transformers would leave a torn one out
     weights = _ADAPTER_WEIGHTS if CONFIG not in names else (".safetensors", ".bin")
     if not any(name.endswith(weights) for name in names):
         gguf = next(folder.glob("*.gguf"), None)
@@ -85,6 +88,11 @@ def check_no_pointer(model: str, path: Path) -> None:
             raise ModelError(
                 f"model {model!r}: {path.name} is a Git LFS pointer, not the file; run `git lfs pull` there"
             )
+
+
+def read_json_file(model: str, folder: Path, name: str) -> dict[str, Any]:
+    """The JSON object in the folder's file. Raises ModelError if it is not one."""
+    return read_json(model, name, lambda name: (folder / name).read_bytes())
 
 
 def read_json(model: str, name: str, read: Read) -> dict[str, Any]:

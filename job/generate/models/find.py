@@ -19,7 +19,7 @@ from job.generate.models.checkpoint import (
     check_folder,
     check_no_pointer,
     list_files,
-    read_json,
+    read_json_file,
 )
 from job.generate.models.embedded import EMBEDDED, find_embedded
 from job.generate.models.gguf.file import list_parts
@@ -102,7 +102,7 @@ def _refuse_revision(name: str, revision: str) -> None:
 
 def _with_adapter(files: ModelFiles) -> ModelFiles:
     """The adapter of the folder, and the files of the model that it goes onto."""
-    config = read_json(files.name, ADAPTER_CONFIG, lambda name: (files.path / name).read_bytes())
+    config = read_json_file(files.name, files.path, ADAPTER_CONFIG)
     base_name = config.get("base_model_name_or_path")
     if importlib.util.find_spec("peft") is None:
         raise ModelError(

@@ -1,9 +1,6 @@
 """What a network can take: how many positions, which tokens."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
-
-import click
 
 # transformers' name of it, to which most configurations map their own; MPT's; Whisper's.
 _POSITIONS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
@@ -38,25 +35,3 @@ def read_vocabulary_size(config: Any) -> int | None:
     """How many tokens the network knows; None if the configuration does not say."""
     size = getattr(config.get_text_config(decoder=True), "vocab_size", None)
     return size if isinstance(size, int) else None
-
-
-def select_stop_ids(
-    model: str, ends: Iterable[int | Sequence[int] | None], vocabulary_size: int | None
-) -> tuple[int, ...]:
-    """The tokens that end a text: the first of `ends` that the network has any tokens of.
-
-    ends: end-of-text tokens as configurations write them: as one, as a list or not at all. What is outside
-    the vocabulary is said and left out.
-    """
-    for end in ends:
-        ids = () if end is None else (end,) if isinstance(end, int) else tuple(end)
-        outside = [token for token in ids if token < 0 or (vocabulary_size and token >= vocabulary_size)]
-        for token in outside:
-            click.echo(
-                f"model {model}: its end-of-text token {token} is outside its {vocabulary_size} tokens "
-                "and ends no text",
-                err=True,
-            )
-        if inside := tuple(token for token in ids if token not in outside):
-            return inside
-    return ()

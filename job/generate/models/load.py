@@ -7,7 +7,8 @@ from job.errors import ModelError, TextgenError
 from job.generate.models.find import ModelFiles, configure_libraries
 from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import loading_error
-from job.generate.models.limits import read_vocabulary_size, select_stop_ids
+from job.generate.models.limits import read_vocabulary_size
+from job.generate.models.stop_ids import select_stop_ids
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.models.transformers_tokenizer import load_tokenizer
 

@@ -15,7 +15,7 @@ import tokenizers
 from tokenizers import AddedToken
 
 from job.errors import ModelError, UnsupportedError
-from job.generate.models.checkpoint import CONFIG, read_json
+from job.generate.models.checkpoint import CONFIG, read_json, read_json_file
 from job.generate.models.gguf.tokenizer import Vocabulary
 from job.generate.models.library_errors import first_line
 from job.generate.models.tokenizer import FastTokenizer
@@ -88,8 +88,7 @@ def build_tokenizer(vocabulary: Vocabulary) -> FastTokenizer:
 
 def _read(model: str, folder: Path, name: str) -> dict[str, Any]:
     """The JSON object in a file; empty if there is none."""
-    path = folder / name
-    return read_json(model, name, lambda _: path.read_bytes()) if path.is_file() else {}
+    return read_json_file(model, folder, name) if (folder / name).is_file() else {}
 
 
 def _select_class(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from job.generate.models.limits import read_context_length, read_padded_length, select_stop_ids
+from job.generate.models.limits import read_context_length, read_padded_length
 
 pytestmark = pytest.mark.model
 
@@ -40,8 +40,3 @@ def test_beside_others_a_text_ends_where_the_network_takes_other_frequencies() -
     assert (read_context_length(config), read_padded_length(config)) == (77, 16)
     assert read_padded_length(AutoConfig.for_model("phi3", **sizes)) == 77
     assert read_padded_length(AutoConfig.for_model("mamba")) is None
-
-
-@pytest.mark.parametrize(("value", "ids"), [(None, ()), (0, (0,)), ([1, 2], (1, 2))])
-def test_the_ends_of_a_text_are_one_many_or_none(value: int | list[int] | None, ids: tuple[int, ...]) -> None:
-    assert select_stop_ids("m", [value], None) == ids

@@ -17,6 +17,7 @@ _WITHOUT_EFFECT = frozenset(
         "architectures",
         "model_type",
         "transformers_version",
+        "tokenizer_class",  # read with the tokenizer
         "torch_dtype",
         "dtype",
         "use_cache",

@@ -1,6 +1,5 @@
 """The openvino engine: decoders of known families on a CPU, each text the same to the bit in any company."""
 
-import json
 from functools import cached_property
 
 from job.errors import UnsupportedError
@@ -9,7 +8,7 @@ from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.models.find import ModelFiles
 from job.generate.models.gguf.checkpoint import open_checkpoint
-from job.generate.models.limits import select_stop_ids
+from job.generate.models.stop_ids import read_eos_token_id, select_stop_ids
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.models.tokenizer_files import build_tokenizer, read_tokenizer
 from job.generate.settings import Settings
@@ -32,7 +31,11 @@ class OpenvinoEngine(Engine):
         if files.adapter:
             raise UnsupportedError(f"model {files.name!r}: the openvino engine takes no adapters")
         self.files, self._settings = files, settings
-        architecture = read_architecture(open_model(files.path)[0])
+        config = open_model(files.path)[0]
+        architecture = read_architecture(config)
+        self._eos_token_id = (
+            config.raw("eos_token_id") if files.is_gguf else read_eos_token_id(files.name, files.path)
+        )
         self.dtype = "float32"
         self.slots = settings.batch_size or _SLOTS
         self.context_length = architecture.context_length
@@ -44,13 +47,16 @@ class OpenvinoEngine(Engine):
             return build_tokenizer(open_checkpoint(self.files.path).vocabulary)
         return read_tokenizer(self.files.name, self.files.path)
 
+    @cached_property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The tokens that end a text."""
+        ends = (self._eos_token_id, self.tokenizer.eos_id)
+        return select_stop_ids(self.files.name, ends, self.vocabulary_size)
+
     def load(self, longest: int) -> Generate:
         from job.generate.engines.openvino.generator import Generator  # imports openvino
 
-        path = self.files.path / "generation_config.json"
-        end = json.loads(path.read_bytes()).get("eos_token_id") if path.is_file() else None
-        stop_ids = select_stop_ids(self.files.name, (end, self.tokenizer.eos_id), self.vocabulary_size)
         generator = Generator(
-            self.files.path, self._settings, stop_ids, slots=self.slots, context_length=longest
+            self.files.path, self._settings, self.stop_ids, slots=self.slots, context_length=longest
         )
         return generator.generate
