@@ -1,7 +1,7 @@
 """`-o wide|json|yaml` as kubectl has it: plain aligned columns for people, objects for programs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -49,9 +49,33 @@ def print_rows(
 
 def print_value(value: object, output: str) -> None:
     """Print mappings, lists and plain values as JSON or YAML."""
+    click.echo(_format_value(value, output), nl=False)
+
+
+def print_with_items(value: Mapping[str, object], name: str, items: Iterable[object], output: str) -> None:
+    """Print a mapping as JSON or YAML; its last value is a list, of which one item at a time is in memory."""
+    is_json = output == "json"
+    text = _format_value(value, output)
+    click.echo(text.removesuffix("\n}\n") + f',\n  "{name}": [' if is_json else f"{text}{name}:", nl=False)
+    separator = "\n"
+    for item in items:
+        if is_json:
+            inner = _format_value(item, output).rstrip().replace("\n", "\n    ")
+            click.echo(f"{separator}    {inner}", nl=False)
+            separator = ",\n"
+        else:
+            click.echo(separator + _format_value([item], output), nl=False)
+            separator = ""
+    is_empty = separator == "\n"
+    if is_json:
+        click.echo("]\n}" if is_empty else "\n  ]\n}")
+    elif is_empty:
+        click.echo(" []")
+
+
+def _format_value(value: object, output: str) -> str:
     if output == "json":
-        click.echo(_escape_controls(json.dumps(value, ensure_ascii=False, indent=2)))
-        return
+        return _escape_controls(json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
     import yaml
 
     class Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -63,8 +87,7 @@ def print_value(value: object, output: str) -> None:
 
     Dumper.add_representer(str, represent_str)
     plain = json.loads(json.dumps(value))
-    text = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
-    click.echo(_escape_controls(text), nl=False)
+    return _escape_controls(yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096))
 
 
 def _escape_controls(text: str) -> str:

@@ -20,6 +20,7 @@ RECORD = "run.json"
 
 _FORMAT = 1  # of the table; change it with it
 _LARGEST_RECORD = 1 << 20  # bytes
+_BATCH = 100  # pairs
 
 # Rows are joined by prompt and id; those that are left, by prompt, as an id may be the number of a line; then
 # by id, as the prompt may have been changed. `turn` counts the rows of one prompt and sequence.
@@ -124,6 +125,15 @@ class Comparison:
         by = "number" if order is Order.FILE else "difference DESC, number"
         sql = f"SELECT * FROM pairs {where} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608
         return [self._read_pair(record) for record in self._query(sql, *filter(None, [kind]), limit, start)]
+
+    def differing(self) -> Iterator[Pair]:
+        """All pairs but those that are the same, in the order of the files."""
+        number = 0
+        while records := self._query(
+            "SELECT * FROM pairs WHERE kind != 'same' AND number > ? ORDER BY number LIMIT ?", number, _BATCH
+        ):
+            yield from map(self._read_pair, records)
+            number = records[-1][0]
 
     def find(self, number: int) -> Pair | None:
         """The pair of this number."""

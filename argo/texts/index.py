@@ -254,9 +254,7 @@ def open_index(
     """
 
     def fill(connection: sqlite3.Connection) -> None:
-        file = find_texts(datasets.manifest(version))
-        if not file:
-            raise UnknownReferenceError(f"{version}: no texts in it (no {FILE}); see textgen dataset files")
+        file = get_texts(version, datasets.manifest(version))
         _fill(connection, _count(datasets.stream_file(version, file), progress))
 
     name = f"{version.manifest}-{_FORMAT}"
@@ -273,6 +271,15 @@ def open_index(
 def find_texts(manifest: Manifest) -> File | None:
     """The file of the version's texts; None if it has none."""
     return next((file for file in manifest.files if file.path == FILE), None)
+
+
+def get_texts(version: Version, manifest: Manifest) -> File:
+    """The file of the version's texts. Raises UnknownReferenceError if it has none."""
+    if not (file := find_texts(manifest)):
+        raise UnknownReferenceError(
+            f"{version}: no texts in it (no {FILE}); see textgen dataset files {version}"
+        )
+    return file
 
 
 def read_row(record: Sequence[Any]) -> Row:

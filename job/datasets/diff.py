@@ -1,14 +1,10 @@
-"""What differs between two versions: what made them, their files, and the texts in them."""
+"""What differs between two versions: what made them, and their files."""
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from job.datasets.manifest import Manifest
-from job.untrusted_files import parse_json
-
-TEXTS = "outputs.jsonl"
-LARGEST_TEXTS = 64 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +49,3 @@ def diff_files(before: Manifest, after: Manifest) -> list[Change]:
         return files | links | {folder.path: "empty folder" for folder in manifest.folders}
 
     return compare(describe(before), describe(after))
-
-
-def diff_texts(before: bytes, after: bytes) -> list[Change]:
-    """Compare the texts of two `outputs.jsonl`, by prompt and sequence. Lines of another form are skipped."""
-    return compare(_parse_texts(before), _parse_texts(after))
-
-
-def _parse_texts(body: bytes) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for line in body.splitlines():
-        try:
-            row = parse_json(line)
-            if isinstance(row["text"], str):
-                texts[f"{row['id']} #{row['sequence']}"] = row["text"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return texts

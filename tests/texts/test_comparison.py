@@ -100,6 +100,13 @@ def test_pairs_are_counted_filtered_and_sorted(datasets: Datasets, commit: Commi
         assert [partner and partner.id for partner in partners] == ["little", None]
 
 
+def test_all_pairs_that_differ_come_in_order(datasets: Datasets, commit: Commit) -> None:
+    before, after = ([row(str(n), "same" if n % 3 == 0 else word) for n in range(400)] for word in "ab")
+    with compared(datasets, commit, before, after) as comparison:
+        found = [int(pair.before.id) for pair in comparison.differing() if pair.before]
+    assert found == [n for n in range(400) if n % 3]
+
+
 ROW = st.builds(
     row, st.sampled_from("abc"), st.sampled_from("xy"), st.integers(1, 2), prompt=st.sampled_from("PQ")
 )

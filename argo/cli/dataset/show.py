@@ -1,12 +1,16 @@
 """`textgen dataset list`, `versions`, `files` and `show`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 import click
 
 from argo.cli.dataset.options import ref_argument, store_option
-from argo.cli.tables import Column, align_columns, output_option, print_rows, print_value
+from argo.cli.dataset.texts import write_rows
+from argo.cli.pager import open_pager
+from argo.cli.tables import Column, align_columns, output_option, print_rows, print_value, print_with_items
+from argo.texts.index import get_texts
+from argo.texts.rows import BrokenRow, Row, read_rows
 from argo.units import format_age, format_bytes
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
 from job.datasets.diff import flatten
@@ -81,18 +85,40 @@ def files(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
 @ref_argument
 @store_option
 @output_option
-def show(ref: DatasetRef, datasets: Datasets, output: str | None) -> None:
+@click.option("--texts", "with_texts", is_flag=True, help="Show its texts, in your pager (PAGER).")
+def show(ref: DatasetRef, datasets: Datasets, output: str | None, with_texts: bool) -> None:
     """Show the version REF: when it was made, by which run, and from which commit, settings and inputs."""
     version = datasets.resolve(ref)
     manifest = datasets.manifest(version)
+    rows = _read_texts(datasets, version, manifest) if with_texts else iter(())
+    if with_texts and output not in {"json", "yaml"}:
+        with open_pager() as page:
+            write_rows(rows, page)
+        return
     described = {**_version_json(version), "parent": manifest.parent, "message": manifest.message}
     if output in {"json", "yaml"}:
         contents = [_file_json(file) for file in manifest.files]
-        print_value(described | {"lineage": dict(manifest.lineage), "contents": contents}, output)
+        described |= {"lineage": dict(manifest.lineage), "contents": contents}
+        if with_texts:
+            print_with_items(described, "texts", _texts_json(rows), output)
+        else:
+            print_value(described, output)
         return
     described |= {"size": format_bytes(version.size), "tags": ", ".join(version.tags)}
-    rows = [*flatten({**described, **_count_links(manifest)}), *flatten(dict(manifest.lineage), "lineage")]
-    click.echo(align_columns([[f"{key}:", text] for key, text in rows]))
+    fields = [*flatten({**described, **_count_links(manifest)}), *flatten(dict(manifest.lineage), "lineage")]
+    click.echo(align_columns([[f"{key}:", text] for key, text in fields]))
+
+
+def _read_texts(datasets: Datasets, version: Version, manifest: Manifest) -> Iterator[Row | BrokenRow]:
+    return read_rows(datasets.stream_file(version, get_texts(version, manifest)))
+
+
+def _texts_json(rows: Iterable[Row | BrokenRow]) -> Iterator[Mapping[str, object]]:
+    for row in rows:
+        if isinstance(row, Row):
+            yield row.to_json()
+        else:
+            click.echo(f"textgen: {row}", err=True)
 
 
 def _version_json(version: Version) -> dict[str, object]:
