@@ -1,0 +1,124 @@
+"""Which engine runs a model."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from job.errors import InputError, ModelError
+from job.generate.engines import choose
+from job.generate.engines.choose import open_engine
+from job.generate.run import run
+from job.generate.settings import Settings
+from tests.generate.conftest import read_rows
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def settings(gpt2: Path) -> Settings:
+    return Settings(model=str(gpt2), max_length=20, num_return_sequences=3)
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "_GPUS", ())
+    monkeypatch.setattr("sys.platform", "linux")
+
+
+def edit_config(folder: Path, **values: object) -> None:
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.fixture
+def other_family(gpt2: Path, tmp_path: Path) -> Path:
+    """A GPT-2 that scales its attention by the layer, which is not built."""
+    folder = tmp_path / "other"
+    shutil.copytree(gpt2, folder)
+    edit_config(folder, scale_attn_by_inverse_layer_idx=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({}, "openvino"),
+        ({"device": "cpu"}, "openvino"),
+        ({"dtype": "float16"}, "transformers"),
+        ({"engine": "transformers"}, "transformers"),
+        ({"engine": "echo"}, "echo"),
+    ],
+)
+def test_the_engine_goes_by_the_settings(settings: Settings, changed: dict[str, str], name: str) -> None:
+    assert open_engine(replace(settings, **changed)).name == name
+
+
+def test_a_model_that_openvino_does_not_build_goes_to_transformers_and_says_why(
+    settings: Settings, other_family: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = replace(settings, model=str(other_family))
+    assert open_engine(settings).name == "transformers"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "scale_attn_by_inverse_layer_idx" in line
+    assert line.endswith("; transformers runs it")
+    with pytest.raises(ModelError, match="scale_attn_by_inverse_layer_idx"):
+        open_engine(replace(settings, engine="openvino"))
+
+
+@pytest.mark.parametrize("device", ["mps", "cuda", "cuda:1"])
+def test_a_gpu_is_not_asked_of_openvino(settings: Settings, device: str) -> None:
+    with pytest.raises(ModelError, match=f"device {device}: (this machine has|not on this machine)"):
+        open_engine(replace(settings, device=device))
+    with pytest.raises(ModelError, match=f"device {device}: the openvino engine runs on the CPU"):
+        open_engine(replace(settings, device=device, engine="openvino"))
+
+
+@pytest.mark.parametrize("engine", ["transformers", "openvino"])
+def test_a_run_goes_on_with_the_engine_that_began_it(
+    settings: Settings, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "outputs"
+    run(replace(settings, engine=engine), folder)
+    whole = read_rows(folder)
+    rows = folder / "outputs.jsonl"
+    rows.write_bytes(rows.read_bytes().splitlines(keepends=True)[0])
+    # What `auto` would take by itself is another one.
+    monkeypatch.setattr(choose, "_choose", lambda *_: {"openvino": "transformers"}.get(engine, "openvino"))
+    run(settings, folder)
+    assert read_rows(folder) == whole
+    assert json.loads((folder / "run.json").read_text())["run"]["engine"] == engine
+
+
+def test_a_run_that_names_no_engine_was_made_by_transformers(settings: Settings, tmp_path: Path) -> None:
+    run(replace(settings, engine="transformers"), tmp_path)
+    file = tmp_path / "run.json"
+    record = json.loads(file.read_text())
+    del record["run"]["engine"]
+    file.write_text(json.dumps(record))
+    run(settings, tmp_path)
+    with pytest.raises(InputError, match=r"another run \(engine transformers, not openvino"):
+        run(replace(settings, engine="openvino"), tmp_path)
+
+
+def test_an_engine_that_is_not_installed_is_one_line(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "_PACKAGES", {"openvino": ("no_such_package",), "transformers": ("torch",)})
+    with pytest.raises(ModelError, match="engine openvino: not installed; install"):
+        open_engine(replace(settings, engine="openvino"))
+    with pytest.raises(ModelError, match="engine openvino: not installed; install"):
+        open_engine(settings, earlier="openvino")
+    assert open_engine(settings).name == "transformers"
+
+
+def test_the_number_of_slots_does_not_part_a_run_of_openvino(settings: Settings, tmp_path: Path) -> None:
+    run(replace(settings, engine="openvino", batch_size=1), tmp_path / "one")
+    run(replace(settings, engine="openvino"), tmp_path / "one")
+    run(replace(settings, engine="openvino"), tmp_path / "many")
+    assert read_rows(tmp_path / "one") == read_rows(tmp_path / "many")
+    run(replace(settings, engine="transformers", batch_size=1), tmp_path / "batches")
+    with pytest.raises(InputError, match="batch_size 1, not 16"):
+        run(replace(settings, engine="transformers"), tmp_path / "batches")
