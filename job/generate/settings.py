@@ -84,7 +84,9 @@ class Settings:
     )
     device: str = _setting("auto", "auto, cpu, mps, cuda or cuda:N.", pattern=r"auto|cpu|mps|cuda(:\d{1,3})?")
     dtype: str = _setting(
-        "auto", "auto, float32, bfloat16 or float16.", pattern="auto|float32|bfloat16|float16"
+        "auto",
+        "auto, float32, bfloat16, float16 or int8 (openvino).",
+        pattern="auto|float32|bfloat16|float16|int8",
     )
 
 

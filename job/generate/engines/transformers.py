@@ -20,7 +20,7 @@ from transformers import (
     TopKLogitsWarper,
 )
 
-from job.errors import TextgenError
+from job.errors import TextgenError, UnsupportedError
 from job.generate import sampling
 from job.generate.engines.batches import split_batch
 from job.generate.engines.engine import Completion, Engine, Generate, Row
@@ -44,6 +44,8 @@ class TransformersEngine(Engine):
     libraries = ("torch", "transformers", "tokenizers", "numpy")
 
     def __init__(self, files: ModelFiles, settings: Settings) -> None:
+        if settings.dtype == "int8":
+            raise UnsupportedError("dtype int8: the transformers engine has none; openvino has, on a CPU")
         self.files, self._settings = files, settings
         configure_libraries()
         device = select_device(settings.device)

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,11 +49,13 @@ def other_family(gpt2: Path, tmp_path: Path) -> Path:
         ({}, "openvino"),
         ({"device": "cpu"}, "openvino"),
         ({"dtype": "float16"}, "transformers"),
+        ({"dtype": "bfloat16"}, "openvino"),
+        ({"dtype": "int8"}, "openvino"),
         ({"engine": "transformers"}, "transformers"),
         ({"engine": "echo"}, "echo"),
     ],
 )
-def test_the_engine_goes_by_the_settings(settings: Settings, changed: dict[str, str], name: str) -> None:
+def test_the_engine_goes_by_the_settings(settings: Settings, changed: dict[str, Any], name: str) -> None:
     assert open_engine(replace(settings, **changed)).name == name
 
 

@@ -2,6 +2,8 @@
 
 from functools import cached_property
 
+import click
+
 from job.errors import UnsupportedError
 from job.generate.engines.engine import Engine, Generate
 from job.generate.engines.openvino.architecture import read_architecture
@@ -12,8 +14,10 @@ from job.generate.models.stop_ids import read_eos_token_id, select_stop_ids
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.models.tokenizer_files import build_tokenizer, read_tokenizer
 from job.generate.settings import Settings
+from job.text import listed
 
 _SLOTS = 64
+_DTYPES = ("float32", "bfloat16", "int8")
 
 
 class OpenvinoEngine(Engine):
@@ -26,8 +30,9 @@ class OpenvinoEngine(Engine):
     def __init__(self, files: ModelFiles, settings: Settings) -> None:
         if settings.device not in ("auto", "cpu"):
             raise UnsupportedError(f"device {settings.device}: the openvino engine runs on the CPU")
-        if settings.dtype not in ("auto", "float32"):
-            raise UnsupportedError(f"dtype {settings.dtype}: the openvino engine computes in float32")
+        dtype = "float32" if settings.dtype == "auto" else settings.dtype
+        if dtype not in _DTYPES:
+            raise UnsupportedError(f"dtype {dtype}: the openvino engine has {listed(_DTYPES)}")
         if files.adapter:
             raise UnsupportedError(f"model {files.name!r}: the openvino engine takes no adapters")
         self.files, self._settings = files, settings
@@ -36,7 +41,7 @@ class OpenvinoEngine(Engine):
         self._eos_token_id = (
             config.raw("eos_token_id") if files.is_gguf else read_eos_token_id(files.name, files.path)
         )
-        self.dtype = "float32"
+        self.dtype = dtype
         self.slots = settings.batch_size or _SLOTS
         self.context_length = architecture.context_length
         self.vocabulary_size = architecture.vocab_size
@@ -54,9 +59,20 @@ class OpenvinoEngine(Engine):
         return select_stop_ids(self.files.name, ends, self.vocabulary_size)
 
     def load(self, longest: int) -> Generate:
-        from job.generate.engines.openvino.generator import Generator  # imports openvino
+        # These import openvino.
+        from job.generate.engines.openvino.generator import Generator
+        from job.generate.engines.openvino.precision import list_dtypes
 
+        if self._settings.dtype == "auto" and "bfloat16" in list_dtypes():
+            click.echo(
+                "--dtype bfloat16 is about twice as fast on this processor, with other texts", err=True
+            )
         generator = Generator(
-            self.files.path, self._settings, self.stop_ids, slots=self.slots, context_length=longest
+            self.files.path,
+            self._settings,
+            self.stop_ids,
+            slots=self.slots,
+            context_length=longest,
+            dtype=self.dtype,
         )
         return generator.generate
