@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from job.errors import InputError, PromptError, SettingsError, TextgenError
+from job.errors import InputError, PromptError, SettingsError, TextgenError, UnsupportedError
 from job.generate.engines.choose import open_engine
 from job.generate.engines.decoding import decode_new_tokens
 from job.generate.engines.engine import Engine, Generate, Row
@@ -37,16 +37,29 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
     Raises InputError before the model's weights are loaded, TextgenError if the disk or the device fails.
     """
     prompts = read_prompts(settings.prompt, settings.prompts)
-    total = len(prompts) * settings.num_return_sequences
     earlier = {} if overwrite else _read_identity(folder)
     engine = open_engine(settings, earlier.get("engine"))
+    try:
+        _run(engine, prompts, settings, folder, overwrite)
+    except UnsupportedError as error:  # the weights may hold what the configuration does not say
+        if settings.engine != "auto":
+            raise
+        _log(f"{error}; transformers runs it")
+        engine = open_engine(replace(settings, engine="transformers"))
+        _run(engine, prompts, settings, folder, overwrite)
+
+
+def _run(
+    engine: Engine, prompts: Sequence[Prompt], settings: Settings, folder: Path, overwrite: bool
+) -> None:
+    total = len(prompts) * settings.num_return_sequences
     _log(
         f"model {engine.files.name}, revision {engine.files.revision}, engine {engine.name}, "
         f"device {engine.device}, dtype {engine.dtype}"
     )
     identity = _build_identity(settings, prompts, engine)
     with open_outputs(folder, overwrite) as outputs:
-        _check_identity(outputs, earlier, identity)
+        _check_identity(outputs, _read_identity(folder), identity)
         record = read_record(folder)
         if outputs.in_order < total or record.get("state") != "completed":
             record = {
@@ -126,7 +139,8 @@ def _read_identity(folder: Path) -> dict[str, Any]:
 
 def _check_identity(outputs: Outputs, earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
     """Raise InputError if the folder holds the texts of another run."""
-    if not (outputs.done or earlier):
+    done = outputs.done
+    if not done:
         return
     different = [name for name in {**identity, **earlier} if earlier.get(name) != identity.get(name)]
     if different:
@@ -134,8 +148,7 @@ def _check_identity(outputs: Outputs, earlier: Mapping[str, Any], identity: Mapp
             f"{outputs.folder}: holds the texts of another run "
             f"({_describe_difference(different, earlier, identity)}); use --overwrite or another --output"
         )
-    if done := outputs.done:
-        _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
+    _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
 
 
 def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from job.errors import InputError, ModelError
+from job.errors import InputError, ModelError, UnsupportedError
 from job.generate.engines import choose
 from job.generate.engines.choose import open_engine
 from job.generate.run import run
@@ -125,3 +125,24 @@ def test_the_number_of_slots_does_not_part_a_run_of_openvino(settings: Settings,
     run(replace(settings, engine="transformers", batch_size=1), tmp_path / "batches")
     with pytest.raises(InputError, match="batch_size 1, not 16"):
         run(replace(settings, engine="transformers"), tmp_path / "batches")
+
+
+def test_weights_that_openvino_does_not_know_go_to_transformers(
+    settings: Settings, gpt2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "model"
+    shutil.copytree(gpt2, folder)
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    save_file(
+        {**tensors, "transformer.h.0.unknown": tensors["transformer.ln_f.bias"]}, weights, {"format": "pt"}
+    )
+    settings = replace(settings, model=str(folder))
+    with pytest.raises(UnsupportedError, match=r"the tensor transformer\.h\.0\.unknown"):
+        run(replace(settings, engine="openvino"), tmp_path / "outputs")
+    run(settings, tmp_path / "outputs")
+    assert "does not know the tensor transformer.h.0.unknown; transformers runs it" in capsys.readouterr().err
+    assert json.loads((tmp_path / "outputs/run.json").read_text())["run"]["engine"] == "transformers"
+    assert len(read_rows(tmp_path / "outputs")) == 3
