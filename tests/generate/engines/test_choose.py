@@ -11,6 +11,7 @@ import pytest
 from job.errors import InputError, ModelError, UnsupportedError
 from job.generate.engines import choose
 from job.generate.engines.choose import open_engine
+from job.generate.engines.openvino import dtypes
 from job.generate.run import run
 from job.generate.settings import Settings
 from tests.generate.conftest import read_rows
@@ -55,7 +56,10 @@ def other_family(gpt2: Path, tmp_path: Path) -> Path:
         ({"engine": "echo"}, "echo"),
     ],
 )
-def test_the_engine_goes_by_the_settings(settings: Settings, changed: dict[str, Any], name: str) -> None:
+def test_the_engine_goes_by_the_settings(
+    settings: Settings, changed: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dtypes, "list_dtypes", lambda: dtypes.DTYPES)
     assert open_engine(replace(settings, **changed)).name == name
 
 

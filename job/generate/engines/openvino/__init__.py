@@ -3,7 +3,8 @@
 architecture    config.json becomes a description of the network: the table of families
 model_files     config and weights of a folder or a GGUF file; safetensors maps them into memory
 parameters      the weights by what they are
-precision       the dtypes: what OpenVINO is told, and how weights lie in memory
+dtypes          those that this machine's processor has
+precision       what OpenVINO is told of a dtype, and how weights lie in memory
 graph           both become OpenVINO's graph
 paged_attention the one operation that is experimental in OpenVINO, and the cache it reads
 blocks          which blocks of the cache belong to whom

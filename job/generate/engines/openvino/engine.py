@@ -7,6 +7,7 @@ import click
 from job.errors import UnsupportedError
 from job.generate.engines.engine import Engine, Generate
 from job.generate.engines.openvino.architecture import read_architecture
+from job.generate.engines.openvino.dtypes import BFLOAT16, DTYPES, FLOAT32, check_dtype, list_dtypes
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.models.find import ModelFiles
 from job.generate.models.gguf.checkpoint import open_checkpoint
@@ -17,7 +18,6 @@ from job.generate.settings import Settings
 from job.text import listed
 
 _SLOTS = 64
-_DTYPES = ("float32", "bfloat16", "int8")
 
 
 class OpenvinoEngine(Engine):
@@ -30,9 +30,10 @@ class OpenvinoEngine(Engine):
     def __init__(self, files: ModelFiles, settings: Settings) -> None:
         if settings.device not in ("auto", "cpu"):
             raise UnsupportedError(f"device {settings.device}: the openvino engine runs on the CPU")
-        dtype = "float32" if settings.dtype == "auto" else settings.dtype
-        if dtype not in _DTYPES:
-            raise UnsupportedError(f"dtype {dtype}: the openvino engine has {listed(_DTYPES)}")
+        self.dtype = FLOAT32 if settings.dtype == "auto" else settings.dtype
+        if self.dtype not in DTYPES:
+            raise UnsupportedError(f"dtype {self.dtype}: the openvino engine has {listed(DTYPES)}")
+        check_dtype(self.dtype)
         if files.adapter:
             raise UnsupportedError(f"model {files.name!r}: the openvino engine takes no adapters")
         self.files, self._settings = files, settings
@@ -41,7 +42,6 @@ class OpenvinoEngine(Engine):
         self._eos_token_id = (
             config.raw("eos_token_id") if files.is_gguf else read_eos_token_id(files.name, files.path)
         )
-        self.dtype = dtype
         self.slots = settings.batch_size or _SLOTS
         self.context_length = architecture.context_length
         self.vocabulary_size = architecture.vocab_size
@@ -59,11 +59,9 @@ class OpenvinoEngine(Engine):
         return select_stop_ids(self.files.name, ends, self.vocabulary_size)
 
     def load(self, longest: int) -> Generate:
-        # These import openvino.
-        from job.generate.engines.openvino.generator import Generator
-        from job.generate.engines.openvino.precision import list_dtypes
+        from job.generate.engines.openvino.generator import Generator  # imports openvino
 
-        if self._settings.dtype == "auto" and "bfloat16" in list_dtypes():
+        if self._settings.dtype == "auto" and BFLOAT16 in list_dtypes():
             click.echo(
                 "--dtype bfloat16 is about twice as fast on this processor, with other texts", err=True
             )

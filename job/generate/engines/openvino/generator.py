@@ -8,10 +8,11 @@ from pathlib import Path
 from job.errors import TextgenError
 from job.generate.engines.engine import Completion, Row
 from job.generate.engines.openvino.architecture import read_architecture
+from job.generate.engines.openvino.dtypes import FLOAT32
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, block_bytes, count_blocks
-from job.generate.engines.openvino.precision import FLOAT32, cache_type, check_dtype
+from job.generate.engines.openvino.precision import cache_type
 from job.generate.engines.openvino.sampler import Sampler
 from job.generate.engines.openvino.scheduler import Scheduler
 from job.generate.settings import Settings
@@ -24,9 +25,10 @@ class Generator:
 
     slots: how many rows run at once. context_length: of the longest row in tokens, by default the
     model's. cache_tokens: how many tokens the cache holds, by default what half of the free memory does.
-    threads: by default one for each processor that this process may use. dtype: of list_dtypes().
+    threads: by default one for each processor that this process may use. dtype: one that the
+    processor has.
     Raises UnsupportedError for a model that another engine has to run, ModelError for one that is
-    broken, TextgenError if there is no memory for it, or the processor does not have the dtype.
+    broken, TextgenError if there is no memory for it.
     """
 
     def __init__(
@@ -41,7 +43,6 @@ class Generator:
         threads: int | None = None,
         dtype: str = FLOAT32,
     ) -> None:
-        check_dtype(dtype)
         config, load_tensors = open_model(path)
         architecture = read_architecture(config)
         self.context_length = min(context_length or architecture.context_length, architecture.context_length)

@@ -11,9 +11,10 @@ import openvino as ov
 from openvino import opset13 as op
 
 from job.generate.engines.openvino.architecture import Architecture
+from job.generate.engines.openvino.dtypes import BFLOAT16, FLOAT32
 from job.generate.engines.openvino.paged_attention import PagedAttention, make_parameter
 from job.generate.engines.openvino.parameters import Linear, Parameters, Tensor
-from job.generate.engines.openvino.precision import BFLOAT16, FLOAT32, Constants, cache_type
+from job.generate.engines.openvino.precision import Constants, cache_type
 from job.generate.engines.openvino.rope import Rope
 
 OUTPUTS = ("values", "indices", "logits", "sums")

@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 
 from job.errors import TextgenError
 from job.generate.engines.openvino.architecture import Architecture
+from job.generate.engines.openvino.dtypes import BFLOAT16, FLOAT32, INT8
 from job.generate.engines.openvino.graph import OUTPUTS, build_graph
 from job.generate.engines.openvino.paged_attention import BLOCK, Cache, Piece, step_inputs
 from job.generate.engines.openvino.parameters import Tensor
-from job.generate.engines.openvino.precision import (
-    BFLOAT16,
-    FLOAT32,
-    INT8,
-    Constants,
-    cache_type,
-    plugin_options,
-)
+from job.generate.engines.openvino.precision import Constants, cache_type, plugin_options
 
 # Fewer rows than these are multiplied by other kernels, which add up in another order.
 _FEWEST = {FLOAT32: 2, BFLOAT16: 2, INT8: 5}

@@ -6,19 +6,13 @@ scale of its own, at every step; all others in float32.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import openvino as ov
 from openvino import opset13 as op
 
-from job.errors import TextgenError
+from job.generate.engines.openvino.dtypes import BFLOAT16, FLOAT32, INT8
 from job.generate.engines.openvino.parameters import Weight
 from job.generate.engines.openvino.rounding import quantize
-from job.text import listed
-
-DTYPES = FLOAT32, BFLOAT16, INT8 = "float32", "bfloat16", "int8"
-_CPUINFO = Path("/proc/cpuinfo")
-_INT8_FLAGS = frozenset(["avx512_vnni", "avx_vnni"])  # without them OpenVINO does not quantize at each step
 
 _GROUP = 32  # numbers of an activation that share a scale
 
@@ -27,28 +21,6 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
     BFLOAT16: {"INFERENCE_PRECISION_HINT": "bf16", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"},
     INT8: {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(_GROUP)},
 }
-
-
-def list_dtypes() -> tuple[str, ...]:
-    """The dtypes that this machine's processor has instructions for."""
-    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    dtypes = [FLOAT32]
-    if "BF16" in capabilities:
-        dtypes.append(BFLOAT16)
-    try:
-        flags = next((line for line in _CPUINFO.read_text().splitlines() if line.startswith("flags")), "")
-    except OSError:
-        flags = ""
-    if _INT8_FLAGS & set(flags.split()):
-        dtypes.append(INT8)
-    return tuple(dtypes)
-
-
-def check_dtype(dtype: str) -> None:
-    """Raise TextgenError if this machine's processor does not have the dtype."""
-    dtypes = list_dtypes()
-    if dtype not in dtypes:
-        raise TextgenError(f"dtype {dtype}: this processor has {listed(dtypes)}")
 
 
 def plugin_options(dtype: str) -> Mapping[str, str]:

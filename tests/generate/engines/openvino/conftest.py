@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.config import read_config
+from job.generate.engines.openvino.dtypes import DTYPES, FLOAT32, list_dtypes
 from job.generate.engines.openvino.network import Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece
-from job.generate.engines.openvino.precision import DTYPES, FLOAT32, list_dtypes
 from job.generate.engines.openvino.safetensors import open_weights
 
 VOCABULARY = 96

@@ -10,10 +10,10 @@ import pytest
 
 from job.errors import TextgenError
 from job.generate.engines.engine import Row
+from job.generate.engines.openvino.dtypes import FLOAT32
 from job.generate.engines.openvino.generator import Generator
 from job.generate.engines.openvino.network import Logits
 from job.generate.engines.openvino.paged_attention import Piece
-from job.generate.engines.openvino.precision import FLOAT32
 from job.generate.engines.openvino.scheduler import PIECE
 from job.generate.prompts import Prompt
 from job.generate.settings import Settings

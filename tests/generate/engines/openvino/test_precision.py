@@ -7,15 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from job.errors import TextgenError
-from job.generate.engines.openvino import precision
-from job.generate.engines.openvino.generator import Generator
-from job.generate.engines.openvino.precision import BFLOAT16, FLOAT32, INT8, list_dtypes
+from job.generate.engines.openvino.dtypes import BFLOAT16, INT8, list_dtypes
 from job.generate.engines.openvino.rounding import quantize, round_to_bfloat16
-from job.generate.settings import Settings
 from tests.generate.engines.openvino.conftest import expected_logits, make_model, open_network, read
-
-_FLAGS = "processor : 0\nflags\t\t: fpu sse avx2 {}\n"
 
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=8))
@@ -44,43 +38,6 @@ def test_an_output_that_is_not_finite_stays_so(broken: float) -> None:
     weight[1, 2] = broken
     _, scales = quantize(weight)
     assert np.isfinite(scales).tolist() == [[True], [False]]
-
-
-def _set_processor(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, capabilities: list[str], flags: str
-) -> None:
-    class Core:
-        def get_property(self, *names: str) -> list[str]:
-            return capabilities
-
-    monkeypatch.setattr("openvino.Core", Core)
-    monkeypatch.setattr(precision, "_CPUINFO", folder / "cpuinfo")
-    (folder / "cpuinfo").write_text(_FLAGS.format(flags))
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "flags", "dtypes"),
-    [
-        (["FP32", "INT8"], "", [FLOAT32]),
-        (["FP32", "INT8"], "avx_vnni", [FLOAT32, INT8]),
-        (["FP32", "INT8", "BF16"], "avx512_vnni", [FLOAT32, BFLOAT16, INT8]),
-    ],
-)
-def test_a_dtype_that_the_processor_lacks_is_refused_with_those_that_it_has(
-    capabilities: list[str], flags: str, dtypes: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    _set_processor(monkeypatch, tmp_path, capabilities, flags)
-    assert list_dtypes() == tuple(dtypes)
-    for dtype in {BFLOAT16, INT8, "float16"}.difference(dtypes):
-        with pytest.raises(TextgenError, match=rf"^dtype {dtype}: this processor has {', '.join(dtypes)}$"):
-            Generator(tmp_path, Settings(), (), dtype=dtype)
-
-
-def test_without_a_list_of_the_processors_flags_there_is_no_int8(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(precision, "_CPUINFO", tmp_path / "none")
-    assert INT8 not in list_dtypes()
 
 
 @pytest.mark.model

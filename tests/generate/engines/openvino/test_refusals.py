@@ -11,9 +11,10 @@ import pytest
 from job.errors import ModelError, UnsupportedError
 from job.generate.engines.openvino.architecture import Architecture, read_architecture
 from job.generate.engines.openvino.config import Config, read_config
+from job.generate.engines.openvino.dtypes import FLOAT32
 from job.generate.engines.openvino.families import FAMILIES
 from job.generate.engines.openvino.graph import build_graph
-from job.generate.engines.openvino.precision import FLOAT32, Constants
+from job.generate.engines.openvino.precision import Constants
 from job.generate.engines.openvino.safetensors import open_weights
 
 _CONFIG = {
