@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from job.errors import InputError, TextgenError
+from job.extras import describe_missing
 from job.text import visible
 
 
@@ -50,6 +51,12 @@ def run_group(group: click.Group, name: str, argv: list[str] | None = None) -> N
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        missing = describe_missing(error.name or "")
+        if missing is None or "--debug" in args:
+            raise
+        click.echo(f"textgen: {missing}", err=True)
+        sys.exit(InputError.exit_status)
     except (TextgenError, OSError) as error:
         if "--debug" in args:
             traceback.print_exc()

@@ -1,12 +1,12 @@
 """Which engine runs a model."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import click
 
 from job.errors import ModelError, UnsupportedError
+from job.extras import install_command, is_installed
 from job.generate.engines.echo import EchoEngine
 from job.generate.engines.engine import Engine
 from job.generate.models.find import ModelFiles, find_model
@@ -32,19 +32,24 @@ def open_engine(settings: Settings, earlier: str | None = None) -> Engine:
 
 
 def _choose(files: ModelFiles, settings: Settings) -> str:
-    if not _is_installed("openvino") or _takes_gpu(settings.device):
+    if _takes_gpu(settings.device) or not is_installed(*_PACKAGES["openvino"]):
         return "transformers"
     try:
         _make("openvino", files, settings).tokenizer  # noqa: B018
     except UnsupportedError as error:
+        if not is_installed(*_PACKAGES["transformers"]):
+            raise ModelError(
+                f"{error}; the engine transformers, which may run it, is not installed; "
+                f"run: {install_command('job')}"
+            ) from None
         click.echo(f"{error}; transformers runs it", err=True)
         return "transformers"
     return "openvino"
 
 
 def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:
-    if not _is_installed(name):
-        raise ModelError(f"engine {name}: not installed; install the extra: argo-textgen[job]")
+    if not is_installed(*_PACKAGES[name]):
+        raise ModelError(f"engine {name}: not installed; run: {install_command('job')}")
     if name == "openvino":
         from job.generate.engines.openvino.engine import OpenvinoEngine
 
@@ -54,15 +59,21 @@ def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:
     return TransformersEngine(files, settings)
 
 
-def _is_installed(name: str) -> bool:
-    return all(map(importlib.util.find_spec, _PACKAGES[name]))
-
-
 def _takes_gpu(device: str) -> bool:
     """Whether a GPU is asked for, or is there. torch, which takes seconds to import, is asked last."""
+    if device not in ("auto", "cpu") and not is_installed("torch"):
+        raise ModelError(f"device {device}: torch is not installed; run: {install_command('job')}")
     if device != "auto":
         return device != "cpu"
     if not (sys.platform == "darwin" or any(path.exists() for path in _GPUS)):
+        return False
+    if not is_installed("torch"):
+        if any(path.exists() for path in _GPUS):
+            click.echo(
+                "this machine has a GPU, which torch could use: it is not installed; "
+                f"run: {install_command('job')}",
+                err=True,
+            )
         return False
     import torch
 

