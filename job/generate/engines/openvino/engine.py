@@ -10,7 +10,6 @@ from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.dtypes import BFLOAT16, DTYPES, FLOAT32, check_dtype, list_dtypes
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.models.find import ModelFiles
-from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.stop_ids import read_eos_token_id, select_stop_ids
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.models.tokenizer_files import build_tokenizer, read_tokenizer
@@ -37,7 +36,8 @@ class OpenvinoEngine(Engine):
         if files.adapter:
             raise UnsupportedError(f"model {files.name!r}: the openvino engine takes no adapters")
         self.files, self._settings = files, settings
-        config = open_model(files.path)[0]
+        self._model = open_model(files.path)
+        config = self._model.config
         architecture = read_architecture(config)
         self._eos_token_id = (
             config.raw("eos_token_id") if files.is_gguf else read_eos_token_id(files.name, files.path)
@@ -48,8 +48,8 @@ class OpenvinoEngine(Engine):
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        if self.files.is_gguf:
-            return build_tokenizer(open_checkpoint(self.files.path).vocabulary)
+        if self._model.checkpoint:
+            return build_tokenizer(self._model.checkpoint.vocabulary)
         return read_tokenizer(self.files.name, self.files.path)
 
     @cached_property
@@ -66,7 +66,7 @@ class OpenvinoEngine(Engine):
                 "--dtype bfloat16 is about twice as fast on this processor, with other texts", err=True
             )
         generator = Generator(
-            self.files.path,
+            self._model,
             self._settings,
             self.stop_ids,
             slots=self.slots,

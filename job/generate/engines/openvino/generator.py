@@ -2,26 +2,23 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
-from pathlib import Path
 
 from job.errors import TextgenError
 from job.generate.engines.engine import Completion, Row
 from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.dtypes import FLOAT32
-from job.generate.engines.openvino.model_files import open_model
+from job.generate.engines.openvino.memory import free_memory
+from job.generate.engines.openvino.model_files import Model
 from job.generate.engines.openvino.network import Network
-from job.generate.engines.openvino.paged_attention import BLOCK, block_bytes, count_blocks
+from job.generate.engines.openvino.paged_attention import block_bytes, count_blocks
 from job.generate.engines.openvino.precision import cache_type
 from job.generate.engines.openvino.sampler import Sampler
 from job.generate.engines.openvino.scheduler import Scheduler
 from job.generate.settings import Settings
 
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-
 
 class Generator:
-    """A model of a folder or a GGUF file on this machine's processor.
+    """A model on this machine's processor.
 
     slots: how many rows run at once. context_length: of the longest row in tokens, by default the
     model's. cache_tokens: how many tokens the cache holds, by default what half of the free memory does.
@@ -33,7 +30,7 @@ class Generator:
 
     def __init__(
         self,
-        path: Path,
+        model: Model,
         settings: Settings,
         stop_ids: Collection[int],
         *,
@@ -43,22 +40,31 @@ class Generator:
         threads: int | None = None,
         dtype: str = FLOAT32,
     ) -> None:
-        config, load_tensors = open_model(path)
-        architecture = read_architecture(config)
+        architecture = read_architecture(model.config)
         self.context_length = min(context_length or architecture.context_length, architecture.context_length)
         self._sampler = Sampler(settings)
         size = block_bytes(
             len(architecture.layers), architecture.kv_heads, architecture.head_size, cache_type(dtype)
         )
-        needed = slots * count_blocks(self.context_length) + 1
-        held = count_blocks(cache_tokens) if cache_tokens else _free_memory() // 2 // size
-        blocks = min(needed, held)
-        if blocks < 2:
-            raise TextgenError(f"{path}: no memory for {BLOCK} tokens ({size // 2**20} MiB)")
+        # One block more than a text has, for the prompt's last one, which each text has for itself.
+        least = count_blocks(self.context_length) + 1
+        blocks = slots * least
+        if cache_tokens is None:
+            free, weights = free_memory(), model.weights_bytes(dtype)
+            # The other half is for what is computed on the way, and for others.
+            blocks = min(blocks, max(0, free - weights) // 2 // size)
+            if blocks < least:
+                raise TextgenError(
+                    f"{model.path}: its weights take {_gigabytes(weights)} in {dtype}, a text of "
+                    f"{self.context_length} tokens {_gigabytes(2 * least * size)}, and {_gigabytes(free)} of "
+                    f"memory are free; use a smaller model or dtype, or shorter texts"
+                )
+        else:
+            blocks = min(blocks, count_blocks(cache_tokens))
         self._network = Network(
             architecture,
-            load_tensors(),
-            str(path),
+            model.load_tensors(),
+            str(model.path),
             blocks=blocks,
             positions=self.context_length,
             top=self._sampler.top,
@@ -74,12 +80,5 @@ class Generator:
         return self._scheduler.generate(rows)
 
 
-def _free_memory() -> int:
-    """What this process can still use, in bytes: of the machine, or of its control group."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
-    with suppress(OSError, ValueError):  # "max" means no limit
-        free = min(free, int(_CGROUP_LIMIT.read_text()))
-    return free
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

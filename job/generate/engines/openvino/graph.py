@@ -4,8 +4,6 @@ In shapes, T is the number of tokens of a step, S of the places whose next token
 of the vocabulary, D of a head, R of its rotary part.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import openvino as ov
 from openvino import opset13 as op
@@ -22,14 +20,14 @@ OUTPUTS = ("values", "indices", "logits", "sums")
 
 def build_graph(
     architecture: Architecture,
-    tensors: Mapping[str, Tensor],
+    tensors: dict[str, Tensor],
     place: str,
     constants: Constants,
     *,
     positions: int,
     top: int,
 ) -> ov.Model:
-    """The graph of a network, whose weights are `constants`, which have to outlive it.
+    """The graph of a network, made of the `tensors`, which are taken out; `constants` have to outlive it.
 
     Inputs: input_ids [T], position_ids [T], last [S] (places in T), and those of PagedAttention.
     Outputs (OUTPUTS): the `top` largest logits [S, top], their tokens [S, top], all [S, V], their sums [S].

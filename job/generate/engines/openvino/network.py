@@ -3,7 +3,7 @@
 In shapes, S is the number of pieces, V the size of the vocabulary.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class Network:
     def __init__(
         self,
         architecture: Architecture,
-        tensors: Mapping[str, Tensor],
+        tensors: dict[str, Tensor],
         place: str,
         *,
         blocks: int,

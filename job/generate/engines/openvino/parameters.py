@@ -1,6 +1,6 @@
 """The tensors of a model's files by the part that they are, in the sizes that config.json says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
@@ -49,16 +49,16 @@ class Linear:
 class Parameters:
     """Each tensor of the files, asked for by its part; see the names in families.py.
 
-    The weights of linear layers and the embedding are in float32, or all in bfloat16.
+    The weights of linear layers and the embedding are in float32, or all in bfloat16. A tensor is taken out
+    of `tensors` when it is asked for, so that its memory is free if nobody else has it.
     """
 
     def __init__(
-        self, architecture: Architecture, tensors: Mapping[str, Tensor], place: str, *, bfloat16: bool
+        self, architecture: Architecture, tensors: dict[str, Tensor], place: str, *, bfloat16: bool
     ) -> None:
         self.place, self._architecture, self._tensors = place, architecture, tensors
         self._bfloat16 = bfloat16
         self._family = architecture.family
-        self._read: set[str] = set()
         # Some files name the network's parts without the class that holds them.
         prefix = self._family.prefix
         self._prefix = prefix if any(name.startswith(prefix) for name in tensors) else ""
@@ -125,7 +125,7 @@ class Parameters:
     def refuse_unread(self) -> None:
         """Raise UnsupportedError for a tensor that no part of the network is."""
         for name in self._tensors:
-            if name not in self._read and not any(fnmatchcase(name, known) for known in self._family.unused):
+            if not any(fnmatchcase(name, known) for known in self._family.unused):
                 raise UnsupportedError(f"{self.place}: the openvino engine does not know the tensor {name}")
 
     def _name(self, part: str, layer: int = 0) -> str:
@@ -146,8 +146,7 @@ class Parameters:
         return self._find(name, shape).to_float32()
 
     def _find(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        self._read.add(name)
-        tensor = self._tensors.get(name)
+        tensor = self._tensors.pop(name, None)
         if tensor is None:
             raise ModelError(f"{self.place}: the tensor {name} is missing")
         if tuple(tensor.shape) != shape:

@@ -61,7 +61,7 @@ def make_model(folder: Path, model_type: str, **values: Any) -> Any:
 def open_network(folder: Path, dtype: str = FLOAT32, **options: int) -> Network:
     architecture = read_architecture(read_config(folder))
     options = {"blocks": 64, "positions": 256, "top": 8, "threads": 2} | options
-    return Network(architecture, open_weights(folder), str(folder), dtype=dtype, **options)
+    return Network(architecture, dict(open_weights(folder)), str(folder), dtype=dtype, **options)
 
 
 def read(network: Network, token_ids: Sequence[int], pieces: Sequence[int]) -> NDArray[np.float32]:

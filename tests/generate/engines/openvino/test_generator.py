@@ -10,10 +10,12 @@ import pytest
 
 from job.errors import TextgenError
 from job.generate.engines.engine import Row
+from job.generate.engines.openvino import generator
 from job.generate.engines.openvino.dtypes import FLOAT32
 from job.generate.engines.openvino.generator import Generator
+from job.generate.engines.openvino.model_files import Model, open_model
 from job.generate.engines.openvino.network import Logits
-from job.generate.engines.openvino.paged_attention import Piece
+from job.generate.engines.openvino.paged_attention import BLOCK, Piece
 from job.generate.engines.openvino.scheduler import PIECE
 from job.generate.prompts import Prompt
 from job.generate.settings import Settings
@@ -45,8 +47,13 @@ def rows() -> list[Row]:
     ]
 
 
+def open_generator(folder: Path, settings: Settings = _SETTINGS, **options: Any) -> Generator:
+    arguments: dict[str, Any] = {"stop_ids": (), "threads": 2, **options}
+    return Generator(open_model(folder), settings, **arguments)
+
+
 def generate(folder: Path, rows: Iterable[Row], settings: Settings = _SETTINGS, **options: Any) -> Tokens:
-    engine = Generator(folder, settings, stop_ids=options.pop("stop_ids", ()), threads=2, **options)
+    engine = open_generator(folder, settings, **options)
     return {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
 
 
@@ -84,7 +91,7 @@ def test_a_text_is_the_same_in_reversed_order(
 
 
 def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts_by_dtype: Tokens, dtype: str) -> None:
-    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2, dtype=dtype)
+    engine = open_generator(folder, dtype=dtype)
     alone = {
         (row.prompt.id, row.sequence): done.token_ids for row in rows for _, done in engine.generate([row])
     }
@@ -95,7 +102,7 @@ def test_a_text_is_the_same_alone(folder: Path, rows: list[Row], texts_by_dtype:
 def test_a_text_is_the_same_if_memory_runs_out(folder: Path, rows: list[Row], order: int, dtype: str) -> None:
     rows = [replace(row, max_new_tokens=100) for row in rows[:10][::order]]
     texts = generate(folder, rows, dtype=dtype)
-    engine = Generator(folder, _SETTINGS, stop_ids=(), threads=2, cache_tokens=8 * 32, dtype=dtype)
+    engine = open_generator(folder, cache_tokens=8 * 32, dtype=dtype)
     again = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
     assert again == texts
     assert engine._scheduler.restarts > 0
@@ -109,7 +116,31 @@ def test_a_row_that_never_fits_is_one_line(folder: Path, rows: list[Row]) -> Non
 
 def test_a_cache_that_there_is_no_memory_for_is_one_line(folder: Path) -> None:
     with pytest.raises(TextgenError, match=r"no memory for a cache of 320000000000 tokens$"):
-        Generator(folder, _SETTINGS, stop_ids=(), slots=10**9, cache_tokens=320 * 10**9)
+        open_generator(folder, slots=10**9, cache_tokens=320 * 10**9)
+
+
+def test_a_model_that_is_larger_than_the_free_memory_is_refused_before_it_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = open_model(folder)
+    weights = model.weights_bytes(FLOAT32)
+    monkeypatch.setattr(generator, "free_memory", lambda: weights + 10)
+    monkeypatch.setattr(Model, "load_tensors", None)
+    with pytest.raises(TextgenError, match=r"^.*: its weights take 0\.0 GB in float32, a text of 64 tokens"):
+        Generator(model, _SETTINGS, (), context_length=64)
+
+
+def test_with_less_memory_fewer_texts_run_at_once(
+    folder: Path, rows: list[Row], texts: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, block = open_model(folder).weights_bytes(FLOAT32), 3 * 2 * 2 * BLOCK * 16 * 4
+    monkeypatch.setattr(generator, "free_memory", lambda: weights + 2 * 9 * block)
+    engine = open_generator(folder, context_length=200)
+    assert engine._scheduler._pool.size == 9
+    rows = [row for row in rows if len(row.token_ids) <= 100]
+    made = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
+    assert made == {key: texts[key] for key in made}
+    assert len(made) == len(rows)
 
 
 def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> None:
@@ -121,7 +152,7 @@ def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> N
             taken += 1
             yield row
 
-    ended = Generator(folder, _SETTINGS, stop_ids=(), slots=2, threads=2).generate(arriving())
+    ended = open_generator(folder, slots=2).generate(arriving())
     next(ended)
     assert taken == 2
 
@@ -129,7 +160,7 @@ def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> N
 def test_rows_can_be_run_after_others_that_were_given_up(
     folder: Path, rows: list[Row], texts: Tokens
 ) -> None:
-    engine = Generator(folder, _SETTINGS, stop_ids=(), slots=3, threads=2)
+    engine = open_generator(folder, slots=3)
     given_up = engine.generate(rows)
     next(given_up)
     given_up.close()  # type: ignore[attr-defined]
@@ -140,7 +171,7 @@ def test_rows_can_be_run_after_others_that_were_given_up(
 def test_a_prompt_is_read_once_for_all_its_texts(
     folder: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Generator(folder, _SETTINGS, stop_ids=(), slots=2, threads=2)
+    engine = open_generator(folder, slots=2)
     read: list[int] = []
     step = engine._network.step
 
@@ -157,7 +188,7 @@ def test_a_prompt_is_read_once_for_all_its_texts(
 def test_a_stop_token_ends_a_text(folder: Path, rows: list[Row], texts: Tokens) -> None:
     stop = texts["5", 1][4]
     expected = texts["5", 1][: texts["5", 1].index(stop) + 1]
-    engine = Generator(folder, _SETTINGS, stop_ids=[stop], threads=2)
+    engine = open_generator(folder, stop_ids=[stop])
     ((_, done),) = engine.generate([row for row in rows if row.prompt.id == "5" and row.sequence == 1])
     assert (done.token_ids, done.finish_reason) == (expected, "stop")
 

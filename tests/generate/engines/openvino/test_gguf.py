@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from job.generate.engines.openvino.architecture import read_architecture
+from job.generate.engines.openvino.dtypes import DTYPES
 from job.generate.engines.openvino.model_files import open_model
 from job.generate.engines.openvino.network import Network
 from tests.generate.engines.openvino.conftest import read
@@ -34,9 +35,21 @@ def test_the_logits_are_those_of_the_network_it_was_made_from(name: str, tmp_pat
     network = build_network(build_config(family, **changed))
     file = tmp_path / "model.gguf"
     write_gguf(file, network)
-    config, load_tensors = open_model(file)
-    architecture = read_architecture(config)
-    ours = Network(architecture, load_tensors(), str(file), blocks=8, positions=96, top=8, threads=2)
+    model = open_model(file)
+    architecture = read_architecture(model.config)
+    ours = Network(architecture, model.load_tensors(), str(file), blocks=8, positions=96, top=8, threads=2)
     expected = compute_logits(network)[0, -1].numpy()
     tolerance = 1e-5 * np.abs(expected).max()
     np.testing.assert_allclose(read(ours, IDS[0], [48]), expected, rtol=0, atol=max(tolerance, 1e-4))
+
+
+def test_the_weights_of_a_folder_are_mapped_and_those_of_a_gguf_file_are_not(tmp_path: Path) -> None:
+    network = build_network(build_config("Llama"))
+    count = sum(parameter.numel() for parameter in network.parameters())
+    network.save_pretrained(tmp_path / "folder")
+    write_gguf(tmp_path / "model.gguf", network)
+    sizes = {
+        name: [open_model(tmp_path / name).weights_bytes(dtype) / count for dtype in DTYPES]
+        for name in ("folder", "model.gguf")
+    }
+    assert sizes == {"folder": [4, 4, 2], "model.gguf": [8, 4, 4]}

@@ -152,7 +152,7 @@ def _rewrite(folder: Path, target: Path, change: Callable[[dict[str, Any]], obje
 
 def _build(architecture: Architecture, folder: Path) -> None:
     constants = Constants(FLOAT32)
-    build_graph(architecture, open_weights(folder), str(folder), constants, positions=256, top=8)
+    build_graph(architecture, dict(open_weights(folder)), str(folder), constants, positions=256, top=8)
 
 
 _UP = "model.layers.1.mlp.up_proj.weight"
