@@ -14,6 +14,7 @@ COMMANDS = {
     "list": ("argo.cli.list", "List runs."),
     "get": ("argo.cli.get", "Show a run and its jobs."),
     "logs": ("argo.cli.logs", "Print the logs of a run or of one job."),
+    "view": ("argo.cli.view", "Show runs, datasets and texts in a browser."),
     "stop": ("argo.cli.stop", "Stop a run."),
     "retry": ("argo.cli.retry", "Retry the failed jobs of a run."),
     "trigger": ("argo.cli.trigger", "Run workflow files on pushes to their branches."),

@@ -1,8 +1,7 @@
 """`textgen logs`."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,14 @@ import click
 from argo.cli.cluster import cluster_options, find_run
 from argo.cli.progress import line_prefixes
 from argo.local import run_folder
+from argo.local.log_tail import LogTail
 from job.errors import UnknownReferenceError
-from job.log_lines import LineReader
 from job.text import visible_line
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
 
 _FOLLOW_SECONDS = 0.2
-_CHUNK = 1 << 16  # bytes
 
 
 @click.command("logs")
@@ -44,7 +42,7 @@ def _print_local_logs(folder: Path, job: str | None, follow: bool) -> None:
     names = list(run_folder.read(folder).jobs)
     jobs = _select_jobs(folder.name, names, job)
     prefixes = line_prefixes(names)
-    tails = {name: _Tail(folder / "jobs" / name / "log") for name in jobs}
+    tails = {name: LogTail(folder, name) for name in jobs}
     while True:
         run = run_folder.read(folder)  # before the logs, so that no line is missed at the end
         is_end = not follow or run.phase.ended or all(run.jobs[name].phase.ended for name in jobs)
@@ -74,22 +72,3 @@ def _select_jobs(run: str, jobs: Sequence[str], job: str | None) -> Sequence[str
     if job and job not in jobs:
         raise UnknownReferenceError(f"{run}: no job {job!r}; it has {', '.join(jobs)}")
     return [job] if job else jobs
-
-
-class _Tail:
-    """Reads a file that grows."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._position = 0
-        self._lines = LineReader()
-
-    def read_lines(self, *, is_end: bool) -> Iterator[str]:
-        """The lines that were not read yet; at the end also one that nothing ends."""
-        with suppress(FileNotFoundError), self._path.open("rb") as file:
-            file.seek(self._position)
-            while chunk := file.read(_CHUNK):
-                self._position += len(chunk)
-                yield from (line.text for line in self._lines.feed(chunk))
-        if is_end:
-            yield from (line.text for line in self._lines.end())

@@ -52,6 +52,8 @@ class ContainerWaiting(TypedDict, total=False):
 
 class ContainerTerminated(TypedDict, total=False):
     reason: str
+    startedAt: str
+    finishedAt: str
 
 
 class ContainerState(TypedDict, total=False):

@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from argo import kubernetes_names
 from argo.cluster.api import Api
 from argo.cluster.objects import Container, ContainerState, Event, Pod
+from argo.runs import now
+from argo.timeline import Step
 from job.errors import ClusterError
 
 # Containers of Argo, which tell a user nothing.
@@ -57,6 +61,21 @@ def container_states(pod: Pod) -> Mapping[str, ContainerState]:
     status = pod.get("status") or {}
     statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
     return {each["name"]: each.get("state", {}) for each in statuses}
+
+
+def list_steps(pods: Iterable[Pod]) -> dict[str, list[Step]]:
+    """When each container of the jobs ran, by job; of containers that run, until now."""
+    steps: dict[str, list[Step]] = {}
+    for pod in sort_by_age(pods):
+        states = container_states(pod)
+        for name in container_names(pod):
+            state = states.get(name, {})
+            times: Mapping[str, Any] = state.get("terminated") or state.get("running") or {}
+            if name != _SIDECAR and (started := times.get("startedAt")):
+                finished = times.get("finishedAt")
+                end = datetime.fromisoformat(finished) if finished else now()
+                steps.setdefault(job_name(pod), []).append(Step(name, datetime.fromisoformat(started), end))
+    return steps
 
 
 def pending_reason(pod: Pod) -> str:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from argo.cli import logs
 from argo.local import run_folder
+from argo.local.log_tail import LogTail
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.text import visible
 
@@ -37,7 +38,7 @@ def test_a_line_of_some_megabytes_is_whole(log: Path) -> None:
 
 
 def test_a_character_that_is_not_written_whole_yet_is_not_torn(log: Path) -> None:
-    tail = logs._Tail(log)
+    tail = LogTail(log.parents[2], "job")
     assert list(tail.read_lines(is_end=False)) == []
     log.write_bytes("日本".encode()[:4])
     assert list(tail.read_lines(is_end=False)) == []

@@ -1,0 +1,45 @@
+"""When each job of a run waited and what it did then."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from argo.runs import JobRecord, Phase, RunRecord, now
+
+WAITING, RUNNING = "waiting", "running"
+
+
+class Step(NamedTuple):
+    """A part of a job's time: `waiting`, `running`, or a container of its pod."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
+def list_steps(
+    run: RunRecord, containers: Mapping[str, Sequence[Step]] | None = None
+) -> dict[str, list[Step]]:
+    """The steps of each job, in turn; `containers` are those of the pods, by job, if they are known.
+
+    A job waits from when all that it needs has finished. A job that was left out has no steps.
+    """
+    end = run.finished or now()
+    steps = {}
+    for name, job in run.jobs.items():
+        ready = _find_ready(run, job)
+        own = list((containers or {}).get(name, ()))
+        if not own and job.started:
+            own = [Step(RUNNING, job.started, job.finished or end)]
+        begun = own[0].start if own else end
+        is_waiting = ready is not None and begun > ready and (own or job.phase is Phase.PENDING)
+        steps[name] = [Step(WAITING, ready, begun), *own] if ready and is_waiting else own
+    return steps
+
+
+def _find_ready(run: RunRecord, job: JobRecord) -> datetime | None:
+    """When the last job that this one needs had finished; None if one has not succeeded."""
+    needs = [run.jobs[name] for name in job.needs if name in run.jobs]
+    if any(need.phase is not Phase.SUCCEEDED or need.finished is None for need in needs):
+        return None
+    return max([run.started, *(need.finished for need in needs if need.finished)])

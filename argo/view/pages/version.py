@@ -1,0 +1,110 @@
+"""A dataset with its versions, a version, and one of its texts."""
+
+from itertools import islice
+
+from starlette.requests import Request
+
+from argo.texts.index import find_texts, open_index
+from argo.texts.rows import Row, read_rows
+from argo.view.lineage import list_changes, list_facts, list_settings
+from argo.view.page import Page, read_integer
+from argo.view.sources import Sources
+from argo.view.texts import read_filter, read_speed, read_texts
+from job.datasets import DatasetRef, Manifest, Version
+from job.errors import TextgenError, UnknownReferenceError
+from job.storage.parallel import parallel_map
+
+_VERSIONS = 20  # on a page
+
+
+def dataset_or_version_page(sources: Sources, request: Request) -> Page:
+    """The page of `[NAMESPACE/]NAME[:VERSION]`."""
+    text = request.path_params["ref"]
+    ref = DatasetRef.parse(text)
+    return _version_page(sources, request, ref) if ":" in text else _dataset_page(sources, request, ref)
+
+
+def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
+    version = sources.datasets.resolve(ref)
+    manifest = sources.datasets.manifest(version)
+    file = find_texts(manifest)
+    texts = read_texts(sources, version, file, request.query_params) if file else None
+    values = {
+        "version": version,
+        "dataset": ref.dataset,
+        "facts": list_facts(manifest),
+        "settings": list_settings(manifest),
+        "message": manifest.message,
+        "parent": manifest.parent,
+        "files": manifest.files,
+        "links": manifest.links,
+        "texts": texts,
+        "speed": read_speed(sources, version, manifest) if file else "",
+    }
+    is_ready = texts is None or texts.total is not None
+    return Page("version.html", str(version), values, None if is_ready else 0.5)
+
+
+def _dataset_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
+    versions = sources.datasets.versions(ref)
+    pages = max(1, -(-len(versions) // _VERSIONS))
+    page = max(1, min(read_integer(request.query_params.get("page")) or 1, pages))
+    start = (page - 1) * _VERSIONS
+    shown = versions[start : start + _VERSIONS + 1]  # and the one before them
+    manifests = list(parallel_map(lambda version: _read_manifest(sources, version), shown))
+    entries = [
+        {
+            "version": version,
+            "facts": {fact.name: fact for fact in list_facts(manifest)} if manifest else {},
+            "changes": list_changes(before, manifest) if manifest and before else None,
+            "has_texts": bool(manifest and find_texts(manifest)),
+        }
+        for version, manifest, before in zip(shown, manifests, [*manifests[1:], None], strict=True)
+    ]
+    values = {
+        "dataset": ref.dataset,
+        "entries": entries[:_VERSIONS],
+        "total": len(versions),
+        "latest": versions[0].id if versions else "",
+        "page": page,
+        "pages": pages,
+    }
+    return Page("dataset.html", ref.dataset, values)
+
+
+def _read_manifest(sources: Sources, version: Version) -> Manifest | None:
+    """The version's manifest; None if it can't be read any more."""
+    try:
+        return sources.datasets.manifest(version)
+    except TextgenError:
+        return None
+
+
+def row_page(sources: Sources, request: Request) -> Page:
+    """One text, whole."""
+    version = sources.datasets.resolve(DatasetRef.parse(request.path_params["ref"]))
+    file = find_texts(sources.datasets.manifest(version))
+    if file is None:
+        raise UnknownReferenceError(f"{version}: no texts in it")
+    line = read_integer(request.query_params.get("line")) or 0
+    which = read_filter(request.query_params)
+    making = sources.indexes.make(version)
+    if making.has_rows.is_set():
+        with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
+            row, (before, after) = index.read(line), index.neighbours(which, line)
+    else:
+        rows = read_rows(sources.datasets.stream_file(version, file))
+        found = next((row for row in islice(rows, line) if row.line == line), None)
+        row, before, after = found if isinstance(found, Row) else None, line - 1 or None, line + 1
+    if row is None:
+        raise UnknownReferenceError(f"{version}: no text in line {line}")
+    query = {name: value for name, value in request.query_params.items() if name not in ("line", "format")}
+    values = {
+        "version": version,
+        "row": row,
+        "before": before,
+        "after": after,
+        "query": query,
+        "which": which,
+    }
+    return Page("row.html", f"{row.id} · {row.sequence}", values)

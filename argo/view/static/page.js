@@ -1,0 +1,111 @@
+"use strict";
+// Keys, filters that apply at once, and parts that are asked for again while something goes on.
+// No text becomes HTML here: what replaces a part is what the server has made of it.
+
+const rows = () => [...document.querySelectorAll("[data-row]")];
+const current = () => rows().findIndex((row) => row.contains(document.activeElement));
+
+function focusRow(step) {
+  const all = rows();
+  if (!all.length) return follow(step > 0 ? "[rel=next]" : "[rel=prev]");
+  const at = current();
+  const row = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
+  if (!row) return follow(step > 0 ? "[rel=next]" : "[rel=prev]");
+  row.querySelector("a, summary, input").focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function follow(selector) {
+  const link = document.querySelector(selector);
+  if (link) link.click();
+}
+
+const keys = {
+  "/": () => {
+    const search = document.querySelector("[data-search]");
+    if (search) {
+      search.focus();
+      search.select();
+    }
+  },
+  j: () => focusRow(1),
+  k: () => focusRow(-1),
+  c: () => follow("[data-compare]"),
+  u: () => follow("[data-up]"),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const field = event.target.closest("input, select, textarea");
+  if (field && event.key === "Escape") return field.blur();
+  if (field && field.type !== "checkbox") return;
+  if (keys[event.key]) {
+    event.preventDefault();
+    keys[event.key]();
+  }
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+// Without empty fields, a URL says what it asks for.
+document.addEventListener("formdata", (event) => {
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+});
+
+// Logs are read when they are opened, and grow while the job runs.
+function readLog(details) {
+  const log = details.querySelector(".log");
+  if (!details.open || details.dataset.reading) return;
+  details.dataset.reading = "yes";
+  const events = new EventSource(details.dataset.log);
+  const add = (text) => {
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 20;
+    log.append(document.createTextNode(text));
+    while (log.childNodes.length > 1000) log.firstChild.remove();
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  };
+  events.onmessage = (event) => add(JSON.parse(event.data).map((line) => line + "\n").join(""));
+  events.addEventListener("problem", (event) => add(JSON.parse(event.data) + "\n"));
+  events.addEventListener("end", () => {
+    events.close();
+    if (!log.firstChild) add("It has printed nothing.\n");
+  });
+}
+
+for (const details of document.querySelectorAll("[data-log]")) {
+  details.addEventListener("toggle", () => readLog(details));
+  readLog(details);
+}
+
+// A link to a job's log opens it.
+function openTarget() {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target && target.matches("details")) target.open = true;
+}
+addEventListener("hashchange", openTarget);
+openTarget();
+
+async function refresh() {
+  let body;
+  try {
+    const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+    body = new DOMParser().parseFromString(await response.text(), "text/html").body;
+  } catch {
+    return setTimeout(refresh, 5000); // the server is gone, or not yet back
+  }
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = body.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (next && next.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) {
+      part.replaceWith(document.adoptNode(next));
+    }
+  }
+  schedule(body.dataset.refresh);
+}
+
+function schedule(seconds) {
+  if (seconds) setTimeout(refresh, seconds * 1000);
+}
+
+schedule(document.body.dataset.refresh);

@@ -1,0 +1,69 @@
+"""Indexes of texts that are made while a page is shown already."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from argo.texts.index import open_index
+from job.datasets import Datasets, Version
+from job.errors import TextgenError
+
+T = TypeVar("T")
+
+_FIRST_WAIT = 0.3  # seconds: a small index is there by then
+
+
+@dataclass
+class Making:
+    """An index that a thread makes. `read` is in bytes of the texts' file."""
+
+    read: int = 0
+    has_rows: threading.Event = field(default_factory=threading.Event)
+    has_words: threading.Event = field(default_factory=threading.Event)
+    error: TextgenError | None = None
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, size: int) -> None:
+        """Count bytes that were read."""
+        self.read += size
+
+    def keep(self, name: str, count: Callable[[], T]) -> T:
+        """What `count` has returned the first time: a version never changes."""
+        if name not in self._kept:
+            self._kept[name] = count()
+        value: T = self._kept[name]
+        return value
+
+
+class TextIndexes:
+    """Makes the index of each version once; any thread may ask."""
+
+    def __init__(self, datasets: Datasets) -> None:
+        self._datasets = datasets
+        self._lock = threading.Lock()
+        self._makings: dict[str, Making] = {}
+
+    def make(self, version: Version) -> Making:
+        """How far a version's index is. Raises what went wrong, and begins again the next time."""
+        with self._lock:
+            making = self._makings.get(version.manifest)
+            if making is None:
+                making = self._makings[version.manifest] = Making()
+                threading.Thread(target=self._make, args=(version, making), daemon=True).start()
+        making.has_rows.wait(_FIRST_WAIT)
+        if making.error:
+            with self._lock:
+                self._makings.pop(version.manifest, None)
+            raise making.error
+        return making
+
+    def _make(self, version: Version, making: Making) -> None:
+        try:
+            with open_index(self._datasets, version, progress=making.add):
+                making.has_rows.set()
+            with open_index(self._datasets, version, search=True):
+                making.has_words.set()
+        except TextgenError as error:
+            making.error = error
+            making.has_rows.set()

@@ -1,0 +1,96 @@
+"""What a page shows of a version's texts: how many, how long, and a page of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from starlette.datastructures import QueryParams
+
+from argo.texts.comparison import read_figures
+from argo.texts.index import Figures, Filter, Order, open_index
+from argo.texts.rows import BrokenRow, Row, read_rows
+from argo.view.page import read_integer
+from argo.view.sources import Sources
+from job.datasets import File, Manifest, Version
+
+ROWS = 50  # on a page
+_BARS = 20
+
+Bars = Sequence[tuple[int, int, int]]  # the least, the most, how many
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A page of texts. `part` of the file has been read; `figures` and `total` are there when it is whole."""
+
+    rows: Sequence[Row]
+    broken: Sequence[BrokenRow]
+    which: Filter
+    query: Mapping[str, str]
+    order: Order
+    page: int
+    part: float
+    total: int | None = None
+    figures: Figures | None = None
+    lengths: Bars = ()
+    repetition: float | None = None
+    repetitions: Bars = ()
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-(self.total or 0) // ROWS))
+
+
+def read_filter(query: QueryParams) -> Filter:
+    """Which rows a URL asks for."""
+    return Filter(
+        search=query.get("q", "").strip(),
+        id=query.get("id", "").strip(),
+        prompt=query.get("prompt", "").strip(),
+        finish_reason=reason if (reason := query.get("reason")) and reason != "error" else None,
+        least=read_integer(query.get("least")),
+        most=read_integer(query.get("most")),
+        errors=query.get("reason") == "error",
+    )
+
+
+def read_texts(sources: Sources, version: Version, file: File, query: QueryParams) -> Texts:
+    """The page of texts that a URL asks for; the first texts, as long as the index is not made."""
+    which = read_filter(query)
+    words = {name: value for name, value in query.items() if name not in ("page", "format")}
+    order = Order(query["sort"]) if query.get("sort") in set(Order) else Order.FILE
+    making = sources.indexes.make(version)
+    if not making.has_rows.is_set():
+        rows = list(islice(read_rows(sources.datasets.stream_file(version, file)), ROWS))
+        return Texts(
+            [row for row in rows if isinstance(row, Row)],
+            [row for row in rows if isinstance(row, BrokenRow)],
+            which,
+            words,
+            order,
+            1,
+            making.read / max(file.size, 1),
+        )
+    with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
+        total = index.count(which)
+        page = max(1, min(read_integer(query.get("page")) or 1, -(-total // ROWS)))
+        mean, parts = making.keep("repetition", index.repetition)
+        return Texts(
+            index.rows(which, (page - 1) * ROWS, ROWS, order),
+            index.broken() if page == 1 else (),
+            which,
+            words,
+            order,
+            page,
+            1.0,
+            total,
+            making.keep("figures", index.figures),
+            making.keep("lengths", lambda: index.histogram(_BARS)),
+            mean,
+            [(at * 5, at * 5 + 5, count) for at, count in enumerate(parts)] if mean is not None else (),
+        )
+
+
+def read_speed(sources: Sources, version: Version, manifest: Manifest) -> str:
+    """New tokens a second, as the generation says it; empty if it does not."""
+    return read_figures(sources.datasets, version, manifest).get("tokens_per_second", "")

@@ -1,0 +1,90 @@
+"""A browser and a site that all tests of pages share."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.view.site import Site, fill, served
+
+_NO_SANDBOX = ["--no-sandbox"]  # root has none
+
+
+@dataclass
+class Visit:
+    """A page of the browser, and what it has done that it must not."""
+
+    site: Site
+    page: Page
+    problems: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Go to a path of the site."""
+        self.page.goto(self.site.url + path)
+        return self.page
+
+    def watch(self) -> None:
+        """Note what the browser complains about, and requests to elsewhere."""
+        self.page.on("console", lambda message: self.problems.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        self.page.on("request", lambda request: self._check(request.url))
+
+    def _check(self, url: str) -> None:
+        if not url.startswith(self.site.url):
+            self.problems.append(f"request: {url[:200]}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=program, args=_NO_SANDBOX)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("view")
+    site = Site(folder / "project", folder / "cache")
+    site.root.mkdir()
+    fill(site)
+    with served(site) as site:
+        yield site
+
+
+def open_context(browser: Browser, site: Site, **options: Any) -> BrowserContext:
+    """A browser that has the cookie."""
+    context = browser.new_context(**options)
+    cookie = {"name": f"textgen-{site.url.rpartition(':')[2]}", "value": site.token, "url": site.url}
+    context.add_cookies([cookie])  # type: ignore[list-item]
+    context.set_default_timeout(10_000)
+    return context
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
+    with open_context(browser, site) as context:
+        yield context
+
+
+@pytest.fixture
+def visit(context: BrowserContext, site: Site) -> Iterator[Visit]:
+    """A new page; when the test ends, the browser must have had nothing to complain about."""
+    with context.new_page() as page:
+        visit = Visit(site, page)
+        visit.watch()
+        yield visit
+        assert visit.problems == []
+        assert page.evaluate("typeof window.hacked") == "undefined"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Site:
+    """A site without anything, and without a server."""
+    (tmp_path / "project").mkdir()
+    return Site(tmp_path / "project", tmp_path / "cache")

@@ -1,0 +1,211 @@
+"""Every page in a real browser: what it shows, that nothing on it runs, and that the keyboard is enough."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from tests.view.conftest import Visit, open_context
+from tests.view.site import HOSTILE, Site
+
+PAGES = (
+    "/",
+    "/?q=failed&status=Failed",
+    "/runs/succeeded",
+    "/runs/failed",
+    "/runs/killed",
+    "/runs/running",
+    "/runs/hostile",
+    "/datasets",
+    "/datasets/stories",
+    "/datasets/{after}",
+    "/datasets/{after}?q=queen&sort=longest",
+    "/datasets/{hostile}",
+    "/datasets/{broken}",
+    "/datasets/{files}",
+    "/rows/{after}?line=2",
+    "/rows/{hostile}?line=9",
+    "/nowhere",
+)
+# Those with all colours that there are.
+DARK = ("/", "/runs/failed", "/runs/running", "/datasets/stories", "/datasets/{hostile}")
+
+
+def address(site: Site, path: str) -> str:
+    return path.format(**site.versions)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_a_heading_and_no_barrier(visit: Visit, path: str) -> None:
+    page = visit.open(address(visit.site, path))
+    expect(page.locator("h1")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    violations = Axe().run(page).response["violations"]
+    assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in violations] == []
+    visit.problems = [problem for problem in visit.problems if "404 (Not Found)" not in problem]
+
+
+def test_every_page_can_be_read_in_the_dark_on_a_phone(browser: Browser, site: Site) -> None:
+    with open_context(browser, site, color_scheme="dark", viewport={"width": 360, "height": 700}) as context:
+        page = context.new_page()
+        for path in PAGES:
+            page.goto(site.url + address(site, path))
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            if path in DARK:
+                violations = Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+                assert [[node["html"][:200] for node in each["nodes"]] for each in violations] == [], path
+
+
+def test_runs_are_listed_newest_first_with_what_differs(visit: Visit) -> None:
+    page = visit.open("/")
+    names = page.locator("td.name a").all_inner_texts()
+    assert names[0] == "running"
+    assert set(names) == {"running", "killed", "failed", "succeeded", "hostile"}
+    row = page.locator("tr", has_text="succeeded").first
+    expect(row).to_contain_text("seed 7")
+    expect(row.get_by_role("link", name=visit.site.versions["after"])).to_be_visible()
+    expect(page.get_by_text("interrupted: its process is gone")).to_be_visible()
+
+
+def test_runs_are_found_by_text_and_status(visit: Visit) -> None:
+    page = visit.open("/")
+    page.keyboard.press("/")
+    page.keyboard.type("seed=7 succeeded")
+    page.keyboard.press("Enter")
+    expect(page.locator("td.name a")).to_have_text("succeeded")
+    page.get_by_label("Status").select_option("Failed")
+    expect(page.get_by_text("No run is like that.")).to_be_visible()
+
+
+def test_a_failed_run_says_why_on_top(visit: Visit) -> None:
+    page = visit.open("/runs/failed")
+    expect(page.locator(".failure")).to_contain_text("generate exit status 1")
+    expect(page.locator(".failure .log")).to_contain_text("ValueError: no prompt in line 4")
+    expect(page.locator(".source .failing")).to_have_text(re.compile("generate:"))
+    expect(page.locator(".graph a.failed")).to_have_count(1)
+
+
+def test_the_time_of_a_job_is_drawn(visit: Visit) -> None:
+    page = visit.open("/runs/succeeded")
+    bars = page.get_by_role("img", name="waiting 1.0s, running 57s")
+    expect(bars).to_be_visible()
+
+
+def test_a_log_grows_while_its_job_runs(visit: Visit) -> None:
+    page = visit.open("/runs/running")
+    log = page.get_by_label("Log of generate")
+    expect(log).to_have_text("first line")
+    path = visit.site.runs / "running/jobs/generate/log"
+    with path.open("a") as file:
+        file.write("second <b>line</b> \x1b[32mgreen\x1b[0m \x1b[2J\n")
+    expect(log).to_have_text("first line second <b>line</b> green ␛[2J", use_inner_text=True)
+
+
+def test_a_log_that_is_asked_for_opens(visit: Visit) -> None:
+    page = visit.open("/runs/succeeded")
+    page.get_by_role("link", name="check: Succeeded").click()
+    expect(page.get_by_label("Log of check", exact=True)).to_have_text("fine")
+    page.locator("#log-check").get_by_role("link").click()
+    expect(page.locator("body")).to_have_text("fine")
+
+
+def test_texts_are_searched_filtered_and_opened_with_keys(visit: Visit) -> None:
+    page = visit.open(f"/datasets/{visit.site.versions['after']}")
+    expect(page.locator(".texts > li")).to_have_count(50)
+    page.keyboard.press("/")
+    page.keyboard.type("queen 3")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("of 119")).to_be_visible()
+    expect(page.locator(".texts mark").first).to_have_text("queen")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("tale-")
+    first = page.url
+    page.keyboard.press("j")
+    expect(page).not_to_have_url(first)
+    page.wait_for_load_state()
+    page.keyboard.press("k")
+    expect(page).to_have_url(first)
+    page.keyboard.press("u")
+    expect(page.get_by_text("of 119")).to_be_visible()
+
+
+def test_what_is_in_a_text_is_shown_and_does_nothing(visit: Visit) -> None:
+    page = visit.open(f"/datasets/{visit.site.versions['hostile']}")
+    bodies = page.locator(".texts .body")
+    expect(bodies).to_have_count(len(HOSTILE))
+    for number, text in enumerate(HOSTILE[:7]):
+        assert text in bodies.nth(number).inner_text()
+    expect(bodies.nth(7)).to_contain_text("␛]0;title␇␛[2J␛[31mred␛[0m")
+    expect(bodies.nth(8)).to_contain_text("abc[U+202E]def[U+2066]ghi[U+200B][U+FEFF]")
+    expect(bodies.nth(8).locator(".control").first).to_have_attribute("title", "RIGHT-TO-LEFT OVERRIDE")
+    expect(page.locator("main script, main iframe, main style, main #trap, main link")).to_have_count(0)
+    assert page.evaluate("getComputedStyle(document.body).display") == "block"
+
+
+def test_lines_that_are_no_rows_are_named(visit: Visit) -> None:
+    page = visit.open(f"/datasets/{visit.site.versions['broken']}")
+    for line in ("2: not JSON", "3: not a JSON object", "4: not JSON", '5: no string "text"'):
+        expect(page.get_by_text(f"outputs.jsonl:{line}", exact=True)).to_be_visible()
+    page.get_by_role("link", name="long").click()
+    assert len(page.locator(".whole .body").last.inner_text()) == 3_000_000
+
+
+def test_versions_are_a_history_of_changes(visit: Visit) -> None:
+    page = visit.open("/datasets/stories")
+    expect(page.locator(".changes").first).to_contain_text("temperature 1.0 0.7")
+    expect(page.locator(".history .title").first).to_contain_text("latest")
+
+
+def test_pages_need_no_scripts(browser: Browser, site: Site) -> None:
+    with open_context(browser, site, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/datasets/{site.versions['after']}")
+        page.get_by_placeholder("Search the texts").fill("queen")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.get_by_text("40 texts of 119")).to_be_visible()
+
+
+def test_every_page_is_json_as_well(visit: Visit) -> None:
+    for path in PAGES:
+        url = visit.site.url + address(visit.site, path)
+        response = visit.page.request.get(url, params={"format": "json"})
+        assert response.headers["content-type"] == "application/json"
+        assert isinstance(response.json(), dict)
+
+
+def test_a_run_that_is_written_or_damaged_is_a_line(visit: Visit, site: Site) -> None:
+    folder = site.runs / "torn"
+    folder.mkdir()
+    try:
+        (folder / "run.json").write_text('{"name": ')
+        page = visit.open("/")
+        expect(page.get_by_text("torn/run.json: damaged")).to_be_visible()
+        page = visit.open("/runs/torn")
+        expect(page.get_by_role("alert")).to_contain_text("damaged")
+    finally:
+        (folder / "run.json").unlink()
+        folder.rmdir()
+    visit.problems = [problem for problem in visit.problems if "502 (Bad Gateway)" not in problem]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/runs/succeded", "no run 'succeded'"),
+        ("/datasets/nothing", "no dataset 'nothing'"),
+        ("/datasets/stories:nothing", "stories:nothing: no such version or tag"),
+        ("/datasets/a b", "not a dataset reference"),
+        ("/rows/stories:latest?line=99999", "no text in line 99999"),
+        ("/rows/stories:latest?line=x", "no text in line 0"),
+        ("/datasets/files:latest?page=999999999999", ""),
+        ("/<script>window.hacked=1</script>", "there is no page"),
+    ],
+)
+def test_what_is_not_there_is_one_line(visit: Visit, path: str, line: str) -> None:
+    page = visit.open(path)
+    if line:
+        expect(page.get_by_role("alert")).to_contain_text(line)
+    visit.problems = [problem for problem in visit.problems if "status of 40" not in problem]
