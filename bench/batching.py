@@ -17,7 +17,7 @@ from job.generate.engines.engine import Row
 from job.generate.engines.transformers import generate
 from job.generate.models.find import find_model
 from job.generate.models.load import load_model
-from job.generate.prompts import Prompt
+from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 
 

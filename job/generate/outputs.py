@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -147,9 +147,9 @@ class Outputs:
         """Write run.json, whole."""
         _write(self.folder / RECORD, [json.dumps(record, indent=2, ensure_ascii=False) + "\n"])
 
-    def write_texts(self, sequences: int) -> None:
-        """Write outputs.txt, whole, from the rows: `sequences` for each prompt."""
-        _write(self.folder / TEXTS, format_texts(self.read_rows(), sequences))
+    def write_texts(self, prefix: str = "") -> None:
+        """Write outputs.txt, whole, from the rows, whose names that textgen gives begin with `prefix`."""
+        _write(self.folder / TEXTS, format_texts(self.read_rows(), prefix))
 
     def _check_rows(self) -> None:
         """Raise InputError unless the first and the last row look like a run's."""
@@ -159,7 +159,7 @@ class Outputs:
                 row = json.loads(line)
             except ValueError:
                 row = None
-            if not (isinstance(row, dict) and "id" in row):
+            if not (isinstance(row, dict) and any(name.endswith("sequence") for name in row)):
                 raise InputError(f"{self._rows.path}: not written by textgen; use another --output")
 
     def _find_early(self) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -237,14 +237,18 @@ def open_outputs(folder: Path, overwrite: bool = False) -> Iterator[Outputs]:
                     folder.rmdir()
 
 
-def format_texts(rows: Iterable[Mapping[str, Any]], sequences: int) -> Iterator[str]:
+def format_texts(rows: Iterable[Mapping[str, Any]], prefix: str = "") -> Iterator[str]:
     """The parts of outputs.txt: `---`, `Output 1 of 5`, `---`, an empty line, the text.
 
-    An empty line stands between two texts; at the next prompt the numbers start again.
+    An empty line stands between two texts; at the next prompt the numbers start again. Rows with an
+    error have no text.
     """
-    for number, row in enumerate(rows):
-        separator = "\n" if number else ""
-        yield f"{separator}---\nOutput {row['sequence']} of {sequences}\n---\n\n{row['text']}\n"
+    separator = ""
+    for _, group in groupby(rows, lambda row: row[f"{prefix}id"]):
+        texts = [row[f"{prefix}text"] for row in group if row.get(f"{prefix}error") is None]
+        for number, text in enumerate(texts, 1):
+            yield f"{separator}---\nOutput {number} of {len(texts)}\n---\n\n{text}\n"
+            separator = "\n"
 
 
 def _to_line(row: Mapping[str, object]) -> bytes:

@@ -1,237 +1,199 @@
 """`python -m job generate`: settings and prompts in, a folder of texts out."""
 
-import hashlib
-import json
 import os
 import platform
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 
-from job.errors import InputError, PromptError, SettingsError, TextgenError, UnsupportedError
+from job.errors import PromptError, TextgenError, UnsupportedError
+from job.generate.build_rows import BadRow, RowBuilder
 from job.generate.engines.choose import open_engine
 from job.generate.engines.decoding import decode_new_tokens
-from job.generate.engines.engine import Engine, Generate, Row
-from job.generate.outputs import TEXTS, Outputs, open_outputs, read_record
-from job.generate.progress import format_speed, report_progress
-from job.generate.prompts import Prompt, read_prompts
+from job.generate.engines.engine import Engine, Row
+from job.generate.identity import build_identity, check_identity, read_identity, select_present
+from job.generate.output_rows import build_error, build_output, check_names, count_outputs
+from job.generate.outputs import ROWS, TEXTS, Outputs, open_outputs, read_record
+from job.generate.progress import Advance, format_speed, report_progress
+from job.generate.prompts.source import RowSource, open_rows
+from job.generate.row_errors import RowErrors
 from job.generate.settings import TABLE, Settings, load_settings
 from job.text import counted
-
-# Recorded as what they lead to: the prompts' texts, the model's revision, the engine, what it computes in.
-_RESOLVED = ("prompt", "prompts", "model", "revision", "engine", "device", "dtype", "batch_size")
 
 
 def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
     """Generate all texts of a run into `folder`, or continue where an earlier process stopped.
 
-    Raises InputError before the model's weights are loaded, TextgenError if the disk or the device fails.
+    Raises InputError before the model's weights are loaded, TextgenError if the disk or the device fails,
+    or if more rows are bad than there may be.
     """
-    prompts = read_prompts(settings.prompt, settings.prompts)
-    earlier = {} if overwrite else _read_identity(folder)
-    engine = open_engine(settings, earlier.get("engine"))
-    try:
-        _run(engine, prompts, settings, folder, overwrite)
-    except UnsupportedError as error:  # the weights may hold what the configuration does not say
-        if settings.engine != "auto":
-            raise
-        _log(f"{error}; transformers runs it")
-        engine = open_engine(replace(settings, engine="transformers"))
-        _run(engine, prompts, settings, folder, overwrite)
+    with open_rows(settings, folder) as source:
+        prompts = _check_prompts(source)
+        earlier = {} if overwrite else read_identity(folder)
+        engine = open_engine(settings, earlier.get("engine"))
+        try:
+            _run(engine, source, prompts, folder, overwrite)
+        except UnsupportedError as error:  # the weights may hold what the configuration does not say
+            if settings.engine != "auto":
+                raise
+            _log(f"{error}; transformers runs it")
+            engine = open_engine(replace(settings, engine="transformers"))
+            _run(engine, source, prompts, folder, overwrite)
 
 
-def _run(
-    engine: Engine, prompts: Sequence[Prompt], settings: Settings, folder: Path, overwrite: bool
-) -> None:
-    total = len(prompts) * settings.num_return_sequences
+def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrite: bool) -> None:
+    settings = source.settings
     _log(
         f"model {engine.files.name}, revision {engine.files.revision}, engine {engine.name}, "
         f"device {engine.device}, dtype {engine.dtype}"
     )
-    identity = _build_identity(settings, prompts, engine)
     with open_outputs(folder, overwrite) as outputs:
-        _check_identity(outputs, _read_identity(folder), identity)
+        earlier = read_identity(folder)
+        present = select_present(earlier)
+        identity = build_identity(settings, source.digest(), engine, present)
+        if done := outputs.done:
+            check_identity(folder, earlier, identity)
+            _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
         record = read_record(folder)
-        if outputs.in_order < total or record.get("state") != "completed":
+        if record.get("state") != "completed" or record.get("rows") != outputs.in_order:
             record = {
                 "state": "running",
                 "run": identity,
                 "settings": asdict(settings),
-                "prompts": len(prompts),
+                "prompts": prompts,
                 "python": platform.python_version(),
                 "threads": len(os.sched_getaffinity(0)),
                 "started": _now(),
                 "resumed_at": outputs.done,
             }
-            _generate_missing(outputs, engine, prompts, settings, record)
-    _log(f"{counted(total, 'text')} in {folder / TEXTS}")
+            with closing(RowBuilder(engine, settings, present)) as builder:
+                record = _Generation(source, builder, engine, outputs).finish(record)
+    errors = record["counts"]["errors"]
+    _log(
+        f"{counted(record['rows'] - errors, 'text')} in {folder / TEXTS}"
+        + (f", and {counted(errors, 'row')} with an error in {folder / ROWS}" if errors else "")
+    )
 
 
-def _build_rows(engine: Engine, prompts: Sequence[Prompt], settings: Settings, first: int) -> Iterator[Row]:
-    """The texts to generate from number `first` on, in the order of the prompts.
+def _check_prompts(source: RowSource) -> int:
+    """Read all rows, before the model is looked for; how many there are.
 
-    Raises PromptError or SettingsError for a prompt that the model can't take.
+    Raises PromptError if there is none, or if one is bad that may not be.
     """
-    sequences = settings.num_return_sequences
-    for place in range(first // sequences, len(prompts)):
-        prompt = prompts[place]
-        token_ids = engine.tokenizer.encode(prompt.text)
-        max_new_tokens = settings.max_new_tokens or settings.max_length - len(token_ids)
-        _check_prompt(engine, prompt, token_ids, max_new_tokens, settings)
-        for sequence in range(1, sequences + 1):
-            if (number := place * sequences + sequence - 1) >= first:
-                yield Row(prompt, token_ids, sequence, max_new_tokens, number)
+    errors, count = RowErrors(source.settings), 0
+    for prompt in source.read():
+        count += 1
+        check_names(prompt, source.settings)
+        if prompt.error:
+            errors.add(prompt)
+    if not count:
+        raise PromptError(f"{source.settings.prompts}: no prompts in it")
+    errors.check(count)
+    return count
 
 
-def _check_prompt(
-    engine: Engine, prompt: Prompt, token_ids: Sequence[int], max_new_tokens: int, settings: Settings
-) -> None:
-    name, size = engine.files.name, engine.vocabulary_size
-    if not token_ids:
-        raise PromptError(f"prompt {prompt.id}: the model's tokenizer gives no tokens for it")
-    if size and (token := max(token_ids)) >= size:
-        raise PromptError(
-            f"prompt {prompt.id}: {name} has no token {token} ({engine.tokenizer.token(token)!r}): "
-            f"it has {size}, its tokenizer {engine.tokenizer.size}; leave it out of the prompt"
-        )
-    if max_new_tokens < 1:
-        raise SettingsError(
-            f"max_length ({settings.max_length}) must be above the {len(token_ids)} tokens of the prompt "
-            f"{prompt.id!r}; raise it, or give max_new_tokens instead"
-        )
-    length = len(token_ids) + max_new_tokens
-    if engine.context_length and length > engine.context_length:
-        raise SettingsError(
-            f"{length} tokens for the prompt {prompt.id!r} are more than the context of {name} "
-            f"({engine.context_length} tokens); lower max_length or max_new_tokens"
-        )
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """`total` counts the rows of outputs.jsonl; `done` those of the engine before the first gap."""
+
+    total: int
+    done: int
+    longest: int  # tokens
 
 
-def _build_identity(settings: Settings, prompts: Sequence[Prompt], engine: Engine) -> dict[str, Any]:
-    """Everything that the texts depend on: two runs of one identity may share a folder."""
-    prompts_json = json.dumps([asdict(prompt) for prompt in prompts])
-    identity = {
-        **{name: value for name, value in asdict(settings).items() if name not in _RESOLVED},
-        "model": engine.files.name,
-        "revision": engine.files.revision,
-        "prompts": hashlib.sha256(prompts_json.encode()).hexdigest(),
-        **engine.identity(),
-    }
-    identity["versions"] = {"textgen": version("argo-textgen"), **identity["versions"]}
-    return identity
+@dataclass(frozen=True, slots=True)
+class _Generation:
+    """The rows that are missing in the outputs."""
 
+    source: RowSource
+    builder: RowBuilder
+    engine: Engine
+    outputs: Outputs
 
-def _read_identity(folder: Path) -> dict[str, Any]:
-    """The identity of the run in the folder; empty if there is none."""
-    identity = read_record(folder).get("run")
-    # Before there were engines, all texts were made by transformers.
-    return {"engine": "transformers", **identity} if isinstance(identity, dict) else {}
-
-
-def _check_identity(outputs: Outputs, earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Raise InputError if the folder holds the texts of another run."""
-    done = outputs.done
-    if not done:
-        return
-    different = [name for name in {**identity, **earlier} if earlier.get(name) != identity.get(name)]
-    if different:
-        raise InputError(
-            f"{outputs.folder}: holds the texts of another run "
-            f"({_describe_difference(different, earlier, identity)}); use --overwrite or another --output"
-        )
-    _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
-
-
-def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    if not earlier:
-        return "without a run.json"
-    long = [name for name in names if name in ("prompts", "versions")]
-    values = [f"{name} {earlier.get(name)}, not {now.get(name)}" for name in names if name not in long]
-    return "; ".join(values + [f"other {name}" for name in long])
-
-
-def _generate_missing(
-    outputs: Outputs,
-    engine: Engine,
-    prompts: Sequence[Prompt],
-    settings: Settings,
-    record: Mapping[str, Any],
-) -> None:
-    """Generate the rows that are missing; then run.json says so."""
-    total = len(prompts) * settings.num_return_sequences
-    first = engine.first_row(outputs.in_order)
-    # All rows are looked at before the weights are loaded: a bad one ends the run here.
-    rows = _build_rows(engine, prompts, settings, first)
-    longest = max((len(row.token_ids) + row.max_new_tokens for row in rows), default=0)
-    outputs.write_record(record)
-    new_tokens, seconds = 0, 0.0
-    try:
-        if outputs.in_order < total:
-            generate = engine.load(longest)
-            rows = _build_rows(engine, prompts, settings, first)
-            new_tokens, seconds = _generate_rows(outputs, engine, generate, rows, total)
-        outputs.write_texts(settings.num_return_sequences)
-    except BaseException as error:
-        with suppress(TextgenError):  # on a full disk the first error is the one to show
-            outputs.write_record({**record, "state": "stopped", "rows": outputs.done})
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            _log(f"stopped at {outputs.done} of {total} texts; the same command goes on")
-        raise
-    tokens_per_second = new_tokens / seconds if seconds else 0.0
-    outputs.write_record(
-        {
+    def finish(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Generate them; run.json as it is then. It is `record` until then."""
+        outputs = self.outputs
+        # All rows are looked at before the weights are loaded: a bad one ends the run here.
+        plan = self._make_plan()
+        self.source.keep()
+        outputs.write_record(record)
+        new_tokens, seconds = 0, 0.0
+        try:
+            if outputs.in_order < plan.total:
+                new_tokens, seconds = self._generate(plan)
+            outputs.write_texts(self.source.settings.prefix)
+        except BaseException as error:
+            with suppress(TextgenError):  # on a full disk the first error is the one to show
+                outputs.write_record({**record, "state": "stopped", "rows": outputs.done})
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                _log(f"stopped at {outputs.done} of {plan.total} texts; the same command goes on")
+            raise
+        record = {
             **record,
             "state": "completed",
             "rows": outputs.done,
+            "counts": count_outputs(outputs.read_rows(), self.source.settings),
             "finished": _now(),
             "new_tokens": new_tokens,
             "seconds": round(seconds, 3),
-            "tokens_per_second": round(tokens_per_second, 1),
+            "tokens_per_second": round(new_tokens / seconds if seconds else 0.0, 1),
         }
-    )
-    if new_tokens:
-        speed = format_speed(new_tokens, seconds)
-        _log(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {speed}")
+        outputs.write_record(record)
+        if new_tokens:
+            speed = format_speed(new_tokens, seconds)
+            _log(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {speed}")
+        return record
 
-
-def _generate_rows(
-    outputs: Outputs, engine: Engine, generate: Generate, rows: Iterable[Row], total: int
-) -> tuple[int, float]:
-    """Generate the rows that are not done; the number of new tokens, and the seconds."""
-    new_tokens, started, in_order = 0, time.monotonic(), outputs.in_order
-    # Those before `in_order` are given again because the engine asks for them.
-    missing = (row for row in rows if row.number < in_order or not outputs.has(row.number))
-    with report_progress(total, outputs.done) as advance:
-        for row, completion in generate(missing):
-            count = len(completion.token_ids)
-            new_tokens += count
-            if row.number < in_order:
+    def _make_plan(self) -> _Plan:
+        errors, total, done, longest = RowErrors(self.source.settings), 0, 0, 0
+        for row in self.builder.build(self.source.read()):
+            total += 1
+            if isinstance(row, BadRow):
+                errors.add(row.prompt)
                 continue
-            # The prompt's own characters, which decoding its tokens would not always give back.
-            text = row.prompt.text + decode_new_tokens(engine.tokenizer, row.token_ids, completion.token_ids)
-            outputs.add(
-                row.number,
-                {
-                    "id": row.prompt.id,
-                    "prompt": row.prompt.text,
-                    "sequence": row.sequence,
-                    "text": text,
-                    "prompt_tokens": len(row.token_ids),
-                    "new_tokens": count,
-                    "finish_reason": completion.finish_reason,
-                },
-            )
-            advance(1, count)
-    return new_tokens, time.monotonic() - started
+            done += row.number < self.outputs.in_order
+            longest = max(longest, len(row.token_ids) + row.max_new_tokens)
+        errors.check(total)
+        return _Plan(total, done, longest)
+
+    def _generate(self, plan: _Plan) -> tuple[int, float]:
+        """Generate the rows that are not done; the number of new tokens, and the seconds."""
+        generate = self.engine.load(plan.longest)
+        new_tokens, started, in_order = 0, time.monotonic(), self.outputs.in_order
+        with report_progress(plan.total, self.outputs.done) as advance:
+            for row, completion in generate(self._missing_rows(plan.done, in_order, advance)):
+                count = len(completion.token_ids)
+                new_tokens += count
+                if row.number < in_order:
+                    continue
+                text = decode_new_tokens(self.engine.tokenizer, row.token_ids, completion.token_ids)
+                self.outputs.add(row.number, build_output(row, text, completion, self.source.settings))
+                advance(1, count)
+        return new_tokens, time.monotonic() - started
+
+    def _missing_rows(self, done: int, in_order: int, advance: Advance) -> Iterator[Row]:
+        """The rows for the engine: those that are not done, and before them what it asks for again.
+
+        Bad ones are written meanwhile. `done`: how many it gave before `in_order`.
+        """
+        first, given = self.engine.first_row(done), 0
+        for row in self.builder.build(self.source.read()):
+            if isinstance(row, BadRow):
+                if not self.outputs.has(row.number):
+                    self.outputs.add(row.number, build_error(row.prompt, self.source.settings))
+                    advance(1, 0)
+                continue
+            given += 1
+            if given > first and (row.number < in_order or not self.outputs.has(row.number)):
+                yield row
 
 
 def _log(line: str) -> None:

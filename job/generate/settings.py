@@ -55,7 +55,24 @@ class Settings:
     max_length: int = _setting(30, "Maximum length of a text in tokens, including the prompt.", minimum=1)
     num_return_sequences: int = _setting(5, "Number of texts for each prompt.", minimum=1)
     prompt: str = _setting("Hello, I'm a language model,", "Text to continue.")
-    prompts: str = _setting("", "Many prompts: a .txt or .jsonl file, or a folder of them.")
+    prompts: str = _setting(
+        "",
+        "Many prompts: a .txt, .jsonl or .parquet file, a folder or pattern of them, or - (standard input).",
+    )
+    prompt_field: str = _setting("prompt", "Field of a row that holds its prompt.", pattern=r"(?s).+")
+    messages_field: str = _setting(
+        "messages", "Field of a row that holds its chat messages.", pattern=r"(?s).+"
+    )
+    template: str = _setting("", "Prompt with a row's fields in it ('Summarise: {body}'), or @FILE.")
+    system: str = _setting("", "System message to put before each row's messages.")
+    prefix: str = _setting("", "Prefix for the names that are added to a row in outputs.jsonl.")
+    on_error: str = _setting("fail", "fail or skip: what a bad row does.", pattern="fail|skip")
+    max_errors: int = _setting(
+        0, "Largest number of bad rows with which a run succeeds; 0 for no limit.", minimum=0
+    )
+    too_long: str = _setting(
+        "fail", "fail, skip or truncate-left: what a too long prompt does.", pattern="fail|skip|truncate-left"
+    )
     max_new_tokens: int = _setting(
         0, "Maximum number of new tokens, without the prompt; replaces max_length.", minimum=0
     )

@@ -9,7 +9,8 @@ from argo.compile.cluster_config import load_cluster_config
 from argo.instances import load_instances
 from argo.language import load
 from argo.local.secrets import load_secrets
-from job.generate.prompts import read_prompts
+from job.generate.prompts.files import find_files
+from job.generate.prompts.rows import RowFormat, read_rows
 from job.generate.settings import load_settings
 
 WORKFLOW = """\
@@ -29,6 +30,10 @@ def read_secret(file: Path) -> str:
     return load_secrets(load(workflow), file, {}).value(action.env["A"])
 
 
+def read_texts(file: Path) -> list[str]:
+    return [prompt.text for prompt in read_rows(find_files(str(file)), RowFormat())]
+
+
 def read_folder(file: Path) -> object:
     """A file of a folder of settings."""
     return load_settings(inputs=file.parent)
@@ -44,8 +49,8 @@ def read_folder(file: Path) -> object:
         ("settings.toml", "seed = 7\n", load_settings),
         ("seed", "7\n", read_folder),
         ("prompt", "Hello\n", read_folder),
-        ("prompts.txt", "Hello\n", lambda file: read_prompts("", str(file))),
-        ("prompts.jsonl", '{"prompt": "Hello"}\n', lambda file: read_prompts("", str(file))),
+        ("prompts.txt", "Hello\n", read_texts),
+        ("prompts.jsonl", '{"prompt": "Hello"}\n', read_texts),
     ],
     ids=lambda value: value if isinstance(value, str) and "\n" not in value else "",
 )

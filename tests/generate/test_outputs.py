@@ -36,8 +36,9 @@ def row(number: int, text: str = "x") -> dict[str, object]:
 
 def test_the_texts_are_written_as_the_tutorial_does() -> None:
     rows = [row(1, "Hello, a"), row(2, "Hello, b")]
-    assert "".join(outputs.format_texts(rows, 2)) == TUTORIAL
-    assert "".join(outputs.format_texts(rows * 2, 2)) == TUTORIAL + "\n" + TUTORIAL
+    others = [{**each, "id": "other"} for each in rows]
+    assert "".join(outputs.format_texts(rows)) == TUTORIAL
+    assert "".join(outputs.format_texts([*rows, *others])) == TUTORIAL + "\n" + TUTORIAL
 
 
 def test_a_torn_row_is_overwritten_by_the_next_one(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path: Path) -> None:
     with outputs.open_outputs(tmp_path) as out:
         out.add(0, row(1))
         out.write_record({})
-        out.write_texts(1)
+        out.write_texts()
     (tmp_path / "notes").write_text("kept")
     with outputs.open_outputs(tmp_path, overwrite=True) as out:
         assert (out.done, outputs.read_record(tmp_path)) == (0, {})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from job.errors import InputError, ModelError, PromptError, SettingsError, TextgenError
+from job.errors import InputError, ModelError, PromptError, TextgenError
 from job.generate import outputs
 from job.generate.run import run
 from job.generate.settings import Settings
@@ -115,10 +115,10 @@ def test_a_stopped_run_says_so(
     [
         (
             {"max_length": 8},
-            SettingsError,
-            r"max_length \(8\) must be above the \d+ tokens of the prompt 'prompt'",
+            PromptError,
+            r"^prompt: max_length \(8\) must be above the prompt's \d+ tokens; raise it, or give",
         ),
-        ({"max_new_tokens": 500}, SettingsError, r"are more than the context of .* \(128 tokens\)"),
+        ({"max_new_tokens": 500}, PromptError, r"are more than the context of .* \(128 tokens\)"),
         ({"prompt": " "}, PromptError, "an empty prompt"),
         ({"model": "./nothing"}, ModelError, r"'\./nothing': no such file or folder"),
         ({"device": "cuda:99"}, ModelError, "device cuda:99: this machine has"),

@@ -38,8 +38,8 @@ class ChatTemplate:
             self.close()
             raise ModelError(f"model {model!r}: its chat template can't be read: {_shorten(answer['error'])}")
 
-    def render(self, messages: Sequence[Mapping[str, Any]], location: str) -> str:
-        """The messages as one text, up to where the answer begins; `location` goes into the error.
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """The messages as one text, up to where the answer begins.
 
         The template writes the beginning of a text itself: its tokens need no other.
         Raises PromptError if the template refuses the messages.
@@ -47,8 +47,7 @@ class ChatTemplate:
         answer = self._ask(list(messages))
         if "error" in answer:
             raise PromptError(
-                f"{location}: the chat template of {self._model!r} refuses the messages: "
-                f"{_shorten(answer['error'])}"
+                f"the chat template of {self._model!r} refuses the messages: {_shorten(answer['error'])}"
             )
         return answer["text"]
 

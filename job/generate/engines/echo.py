@@ -20,7 +20,9 @@ class Words:
 
     size = 0  # there are as many tokens as words
     special_tokens: Mapping[str, str] = MappingProxyType({})
-    chat_template = None
+    chat_template = (
+        "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
+    )
     eos_id = None
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:

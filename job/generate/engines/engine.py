@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from job.generate.models.find import ModelFiles
 from job.generate.models.tokenizer import Tokenizer
-from job.generate.prompts import Prompt
+from job.generate.prompts.prompt import Prompt
+from job.generate.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Row:
     sequence: int
     max_new_tokens: int
     number: int = 0  # its place in the run, from 0
+    settings: Settings | None = None  # its own, in place of the run's
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,31 @@ def _complete_row(model: Model, row: Row, new_ids: list[int]) -> Completion:
 def _logits_processors(
     rows: Sequence[Row], paddings: Sequence[int], settings: Settings, device: torch.device
 ) -> LogitsProcessorList:
+    """What draws the next token of each row, by the row's own settings or the run's."""
+    prompt_length = len(rows[0].token_ids) + paddings[0]
+    places_by_settings: dict[Settings, list[int]] = {}
+    for place, row in enumerate(rows):
+        own = sampling.select_sampling(row.settings or settings)
+        places_by_settings.setdefault(own, []).append(place)
+    seeds = [(row.settings or settings).seed for row in rows]
+    streams = [
+        sampling.uniforms(seed, row.prompt.text, row.sequence, row.max_new_tokens)
+        for seed, row in zip(seeds, rows, strict=True)
+    ]
+    uniforms = torch.from_numpy(sampling.stack(streams)).to(device)
+    groups = [
+        (
+            places,
+            _draw_processors(own, [paddings[place] for place in places], prompt_length, uniforms[places]),
+        )
+        for own, places in places_by_settings.items()
+    ]
+    return groups[0][1] if len(groups) == 1 else LogitsProcessorList([_ByRow(groups)])
+
+
+def _draw_processors(
+    settings: Settings, paddings: Sequence[int], prompt_length: int, uniforms: torch.Tensor
+) -> LogitsProcessorList:
     processors = LogitsProcessorList()
     if settings.repetition_penalty != 1:
         processors.append(_RepetitionPenalty(settings.repetition_penalty, paddings))
@@ -162,12 +187,23 @@ def _logits_processors(
         processors.append(TopKLogitsWarper(settings.top_k))
     if settings.top_p < 1:
         processors.append(_TopP(settings.top_p))
-    streams = [
-        sampling.uniforms(settings.seed, row.prompt.text, row.sequence, row.max_new_tokens) for row in rows
-    ]
-    prompt_length = len(rows[0].token_ids) + paddings[0]
-    processors.append(_Sample(prompt_length, torch.from_numpy(sampling.stack(streams)).to(device)))
+    processors.append(_Sample(prompt_length, uniforms))
     return processors
+
+
+class _ByRow(LogitsProcessor):
+    """Rows in groups, each with processors of its own."""
+
+    def __init__(self, groups: Sequence[tuple[list[int], LogitsProcessorList]]) -> None:
+        self.groups = groups
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        # input_ids: [B, T + new], scores: [B, V]
+        processed = torch.empty_like(scores)
+        for places, processors in self.groups:
+            ids: Any = input_ids[places]  # it asks for a LongTensor, a class that no tensor has
+            processed[places] = processors(ids, scores[places])
+        return processed
 
 
 class _RepetitionPenalty(LogitsProcessor):

@@ -28,10 +28,14 @@ _PARQUET_ROWS = 1000  # that are read at once
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """A file of rows. `name` is how ids name it: its path below what was asked for."""
+    """A file of rows. `name`: its path below what was asked for, for ids; `place`: for messages."""
 
     path: Path
     name: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return self.place or str(self.path)
 
     @property
     def kind(self) -> str:
@@ -105,7 +109,7 @@ def digest_files(files: Iterable[RowFile]) -> str:
             with file.path.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise PromptError(f"{file.path}: can't be read: {error.strerror}") from None
+            raise PromptError(f"{file}: can't be read: {error.strerror}") from None
         digest.update(f"{file.name}\0{content}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
@@ -121,7 +125,7 @@ def read_lines(file: RowFile) -> Iterator[bytes]:
         while line := _read_line(file, stream, number):
             number += 1
             if len(line) > MAX_LINE:
-                raise PromptError(f"{file.path}:{number}: longer than {MAX_LINE >> 20} MiB; is it one row?")
+                raise PromptError(f"{file}:{number}: longer than {MAX_LINE >> 20} MiB; is it one row?")
             if number == 1:
                 line = line.removeprefix(_BYTE_ORDER_MARK)
             yield line.removesuffix(b"\n").removesuffix(b"\r")
@@ -136,7 +140,7 @@ def _read_line(file: RowFile, stream: IO[bytes], number: int) -> bytes:
         problem = f"not readable: {error.strerror}"
     except Exception as error:  # zstd's own
         problem = f"damaged: {error}"
-    raise PromptError(f"{file.path}: {problem} after line {number}; write the file again") from None
+    raise PromptError(f"{file}: {problem} after line {number}; write the file again") from None
 
 
 @contextmanager
@@ -146,7 +150,7 @@ def _open(file: RowFile) -> Iterator[IO[bytes]]:
     try:
         stream: IO[bytes] = file.path.open("rb")
     except OSError as error:
-        raise PromptError(f"{file.path}: can't be read: {error.strerror}") from None
+        raise PromptError(f"{file}: can't be read: {error.strerror}") from None
     with stream:
         if open_zstd:
             with open_zstd(stream) as decompressed:
@@ -164,7 +168,7 @@ def _find_zstd(file: RowFile) -> Any:
             return importlib.import_module(module).ZstdFile
         except ImportError:
             continue
-    raise PromptError(f"{file.path}: .zst is read by Python 3.14; before, run: pip install backports.zstd")
+    raise PromptError(f"{file}: .zst is read by Python 3.14; before, run: pip install backports.zstd")
 
 
 def read_parquet(file: RowFile) -> Iterator[dict[str, Any]]:
@@ -174,7 +178,7 @@ def read_parquet(file: RowFile) -> Iterator[dict[str, Any]]:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise PromptError(
-            f"{file.path}: .parquet is read by pyarrow; install the extra: argo-textgen[parquet]"
+            f"{file}: .parquet is read by pyarrow; install the extra: argo-textgen[parquet]"
         ) from None
     number = 0
     try:
@@ -185,4 +189,4 @@ def read_parquet(file: RowFile) -> Iterator[dict[str, Any]]:
                 number += len(rows)
     except (ArrowException, OSError) as error:
         problem = str(error).splitlines()[0]
-        raise PromptError(f"{file.path}: damaged or cut off after row {number}: {problem}") from None
+        raise PromptError(f"{file}: damaged or cut off after row {number}: {problem}") from None

@@ -23,3 +23,4 @@ class Prompt:
     settings: Mapping[str, Any] = field(default_factory=dict)
     location: str = ""
     error: str = ""
+    is_too_long: bool = False  # the error

@@ -44,7 +44,7 @@ def read_rows(files: Sequence[RowFile], row_format: RowFormat) -> Iterator[Promp
     """
     for file in files:
         for number, row in enumerate(_read_file(file, row_format.prompt_field), 1):
-            name, location = f"{file.name}:{number}", f"{file.path}:{number}"
+            name, location = f"{file.name}:{number}", f"{file}:{number}"
             if isinstance(row, PromptError):
                 yield Prompt(name, location=location, error=str(row))
             else:

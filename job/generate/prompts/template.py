@@ -19,6 +19,7 @@ class Template:
     def __init__(self, source: str) -> None:
         if source.startswith("@"):
             source = _read(Path(source[1:]))
+        self.source = source
         try:
             parts = list(Formatter().parse(source))
         except ValueError as error:

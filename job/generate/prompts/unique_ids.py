@@ -15,6 +15,7 @@ class UniqueIds:
     """The ids that were seen, with where: in a temporary file of SQLite's, which the system removes."""
 
     def __init__(self) -> None:
+        self.has_duplicates = False
         self._database = sqlite3.connect("", isolation_level=None)  # an empty name stands for such a file
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
@@ -37,6 +38,7 @@ class UniqueIds:
         for prompt, (id_, location) in zip(block, ids, strict=True):
             select = self._database.execute("SELECT location FROM ids WHERE id = ?", [id_])
             if (first := select.fetchone()[0]) != location:
+                self.has_duplicates = True
                 prompt.error = prompt.error or f"duplicate id {prompt.id!r}, first in {first}"
 
     def __enter__(self) -> "UniqueIds":

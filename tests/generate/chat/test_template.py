@@ -23,7 +23,7 @@ TALKS = [[USER], [USER, ANSWER, NEXT], [SYSTEM, USER], [SYSTEM, USER, ANSWER, NE
 
 def render(source: str, messages: list[Any], **special_tokens: str) -> str:
     with ChatTemplate("m", source, special_tokens, datetime.now()) as template:
-        return template.render(messages, "p.jsonl:1")
+        return template.render(messages)
 
 
 def build_tokenizer(family: Family) -> "PreTrainedTokenizerFast":
@@ -86,18 +86,18 @@ def test_reasoning_and_calls_of_tools_come_as_in_transformers() -> None:
 
 def test_the_date_is_that_of_the_run() -> None:
     with ChatTemplate("m", "{{ strftime_now('%d %b %Y') }}", {}, datetime(2001, 2, 3)) as template:
-        assert template.render([USER], "") == "03 Feb 2001"
+        assert template.render([USER]) == "03 Feb 2001"
 
 
-def test_a_refusal_names_the_row_and_the_next_row_is_rendered() -> None:
+def test_a_refusal_is_one_line_and_the_next_row_is_rendered() -> None:
     source = (
         "{% if messages|length > 1 %}{{ raise_exception('Only\\none.') }}{% endif %}{{ messages[0].content }}"
     )
     with ChatTemplate("tiny", source, {}, datetime.now()) as template:
-        message = r"^p\.jsonl:7: the chat template of 'tiny' refuses the messages: Only\\none\.$"
+        message = r"^the chat template of 'tiny' refuses the messages: Only\\none\.$"
         with pytest.raises(PromptError, match=message):
-            template.render([USER, ANSWER], "p.jsonl:7")
-        assert template.render([USER], "p.jsonl:8") == USER["content"]
+            template.render([USER, ANSWER])
+        assert template.render([USER]) == USER["content"]
 
 
 @pytest.mark.parametrize("source", ["{% for %}", "{{ 1", "{% import_all %}", "{{ x|nothing }}"])
@@ -148,7 +148,7 @@ def test_a_template_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
         ChatTemplate("tiny", source, {}, datetime.now()) as template,
         pytest.raises(ModelError, match=r"its chat template took more than 0\.5 seconds for a row"),
     ):
-        template.render([USER], "p.jsonl:1")
+        template.render([USER])
 
 
 def test_a_template_in_chatml_needs_no_transformers() -> None:

@@ -11,7 +11,7 @@ from job.generate.engines.engine import Row
 from job.generate.models.find import ModelFiles
 from job.generate.models.load import Model
 from job.generate.models.tokenizer import FastTokenizer
-from job.generate.prompts import Prompt
+from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from tests.generate.tiny_models import NOT_TINY, VOCABULARY, tiny_network
 

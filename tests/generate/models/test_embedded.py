@@ -31,7 +31,7 @@ def test_the_embedded_tokenizer_takes_each_digit_alone(smollm2: Model) -> None:
 def test_the_embedded_model_knows_what_it_is_told(smollm2: Model, tmp_path: Path) -> None:
     from job.generate.engines.engine import Row
     from job.generate.engines.transformers import generate
-    from job.generate.prompts import Prompt
+    from job.generate.prompts.prompt import Prompt
     from job.generate.settings import Settings
 
     prompt = Prompt("prompt", "The capital of France is")

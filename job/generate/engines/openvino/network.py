@@ -38,6 +38,9 @@ class Logits:
     def first(self, count: int) -> "Logits":
         return Logits(*(array[:count] for array in self._arrays()))
 
+    def take(self, places: Sequence[int]) -> "Logits":
+        return Logits(*(array[list(places)] for array in self._arrays()))
+
     def copy(self, place: int) -> "Logits":
         """Those of one piece, for longer than the next step."""
         return Logits(*(array[place : place + 1].copy() for array in self._arrays()))

@@ -5,6 +5,7 @@ vocabulary, N of the tokens that may come.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,8 @@ class Sampler:
         """
         if not np.isfinite(logits.sums).all():
             raise TextgenError(NOT_FINITE)
-        if self._count and self.settings.repetition_penalty == 1:
+        # Rows with settings of their own may ask for more than the graph gives.
+        if 0 < self._count <= logits.values.shape[1] and self.settings.repetition_penalty == 1:
             return self._draw_of_largest(logits, uniforms)
         return [
             self._draw_of_row(logits, row, uniform, np.array([token for part in parts for token in part]))
@@ -102,6 +104,9 @@ class Sampler:
             places: Tokens = scores.argmax(axis=1)
             return places
         return invert(keep_nucleus(scores, self.settings.top_p), uniforms)
+
+
+make_sampler = lru_cache(maxsize=64)(Sampler)
 
 
 def invert(scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:

@@ -19,7 +19,7 @@ from job.generate.engines.engine import Completion, Row
 from job.generate.engines.openvino.blocks import BlockPool
 from job.generate.engines.openvino.network import Logits, Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece, count_blocks
-from job.generate.engines.openvino.sampler import Sampler
+from job.generate.engines.openvino.sampler import Sampler, make_sampler
 
 PIECE = 512  # tokens of prompts that a step reads
 
@@ -107,7 +107,8 @@ class Scheduler:
             if not self._find_prompt(row):
                 self._returned.appendleft(numbered)
                 return
-            stream = sampling.uniforms(self._seed, row.prompt.text, row.sequence, row.max_new_tokens)
+            seed = row.settings.seed if row.settings else self._seed
+            stream = sampling.uniforms(seed, row.prompt.text, row.sequence, row.max_new_tokens)
             self._sequences.append(_Sequence(number, row, stream, self._latest))
             self._sequences.sort(key=lambda sequence: sequence.number)
 
@@ -204,9 +205,7 @@ class Scheduler:
 
     def _draw(self, sequences: Sequence[_Sequence], logits: Logits) -> list[tuple[Row, Completion]]:
         """Draw each sequence's next token, and end those that end with it."""
-        uniforms = [float(sequence.uniforms[len(sequence.new_ids)]) for sequence in sequences]
-        seen = [(sequence.row.token_ids, sequence.new_ids) for sequence in sequences]
-        tokens = self._sampler.draw(logits, uniforms, seen)
+        tokens = self._draw_tokens(sequences, logits)
         ended = []
         for sequence, token in zip(sequences, tokens, strict=True):
             sequence.new_ids.append(token)
@@ -216,6 +215,24 @@ class Scheduler:
                 reason = "stop" if is_stop else "length"
                 ended.append((sequence.row, Completion(tuple(sequence.new_ids), reason)))
         return ended
+
+    def _draw_tokens(self, sequences: Sequence[_Sequence], logits: Logits) -> list[int]:
+        uniforms = [float(sequence.uniforms[len(sequence.new_ids)]) for sequence in sequences]
+        seen = [(sequence.row.token_ids, sequence.new_ids) for sequence in sequences]
+        settings = [sequence.row.settings for sequence in sequences]
+        if not any(settings):
+            return self._sampler.draw(logits, uniforms, seen)
+        places_by_sampler: dict[Sampler, list[int]] = {}
+        for place, own in enumerate(settings):
+            sampler = make_sampler(sampling.select_sampling(own)) if own else self._sampler
+            places_by_sampler.setdefault(sampler, []).append(place)
+        tokens = [0] * len(sequences)
+        for sampler, places in places_by_sampler.items():
+            some = [uniforms[place] for place in places]
+            drawn = sampler.draw(logits.take(places), some, [seen[place] for place in places])
+            for place, token in zip(places, drawn, strict=True):
+                tokens[place] = token
+        return tokens
 
     def _extend(self, sequence: _Sequence) -> bool:
         """Add a block to the sequence, or take its memory away if older ones have all of it."""

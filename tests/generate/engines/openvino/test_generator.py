@@ -17,7 +17,7 @@ from job.generate.engines.openvino.model_files import Model, open_model
 from job.generate.engines.openvino.network import Logits
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece
 from job.generate.engines.openvino.scheduler import PIECE
-from job.generate.prompts import Prompt
+from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from tests.generate.engines.openvino.conftest import VOCABULARY, make_model
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.model
 
 _LENGTHS = (1, 5, 31, 32, 33, 64, 100, 600)  # the last is read in two pieces
 _SETTINGS = Settings(seed=3, top_k=20)
-Tokens = dict[tuple[str, int], tuple[int, ...]]
+Tokens = dict[tuple[str | int, int], tuple[int, ...]]
 
 
 @pytest.fixture(scope="module")

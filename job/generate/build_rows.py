@@ -1,0 +1,125 @@
+"""Prompts as an engine takes them: each text's tokens and limit, or why a row has none."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from job.errors import ModelError, PromptError
+from job.generate.chat.template import ChatTemplate
+from job.generate.engines.engine import Engine, Row
+from job.generate.prompts.prompt import Prompt
+from job.generate.settings import Settings
+
+
+class TooLongError(PromptError):
+    """A prompt that leaves no room for new tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that costs itself and nothing else: its prompt has an error. `number` is its place in the run."""
+
+    prompt: Prompt
+    number: int
+
+
+class RowBuilder:
+    """Makes rows of prompts. `now` is what chat templates take for the present. Close it at the end."""
+
+    def __init__(self, engine: Engine, settings: Settings, now: datetime) -> None:
+        self._engine, self._settings, self._now = engine, settings, now
+        self._template: ChatTemplate | None = None
+
+    def build(self, prompts: Iterable[Prompt]) -> Iterator[Row | BadRow]:
+        """The texts of the run, in the order of the prompts, each with its number.
+
+        Raises ModelError if messages are there, and the model's chat template can't be used.
+        """
+        number = 0
+        for prompt in prompts:
+            rows = self._build_prompt(prompt, number)
+            if rows is None:
+                yield BadRow(prompt, number)
+                number += 1
+            else:
+                yield from rows
+                number += len(rows)
+
+    def _build_prompt(self, prompt: Prompt, number: int) -> list[Row] | None:
+        if prompt.error:
+            return None
+        own = replace(self._settings, **prompt.settings) if prompt.settings else None
+        settings = own or self._settings
+        try:
+            token_ids = self._encode(prompt)
+            token_ids, max_new_tokens = self._fit(token_ids, settings)
+        except PromptError as error:
+            prompt.error, prompt.is_too_long = str(error), isinstance(error, TooLongError)
+            return None
+        return [
+            Row(prompt, token_ids, sequence, max_new_tokens, number + sequence - 1, own)
+            for sequence in range(1, settings.num_return_sequences + 1)
+        ]
+
+    def _encode(self, prompt: Prompt) -> tuple[int, ...]:
+        """The prompt's tokens; of messages the text is then what the chat template makes of them."""
+        if prompt.messages:
+            prompt.text = self._open_template().render(prompt.messages)
+        # A chat template writes the beginning of a text itself.
+        token_ids = self._engine.tokenizer.encode(prompt.text, add_special_tokens=not prompt.messages)
+        name, size = self._engine.files.name, self._engine.vocabulary_size
+        if not token_ids:
+            raise PromptError("the model's tokenizer gives no tokens for it")
+        if size and (token := max(token_ids)) >= size:
+            tokenizer = self._engine.tokenizer
+            raise PromptError(
+                f"{name} has no token {token} ({tokenizer.token(token)!r}): it has {size}, "
+                f"its tokenizer {tokenizer.size}; leave it out of the prompt"
+            )
+        return token_ids
+
+    def _fit(self, token_ids: tuple[int, ...], settings: Settings) -> tuple[tuple[int, ...], int]:
+        """The prompt's tokens, and how many new ones there may be."""
+        limit = self._engine.context_length
+        is_cut = settings.too_long == "truncate-left"
+        if settings.max_new_tokens:
+            if limit and len(token_ids) + settings.max_new_tokens > limit:
+                room = limit - settings.max_new_tokens
+                if not is_cut or room < 1:
+                    raise TooLongError(
+                        f"the prompt's {len(token_ids)} tokens and max_new_tokens "
+                        f"({settings.max_new_tokens}) are more than the context of "
+                        f"{self._engine.files.name} ({limit} tokens); lower max_new_tokens"
+                    )
+                token_ids = token_ids[-room:]
+            return token_ids, settings.max_new_tokens
+        if limit and settings.max_length > limit:
+            raise TooLongError(
+                f"max_length ({settings.max_length}) is more than the context of {self._engine.files.name} "
+                f"({limit} tokens); lower it"
+            )
+        if len(token_ids) >= settings.max_length:
+            if not is_cut or settings.max_length == 1:
+                raise TooLongError(
+                    f"max_length ({settings.max_length}) must be above the prompt's {len(token_ids)} tokens; "
+                    "raise it, or give max_new_tokens instead"
+                )
+            token_ids = token_ids[1 - settings.max_length :]
+        return token_ids, settings.max_length - len(token_ids)
+
+    def _open_template(self) -> ChatTemplate:
+        if self._template is None:
+            name, tokenizer = self._engine.files.name, self._engine.tokenizer
+            if tokenizer.chat_template is None:
+                problem = (
+                    "has no chat template, so it takes no messages; write prompts, or give another model"
+                )
+                if self._settings.on_error == "skip":
+                    raise PromptError(f"{name} {problem}")
+                raise ModelError(f"model {name!r}: it {problem}")
+            self._template = ChatTemplate(name, tokenizer.chat_template, tokenizer.special_tokens, self._now)
+        return self._template
+
+    def close(self) -> None:
+        if self._template is not None:
+            self._template.close()
