@@ -1,10 +1,14 @@
 """The `textgen` command. Each subcommand is a module, imported only when it is called."""
 
+import os
 from typing import NoReturn
 
 import click
 
 from job.command import LazyGroup, run_group
+
+# Set by a shell that wants a word completed: click's name for it.
+COMPLETION_VARIABLE = "_TEXTGEN_COMPLETE"
 
 # A command's name, the module that holds it as `command`, its line in --help.
 COMMANDS = {
@@ -23,6 +27,7 @@ COMMANDS = {
     "dataset": ("argo.cli.dataset", "Create, list and fetch versions of datasets."),
     "compile": ("argo.cli.compile", "Compile a workflow file to plain Argo YAML."),
     "lint": ("argo.cli.lint", "Check workflow files."),
+    "completion": ("argo.cli.completion", "Print the completion script of a shell."),
     "init": ("argo.cli.init", "Add a working workflow file to a repository."),
 }
 
@@ -51,4 +56,8 @@ def textgen(debug: bool) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """The console script."""
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        from argo.cli.completion import complete
+
+        complete(textgen, instruction)
     run_group(textgen, "textgen", argv)

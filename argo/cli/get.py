@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from argo.cli.cluster import cluster_options, find_run
+from argo.cli.run_argument import run_argument
 from argo.cli.tables import align_columns, output_option, print_value
 from argo.local import run_folder
 from argo.runs import JobRecord, RunRecord
@@ -29,7 +30,7 @@ _COLUMNS: tuple[tuple[str, Callable[[_NamedJob], str]], ...] = (
 
 
 @click.command("get")
-@click.argument("name", metavar="RUN")
+@run_argument
 @output_option
 @cluster_options
 def command(name: str, output: str | None, context: str | None, namespace: str | None) -> None:

@@ -9,6 +9,7 @@ import click
 
 from argo.cli.cluster import cluster_options, find_run
 from argo.cli.progress import line_prefixes
+from argo.cli.run_argument import job_argument, run_argument
 from argo.local import run_folder
 from argo.local.log_tail import LogTail
 from job.errors import UnknownReferenceError
@@ -21,8 +22,8 @@ _FOLLOW_SECONDS = 0.2
 
 
 @click.command("logs")
-@click.argument("name", metavar="RUN")
-@click.argument("job", required=False)
+@run_argument
+@job_argument
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the run or the job completes.")
 @cluster_options
 def command(name: str, job: str | None, follow: bool, context: str | None, namespace: str | None) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from argo.cli.cluster import cluster_options, find_run
+from argo.cli.run_argument import run_argument
 from job.errors import InputError
 
 
 @click.command("retry")
-@click.argument("name", metavar="RUN")
+@run_argument
 @click.option(
     "--wait/--detach",
     default=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from argo.cli.cluster import cluster_options, find_run
+from argo.cli.run_argument import run_argument
 from argo.local import run_folder
 from job.errors import InputError
 
@@ -13,7 +14,7 @@ _READ_SECONDS = 0.1
 
 
 @click.command("stop")
-@click.argument("name", metavar="RUN")
+@run_argument
 @cluster_options
 def command(name: str, context: str | None, namespace: str | None) -> None:
     """Stop RUN: end its jobs, and start no other job.

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from argo.cli.cluster import cluster_options, find_run
+from argo.cli.run_argument import run_argument
 
 
 @click.command("watch")
-@click.argument("name", metavar="RUN")
+@run_argument
 @cluster_options
 def command(name: str, context: str | None, namespace: str | None) -> int:
     """Follow RUN until it completes.

@@ -196,6 +196,12 @@ def find(runs: Path, name: str) -> Path:
     raise UnknownReferenceError(f"no run {name!r} in {runs}; {hint}")
 
 
+def list_names(runs: Path) -> list[str]:
+    """The names of all runs; first the one that has changed last."""
+    changed = {folder.name: (folder / _FILE).stat().st_mtime for folder in _folders(runs)}
+    return sorted(changed, key=lambda name: changed[name], reverse=True)
+
+
 def read_all(runs: Path, report: Callable[[TextgenError], None]) -> list[RunRecord]:
     """All runs, newest first. One whose file is damaged is left out, and reported."""
     records = []

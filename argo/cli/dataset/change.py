@@ -2,7 +2,7 @@
 
 import click
 
-from argo.cli.dataset.options import message_option, ref_argument, store_option
+from argo.cli.dataset.options import Reference, message_option, ref_argument, store_option
 from job.datasets import DatasetRef, Datasets
 
 
@@ -37,7 +37,7 @@ def untag(ref: DatasetRef, datasets: Datasets) -> None:
 
 
 @click.command("delete")
-@click.argument("name", metavar="REF")
+@click.argument("name", metavar="REF", shell_complete=Reference().shell_complete)
 @click.option("--all", "with_versions", is_flag=True, help="Delete all versions of the dataset, too.")
 @store_option
 def delete(name: str, with_versions: bool, datasets: Datasets) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import click
 
-from argo.cli.dataset.options import store_option
+from argo.cli.dataset.options import Reference, store_option
 from argo.cli.dataset.transfer import progress_bar
 from argo.units import format_bytes
 from job.datasets import DatasetRef, Datasets, Version
@@ -31,7 +31,7 @@ def gc(age: str, datasets: Datasets) -> None:
 
 
 @click.command("verify")
-@click.argument("refs", metavar="[REF...]", nargs=-1)
+@click.argument("refs", metavar="[REF...]", nargs=-1, shell_complete=Reference().shell_complete)
 @store_option
 def verify(refs: tuple[str, ...], datasets: Datasets) -> None:
     """Read every byte of each version REF (default: all versions) and compare it with the manifest."""

@@ -9,7 +9,6 @@ from argo.cli.dataset.options import ref_argument, store_option
 from argo.cli.dataset.texts import write_rows
 from argo.cli.pager import open_pager
 from argo.cli.tables import Column, align_columns, output_option, print_rows, print_value, print_with_items
-from argo.texts.index import get_texts
 from argo.texts.rows import BrokenRow, Row, read_rows
 from argo.units import format_age, format_bytes
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
@@ -110,6 +109,8 @@ def show(ref: DatasetRef, datasets: Datasets, output: str | None, with_texts: bo
 
 
 def _read_texts(datasets: Datasets, version: Version, manifest: Manifest) -> Iterator[Row | BrokenRow]:
+    from argo.texts.index import get_texts
+
     return read_rows(datasets.stream_file(version, get_texts(version, manifest)))
 
 
