@@ -14,8 +14,8 @@ from job.generate.settings import Settings
 
 # Recorded as what they lead to: the prompts' texts, the model's revision, the engine, what it computes in.
 _RESOLVED = ("prompt", "prompts", "model", "revision", "engine", "device", "dtype", "batch_size")
-# These decide whether a run fails, and no text.
-_WITHOUT_EFFECT = ("on_error", "max_errors")
+# These change no row of outputs.jsonl.
+_WITHOUT_EFFECT = ("on_error", "max_errors", "format")
 
 
 def build_identity(settings: Settings, prompts: str, engine: Engine, present: datetime) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from job.errors import InputError, TextgenError
 from job.files import locked, write_atomically
+from job.generate.formats import NAMES as FORMATS
 
 ROWS, EARLY, TEXTS, RECORD = "outputs.jsonl", "outputs.early.jsonl", "outputs.txt", "run.json"
 
@@ -224,7 +225,7 @@ def open_outputs(folder: Path, overwrite: bool = False) -> Iterator[Outputs]:
         if overwrite:
             rows.clear()
             early.clear()
-            for name in (TEXTS, RECORD):
+            for name in (TEXTS, RECORD, *FORMATS):
                 (folder / name).unlink(missing_ok=True)
         try:
             yield Outputs(folder, rows, early)

@@ -19,6 +19,7 @@ from job.generate.build_rows import BadRow, RowBuilder
 from job.generate.engines.choose import open_engine
 from job.generate.engines.decoding import decode_new_tokens
 from job.generate.engines.engine import Engine, Row
+from job.generate.formats import check_format, write_format
 from job.generate.identity import build_identity, check_identity, read_identity, select_present
 from job.generate.output_rows import build_error, build_output, check_names, count_outputs
 from job.generate.outputs import ROWS, TEXTS, Outputs, open_outputs, read_record
@@ -35,6 +36,7 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
     Raises InputError before the model's weights are loaded, TextgenError if the disk or the device fails,
     or if more rows are bad than there may be.
     """
+    check_format(settings)
     with open_rows(settings, folder) as source:
         prompts = _check_prompts(source)
         earlier = {} if overwrite else read_identity(folder)
@@ -76,6 +78,7 @@ def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrit
             }
             with closing(RowBuilder(engine, settings, present)) as builder:
                 record = _Generation(source, builder, engine, outputs).finish(record)
+        write_format(folder, outputs.read_rows, settings, engine.files.name)
     errors = record["counts"]["errors"]
     _log(
         f"{counted(record['rows'] - errors, 'text')} in {folder / TEXTS}"

@@ -66,6 +66,11 @@ class Settings:
     template: str = _setting("", "Prompt with a row's fields in it ('Summarise: {body}'), or @FILE.")
     system: str = _setting("", "System message to put before each row's messages.")
     prefix: str = _setting("", "Prefix for the names that are added to a row in outputs.jsonl.")
+    format: str = _setting(
+        "jsonl",
+        "jsonl, parquet or openai (results of a batch): a file of the rows beside outputs.jsonl.",
+        pattern="jsonl|parquet|openai",
+    )
     on_error: str = _setting("fail", "fail or skip: what a bad row does.", pattern="fail|skip")
     max_errors: int = _setting(
         0, "Largest number of bad rows with which a run succeeds; 0 for no limit.", minimum=0

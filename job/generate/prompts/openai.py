@@ -46,11 +46,16 @@ def is_batch_line(row: Mapping[str, Any]) -> bool:
     return "custom_id" in row and "body" in row
 
 
-def parse_batch_line(row: Mapping[str, Any], location: str) -> Prompt:
-    """The prompt of a line. Raises PromptError: another URL, a body that asks for what there is not."""
+def parse_batch_line(prompt: Prompt) -> None:
+    """Read the prompt's row, which is a line.
+
+    Raises PromptError: another URL, a body that asks for what there is not.
+    """
+    row = prompt.row
     custom_id, url, body = row["custom_id"], row.get("url"), row["body"]
     if not isinstance(custom_id, str) or not custom_id:
         raise PromptError("custom_id must be a string that is not empty")
+    prompt.id = custom_id
     if row.get("method", "POST") != "POST":
         raise PromptError(f"method must be POST, not {quoted(str(row['method']))}")
     if url not in (CHAT, COMPLETIONS):
@@ -60,15 +65,15 @@ def parse_batch_line(row: Mapping[str, Any], location: str) -> Prompt:
     field = "messages" if url == CHAT else "prompt"
     _refuse_unknown(body, field)
     try:
-        settings = parse_row_settings(body)
+        prompt.settings = parse_row_settings(body)
         if url == CHAT:
-            messages = parse_messages(body.get("messages"), "messages")
-            return Prompt(custom_id, "", messages, row, settings, location)
+            prompt.messages = parse_messages(body.get("messages"), "messages")
+            return
         if not isinstance(body.get("prompt"), str):
             raise PromptError("prompt must be a string; write a line for each text")
+        prompt.text = body["prompt"]
     except PromptError as error:
         raise PromptError(f"body.{error}") from None
-    return Prompt(custom_id, body["prompt"], (), row, settings, location)
 
 
 def _refuse_unknown(body: Mapping[str, Any], field: str) -> None:

@@ -56,7 +56,7 @@ def build_prompt(row: Row, row_format: RowFormat, default_id: str, location: str
     prompt = Prompt(default_id, row=row, location=location)
     try:
         if row_format.template is None and is_batch_line(row):
-            prompt = parse_batch_line(row, location)
+            parse_batch_line(prompt)
         else:
             prompt.id = _parse_id(row.get("id", default_id))
             prompt.settings = parse_row_settings(row)

@@ -1,0 +1,129 @@
+"""`--format`: the rows of outputs.jsonl once more, as a Parquet file or as results of OpenAI's batches."""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+from job.errors import SettingsError, TextgenError
+from job.files import write_atomically
+from job.generate.prompts.openai import CHAT, is_batch_line
+from job.generate.settings import Settings
+
+PARQUET, OPENAI = "outputs.parquet", "outputs.openai.jsonl"
+NAMES = (PARQUET, OPENAI)
+
+_PARQUET_ROWS = 1000  # that are written at once
+
+Rows = Callable[[], Iterator[Mapping[str, Any]]]  # they can be read again and again
+
+
+def check_format(settings: Settings) -> None:
+    """Raise SettingsError if the format can't be written here."""
+    if settings.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise SettingsError("format parquet needs pyarrow; install the extra: argo-textgen[parquet]")
+
+
+def write_format(folder: Path, read_rows: Rows, settings: Settings, model: str) -> None:
+    """Write the file of the settings' format into the folder; none for jsonl.
+
+    Raises TextgenError if the disk is full, or if the rows have no common columns.
+    """
+    try:
+        if settings.format == "openai":
+            lines = (
+                json.dumps(line, ensure_ascii=False).encode() + b"\n"
+                for line in _results(read_rows(), settings, model)
+            )
+            write_atomically(folder / OPENAI, lines)
+        elif settings.format == "parquet":
+            _write_parquet(folder / PARQUET, read_rows)
+    except OSError as error:
+        raise TextgenError(f"{folder}: {error.strerror}; run the same command again to continue") from None
+
+
+def _write_parquet(path: Path, read_rows: Rows) -> None:
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    def tables() -> Iterator[Any]:
+        rows = read_rows()
+        while block := list(islice(rows, _PARQUET_ROWS)):
+            names = dict.fromkeys(name for row in block for name in row)
+            # from_pylist alone would take the first row's names for those of all.
+            yield pyarrow.Table.from_pylist([{name: row.get(name) for name in names} for row in block])
+
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        schema = pyarrow.schema([])
+        for table in tables():
+            schema = pyarrow.unify_schemas([schema, table.schema], promote_options="permissive")
+        with ParquetWriter(partial, schema) as writer:
+            for table in tables():
+                columns = [
+                    table[field.name].cast(field.type)
+                    if field.name in table.column_names
+                    else pyarrow.nulls(len(table), field.type)
+                    for field in schema
+                ]
+                writer.write_table(pyarrow.table(columns, schema))
+        partial.replace(path)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError) as error:
+        problem = str(error).splitlines()[0]
+        raise TextgenError(f"{path}: the rows have no common columns: {problem}; use outputs.jsonl") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _results(rows: Iterable[Mapping[str, Any]], settings: Settings, model: str) -> Iterator[dict[str, Any]]:
+    """A line for each prompt, as /v1/batches gives it; the same in each run with these settings."""
+    for id_, group in groupby(rows, lambda row: row[f"{settings.prefix}id"]):
+        texts = list(group)
+        key = hashlib.sha256(f"{settings.seed}\0{model}\0{id_}".encode()).hexdigest()
+        error = texts[0][f"{settings.prefix}error"]
+        yield {
+            "id": f"batch_req_{key[:32]}",
+            "custom_id": str(id_),
+            "response": None
+            if error is not None
+            else {"status_code": 200, "request_id": key[32:], "body": _body(texts, key, settings, model)},
+            "error": None if error is None else {"code": "invalid_request", "message": error},
+        }
+
+
+def _body(texts: Sequence[Mapping[str, Any]], key: str, settings: Settings, model: str) -> dict[str, Any]:
+    row, prefix = texts[0], settings.prefix
+    is_chat = row["url"] == CHAT if is_batch_line(row) else _has_messages(row, settings)
+    choices = []
+    for index, text in enumerate(texts):
+        content = text[f"{prefix}completion"]
+        answer = (
+            {"message": {"role": "assistant", "content": content, "refusal": None}}
+            if is_chat
+            else {"text": content}
+        )
+        reason = text[f"{prefix}finish_reason"]
+        choices.append({"index": index, **answer, "logprobs": None, "finish_reason": reason})
+    prompt_tokens = row[f"{prefix}prompt_tokens"]
+    new_tokens = sum(text[f"{prefix}new_tokens"] for text in texts)
+    return {
+        "id": f"{'chatcmpl' if is_chat else 'cmpl'}-{key[:32]}",
+        "object": "chat.completion" if is_chat else "text_completion",
+        "created": 0,  # a time would differ in a run that goes on
+        "model": model,
+        "choices": choices,
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": new_tokens,
+            "total_tokens": prompt_tokens + new_tokens,
+        },
+    }
+
+
+def _has_messages(row: Mapping[str, Any], settings: Settings) -> bool:
+    return not settings.template and row.get(settings.messages_field) is not None
