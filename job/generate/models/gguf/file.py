@@ -61,7 +61,11 @@ class Tensor:
             array = np.empty((len(rows), self.shape[-1]), np.float32)
             step = max(1, _STEP_BYTES // (4 * self.shape[-1] or 1))
             for start in range(0, len(rows), step):
-                array[start : start + step] = gguf.dequantize(rows[start : start + step], self.type)
+                part = slice(start, start + step)
+                if self.type == gguf.GGMLQuantizationType.Q4_1:
+                    _dequantize_q4_1(rows[part], array[part])
+                else:
+                    array[part] = gguf.dequantize(rows[part], self.type)
             return array.reshape(self.shape)
         except NotImplementedError:
             raise ModelError(
@@ -75,6 +79,21 @@ class GgufFile:
 
     keys: dict[str, Any]
     tensors: dict[str, Tensor]
+
+
+def _dequantize_q4_1(rows: Array, numbers: Array) -> None:
+    """The package's dequantization to the bit, in a third of the time: it is the embedded model's type.
+
+    rows: [R, bytes], numbers: [R, N], which are written.
+    """
+    blocks = rows.reshape(len(rows), -1, 20)  # factor, offset, and 16 bytes of two numbers each
+    out = numbers.reshape(len(rows), -1, 32)
+    scales = np.ascontiguousarray(blocks[..., :4]).view(np.float16).astype(np.float32)
+    pairs = blocks[..., 4:]
+    out[..., :16] = pairs & 15
+    out[..., 16:] = pairs >> 4
+    out *= scales[..., :1]
+    out += scales[..., 1:]
 
 
 def list_parts(path: Path) -> list[Path]:
