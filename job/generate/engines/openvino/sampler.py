@@ -17,6 +17,7 @@ from job.generate.settings import Settings
 
 # Beyond top_k the graph gives some more, so that it is seen whether the last one that is kept has equals.
 _MARGIN = 14
+_ROWS = 4  # whose vocabularies are computed at once: more of them leave the processor's caches
 _NEVER = np.float32(-np.inf)
 
 Floats = NDArray[np.float32]
@@ -43,8 +44,9 @@ class Sampler:
         if not np.isfinite(logits.sums).all():
             raise TextgenError(NOT_FINITE)
         # Rows with settings of their own may ask for more than the graph gives.
-        if 0 < self._count <= logits.values.shape[1] and self.settings.repetition_penalty == 1:
-            return self._draw_of_largest(logits, uniforms)
+        if self.settings.repetition_penalty == 1 and self._count <= logits.values.shape[1]:
+            draw = self._draw_of_largest if self._count else self._draw_of_all
+            return draw(logits, uniforms)
         return [
             self._draw_of_row(logits, row, uniform, np.array([token for part in parts for token in part]))
             for row, (uniform, parts) in enumerate(zip(uniforms, seen, strict=True))
@@ -63,6 +65,14 @@ class Sampler:
         if scores.shape[1] < logits.full.shape[1]:  # a token beyond the K may equal the last that is kept
             for row in map(int, np.flatnonzero(is_kept[:, -1])):
                 drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS)
+        return drawn
+
+    def _draw_of_all(self, logits: Logits, uniforms: Sequence[float]) -> list[int]:
+        """The draws of all rows from the whole vocabulary."""
+        drawn: list[int] = []
+        for start in range(0, len(uniforms), _ROWS):
+            part = slice(start, start + _ROWS)
+            drawn += self._choose(self._divide(logits.full[part]), np.array(uniforms[part])).tolist()
         return drawn
 
     def _draw_of_row(self, logits: Logits, row: int, uniform: float, seen: Tokens) -> int:
@@ -115,8 +125,10 @@ def invert(scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:
     scores: [S, N] in the order of the vocabulary, -inf for a token that must not come; uniforms: [S] in
     [0, 1). Returns [S].
     """
-    parts = (_softmax(scores.astype(np.float64)) * PARTS).astype(np.int64)
-    cumulative = parts.cumsum(axis=1)  # [S, N]
+    shares = _softmax(scores.astype(np.float64))
+    shares *= PARTS
+    cumulative = shares.astype(np.int64)
+    np.cumsum(cumulative, axis=1, out=cumulative)  # [S, N]
     total = cumulative[:, -1]
     threshold = np.minimum((uniforms * total).astype(np.int64), total - 1)  # [S]
     places: Tokens = (cumulative <= threshold[:, None]).sum(axis=1)
@@ -149,6 +161,8 @@ def _largest(scores: Floats, count: int) -> np.float32:
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
+    """The probabilities of each row, in the array of the scores."""
+    scores -= scores.max(axis=1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=1, keepdims=True)
+    return scores
