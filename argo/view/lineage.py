@@ -37,7 +37,7 @@ def list_facts(manifest: Manifest) -> list[Fact]:
     for name in [name for name in lineage if name.startswith("inputs.")]:
         version = lineage.pop(name)
         facts.append(Fact(f"input {name.removeprefix('inputs.')}", version, build_url("datasets", version)))
-    for name in ("repository.dirty", "repository.changed_files", "workflow.name"):
+    for name in ("repository.dirty", "repository.changed_files", "repository.tree", "workflow.name"):
         lineage.pop(name, None)
     facts += [Fact(name.replace("_", " "), value) for name, value in lineage.items()]
     return [fact for fact in facts if fact.value]

@@ -72,8 +72,8 @@ def format_percent(part: float) -> str:
 
 
 def format_digest(text: str) -> str:
-    """A digest as its beginning; any other text as it is."""
-    return f"{text[:12]}…" if re.fullmatch(r"[0-9a-f]{32,}", text) else text
+    """A text with the beginnings of the digests in it."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b", r"\1…", text)
 
 
 def to_json(value: object) -> Any:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from argo.view import logs
 from argo.view.access import HOST, Access
 from argo.view.page import Page, page_route, plain_route
-from argo.view.pages import datasets, runs, version
+from argo.view.pages import compare, datasets, file, runs, version
 from argo.view.rendering import STATIC
 from argo.view.sources import Sources
 from job.errors import InputError, UnknownReferenceError
@@ -36,7 +36,11 @@ def build_app(sources: Sources, token: str, port: int) -> ASGIApp:
         page_route("/datasets", sources, datasets.list_page),
         page_route("/datasets/{ref:path}", sources, version.dataset_or_version_page),
         page_route("/rows/{ref:path}", sources, version.row_page),
+        page_route("/files/{ref:path}", sources, file.file_page),
+        plain_route("/raw/{ref:path}", sources, file.send_image),
+        page_route("/compare", sources, compare.compare_page),
         Route("/static/{name}", _send_static),
+        Route("/favicon.ico", _send_icon),
         page_route("/{path:path}", sources, not_found),
     ]
     return Access(Starlette(routes=pages), token, port)
@@ -77,3 +81,8 @@ def _send_static(request: Request) -> Response:
     if name not in _STATIC_FILES:
         return Response("not found\n", 404)
     return FileResponse(STATIC / name, media_type=_STATIC_FILES[name])
+
+
+def _send_icon(_: Request) -> Response:
+    """What a browser asks for beside an answer that is no page."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")

@@ -1,10 +1,12 @@
 """Indexes of texts that are made while a page is shown already."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from argo.texts.comparison import open_comparison
 from argo.texts.index import open_index
 from job.datasets import Datasets, Version
 from job.errors import TextgenError
@@ -52,11 +54,38 @@ class TextIndexes:
                 making = self._makings[version.manifest] = Making()
                 threading.Thread(target=self._make, args=(version, making), daemon=True).start()
         making.has_rows.wait(_FIRST_WAIT)
+        self._raise_error(version.manifest, making)
+        return making
+
+    def compare(self, versions: Sequence[Version]) -> threading.Event:
+        """Set when the first version's texts have been compared with the others'. Raises what went wrong."""
+        key = " ".join(version.manifest for version in versions)
+        with self._lock:
+            making = self._makings.get(key)
+            if making is None:
+                making = self._makings[key] = Making()
+                threading.Thread(target=self._compare, args=(versions, making), daemon=True).start()
+        making.has_rows.wait(_FIRST_WAIT)
+        self._raise_error(key, making)
+        return making.has_rows
+
+    def _compare(self, versions: Sequence[Version], making: Making) -> None:
+        try:
+            with ExitStack() as stack:
+                first, *others = [
+                    stack.enter_context(open_index(self._datasets, version)) for version in versions
+                ]
+                for other in others:
+                    stack.enter_context(open_comparison(first, other))
+        except TextgenError as error:
+            making.error = error
+        making.has_rows.set()
+
+    def _raise_error(self, key: str, making: Making) -> None:
         if making.error:
             with self._lock:
-                self._makings.pop(version.manifest, None)
+                self._makings.pop(key, None)
             raise making.error
-        return making
 
     def _make(self, version: Version, making: Making) -> None:
         try:

@@ -15,6 +15,7 @@ from job.errors import TextgenError, UnknownReferenceError
 from job.storage.parallel import parallel_map
 
 _VERSIONS = 20  # on a page
+_LONGEST = 200_000  # characters of a text that a browser shows without delay
 
 
 def dataset_or_version_page(sources: Sources, request: Request) -> Page:
@@ -106,5 +107,6 @@ def row_page(sources: Sources, request: Request) -> Page:
         "after": after,
         "query": query,
         "which": which,
+        "longest": _LONGEST,
     }
     return Page("row.html", f"{row.id} · {row.sequence}", values)
