@@ -104,7 +104,11 @@ class Settings:
         "auto, openvino (for CPUs), transformers or echo (repeats the prompt, without a model).",
         pattern="auto|openvino|transformers|echo",
     )
-    device: str = _setting("auto", "auto, cpu, mps, cuda or cuda:N.", pattern=r"auto|cpu|mps|cuda(:\d{1,3})?")
+    device: str = _setting(
+        "auto",
+        "auto, cpu, mps, cuda (all GPUs) or cuda:N,M.",
+        pattern=r"auto|cpu|mps|cuda(:\d{1,3}(,\d{1,3})*)?",
+    )
     dtype: str = _setting(
         "auto",
         "auto, float32, bfloat16, float16 or int8 (openvino).",

@@ -1,6 +1,8 @@
 """Which engine runs a model."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -54,9 +56,16 @@ def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:
         from job.generate.engines.openvino.engine import OpenvinoEngine
 
         return OpenvinoEngine(files, settings)
+    from job.generate.engines.devices import DevicesEngine
     from job.generate.engines.transformers import TransformersEngine
+    from job.generate.models.load import list_devices
 
-    return TransformersEngine(files, settings)
+    engines = {
+        device: partial(TransformersEngine, files, replace(settings, device=device))
+        for device in list_devices(settings.device)
+    }
+    first = next(iter(engines.values()))()
+    return first if len(engines) == 1 else DevicesEngine(first, engines)
 
 
 def _takes_gpu(device: str) -> bool:

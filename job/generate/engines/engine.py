@@ -4,7 +4,7 @@ import importlib.metadata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from job.generate.models.find import ModelFiles
 from job.generate.models.tokenizer import Tokenizer
@@ -44,8 +44,8 @@ class Engine(ABC):
     It raises ModelError for a model that is broken, UnsupportedError for one that it can't run.
     """
 
-    name: ClassVar[str]
-    libraries: ClassVar[tuple[str, ...]]  # whose versions decide the texts
+    name: str
+    libraries: tuple[str, ...]  # whose versions decide the texts
 
     files: ModelFiles
     device: str  # what `auto` came to

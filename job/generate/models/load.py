@@ -143,6 +143,25 @@ def _check_causal(files: ModelFiles, config: Any) -> None:
         raise ModelError(f"model {files.name!r}: {architectures[0]} is not a causal language model")
 
 
+def list_devices(name: str) -> list[str]:
+    """The devices of a name of the settings: of auto and cuda all GPUs.
+
+    Raises ModelError for one that is not there.
+    """
+    import torch
+
+    kind, _, numbers = name.partition(":")
+    if name == "auto":
+        kind = select_device(name).type
+    if kind != "cuda":
+        return [kind]
+    named = numbers.split(",") if numbers else range(torch.cuda.device_count())
+    devices = list(dict.fromkeys(f"cuda:{number}" for number in named)) or [kind]
+    for device in devices:
+        select_device(device)
+    return devices
+
+
 def select_device(name: str) -> "torch.device":
     """The device of a name of the settings. Raises ModelError if this machine has none."""
     import torch

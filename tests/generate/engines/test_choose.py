@@ -150,3 +150,21 @@ def test_weights_that_openvino_does_not_know_go_to_transformers(
     assert "does not know the tensor transformer.h.0.unknown; transformers runs it" in capsys.readouterr().err
     assert json.loads((tmp_path / "outputs/run.json").read_text())["run"]["engine"] == "transformers"
     assert len(read_rows(tmp_path / "outputs")) == 3
+
+
+@pytest.mark.parametrize(
+    ("device", "devices"),
+    [("auto", "cuda:0, cuda:1, cuda:2"), ("cuda", "cuda:0, cuda:1, cuda:2"), ("cuda:2,0", "cuda:2, cuda:0")],
+)
+def test_all_gpus_are_used_or_those_that_are_named(
+    settings: Settings, device: str, devices: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    monkeypatch.setattr(choose, "_GPUS", (Path("/dev/null"),))
+    engine = open_engine(replace(settings, device=device))
+    assert (engine.name, engine.device, engine.dtype) == ("transformers", devices, "bfloat16")
+    assert engine.identity()["device"] == "cuda"
+    with pytest.raises(ModelError, match="device cuda:3: this machine has 3 CUDA devices"):
+        open_engine(replace(settings, device="cuda:0,3"))

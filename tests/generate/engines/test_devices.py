@@ -1,0 +1,121 @@
+"""Rows on several devices: here processes of the echo engine, which is quick, or waits for ever."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from job.errors import ModelError, TextgenError
+from job.generate.engines.devices import DevicesEngine
+from job.generate.engines.echo import EchoEngine
+from job.generate.engines.engine import Completion, Generate, Row
+from job.generate.models.find import ModelFiles
+from job.generate.prompts.prompt import Prompt
+from job.generate.settings import Settings
+
+FILES = ModelFiles("echo", "", Path())
+
+
+class NotingEcho(EchoEngine):
+    """Writes its process' number and each row's into a file."""
+
+    slots = 4
+
+    def __init__(self, notes: Path) -> None:
+        super().__init__(FILES, Settings())
+        self.notes = notes
+
+    def load(self, longest: int) -> Generate:
+        return self._generate
+
+    def _generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+        for row, completion in super().load(0)(rows):
+            with self.notes.open("a") as notes:
+                notes.write(f"{os.getpid()} {row.number}\n")
+            time.sleep(0.02)
+            yield row, completion
+
+
+class BrokenEcho(EchoEngine):
+    """Fails at its second row."""
+
+    def load(self, longest: int) -> Generate:
+        return self._fail
+
+    def _fail(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+        yield from list(super().load(0)([next(iter(rows))]))
+        raise TextgenError("out of memory")
+
+
+class AbsentEcho(EchoEngine):
+    def load(self, longest: int) -> Generate:
+        raise ModelError("no such device")
+
+
+def make_rows(count: int) -> list[Row]:
+    echo = EchoEngine(FILES, Settings())
+    return [Row(Prompt(str(n), f"row {n}"), echo.tokenizer.encode(f"row {n}"), 1, 3, n) for n in range(count)]
+
+
+def expected(rows: list[Row]) -> dict[Row, Completion]:
+    return dict(EchoEngine(FILES, Settings()).load(0)(rows))
+
+
+def on_devices(*engines: object) -> Generate:
+    first = EchoEngine(FILES, Settings())
+    first.slots = 4
+    make = {f"cpu:{number}": engine for number, engine in enumerate(engines)}
+    return DevicesEngine(first, make).load(10)  # type: ignore[arg-type]
+
+
+def test_each_row_is_computed_once_and_every_device_has_some(tmp_path: Path) -> None:
+    rows, notes = make_rows(60), tmp_path / "notes"
+    noting = partial(NotingEcho, notes)
+    assert dict(on_devices(noting, noting)(rows)) == expected(rows)
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    assert sorted(int(number) for _, number in lines) == list(range(60))
+    assert len({process for process, _ in lines}) == 2
+
+
+def test_a_device_that_is_killed_gives_its_rows_to_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, notes = make_rows(60), tmp_path / "notes"
+    noting = partial(NotingEcho, notes)
+    done = {}
+    for row, completion in on_devices(noting, noting)(rows):
+        done[row] = completion
+        if len(done) == 10:
+            os.kill(int(notes.read_text().split()[0]), signal.SIGKILL)
+    assert done == expected(rows)
+    assert "its process ended with status -9; its rows go to the others" in capsys.readouterr().err
+
+
+def test_a_device_that_fails_at_the_end_leaves_no_row_out(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = make_rows(8)
+    engines = (partial(BrokenEcho, FILES, Settings()), partial(EchoEngine, FILES, Settings()))
+    assert dict(on_devices(*engines)(rows)) == expected(rows)
+    assert capsys.readouterr().err == "cpu:0: out of memory; its rows go to the others\n"
+
+
+def test_the_error_of_the_last_device_is_that_of_the_run() -> None:
+    absent = partial(AbsentEcho, FILES, Settings())
+    with pytest.raises(ModelError, match=r"^cpu:\d: no such device$"):
+        list(on_devices(absent, absent)(make_rows(3)))
+
+
+def test_a_generation_that_is_left_leaves_no_process(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    generate = on_devices(partial(NotingEcho, notes))
+    texts = generate(make_rows(50))
+    next(texts)
+    process = int(notes.read_text().split()[0])
+    texts.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{process}/stat").exists() and " Z " not in Path(f"/proc/{process}/stat").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
