@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import json
+import re
 import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ _EXTRAS = {
     "transformers": "job",
 }
 
+# Python's words, and transformers', which is imported without torch but runs nothing
+_NO_MODULE = re.compile(r"No module named '?(?P<module>\w+)|(?P<torch>PyTorch was not found)")
+
 
 def is_installed(*modules: str) -> bool:
     """Whether all of the modules are installed; none is imported."""
@@ -33,22 +37,24 @@ def describe_missing(module: str) -> str | None:
     return extra and f"{module.partition('.')[0]} is not installed; run: {install_command(extra)}"
 
 
+def find_missing_module(line: str) -> str | None:
+    """The module that a line says Python has not found; None if it says nothing, or no extra brings it."""
+    match = _NO_MODULE.search(line)
+    module = match and ("torch" if match["torch"] else match["module"])
+    return module if module in _EXTRAS else None
+
+
 def install_command(extra: str) -> str:
-    """The command that installs textgen's extra: make in a checkout of textgen, elsewhere pip."""
-    checkout = _find_checkout()
-    if checkout is None:
-        return f"pip install 'argo-textgen[{extra}]'"
-    folder = "" if checkout == Path.cwd() else f"-C {shlex.quote(str(checkout))} "
-    return f"make {folder}setup EXTRA={extra}"
+    """The command that installs textgen's extra: make in a checkout of textgen, elsewhere pip.
 
-
-def _find_checkout() -> Path | None:
-    """The checkout that textgen runs from, if it was set up in one.
-
-    https://packaging.python.org/en/latest/specifications/direct-url/
+    Where textgen is from: https://packaging.python.org/en/latest/specifications/direct-url/
     """
     text = importlib.metadata.distribution("argo-textgen").read_text("direct_url.json")
     origin = json.loads(text or "{}")
-    if not origin.get("dir_info", {}).get("editable"):
-        return None
-    return Path(url2pathname(urlsplit(origin["url"]).path))
+    if origin.get("dir_info", {}).get("editable"):
+        checkout = Path(url2pathname(urlsplit(origin["url"]).path))
+        folder = "" if checkout == Path.cwd() else f"-C {shlex.quote(str(checkout))} "
+        return f"make {folder}setup EXTRA={extra}"
+    vcs = origin.get("vcs_info")
+    url = f" @ {vcs['vcs']}+{origin['url']}@{vcs['commit_id']}" if vcs else ""
+    return f"pip install 'argo-textgen[{extra}]{url}'"

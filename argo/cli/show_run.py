@@ -13,6 +13,7 @@ from argo.cli.progress import PHASE_COLOURS, LineReporter
 from argo.local import run_folder
 from argo.runs import Phase, RunRecord
 from argo.units import format_duration
+from job.extras import find_missing_module
 from job.text import visible, visible_line
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ def _print_summary(api: "Api", snapshot: "RunSnapshot") -> None:
     for name, job in run.jobs.items():
         if job.phase in {Phase.FAILED, Phase.ERROR}:
             click.echo(f"\n{click.style(name, bold=True)}: {visible(job.message) or job.phase}")
-            for line in read_last_lines(api, snapshot, name, _LAST_LINES):
+            lines = read_last_lines(api, snapshot, name, _LAST_LINES)
+            for line in lines:
                 click.echo(f"  | {visible_line(line)}")
+            if module := next(filter(None, map(find_missing_module, reversed(lines))), None):
+                click.echo(f"  its image has no {module}; take one that has it, such as textgen-job")
     if run.phase is not Phase.SUCCEEDED:
         click.echo(f"\n  logs     textgen logs {run.name} {api.options}")
         click.echo(f"  retry    textgen retry {run.name} {api.options}")

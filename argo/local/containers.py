@@ -19,6 +19,7 @@ _GPU = {"docker": ("--gpus", "all"), "podman": ("--device", "nvidia.com/gpu=all"
 class Containers:
     """Runs tasks with `docker run` or `podman run`."""
 
+    uses_images = True
     inherited = IN_IMAGES
 
     def __init__(self, name: str) -> None:

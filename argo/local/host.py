@@ -25,6 +25,7 @@ class Host:
     """Runs tasks on this machine itself."""
 
     name = "host"
+    uses_images = False
     copied = frozenset({Access.READ, Access.PRIVATE})
     inherited = rf"{ON_THIS_MACHINE}|{_USERS_OWN}"
 

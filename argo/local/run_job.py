@@ -10,11 +10,12 @@ from argo.local.actions import run_checkout, run_container, run_download
 from argo.local.inputs import mount_inputs
 from argo.local.job_folders import check_output_folder, make_folders, outputs_folder, read_string
 from argo.local.lineage import build_lineage
+from argo.local.missing_modules import MissingModule
 from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread
 from argo.local.runtime import Mount
 from job.datasets import DatasetRef, Producer, Version
-from job.errors import NothingToCommitError
+from job.errors import JobError, NothingToCommitError
 
 _MODEL = "model"  # the output of create-model@v1 that its version is recorded as
 
@@ -24,6 +25,7 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
     make_folders(state.run, job)
     mounts, inputs = await mount_inputs(state, job)
     versions: dict[str, Version] = {}
+    missing = None
     match job.action:
         case GitCheckout() as action:
             await run_checkout(state, job, action, write_line)
@@ -32,7 +34,12 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
         case CreateModel(name=name):
             versions = await _create_model(state, job, DatasetRef.parse(name), mounts, inputs)
         case Container() | Script() as action:
-            await run_container(state, job, action, mounts, write_line)
+            missing = MissingModule(write_line)
+            try:
+                await run_container(state, job, action, mounts, missing.write_line)
+            except JobError:
+                missing.explain(state.plan.runtime, action.image)
+                raise
     strings = [output for output in job.outputs.values() if output.type is Type.STRING]
     outputs = {output.name: read_string(state.run, job, output) for output in strings}
     for output in job.outputs.values():
@@ -44,6 +51,8 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
                 versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
             except NothingToCommitError as error:
                 write_line(f"textgen: warning: no version is made: {error}")
+                if missing and isinstance(job.action, Container | Script):
+                    missing.explain(state.plan.runtime, job.action.image)
     for name, version in versions.items():
         state.versions[job.name, name] = version
         outputs[name] = str(version)

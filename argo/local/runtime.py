@@ -51,11 +51,13 @@ def why_image_needed(task: Task) -> str | None:
 
 
 class Runtime(Protocol):
-    """A way of running tasks. `name` is the value of --runtime; inputs whose access is in `copied` are
+    """A way of running tasks. `name` is the value of --runtime; with `uses_images` a task's programs are
+    those of its image, otherwise this machine's. Inputs whose access is in `copied` are
     copied into the folder that becomes /inputs, the others are mounted. `inherited` matches the names of
     this machine's variables that its jobs get."""
 
     name: str
+    uses_images: bool
     copied: frozenset[Access]
     inherited: str
 

@@ -58,6 +58,7 @@ class Sandbox:
     """Runs tasks on this machine's own programs, without the image that they name."""
 
     name = "sandbox"
+    uses_images = False
     copied: frozenset[Access] = frozenset()
     inherited = ON_THIS_MACHINE
 

@@ -37,6 +37,27 @@ def test_control_characters_do_not_reach_the_terminal(
     assert printed.count("�]0;title�") == 6
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["x", "ModuleNotFoundError: No module named 'torch'"], True),
+        (["ModuleNotFoundError: No module named 'torch'", "textgen: no version is made"], True),
+        (["x", "ModuleNotFoundError: No module named 'torchvision'"], False),
+        ([], False),
+    ],
+)
+def test_a_job_whose_image_lacks_torch_is_told_of_one_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lines: list[str], said: bool
+) -> None:
+    monkeypatch.setattr("argo.cluster.run_logs.read_last_lines", lambda *_: lines)
+    record = RunRecord("run", "", "", "argo:base", "", {}, now(), {"job": JobRecord(phase=Phase.FAILED)})
+    show_run._print_summary(
+        cast(Any, SimpleNamespace(options="-n base")), cast(Any, SimpleNamespace(record=record))
+    )
+    hint = "  its image has no torch; take one that has it, such as textgen-job"
+    assert (hint in capsys.readouterr().out.splitlines()) is said
+
+
 def test_a_line_of_a_job_has_its_colours_and_nothing_else() -> None:
     stream = io.StringIO()
     LineReporter(stream, ["job"]).line("job", f"\x1b[31mred\x1b[0m\t{TITLE}")

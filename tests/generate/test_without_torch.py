@@ -15,19 +15,10 @@ from job.generate.settings import Settings
 from tests.generate.conftest import read_rows, save
 from tests.generate.models.gguf.conftest import build_config, build_network
 from tests.generate.models.gguf.writer import write_gguf
+from tests.hidden_modules import hide_modules
 
 pytestmark = pytest.mark.model
 
-# Python imports it when it starts.
-ABSENT = """
-import sys
-from importlib.machinery import PathFinder
-class Finder(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        return None if name.partition(".")[0] in {absent!r} else super().find_spec(name, path, target)
-sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
-"""
 SETTINGS = ["--num-return-sequences", "2", "--max-length", "30", "--prompt", "The quick"]
 COMMAND = r"run: make -C \S+ setup EXTRA=job$"
 
@@ -36,9 +27,7 @@ def run_job(
     folder: Path, *arguments: str | Path, absent: Sequence[str] = ("torch", "transformers")
 ) -> "subprocess.CompletedProcess[str]":
     """Run `python -m job` in the folder, with the modules as if they were not installed."""
-    site = folder / "site"
-    site.mkdir(exist_ok=True)
-    (site / "sitecustomize.py").write_text(ABSENT.format(absent=tuple(absent)))
+    site = hide_modules(folder / "site", *absent)
     return subprocess.run(
         [sys.executable, "-m", "job", *map(str, arguments)],
         check=False,
