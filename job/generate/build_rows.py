@@ -9,6 +9,7 @@ from job.generate.chat.template import ChatTemplate
 from job.generate.engines.engine import Engine, Row
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
+from job.generate.stop_texts import StopTexts
 
 
 class TooLongError(PromptError):
@@ -56,8 +57,9 @@ class RowBuilder:
         except PromptError as error:
             prompt.error, prompt.is_too_long = str(error), isinstance(error, TooLongError)
             return None
+        stops = StopTexts(settings.stop, self._engine.tokenizer) if settings.stop else None
         return [
-            Row(prompt, token_ids, sequence, max_new_tokens, number + sequence - 1, own)
+            Row(prompt, token_ids, sequence, max_new_tokens, number + sequence - 1, own, stops)
             for sequence in range(1, settings.num_return_sequences + 1)
         ]
 

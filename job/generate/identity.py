@@ -1,5 +1,6 @@
 """What the texts of a run depend on: two runs of one identity may share a folder."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -30,7 +31,8 @@ def build_identity(settings: Settings, prompts: str, engine: Engine, present: da
         **engine.identity(),
     }
     identity["versions"] = {"textgen": version("argo-textgen"), **identity["versions"]}
-    return identity
+    values: dict[str, Any] = json.loads(json.dumps(identity))  # as run.json gives it back
+    return values
 
 
 def select_present(earlier: Mapping[str, Any]) -> datetime:

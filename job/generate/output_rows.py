@@ -9,6 +9,7 @@ from job.generate.engines.engine import Completion, Row
 from job.generate.prompts.openai import is_batch_line
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
+from job.generate.stop_texts import cut_at_stop
 
 NAMES = (
     "id",
@@ -40,6 +41,8 @@ def check_names(prompt: Prompt, settings: Settings) -> None:
 
 def build_output(row: Row, new_text: str, completion: Completion, settings: Settings) -> dict[str, Any]:
     """The output of a row. Its text begins with the prompt; of messages it is the answer alone."""
+    if row.stops:
+        new_text = cut_at_stop(new_text, row.stops.texts)
     text = new_text if row.prompt.messages else row.prompt.text + new_text
     return _build(
         row.prompt,

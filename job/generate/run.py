@@ -213,6 +213,8 @@ def _settings_options(function: Callable[..., None]) -> Callable[..., None]:
         flag, text = f"--{name.replace('_', '-')}", setting.metadata["help"]
         if isinstance(setting.default, bool):
             option = click.option(f"{flag}/--no-{name}", name, default=None, help=text)
+        elif isinstance(setting.default, tuple):
+            option = click.option(flag, name, metavar="TEXT", multiple=True, help=text)
         else:
             metavar = type(setting.default).__name__.upper().replace("STR", "TEXT")
             option = click.option(flag, name, metavar=metavar, help=text)
@@ -244,7 +246,7 @@ def _exit_on_sigterm(*_: object) -> None:
 @_settings_options
 def command(file: Path | None, inputs: Path | None, folder: Path, overwrite: bool, **flags: object) -> None:
     """Generate text from prompts."""
-    given_flags = {name: value for name, value in flags.items() if value is not None}
+    given_flags = {name: value for name, value in flags.items() if value not in (None, ())}
     settings = load_settings(file, inputs, os.environ, given_flags)
     signal.signal(signal.SIGTERM, _exit_on_sigterm)
     with warnings.catch_warnings():

@@ -36,7 +36,7 @@ def uniforms(seed: int, prompt: str, sequence: int, count: int) -> NDArray[np.fl
 @lru_cache(maxsize=1024)
 def select_sampling(settings: Settings) -> Settings:
     """The settings that say how a token is drawn: equal for rows that differ in other ones alone."""
-    return replace(settings, seed=0, max_new_tokens=0, num_return_sequences=1)
+    return replace(settings, seed=0, max_new_tokens=0, num_return_sequences=1, stop=())
 
 
 def stack(streams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

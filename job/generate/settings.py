@@ -5,6 +5,7 @@ A later source wins: the defaults below < `job/settings.toml` (or `--settings FI
 (`TEXTGEN_SEED`, ...) < flags (`--seed`, ...).
 """
 
+import json
 import math
 import re
 import tomllib
@@ -26,7 +27,13 @@ _BOUNDS: tuple[tuple[str, str, Callable[[Any, float], bool]], ...] = (
     ("above", "above", gt),
     ("maximum", "at most", le),
 )
-_TYPE_NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+_TYPE_NAMES: Mapping[Any, str] = {
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    tuple[str, ...]: "a list of strings that are not empty",
+}
 
 
 def _setting(
@@ -95,6 +102,7 @@ class Settings:
     repetition_penalty: float = _setting(
         1.0, "Penalty for tokens that were used before; 1.0 means no penalty.", above=0
     )
+    stop: tuple[str, ...] = _setting((), "Texts that end a text where they appear, and are not part of it.")
     greedy: bool = _setting(False, "Always take the most likely token, without sampling.")
     batch_size: int = _setting(
         0, "Number of texts computed at once; 0 for what the engine finds best.", minimum=0
@@ -163,6 +171,10 @@ def parse_value(name: str, value: Any, location: str) -> Any:
     typed = _convert(expected, value) if isinstance(value, str) else value
     if expected is float and type(typed) is int:
         typed = float(typed)
+    if expected == tuple[str, ...]:
+        if not isinstance(typed, list | tuple) or not all(isinstance(each, str) and each for each in typed):
+            raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
+        return tuple(typed)
     if type(typed) is not expected:
         raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
     if isinstance(typed, str):
@@ -180,7 +192,11 @@ def parse_value(name: str, value: Any, location: str) -> Any:
 def _convert(expected: type, text: str) -> Any:
     """`text` as the type; unchanged if it can't be one."""
     try:
-        return _BOOLEANS[text.strip().lower()] if expected is bool else expected(text)
+        if expected is bool:
+            return _BOOLEANS[text.strip().lower()]
+        if expected == tuple[str, ...]:
+            return json.loads(text) if text.lstrip().startswith("[") else [text]
+        return expected(text)
     except (KeyError, ValueError):
         return text
 

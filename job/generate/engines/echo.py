@@ -5,7 +5,7 @@ It is for trying settings, files and workflows, and for tests of all that is not
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import cycle, islice
+from itertools import cycle
 from types import MappingProxyType
 
 from job.generate.engines.engine import Completion, Engine, Generate, Row
@@ -69,4 +69,9 @@ def _repeat(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
     for row in rows:
         words = [word if word[0].isspace() else f" {word}" for word in map(_to_word, row.token_ids)]
         numbers = cycle(map(_to_number, words))
-        yield row, Completion(tuple(islice(numbers, row.max_new_tokens)), "length")
+        new_ids: list[int] = []
+        for number in numbers:
+            new_ids.append(number)
+            if reason := row.end_reason(new_ids, ()):
+                yield row, Completion(tuple(new_ids), reason)
+                break

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from job.generate.models.find import ModelFiles
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
+from job.generate.stop_texts import StopTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,21 @@ class Row:
     max_new_tokens: int
     number: int = 0  # its place in the run, from 0
     settings: Settings | None = None  # its own, in place of the run's
+    stops: StopTexts | None = None
+
+    def end_reason(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> str:
+        """Why the row ends with the newest of its tokens: `stop` or `length`; empty if it goes on."""
+        if new_ids[-1] in stop_ids or (self.stops and self.stops.appear(new_ids)):
+            return "stop"
+        return "length" if len(new_ids) == self.max_new_tokens else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A row's new tokens. finish_reason: `stop` if the model ended the text, `length` if the limit did."""
+    """A row's new tokens.
+
+    finish_reason: `stop` if the model or a stop text ended the text, `length` if the limit did.
+    """
 
     token_ids: tuple[int, ...]
     finish_reason: str

@@ -127,7 +127,7 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
                 pad_token_id=pad_id,
             ),
             logits_processor=_logits_processors(rows, paddings, settings, model.device),
-            stopping_criteria=StoppingCriteriaList([_MaxNewTokens(prompt_length, max_new_tokens)]),
+            stopping_criteria=_stopping_criteria(rows, prompt_length, max_new_tokens),
         )
     new_ids = output_ids[:, prompt_length:].tolist()  # [B, new]
     return [_complete_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
@@ -141,11 +141,11 @@ def _forget_last_text(network: Any) -> None:
 
 
 def _complete_row(model: Model, row: Row, new_ids: list[int]) -> Completion:
-    new_ids = new_ids[: row.max_new_tokens]
-    stop = next((column for column, token in enumerate(new_ids) if token in model.stop_ids), None)
-    if stop is None:
-        return Completion(tuple(new_ids), "length")
-    return Completion(tuple(new_ids[: stop + 1]), "stop")
+    for count in range(1, row.max_new_tokens + 1):
+        # Where the row ends, the batch may go on.
+        if reason := row.end_reason(new_ids[:count], model.stop_ids):
+            return Completion(tuple(new_ids[:count]), reason)
+    raise AssertionError("a row ends at its limit")
 
 
 def _logits_processors(
@@ -242,6 +242,30 @@ class _Sample(LogitsProcessor):
         # input_ids: [B, T + new], scores: [B, V]
         tokens = sampling.sample(scores, self.uniforms[:, input_ids.shape[1] - self.prompt_length])  # [B]
         return torch.full_like(scores, -torch.inf).scatter(1, tokens[:, None], 0.0)
+
+
+def _stopping_criteria(
+    rows: Sequence[Row], prompt_length: int, max_new_tokens: torch.Tensor
+) -> StoppingCriteriaList:
+    criteria = StoppingCriteriaList([_MaxNewTokens(prompt_length, max_new_tokens)])
+    if any(row.stops for row in rows):
+        criteria.append(_StopTexts(rows, prompt_length))
+    return criteria
+
+
+class _StopTexts(StoppingCriteria):
+    """Ends each row at its stop texts."""
+
+    def __init__(self, rows: Sequence[Row], prompt_length: int) -> None:
+        self.rows, self.prompt_length = rows, prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+        new_ids = input_ids[:, self.prompt_length :].tolist()  # [B, new]
+        appear = [
+            row.stops is not None and row.stops.appear(ids)
+            for row, ids in zip(self.rows, new_ids, strict=True)
+        ]
+        return torch.tensor(appear, device=input_ids.device)
 
 
 class _MaxNewTokens(StoppingCriteria):

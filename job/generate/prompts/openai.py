@@ -34,7 +34,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "presence_penalty": 0,
     "repetition_penalty": 1,
     "response_format": {"type": "text"},
-    "stop": [],
     "stream": False,
     "tools": [],
     "top_logprobs": 0,

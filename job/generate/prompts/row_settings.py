@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from job.errors import PromptError, SettingsError
-from job.generate.settings import TABLE, parse_value
+from job.generate.settings import parse_value
 from job.text import quoted
 
 # By the names that rows have for them: ours, and OpenAI's.
@@ -14,6 +14,7 @@ NAMES = {
     "max_completion_tokens": "max_new_tokens",
     "n": "num_return_sequences",
     "seed": "seed",
+    "stop": "stop",
     "temperature": "temperature",
     "top_k": "top_k",
     "top_p": "top_p",
@@ -39,7 +40,9 @@ def parse_row_settings(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse(key: str, value: Any) -> tuple[str, Any]:
     name = NAMES[key]
-    if isinstance(value, str) and not isinstance(TABLE[name].default, str):
+    if name == "stop":
+        value = [value] if isinstance(value, str) else value  # it may look like a list of strings
+    elif isinstance(value, str):
         raise PromptError(f"{key} must be a number, not {quoted(value)}")
     if type(value) in (int, float) and value == 0:
         if name == "temperature":

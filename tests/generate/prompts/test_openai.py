@@ -52,6 +52,7 @@ def test_a_line_of_completions_is_a_prompt() -> None:
             "body.prompt must be a string; write a line for each text",
         ),
         (line(messages=MESSAGES, tools=[{}], n=1), "body.tools can't be set here; leave it out"),
+        (line(messages=MESSAGES, stop=[1]), "body.stop: stop must be a list of strings that are not"),
         (line(messages=MESSAGES, stream=True), "body.stream can't be set here; leave it out"),
         (line(messages=MESSAGES, prompt="a"), "body.prompt can't be set here; leave it out"),
         (line(messages=MESSAGES, top_p=2), "body.top_p: top_p must be at most 1, not 2"),

@@ -70,12 +70,21 @@ def test_a_system_message_goes_before_those_of_rows_that_have_none() -> None:
 
 
 def test_a_row_may_have_settings_of_its_own() -> None:
-    row = {"max_tokens": 3, "max_completion_tokens": 3, "temperature": 0, "top_k": None, "n": 2, "seed": 7}
+    row = {
+        "max_tokens": 3,
+        "max_completion_tokens": 3,
+        "temperature": 0,
+        "top_k": None,
+        "n": 2,
+        "seed": 7,
+        "stop": "[]",
+    }
     assert parse({"prompt": "a", **row}).settings == {
         "max_new_tokens": 3,
         "greedy": True,
         "num_return_sequences": 2,
         "seed": 7,
+        "stop": ("[]",),
     }
     assert parse({"prompt": "a", "temperature": 1, "top_p": 0.5}).settings == {
         "temperature": 1.0,

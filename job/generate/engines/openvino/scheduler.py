@@ -209,10 +209,8 @@ class Scheduler:
         ended = []
         for sequence, token in zip(sequences, tokens, strict=True):
             sequence.new_ids.append(token)
-            is_stop = token in self._stop_ids
-            if is_stop or len(sequence.new_ids) == sequence.row.max_new_tokens:
+            if reason := sequence.row.end_reason(sequence.new_ids, self._stop_ids):
                 self._remove(sequence)
-                reason = "stop" if is_stop else "length"
                 ended.append((sequence.row, Completion(tuple(sequence.new_ids), reason)))
         return ended
 
