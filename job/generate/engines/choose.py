@@ -28,16 +28,15 @@ def open_engine(settings: Settings, earlier: str | None = None) -> Engine:
     if name == "echo":
         return EchoEngine(ModelFiles("echo", "", Path()), settings)
     files = find_model(settings.model, settings.revision)
-    if name == "auto":
-        name = _choose(files, settings)
-    return _make(name, files, settings)
+    return _choose(files, settings) if name == "auto" else _make(name, files, settings)
 
 
-def _choose(files: ModelFiles, settings: Settings) -> str:
+def _choose(files: ModelFiles, settings: Settings) -> Engine:
     if _takes_gpu(settings.device) or not is_installed(*_PACKAGES["openvino"]):
-        return "transformers"
+        return _make("transformers", files, settings)
     try:
-        _make("openvino", files, settings).tokenizer  # noqa: B018
+        engine = _make("openvino", files, settings)
+        engine.tokenizer  # noqa: B018 (it may be one that only transformers has)
     except UnsupportedError as error:
         if not is_installed(*_PACKAGES["transformers"]):
             raise ModelError(
@@ -45,8 +44,8 @@ def _choose(files: ModelFiles, settings: Settings) -> str:
                 f"run: {install_command('job')}"
             ) from None
         click.echo(f"{error}; transformers runs it", err=True)
-        return "transformers"
-    return "openvino"
+        return _make("transformers", files, settings)
+    return engine
 
 
 def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:

@@ -93,7 +93,8 @@ def test_a_run_goes_on_with_the_engine_that_began_it(
     rows = folder / "outputs.jsonl"
     rows.write_bytes(rows.read_bytes().splitlines(keepends=True)[0])
     # What `auto` would take by itself is another one.
-    monkeypatch.setattr(choose, "_choose", lambda *_: {"openvino": "transformers"}.get(engine, "openvino"))
+    other = {"openvino": "transformers", "transformers": "openvino"}[engine]
+    monkeypatch.setattr(choose, "_choose", lambda *arguments: choose._make(other, *arguments))
     run(settings, folder)
     assert read_rows(folder) == whole
     assert json.loads((folder / "run.json").read_text())["run"]["engine"] == engine

@@ -37,6 +37,8 @@ _NUMBERS: dict[int, np.dtype[Any]] = {
 }
 
 
+_LENGTH = struct.Struct("<Q")  # of a string
+
 _STEP_BYTES = 256 << 10  # fits a core's own cache
 
 
@@ -197,7 +199,20 @@ class _Reader:
         return int(number)
 
     def _string(self) -> str:
-        return str(self._take(self._number("<Q")), "utf-8")
+        return self._strings(1)[0]
+
+    def _strings(self, count: int) -> list[str]:
+        """In one loop: a vocabulary and its merges are a hundred thousand."""
+        texts, position = [], self.position
+        try:
+            for _ in range(count):
+                (length,) = _LENGTH.unpack_from(self.bytes, position)
+                position += _LENGTH.size + length
+                texts.append(str(self.bytes[position - length : position], "utf-8"))
+        except (struct.error, OverflowError):
+            position = len(self.bytes) + 1
+        self._take(position - self.position)
+        return texts
 
     def _value(self, type_: int) -> Any:
         if type_ == _STRING:
@@ -205,7 +220,7 @@ class _Reader:
         if type_ != _ARRAY:
             return self._numbers(type_, 1)[0]
         item, count = self._number("<I"), self._number("<Q")
-        return [self._string() for _ in range(count)] if item == _STRING else self._numbers(item, count)
+        return self._strings(count) if item == _STRING else self._numbers(item, count)
 
     def _numbers(self, type_: int, count: int) -> list[Any]:
         if type_ not in _NUMBERS:
