@@ -14,8 +14,8 @@
 
 PYTHON ?= python3
 MODEL ?= smollm2-135m
-ENGINE ?=
-EXTRA ?= job
+ENGINE ?= auto
+EXTRA ?= $(if $(filter transformers,$(ENGINE)),job,cpu)
 TORCH ?= default
 WORKFLOW := .gradient/workflows/nlp-text-generation.yaml
 
@@ -47,7 +47,7 @@ endef
 
 run: $(VENV)/$(EXTRA)
 	@$(BIN)/python -m job model $(MODEL)
-	@$(if $(ENGINE),TEXTGEN_ENGINE=$(ENGINE)) $(BIN)/textgen run $(WORKFLOW) -p model=$(MODEL) $(if $(ENGINE),--env TEXTGEN_ENGINE)
+	@$(BIN)/textgen run $(WORKFLOW) -p model=$(MODEL) -p engine=$(ENGINE)
 
 test: check
 	$(BIN)/pytest -n 2

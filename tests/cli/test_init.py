@@ -37,10 +37,17 @@ def test_init_writes_nothing_if_a_file_exists(tmp_path: Path) -> None:
     assert not (tmp_path / ".gradient").exists()
 
 
-def test_the_starter_is_this_repositorys_own_workflow_but_for_the_settings_and_the_code() -> None:
-    workflow = (ROOT / ".gradient/workflows/nlp-text-generation.yaml").read_text()
+def test_the_starter_is_this_repositorys_own_workflow_but_for_the_settings_the_code_and_the_image() -> None:
     starter = (ROOT / "argo/starter/nlp-text-generation.yaml").read_text()
-    generate = "python3 -m job generate --settings /inputs/repo/settings.toml --inputs"
-    assert starter.replace(
-        generate, "cd /inputs/repo\n        python3 -m job generate --inputs"
-    ) == workflow.replace("job/settings.toml", "settings.toml")
+    for ours, theirs in (
+        (" job/settings.toml", " settings.toml"),
+        (
+            "cd /inputs/repo\n        python3 -m job generate",
+            "python3 -m job generate --settings /inputs/repo/settings.toml",
+        ),
+        ("for a GPU\n", "for a GPU, with the image textgen-job\n"),
+        ("image: textgen-job:", "image: textgen-job-cpu:"),
+    ):
+        assert theirs in starter
+        starter = starter.replace(theirs, ours)
+    assert starter == (ROOT / ".gradient/workflows/nlp-text-generation.yaml").read_text()

@@ -22,7 +22,7 @@ OTHERS = ("argocd", "flux-system")  # where Argo CD and Flux look for what they 
 def applied(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the pages start from: `kubectl apply -k k8s/overlays/try`, and images on the nodes."""
     held = str(images())
-    for name in ("minio/minio:", "library/textgen:", "library/textgen-job:"):
+    for name in ("minio/minio:", "library/textgen:", "library/textgen-job-cpu:"):
         if name not in held:
             pytest.skip(f"the cluster has no image {name.removesuffix(':')}")
     if not shutil.which("argo"):
