@@ -23,6 +23,15 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A part of a job's time: `inputs`, `checkout`, `main` or `commit`."""
+
+    name: str
+    started: datetime
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """A job of a run. `outputs` holds the version of each dataset and the text of each string."""
 
@@ -32,6 +41,7 @@ class JobRecord:
     finished: datetime | None = None
     message: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,8 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """As JSON types; times are ISO 8601 in UTC."""
         data = asdict(self)
-        for record in (data, *data["jobs"].values()):
+        jobs = list(data["jobs"].values())
+        for record in (data, *jobs, *(step for job in jobs for step in job["steps"])):
             for key in ("started", "finished"):
                 record[key] = record[key] and record[key].isoformat(timespec="milliseconds")
         return data
@@ -61,10 +72,7 @@ class RunRecord:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RunRecord":
         """Read what `to_json` returned. Raises KeyError, TypeError or ValueError for anything else."""
-        jobs = {
-            name: JobRecord(**{**_read_fields(job), "needs": tuple(_check(job["needs"], list, str))})
-            for name, job in _check(data["jobs"], dict, dict).items()
-        }
+        jobs = {name: _read_job(job) for name, job in _check(data["jobs"], dict, dict).items()}
         record = cls(**{**_read_fields(data), "jobs": jobs})
         _check(record.parameters, dict, str)
         _check(record.started, datetime)
@@ -74,6 +82,25 @@ class RunRecord:
 def now() -> datetime:
     """The time in UTC."""
     return datetime.now(UTC)
+
+
+def _read_job(data: Mapping[str, Any]) -> JobRecord:
+    steps = _check(data.get("steps", []), list, dict)
+    return JobRecord(
+        **{
+            **_read_fields({key: value for key, value in data.items() if key != "steps"}),
+            "needs": tuple(_check(data["needs"], list, str)),
+            "steps": tuple(map(_read_step, steps)),
+        }
+    )
+
+
+def _read_step(data: Mapping[str, Any]) -> StepRecord:
+    times = {key: _read_time(data[key]) for key in ("started", "finished")}
+    step = StepRecord(**{**data, **times})
+    _check(step.name, str)
+    _check(step.started, datetime)
+    return step
 
 
 def _read_fields(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """When each job of a run waited and what it did then."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,17 +9,15 @@ WAITING, RUNNING = "waiting", "running"
 
 
 class Step(NamedTuple):
-    """A part of a job's time: `waiting`, `running`, or a container of its pod."""
+    """A part of a job's time: `waiting`, one of its record, or `running` if that has none."""
 
     name: str
     start: datetime
     end: datetime
 
 
-def list_steps(
-    run: RunRecord, containers: Mapping[str, Sequence[Step]] | None = None
-) -> dict[str, list[Step]]:
-    """The steps of each job, in turn; `containers` are those of the pods, by job, if they are known.
+def list_steps(run: RunRecord) -> dict[str, list[Step]]:
+    """The steps of each job, in turn.
 
     A job waits from when all that it needs has finished. A job that was left out has no steps.
     """
@@ -28,7 +25,7 @@ def list_steps(
     steps = {}
     for name, job in run.jobs.items():
         ready = _find_ready(run, job)
-        own = list((containers or {}).get(name, ()))
+        own = [Step(each.name, each.started, each.finished or job.finished or end) for each in job.steps]
         if not own and job.started:
             own = [Step(RUNNING, job.started, job.finished or end)]
         begun = own[0].start if own else end

@@ -9,6 +9,7 @@ import click
 from argo.cli.cluster import cluster_options, find_run
 from argo.cli.run_argument import run_argument
 from argo.cli.tables import align_columns, output_option, print_value
+from argo.cli.timeline import format_timeline
 from argo.local import run_folder
 from argo.runs import JobRecord, RunRecord
 from argo.units import format_duration
@@ -34,7 +35,7 @@ _COLUMNS: tuple[tuple[str, Callable[[_NamedJob], str]], ...] = (
 @output_option
 @cluster_options
 def command(name: str, output: str | None, context: str | None, namespace: str | None) -> None:
-    """Show RUN and its jobs."""
+    """Show RUN, its jobs, and when each of them waited and worked."""
     location = find_run(name, context, namespace)
     run = run_folder.read(location) if isinstance(location, Path) else _get_cluster_run(location, name)
     if output in {"json", "yaml"}:
@@ -56,6 +57,8 @@ def command(name: str, output: str | None, context: str | None, namespace: str |
     titles = [title for title, _ in _COLUMNS]
     rows = [[value(job) for _, value in _COLUMNS] for job in run.jobs.items()]
     click.echo(align_columns([titles, *rows]))
+    if timeline := format_timeline(run):
+        click.echo(f"\n{timeline}")
 
 
 def _get_cluster_run(api: "Api", name: str) -> RunRecord:

@@ -42,6 +42,7 @@ class RunSnapshot:
         """The run, with what its pods say about jobs that wait or have failed."""
         run = build_run_record(self.workflow)
         out_of_memory = pods.out_of_memory_reasons(self.pods)
+        steps = pods.list_steps(self.pods)
         jobs = {}
         for name, job in run.jobs.items():
             message = "" if job.message in pods.USUAL_WAITS else job.message
@@ -49,7 +50,7 @@ class RunSnapshot:
                 message = self.wait_reasons.get(name) or message
             elif job.phase is not Phase.SUCCEEDED:
                 message = out_of_memory.get(name) or message
-            jobs[name] = replace(job, message=message)
+            jobs[name] = replace(job, message=message, steps=steps.get(name, ()))
         return replace(run, jobs=jobs, message=run.message or self.wait_reasons.get("", ""))
 
 

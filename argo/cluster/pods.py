@@ -8,8 +8,7 @@ from typing import Any
 from argo import kubernetes_names
 from argo.cluster.api import Api
 from argo.cluster.objects import Container, ContainerState, Event, Pod
-from argo.runs import now
-from argo.timeline import Step
+from argo.runs import StepRecord
 from job.errors import ClusterError
 
 # Containers of Argo, which tell a user nothing.
@@ -63,9 +62,9 @@ def container_states(pod: Pod) -> Mapping[str, ContainerState]:
     return {each["name"]: each.get("state", {}) for each in statuses}
 
 
-def list_steps(pods: Iterable[Pod]) -> dict[str, list[Step]]:
-    """When each container of the jobs ran, by job; of containers that run, until now."""
-    steps: dict[str, list[Step]] = {}
+def list_steps(pods: Iterable[Pod]) -> dict[str, tuple[StepRecord, ...]]:
+    """When each container of the jobs ran, by job."""
+    steps: dict[str, tuple[StepRecord, ...]] = {}
     for pod in sort_by_age(pods):
         states = container_states(pod)
         for name in container_names(pod):
@@ -73,8 +72,9 @@ def list_steps(pods: Iterable[Pod]) -> dict[str, list[Step]]:
             times: Mapping[str, Any] = state.get("terminated") or state.get("running") or {}
             if name != _SIDECAR and (started := times.get("startedAt")):
                 finished = times.get("finishedAt")
-                end = datetime.fromisoformat(finished) if finished else now()
-                steps.setdefault(job_name(pod), []).append(Step(name, datetime.fromisoformat(started), end))
+                end = datetime.fromisoformat(finished) if finished else None
+                step = StepRecord(name, datetime.fromisoformat(started), end)
+                steps[job_name(pod)] = (*steps.get(job_name(pod), ()), step)
     return steps
 
 

@@ -1,7 +1,8 @@
 """One job, from its inputs to its versions."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from argo.local.lineage import build_lineage
 from argo.local.missing_modules import MissingModule
 from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread
+from argo.local.run_folder import Run
 from argo.local.runtime import Mount
+from argo.runs import StepRecord, now
 from job.datasets import DatasetRef, Producer, Version
 from job.errors import JobError, NothingToCommitError
 
@@ -23,20 +26,25 @@ _MODEL = "model"  # the output of create-model@v1 that its version is recorded a
 async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str, str]:
     """Run the job; its outputs as they are recorded. Raises JobError and others of job.errors."""
     make_folders(state.run, job)
-    mounts, inputs = await mount_inputs(state, job)
+    with _record_step(state.run, job, "inputs") if job.inputs else nullcontext():
+        mounts, inputs = await mount_inputs(state, job)
     versions: dict[str, Version] = {}
     missing = None
     match job.action:
         case GitCheckout() as action:
-            await run_checkout(state, job, action, write_line)
+            with _record_step(state.run, job, "checkout"):
+                await run_checkout(state, job, action, write_line)
         case S3Download() as action:
-            await run_download(state, job, action, write_line)
+            with _record_step(state.run, job, "main"):
+                await run_download(state, job, action, write_line)
         case CreateModel(name=name):
-            versions = await _create_model(state, job, DatasetRef.parse(name), mounts, inputs)
+            with _record_step(state.run, job, "commit"):
+                versions = await _create_model(state, job, DatasetRef.parse(name), mounts, inputs)
         case Container() | Script() as action:
             missing = MissingModule(write_line)
             try:
-                await run_container(state, job, action, mounts, missing.write_line)
+                with _record_step(state.run, job, "main"):
+                    await run_container(state, job, action, mounts, missing.write_line)
             except JobError:
                 missing.explain(state.plan.runtime, action.image)
                 raise
@@ -45,14 +53,9 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
     for output in job.outputs.values():
         if output.type is not Type.STRING:
             check_output_folder(state.run, job, output)
-    for output in job.outputs.values():
-        if output.dataset:
-            try:
-                versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
-            except NothingToCommitError as error:
-                write_line(f"textgen: warning: no version is made: {error}")
-                if missing and isinstance(job.action, Container | Script):
-                    missing.explain(state.plan.runtime, job.action.image)
+    if any(output.dataset for output in job.outputs.values()):
+        with _record_step(state.run, job, "commit"):
+            versions |= await _commit_outputs(state, job, inputs, write_line, missing)
     for name, version in versions.items():
         state.versions[job.name, name] = version
         outputs[name] = str(version)
@@ -73,6 +76,32 @@ async def _create_model(
     for output in job.outputs:
         (outputs_folder(state.run, job.name) / output).write_text(str(version), "utf-8")
     return {_MODEL: version}
+
+
+@contextmanager
+def _record_step(run: Run, job: Job, name: str) -> Iterator[None]:
+    """Write into the record when a part of the job started, and when it finished, however it did."""
+    earlier, step = run.record.jobs[job.name].steps, StepRecord(name, now())
+    run.change_job(job.name, steps=(*earlier, step))
+    try:
+        yield
+    finally:
+        run.change_job(job.name, steps=(*earlier, replace(step, finished=now())))
+
+
+async def _commit_outputs(
+    state: RunState, job: Job, inputs: Mapping[str, str], write_line: WriteLine, missing: MissingModule | None
+) -> dict[str, Version]:
+    versions = {}
+    for output in job.outputs.values():
+        if output.dataset:
+            try:
+                versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
+            except NothingToCommitError as error:
+                write_line(f"textgen: warning: no version is made: {error}")
+                if missing and isinstance(job.action, Container | Script):
+                    missing.explain(state.plan.runtime, job.action.image)
+    return versions
 
 
 async def _commit_output(

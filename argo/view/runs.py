@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,6 @@ from argo.language import Workflow, check
 from argo.local import run_folder
 from argo.local.saved_plan import SavedPlan
 from argo.runs import JobRecord, RunRecord
-from argo.timeline import Step
 from job.errors import TextgenError, UnknownReferenceError
 
 if TYPE_CHECKING:
@@ -27,14 +26,13 @@ _PATIENCE = 1.5  # seconds that a page waits for a cluster
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run, and what is known of it: its folder, if it is of this machine, its file's text, the URL of its
-    repository, the versions that its inputs named, and when the containers of its jobs ran."""
+    repository, and the versions that its inputs named."""
 
     record: RunRecord
     folder: Path | None = None
     text: str | None = None
     url: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    containers: Mapping[str, Sequence[Step]] = field(default_factory=dict)
 
     @property
     def workflow(self) -> Workflow | None:
@@ -104,10 +102,8 @@ class Runs:
         if not self.connect:
             raise UnknownReferenceError(f"no run {name!r} here")
         from argo.cluster.follow_run import get_snapshot
-        from argo.cluster.pods import list_steps
 
-        snapshot = get_snapshot(self.connect(), name)
-        return Run(snapshot.record, containers=list_steps(snapshot.pods))
+        return Run(get_snapshot(self.connect(), name).record)
 
     def _read_local(self, record: RunRecord) -> Run:
         folder = (self.folder or Path()) / record.name

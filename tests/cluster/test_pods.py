@@ -1,5 +1,6 @@
 """Pods say why jobs wait or failed."""
 
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from argo.cluster import pods
 from argo.cluster.api import Api, ApiError
 from argo.cluster.follow_run import RunSnapshot
+from argo.runs import StepRecord
 from tests.cluster.fake_api import FakeApi
+
+T = [f"2026-11-22T18:00:0{number}Z" for number in range(3)]
 
 
 def make_pod(job: str, **status: Any) -> Any:
@@ -121,3 +125,21 @@ def test_no_right_to_read_events_is_no_error() -> None:
 
     api = cast(Api, FakeApi(events, events))
     assert pods.latest_warning(api, make_pod("job", phase="Pending")) == ""
+
+
+def test_containers_are_the_steps_of_their_job_over_all_attempts() -> None:
+    def state(name: str, *times: str) -> dict[str, Any]:
+        keys = ("startedAt", "finishedAt")[: len(times)]
+        kind = "terminated" if len(times) == 2 else "running"
+        return {"name": name, "state": {kind: dict(zip(keys, times, strict=True))}}
+
+    first = make_pod("job", containerStatuses=[state("main", T[0], T[1]), state("wait", T[0], T[2])])
+    second = make_pod("job", containerStatuses=[state("main", T[2])])
+    second["metadata"]["creationTimestamp"] = "2026-11-22T19:00:00Z"
+    waiting = make_pod("other", containerStatuses=[{"name": "main", "state": {"waiting": {}}}])
+    assert pods.list_steps([second, waiting, first]) == {
+        "job": (
+            StepRecord("main", datetime.fromisoformat(T[0]), datetime.fromisoformat(T[1])),
+            StepRecord("main", datetime.fromisoformat(T[2])),
+        )
+    }

@@ -1,6 +1,7 @@
 """`textgen run`, `list`, `get` and `logs`, as they are typed."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,6 +94,22 @@ def test_list_and_get_are_tables_as_kubectls(ran: Repository) -> None:
     shown = ran.textgen("get", row.split()[0]).stdout
     assert "JOB     STATUS" in shown
     assert "d=demo:" in shown
+
+
+def test_get_shows_when_each_job_waited_and_what_it_did(ran: Repository) -> None:
+    name = ran.textgen("list").stdout.splitlines()[1].split()[0]
+    jobs = json.loads(ran.textgen("get", name, "-o", "json").stdout)["jobs"]
+    assert [step["name"] for step in jobs["hello"]["steps"]] == ["main", "commit"]
+    times = [step[key] for step in jobs["hello"]["steps"] for key in ("started", "finished")]
+    assert times == sorted(times)
+    shown = ran.textgen("get", name, env={"LC_ALL": "C.UTF-8"}).stdout
+    assert re.search(r"\nhello +[░ ]*█+ *▓+\n", shown)
+    assert "█ main  ▓ commit\n" in shown
+
+
+def test_a_step_that_fails_ends(repository: Repository) -> None:
+    (job,) = repository.run(workflow(job=script("exit 5"))).record.jobs.values()
+    assert [(step.name, step.finished is not None) for step in job.steps] == [("main", True)]
 
 
 def test_logs_are_of_a_run_or_of_one_job(ran: Repository) -> None:

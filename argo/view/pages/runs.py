@@ -60,7 +60,7 @@ def run_page(sources: Sources, request: Request) -> Page:
     """A run: what failed, its jobs and when they ran, what they made, the file."""
     run = sources.runs.read(request.path_params["name"])
     record = run.record
-    steps = list_steps(record, run.containers)
+    steps = list_steps(record)
     failed = {name: job for name, job in record.jobs.items() if job.phase in (Phase.FAILED, Phase.ERROR)}
     values = {
         "run": record,
