@@ -187,7 +187,8 @@ def _read_added_tokens(folder: Path, values: Mapping[str, Any], text: str) -> di
         for token, id_ in json.loads(path.read_bytes()).items():
             added[id_] = AddedToken(token, normalized=token not in special, special=token in special)
     for token in json.loads(text)["added_tokens"]:
-        added[token.pop("id")] = AddedToken(**token)
+        id_ = token.pop("id")
+        added[id_] = AddedToken(**token)
     return added
 
 

@@ -272,6 +272,11 @@ def test_a_family_s_tokenizer_is_that_of_transformers(name: str) -> None:
     assert_equal(*family(name))
 
 
+def test_reading_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    read_tokenizer("m", save(tmp_path, "gpt2", byte_level("gpt-2", [END]), {}))
+    assert capfd.readouterr() == ("", "")
+
+
 @given(name=st.sampled_from(list(FAMILIES)), text=UNUSUAL)
 def test_unusual_text_is_cut_as_transformers_does(name: str, text: str) -> None:
     assert_equal(*family(name), [text])
