@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import Connection, wait
@@ -14,6 +15,8 @@ import click
 from job.errors import TextgenError
 from job.generate.engines.engine import Completion, Engine, Generate, Row
 from job.generate.models.tokenizer import Tokenizer
+from job.generate.prompts.prompt import Prompt
+from job.generate.stop_texts import StopTexts
 
 
 class DevicesEngine(Engine):
@@ -67,7 +70,7 @@ class _Worker:
                 elif not self._waits:
                     return
                 self._waits = row is not None
-                self.connection.send(row)
+                self.connection.send(row and _pack(row))
 
     def receive(self) -> tuple[int, Completion]:
         """A row's number, and its completion. Raises TextgenError if the engine or its process failed."""
@@ -115,15 +118,23 @@ def _work(connection: Connection, make: Callable[[], Engine], longest: int) -> N
     )  # Ctrl-C reaches all processes; the first one ends the others
     with suppress(EOFError, BrokenPipeError):
         try:
-            generate = make().load(longest)
+            engine = make()
+            generate = engine.load(longest)
             while True:
-                for row, completion in generate(_receive(connection)):
+                for row, completion in generate(_receive(connection, engine)):
                     connection.send((row.number, completion))
         except TextgenError as error:
             connection.send(error)
 
 
-def _receive(connection: Connection) -> Iterator[Row]:
+def _pack(row: Row) -> tuple[Row, tuple[str, ...]]:
+    """What a device needs of a row: neither all that came with it nor a copy of the tokenizer."""
+    lean = replace(row, prompt=Prompt(row.prompt.id, row.prompt.text), stops=None)
+    return lean, row.stops.texts if row.stops else ()
+
+
+def _receive(connection: Connection, engine: Engine) -> Iterator[Row]:
     """Rows, until there are no more for now."""
-    while (row := connection.recv()) is not None:
-        yield row
+    while (packed := connection.recv()) is not None:
+        row, stops = packed
+        yield replace(row, stops=StopTexts(stops, engine.tokenizer)) if stops else row

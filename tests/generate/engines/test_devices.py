@@ -1,9 +1,11 @@
 """Rows on several devices: here processes of the echo engine, which is quick, or waits for ever."""
 
 import os
+import pickle
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from job.generate.engines.engine import Completion, Generate, Row
 from job.generate.models.find import ModelFiles
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
+from job.generate.stop_texts import StopTexts
 
 FILES = ModelFiles("echo", "", Path())
 
@@ -51,6 +54,16 @@ class BrokenEcho(EchoEngine):
         raise TextgenError("out of memory")
 
 
+class SizingEcho(EchoEngine):
+    """Ends each row after as many tokens as the row has bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(FILES, Settings())
+
+    def load(self, longest: int) -> Generate:
+        return lambda rows: ((row, Completion((len(pickle.dumps(row)),), "length")) for row in rows)
+
+
 class AbsentEcho(EchoEngine):
     def load(self, longest: int) -> Generate:
         raise ModelError("no such device")
@@ -70,6 +83,23 @@ def on_devices(*engines: object) -> Generate:
     first.slots = 4
     make = {f"cpu:{number}": engine for number, engine in enumerate(engines)}
     return DevicesEngine(first, make).load(10)  # type: ignore[arg-type]
+
+
+def test_stop_texts_end_rows_there_too() -> None:
+    rows = [replace(row, stops=StopTexts(("w 1",), EchoEngine.tokenizer)) for row in make_rows(3)]
+    completions = on_devices(partial(EchoEngine, FILES, Settings()))(rows)
+    assert {row.number: completion.finish_reason for row, completion in completions} == {
+        0: "length",
+        1: "stop",
+        2: "length",
+    }
+
+
+def test_what_came_with_a_row_stays_here() -> None:
+    (row,) = make_rows(1)
+    row.prompt.row = {"book": "x" * 1_000_000}
+    ((_, completion),) = on_devices(SizingEcho)([row])
+    assert completion.token_ids[0] < 1000
 
 
 def test_each_row_is_computed_once_and_every_device_has_some(tmp_path: Path) -> None:
