@@ -2,6 +2,7 @@
 #
 #   docker build -t textgen-job:0.1.0 .    what generates, on a GPU, too: torch, transformers, the embedded model
 #   docker build -t textgen-job-cpu:0.1.0 --target textgen-job-cpu .    what generates on a CPU: no torch
+#   docker build -t textgen-job-vllm:0.1.0 --target textgen-job-vllm .    what generates on GPUs with vLLM
 #   docker build -t textgen:0.1.0 --target textgen .    what checks out, fetches and commits beside a job
 #   docker build -t textgen-trigger:0.1.0 --target textgen-trigger .    `textgen trigger poll`: that, and argo/
 #
@@ -11,6 +12,8 @@
 # could not be pulled where this was written, only stand-ins for it. What is taken from it is its system (CUDA's
 # libraries, git): its Python is too old for us and stays as it is.
 ARG BASE_IMAGE=huggingface/transformers-pytorch-gpu:4.41.2@sha256:4c7317881a534b22e18add49c925096fa902651fb0571c69f3cad58af3ea2c0f
+# vLLM's own image, which could not be pulled where this was written either.
+ARG VLLM_IMAGE=vllm/vllm-openai:v0.32.0
 ARG SMALL_BASE_IMAGE=debian:12-slim
 # A base image without this version gets it from uv, which checks its digest.
 ARG PYTHON=3.11
@@ -94,6 +97,33 @@ ARG REVISION=
 LABEL org.opencontainers.image.title="textgen-job-cpu" \
       org.opencontainers.image.description="Generates text from prompts on a CPU" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+
+# What vLLM's image has stays as it is: it is in no lock here.
+FROM ${VLLM_IMAGE} AS textgen-job-vllm
+USER root
+RUN getent passwd 1000 || useradd --uid 1000 --create-home --shell /bin/bash textgen
+COPY --from=tools /tools/bin/uv /usr/local/bin/
+COPY requirements-pod.lock /opt/locks/
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
+    export UV_LINK_MODE=copy UV_BREAK_SYSTEM_PACKAGES=1 \
+    && uv pip install --python "$(command -v python3)" --no-deps --require-hashes -r /opt/locks/requirements-pod.lock \
+    && uv pip install --python "$(command -v python3)" --no-deps 'gguf>=0.19,<0.20'
+COPY --from=job-code /code /opt/textgen/code
+ENV PYTHONPATH=/opt/textgen/code
+USER 1000:1000
+WORKDIR /tmp
+ENTRYPOINT ["python3", "-m", "job"]
+CMD ["generate"]
+ARG VLLM_IMAGE
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="textgen-job-vllm" \
+      org.opencontainers.image.description="Generates text from prompts with vLLM" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${VLLM_IMAGE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 

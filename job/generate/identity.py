@@ -14,7 +14,10 @@ from job.generate.outputs import read_record
 from job.generate.settings import Settings
 
 # Recorded as what they lead to: the prompts' texts, the model's revision, the engine, what it computes in.
-_RESOLVED = ("prompt", "prompts", "model", "revision", "engine", "device", "dtype", "batch_size")
+_RESOLVED = (
+    *("prompt", "prompts", "model", "revision", "engine", "device", "dtype", "batch_size"),
+    *("tensor_parallel_size", "quantization"),
+)
 # These change no row of outputs.jsonl.
 _WITHOUT_EFFECT = ("on_error", "max_errors", "format")
 

@@ -27,7 +27,7 @@ def uniforms(seed: int, prompt: str, sequence: int, count: int) -> NDArray[np.fl
     The stream is Philox, a counter-based generator, with its key hashed from the three. So a
     text draws the same numbers in any batch, order or run.
     """
-    key = hashlib.sha256(f"{seed}\0{sequence}\0{prompt}".encode()).digest()[:16]
+    key = _digest(seed, prompt, sequence)[:16]
     generator = np.random.Philox(key=int.from_bytes(key, "big"))
     raw = generator.random_raw(count)
     return (np.atleast_1d(raw) >> np.uint64(11)).astype(np.float64) * 2.0**-53
@@ -37,6 +37,15 @@ def uniforms(seed: int, prompt: str, sequence: int, count: int) -> NDArray[np.fl
 def select_sampling(settings: Settings) -> Settings:
     """The settings that say how a token is drawn: equal for rows that differ in other ones alone."""
     return replace(settings, seed=0, max_new_tokens=0, num_return_sequences=1, stop=())
+
+
+def derive_seed(seed: int, prompt: str, sequence: int) -> int:
+    """A seed for the text, from 0 to 2**63 - 1, for an engine that draws by itself."""
+    return int.from_bytes(_digest(seed, prompt, sequence)[16:24], "big") >> 1
+
+
+def _digest(seed: int, prompt: str, sequence: int) -> bytes:
+    return hashlib.sha256(f"{seed}\0{sequence}\0{prompt}".encode()).digest()
 
 
 def stack(streams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -109,8 +109,8 @@ class Settings:
     )
     engine: str = _setting(
         "auto",
-        "auto, openvino (for CPUs), transformers or echo (repeats the prompt, without a model).",
-        pattern="auto|openvino|transformers|echo",
+        "auto, openvino (for CPUs), transformers, vllm or echo (repeats the prompt, without a model).",
+        pattern="auto|openvino|transformers|vllm|echo",
     )
     device: str = _setting(
         "auto",
@@ -121,6 +121,10 @@ class Settings:
         "auto",
         "auto, float32, bfloat16, float16 or int8 (openvino).",
         pattern="auto|float32|bfloat16|float16|int8",
+    )
+    tensor_parallel_size: int = _setting(1, "Number of GPUs that share the model (vllm).", minimum=1)
+    quantization: str = _setting(
+        "", "How the weights are quantized: fp8, awq, ... (vllm).", pattern=r"[a-z0-9_-]*"
     )
 
 

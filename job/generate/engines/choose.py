@@ -7,16 +7,21 @@ from pathlib import Path
 
 import click
 
-from job.errors import ModelError, UnsupportedError
+from job.errors import ModelError, SettingsError, UnsupportedError
 from job.extras import install_command, is_installed
 from job.generate.engines.echo import EchoEngine
 from job.generate.engines.engine import Engine
 from job.generate.models.find import ModelFiles, find_model
-from job.generate.settings import Settings
+from job.generate.settings import TABLE, Settings
 
 # Where the drivers of GPUs show themselves: NVIDIA's, and AMD's ROCm.
 _GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
-_PACKAGES = {"openvino": ("openvino", "tokenizers"), "transformers": ("torch", "transformers")}
+_PACKAGES = {
+    "openvino": ("openvino", "tokenizers"),
+    "transformers": ("torch", "transformers"),
+    "vllm": ("vllm",),
+}
+_OF_VLLM = ("tensor_parallel_size", "quantization")  # settings
 
 
 def open_engine(settings: Settings, earlier: str | None = None) -> Engine:
@@ -50,7 +55,16 @@ def _choose(files: ModelFiles, settings: Settings) -> Engine:
 
 def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:
     if not is_installed(*_PACKAGES[name]):
-        raise ModelError(f"engine {name}: not installed; run: {install_command('job')}")
+        # vLLM pins another torch than [job] has.
+        command = "pip install 'argo-textgen[vllm]'" if name == "vllm" else install_command("job")
+        raise ModelError(f"engine {name}: not installed; run: {command}")
+    if name == "vllm":
+        from job.generate.engines.vllm import VllmEngine
+
+        return VllmEngine(files, settings)
+    for setting in _OF_VLLM:
+        if (value := getattr(settings, setting)) != TABLE[setting].default:
+            raise SettingsError(f"{setting} {value}: the {name} engine has none; set engine to vllm")
     if name == "openvino":
         from job.generate.engines.openvino.engine import OpenvinoEngine
 
