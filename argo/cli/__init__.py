@@ -19,6 +19,7 @@ COMMANDS = {
     "get": ("argo.cli.get", "Show a run and its jobs."),
     "logs": ("argo.cli.logs", "Print the logs of a run or of one job."),
     "view": ("argo.cli.view", "Show runs, datasets and texts in a browser."),
+    "report": ("argo.cli.report", "Write a version's texts as one HTML file."),
     "stop": ("argo.cli.stop", "Stop a run."),
     "retry": ("argo.cli.retry", "Retry the failed jobs of a run."),
     "trigger": ("argo.cli.trigger", "Run workflow files on pushes to their branches."),

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import cache
 
 from markupsafe import Markup, escape
 
@@ -22,13 +23,7 @@ def show_controls(text: str) -> str:
 
 def mark_controls(text: str) -> Markup:
     """`text` as HTML, with each control character as a marked sign that says its name."""
-    parts, end = [], 0
-    for match in CONTROLS.finditer(text):
-        name = unicodedata.name(match[0], "") or f"control character U+{ord(match[0]):04X}"
-        parts.append(escape(text[end : match.start()]))
-        parts.append(Markup('<span class="control" title="{}">{}</span>').format(name, _sign(match[0])))
-        end = match.end()
-    return Markup("").join([*parts, escape(text[end:])])
+    return Markup(CONTROLS.sub(lambda match: _mark(match[0]), str(escape(text))))  # noqa: S704  # escaped
 
 
 def mark_found(text: str, search: str = "", most: int | None = None) -> Markup:
@@ -57,6 +52,12 @@ def _find_pattern(search: str) -> str:
     if all(re.fullmatch(r"[^\W_]+", word) for word in words):
         return r"\b(?:" + "|".join(sorted(words, key=len, reverse=True)) + ")"
     return re.escape(search[1:-1] if len(search) > 2 and search[0] == search[-1] == '"' else search)
+
+
+@cache
+def _mark(character: str) -> str:
+    name = unicodedata.name(character, "") or f"control character U+{ord(character):04X}"
+    return f'<span class="control" title="{name}">{_sign(character)}</span>'
 
 
 def _sign(character: str) -> str:

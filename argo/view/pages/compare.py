@@ -27,8 +27,8 @@ def compare_page(sources: Sources, request: Request) -> Page:
     sides = [read_side(sources, version) for version in versions]
     values: dict[str, object] = {
         "versions": versions,
-        "settings": compare_settings(sides),
-        "files": compare_files(sides),
+        "differing": compare_settings(sides),
+        "differing_files": compare_files(sides),
         "show": query.get("show", "changed"),
         "sort": query.get("sort", "difference"),
         "query": {
@@ -39,6 +39,7 @@ def compare_page(sources: Sources, request: Request) -> Page:
         "figures": [],
         "pairs": None,
         "is_ready": True,
+        "standalone": False,
     }
     refresh = None
     title = " and ".join(map(str, versions))
