@@ -1,6 +1,6 @@
 """A file's tokenizer cuts a text as the model's own does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from job.generate.models.gguf.keys import Keys
 from job.generate.models.gguf.pre_tokenizers import PRE_TOKENIZERS
 from job.generate.models.gguf.tokenizer import Vocabulary, read_vocabulary
 from job.generate.models.load import load_model
+from job.generate.models.tokenizer_files import build_tokenizer
 from tests.generate.conftest import END, vocabulary
 from tests.generate.models.gguf.writer import describe_vocabulary, write_gguf
 
@@ -195,3 +196,29 @@ def test_phi3_takes_the_line_end_after_its_own_tokens() -> None:
     names = [read_sentencepiece(added).tokens[token] for token in tokens]
     assert names == ["<s>", "<|user|>", "▁a", "<|endoftext|>", "▁", "<0x0A>"]
     assert read_sentencepiece(added).tokenizer.encode(text).tokens[2:4] == ["▁", "<0x0A>"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        read_byte_level,
+        lambda: read_byte_level(bos_token_id=5, add_bos_token=True, padding_token_id=7),
+        lambda: read_byte_level(pre="llama-bpe", bos_token_id=5, unknown_token_id=6),
+        read_sentencepiece,
+        lambda: read_sentencepiece([("<|end|>", CONTROL), ("<a b>", USER_DEFINED)], padding_token_id=260),
+    ],
+)
+def test_its_tokenizer_is_that_of_transformers(make: Callable[[], Vocabulary]) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = make()
+    ids = {"bos": vocabulary.bos_id, "unk": vocabulary.unknown_id, "pad": vocabulary.padding_id}
+    ids["eos"] = vocabulary.stop_ids[0] if vocabulary.stop_ids else None
+    special = {f"{name}_token": vocabulary.tokens[id_] for name, id_ in ids.items() if id_ is not None}
+    theirs = PreTrainedTokenizerFast(tokenizer_object=vocabulary.tokenizer, **special)
+    own = build_tokenizer(vocabulary)
+    assert (own.size, own.eos_id) == (len(theirs), theirs.eos_token_id)
+    assert own.special_tokens == theirs.special_tokens_map
+    for text in (TEXT, *(f"a {token}b" for token in special.values()), "a <a b>a<|end|>", " ▁ ab"):
+        assert list(own.encode(text)) == theirs(text).input_ids
+        assert own.decode(own.encode(text)) == theirs.decode(list(own.encode(text)), skip_special_tokens=True)
