@@ -39,6 +39,11 @@ class Architecture:
     biases: frozenset[str]
     softcap: float  # of the logits; 0 means none
 
+    @property
+    def switch(self) -> int:
+        """How many tokens a text has at most that has not the frequencies of long ones; 0 means any."""
+        return max(layer.rope.switch if layer.rope else 0 for layer in self.layers)
+
 
 def read_architecture(config: Config) -> Architecture:
     """The network of a config.json.

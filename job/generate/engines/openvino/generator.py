@@ -72,7 +72,13 @@ class Generator:
             dtype=dtype,
         )
         self._scheduler = Scheduler(
-            self._network, self._sampler, blocks=blocks, slots=slots, stop_ids=stop_ids, seed=settings.seed
+            self._network,
+            self._sampler,
+            blocks=blocks,
+            slots=slots,
+            stop_ids=stop_ids,
+            seed=settings.seed,
+            switch=architecture.switch,
         )
 
     def generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:

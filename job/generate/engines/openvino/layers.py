@@ -7,11 +7,17 @@ from collections.abc import Callable
 
 from job.errors import UnsupportedError
 from job.generate.engines.openvino.config import Config
-from job.generate.engines.openvino.rope import Rope, read_rope
+from job.generate.engines.openvino.rope import LONGROPE, Rope, read_rope
 
 
 def read_one_rope(
-    config: Config, layers: int, head_size: int, *, theta: float = 1e4, partial: float | None = None
+    config: Config,
+    layers: int,
+    head_size: int,
+    *,
+    theta: float = 1e4,
+    partial: float | None = None,
+    switch: int = 0,
 ) -> list[Rope | None]:
     """The same rotary positions in all layers, by the names of transformers 5 or those before."""
     positions = config.integer("max_position_embeddings")
@@ -23,7 +29,7 @@ def read_one_rope(
         parameters.expect("partial_rotary_factor", 1.0)
         partial = 1.0
     partial = config.number("partial_rotary_factor", config.number("rotary_pct", partial))
-    return [read_rope(config, parameters, head_size, positions, theta, partial)] * layers
+    return [read_rope(config, parameters, head_size, positions, theta, partial, switch)] * layers
 
 
 def read_smollm3_ropes(config: Config, layers: int, head_size: int) -> list[Rope | None]:
@@ -55,9 +61,10 @@ def read_gemma3_ropes(config: Config, layers: int, head_size: int) -> list[Rope 
 def read_phi3_ropes(config: Config, layers: int, head_size: int) -> list[Rope | None]:
     for name in ("rope_parameters", "rope_scaling"):
         for kind in ("type", "rope_type"):  # transformers takes each other kind for longrope
-            config.mapping(name).expect(kind, "default")
-    config.raw("original_max_position_embeddings")
-    return read_one_rope(config, layers, head_size, partial=1.0)
+            if config.mapping(name).raw(kind) not in LONGROPE:
+                config.mapping(name).expect(kind, "default")
+    switch = config.integer("original_max_position_embeddings", 4096)
+    return read_one_rope(config, layers, head_size, partial=1.0, switch=switch)
 
 
 def window_everywhere(default: int) -> Callable[[Config, int], list[int]]:

@@ -80,6 +80,7 @@ class Network:
             self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise TextgenError(f"openvino: {str(error).strip().splitlines()[-1]}") from error
+        self._positions = positions
         self._threads: int = compiled.get_property("INFERENCE_NUM_THREADS")
         sizes = (len(architecture.layers), architecture.kv_heads, architecture.head_size)
         try:
@@ -101,7 +102,12 @@ class Network:
         inputs = step_inputs(pieces)
         inputs["input_ids"] = np.concatenate([piece.token_ids for piece in pieces]).astype(np.int32)
         inputs["position_ids"] = np.concatenate(
-            [np.arange(piece.past, piece.past + len(piece.token_ids), dtype=np.int32) for piece in pieces]
+            [
+                np.arange(piece.past, piece.past + len(piece.token_ids), dtype=np.int32)
+                + (self._positions if piece.is_long else 0)
+                for piece in pieces
+            ],
+            dtype=np.int32,
         )
         last = np.cumsum([len(piece.token_ids) for piece in pieces]).astype(np.int32) - 1
         inputs["last"] = np.pad(last, (0, max(0, self._fewest - len(last))), "edge")

@@ -20,11 +20,15 @@ _STEP_INPUTS = ("past_lens", "subsequence_begins", "block_indices", "block_indic
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a sequence adds in a step: tokens behind its `past` tokens, all in the cache's `blocks`."""
+    """What a sequence adds in a step: tokens behind its `past` tokens, all in the cache's `blocks`.
+
+    is_long: whether it has the rotary positions of long texts.
+    """
 
     token_ids: Sequence[int]
     past: int
     blocks: Sequence[int]
+    is_long: bool = False
 
 
 class PagedAttention:

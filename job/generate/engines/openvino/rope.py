@@ -4,7 +4,7 @@ The formulas are those of transformers/modeling_rope_utils.py, in float32 as the
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +13,48 @@ from job.errors import ModelError, UnsupportedError
 from job.generate.engines.openvino.config import Config
 
 _F32 = np.float32
+LONGROPE = ("longrope", "su", "yarn")  # its names in the configs of Phi-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rope:
-    """frequencies: [R / 2], of the first R dimensions of a head; `factor` multiplies cosine and sine."""
+    """frequencies: [R / 2], of the first R dimensions of a head; `factor` multiplies cosine and sine.
+
+    Texts of more than `switch` tokens have the `long_frequencies`, if there are any.
+    """
 
     frequencies: NDArray[np.float32]
     factor: float = 1.0
+    long_frequencies: NDArray[np.float32] | None = None
+    switch: int = 0
 
     def table(self, positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Cosine and sine at each position: [positions, R] each."""
-        angles = np.arange(positions, dtype=_F32)[:, None] * self.frequencies  # as in float32 by transformers
+        """Cosine and sine at each position, and behind them those of long texts: [positions, R] each."""
+        sets = (
+            [self.frequencies] if self.long_frequencies is None else [self.frequencies, self.long_frequencies]
+        )
+        places = np.arange(positions, dtype=_F32)[:, None]
+        angles = np.concatenate(
+            [places * frequencies for frequencies in sets]
+        )  # as in float32 by transformers
         angles = np.concatenate((angles, angles), axis=1).astype(np.float64)
         return tuple((f(angles) * self.factor).astype(_F32) for f in (np.cos, np.sin))
 
 
 def read_rope(
-    config: Config, parameters: Config, head_size: int, positions: int, theta: float, partial: float
+    config: Config,
+    parameters: Config,
+    head_size: int,
+    positions: int,
+    theta: float,
+    partial: float,
+    switch: int = 0,
 ) -> Rope:
     """The rotary positions that `parameters` (rope_parameters or rope_scaling) ask for.
 
-    theta, partial: used if `parameters` has none. Raises UnsupportedError for a kind that changes with
-    the length of a text, or is not known.
+    theta, partial: used if `parameters` has none. switch: how long a text is at most that has the short
+    factors of longrope; without it the factors have to be equal. Raises UnsupportedError for a kind that is
+    not known.
     """
     legacy = parameters.string("type", "default")
     kind = parameters.string("rope_type", legacy)
@@ -53,8 +72,14 @@ def read_rope(
         rope = Rope(_llama3(parameters, frequencies, positions))
     elif kind == "yarn":
         rope = _yarn(parameters, frequencies, theta, rotated, positions)
+    elif switch and kind in LONGROPE:
+        parameters.raw("original_max_position_embeddings")
+        rope = _longrope(parameters, frequencies, positions, switch)
     elif kind == "longrope" and parameters.raw("long_factor") == parameters.raw("short_factor"):
-        rope = _longrope(parameters, frequencies, positions)
+        original = parameters.integer("original_max_position_embeddings", positions)
+        rope = replace(
+            _longrope(parameters, frequencies, positions, original), long_frequencies=None, switch=0
+        )
     else:
         raise UnsupportedError(f"{parameters.place}: rope_type {kind!r} is not built by the openvino engine")
     parameters.refuse_unread()
@@ -73,15 +98,16 @@ def _llama3(parameters: Config, frequencies: NDArray[np.float32], positions: int
     return np.where(is_medium, smoothed, scaled).astype(_F32)
 
 
-def _longrope(parameters: Config, frequencies: NDArray[np.float32], positions: int) -> Rope:
-    """With the same factors for long texts and short ones, as GGUF files have Llama 3's scaling."""
-    original = parameters.integer("original_max_position_embeddings", positions)
-    factors = np.array(parameters.numbers("short_factor"), _F32)
-    if factors.shape != frequencies.shape:
-        raise ModelError(f"{parameters.place}: {len(factors)} factors for {len(frequencies)} frequencies")
+def _longrope(parameters: Config, frequencies: NDArray[np.float32], positions: int, original: int) -> Rope:
+    """Factors for texts of up to `original` tokens, and others for longer ones."""
+    short, long = (np.array(parameters.numbers(f"{kind}_factor"), _F32) for kind in ("short", "long"))
+    for factors in (short, long):
+        if factors.shape != frequencies.shape:
+            raise ModelError(f"{parameters.place}: {len(factors)} factors for {len(frequencies)} frequencies")
     factor = parameters.number("factor", positions / original)
     default = 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
-    return Rope(frequencies / factors, parameters.number("attention_factor", default))
+    factor = parameters.number("attention_factor", default)
+    return Rope(frequencies / short, factor, frequencies / long, original)
 
 
 def _yarn(

@@ -3,12 +3,12 @@
 A text depends on nothing but its row, to the bit, because of two rules. A prompt of at most PIECE
 tokens is read in one piece, a longer one in pieces of PIECE, whatever runs beside it. And a row whose
 memory is taken away begins again, since reading its new tokens as a prompt would give other last bits.
+One that outgrows the positions of short texts is read again at that length, wherever that comes.
 """
 
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from job.generate.engines.openvino.sampler import Sampler, make_sampler
 
 PIECE = 512  # tokens of prompts that a step reads
 
+_Numbered = tuple[int, Row, list[int]]
+
 
 @dataclass(slots=True, eq=False)
 class _Prompt:
@@ -30,23 +32,24 @@ class _Prompt:
 
     token_ids: tuple[int, ...]
     blocks: list[int]
+    is_long: bool
     read: int = 0
     logits: Logits | None = None
 
     def next_piece(self) -> Piece:
-        return Piece(self.token_ids[self.read : self.read + PIECE], self.read, self.blocks)
+        return Piece(self.token_ids[self.read : self.read + PIECE], self.read, self.blocks, self.is_long)
 
 
 @dataclass(slots=True, eq=False)
 class _Sequence:
-    """A row in a slot. `number` is its place in the order of rows; `prompt` is set until its first token."""
+    """A row in a slot. `number` is its place in the order of rows; `prompt` is set until that is read."""
 
     number: int
     row: Row
     uniforms: NDArray[np.float64]
     prompt: _Prompt | None
+    new_ids: list[int]
     blocks: list[int] = field(default_factory=list)
-    new_ids: list[int] = field(default_factory=list)
 
     @property
     def past(self) -> int:
@@ -66,16 +69,20 @@ class Scheduler:
         slots: int,
         stop_ids: Collection[int],
         seed: int,
+        switch: int = 0,
     ) -> None:
+        """switch: a text that gets longer than this is read again, with the positions of long texts."""
         self._network, self._sampler = network, sampler
         self._blocks, self._slots = blocks, slots
         self._stop_ids, self._seed = frozenset(stop_ids), seed
+        self._switch = switch
         self._clear()
 
     def _clear(self) -> None:
         self._pool = BlockPool(self._blocks)
         self._sequences: list[_Sequence] = []  # by number
-        self._returned: deque[tuple[int, Row]] = deque()  # by number: rows whose memory was taken away
+        # By number, with their tokens so far: rows whose memory was taken away, or that are read again.
+        self._returned: list[_Numbered] = []
         self._reading: list[_Prompt] = []
         self._latest: _Prompt | None = None  # the prompt that the next row may have, too
         self.restarts = 0  # how often a row began again for lack of memory
@@ -87,7 +94,7 @@ class Scheduler:
         Raises TextgenError if a row needs more memory than the cache has.
         """
         self._clear()
-        arriving = zip(count(), rows, strict=False)
+        arriving: Iterator[_Numbered] = ((number, row, []) for number, row in enumerate(rows))
         while True:
             self._admit(arriving)
             if not self._sequences:
@@ -97,23 +104,23 @@ class Scheduler:
             yield from ended
         self._forget_latest()
 
-    def _admit(self, arriving: Iterator[tuple[int, Row]]) -> None:
+    def _admit(self, arriving: Iterator[_Numbered]) -> None:
         """Fill the slots in the order of rows, while there is memory for their prompts."""
         while len(self._sequences) < self._slots:
-            numbered = self._returned.popleft() if self._returned else next(arriving, None)
+            numbered = self._returned.pop(0) if self._returned else next(arriving, None)
             if numbered is None:
                 return
-            number, row = numbered
-            if not self._find_prompt(row):
-                self._returned.appendleft(numbered)
+            number, row, new_ids = numbered
+            if not self._find_prompt(row, (*row.token_ids, *new_ids)):
+                self._returned.insert(0, numbered)
                 return
             seed = row.settings.seed if row.settings else self._seed
             stream = sampling.uniforms(seed, row.prompt.text, row.sequence, row.max_new_tokens)
-            self._sequences.append(_Sequence(number, row, stream, self._latest))
+            self._sequences.append(_Sequence(number, row, stream, self._latest, new_ids))
             self._sequences.sort(key=lambda sequence: sequence.number)
 
-    def _find_prompt(self, row: Row) -> bool:
-        """Make the row's prompt the latest; False if there is no memory for it now."""
+    def _find_prompt(self, row: Row, token_ids: tuple[int, ...]) -> bool:
+        """Make the row's tokens the latest prompt; False if there is no memory for it now."""
         length = len(row.token_ids) + row.max_new_tokens
         # One block more than the text has, for the prompt's last one, which each text has for itself.
         if count_blocks(length) + 1 > self._pool.size:
@@ -121,15 +128,16 @@ class Scheduler:
                 f"prompt {row.prompt.id}: {length} tokens need more memory than there is "
                 f"({self._pool.size * BLOCK} tokens); lower max_length or max_new_tokens"
             )
-        is_latest = self._latest is not None and self._latest.token_ids == row.token_ids
+        is_latest = self._latest is not None and self._latest.token_ids == token_ids
         if not is_latest:
             self._forget_latest()
-        blocks = 0 if is_latest else count_blocks(len(row.token_ids))
+        blocks = 0 if is_latest else count_blocks(len(token_ids))
         # A block is left to each row in a slot, so that a new one takes nothing away at once.
         if self._sequences and self._pool.free < blocks + 1 + len(self._sequences):
             return False
         if not is_latest:
-            self._latest = _Prompt(row.token_ids, [self._pool.take() for _ in range(blocks)])
+            taken = [self._pool.take() for _ in range(blocks)]
+            self._latest = _Prompt(token_ids, taken, self._is_long(len(token_ids)))
             self._reading.append(self._latest)
         return True
 
@@ -180,10 +188,15 @@ class Scheduler:
         """Read a token of each running row, and pieces of prompts beside; the rows that end with it."""
         for sequence in list(self._sequences):
             is_running = sequence.prompt is None and sequence in self._sequences
-            if is_running and sequence.past == len(sequence.blocks) * BLOCK:
+            if is_running and sequence.past == self._switch:
+                self._return(sequence, sequence.new_ids)
+            elif is_running and sequence.past == len(sequence.blocks) * BLOCK:
                 self._extend(sequence)
         running = [sequence for sequence in self._sequences if sequence.prompt is None]
-        pieces = [Piece(sequence.new_ids[-1:], sequence.past, sequence.blocks) for sequence in running]
+        pieces = [
+            Piece(sequence.new_ids[-1:], sequence.past, sequence.blocks, self._is_long(sequence.past + 1))
+            for sequence in running
+        ]
         prompts = []
         room = PIECE
         for prompt in self._reading:
@@ -239,17 +252,25 @@ class Scheduler:
                 self._forget_latest()
                 continue
             youngest = self._sequences[-1]
-            self._remove(youngest)
+            self._return(youngest, [])
             if youngest.prompt is not None:
                 if youngest.prompt is self._latest:
                     self._latest = None
                 self._release_prompt(youngest.prompt)
-            self._returned.appendleft((youngest.number, youngest.row))
             self.restarts += 1
             if youngest is sequence:
                 return False
         sequence.blocks.append(self._pool.take())
         return True
+
+    def _is_long(self, length: int) -> bool:
+        return 0 < self._switch < length
+
+    def _return(self, sequence: _Sequence, new_ids: list[int]) -> None:
+        """Let the sequence wait for a slot again, as a prompt that ends with `new_ids`."""
+        self._remove(sequence)
+        self._returned.append((sequence.number, sequence.row, new_ids))
+        self._returned.sort(key=itemgetter(0))
 
     def _remove(self, sequence: _Sequence) -> None:
         self._sequences.remove(sequence)

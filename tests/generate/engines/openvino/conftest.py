@@ -64,11 +64,13 @@ def open_network(folder: Path, dtype: str = FLOAT32, **options: int) -> Network:
     return Network(architecture, dict(open_weights(folder)), str(folder), dtype=dtype, **options)
 
 
-def read(network: Network, token_ids: Sequence[int], pieces: Sequence[int]) -> NDArray[np.float32]:
+def read(
+    network: Network, token_ids: Sequence[int], pieces: Sequence[int], *, is_long: bool = False
+) -> NDArray[np.float32]:
     """The logits behind the tokens, which are read alone, in pieces of these lengths."""
     past, blocks = 0, range(-(-len(token_ids) // BLOCK))
     for length in pieces:
-        logits = network.step([Piece(token_ids[past : past + length], past, blocks)])
+        logits = network.step([Piece(token_ids[past : past + length], past, blocks, is_long)])
         past += length
     assert past == len(token_ids)
     full: NDArray[np.float32] = logits.full[0].copy()

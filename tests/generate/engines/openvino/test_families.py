@@ -25,6 +25,12 @@ _YARN = {
     "original_max_position_embeddings": 32,
     "rope_theta": 100.0,
 }
+_LONGROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.1, 1.2, 1.3, 1.5],
+    "long_factor": [2.0, 3.0, 4.0, 5.0],
+    "rope_theta": 100.0,
+}
 _GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 16, "sliding_window": 5}
 _MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {}),
@@ -61,6 +67,8 @@ _MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         "phi3",
         {"rope_parameters": _SMALL_ROPE | {"partial_rotary_factor": 0.5}, "sliding_window": 5},
     ),
+    "phi3, short texts": ("phi3", {"rope_parameters": _LONGROPE, "original_max_position_embeddings": 70}),
+    "phi3, long texts": ("phi3", {"rope_parameters": _LONGROPE, "original_max_position_embeddings": 69}),
     "gemma": ("gemma", {"head_dim": 8}),
     "gemma2": ("gemma2", {**_GEMMA, "attn_logit_softcapping": None, "final_logit_softcapping": 3.0}),
     "gemma3": ("gemma3_text", _GEMMA),
@@ -76,7 +84,8 @@ _MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_the_logits_are_those_of_transformers(name: str, tmp_path: Path, token_ids: list[int]) -> None:
     model_type, values = _MODELS[name]
     model = make_model(tmp_path, model_type, **values)
-    network = open_network(tmp_path)
+    network, is_long = open_network(tmp_path), name == "phi3, long texts"
     expected = expected_logits(model, token_ids)
-    np.testing.assert_allclose(read(network, token_ids, [70]), expected, rtol=0, atol=1e-4)
-    np.testing.assert_allclose(read(network, token_ids, [50] + [1] * 20), expected, rtol=0, atol=1e-4)
+    for pieces in ([70], [50] + [1] * 20):
+        logits = read(network, token_ids, pieces, is_long=is_long)
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)

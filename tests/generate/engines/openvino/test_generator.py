@@ -213,6 +213,26 @@ def test_tokens_are_those_of_the_transformers_engine(
     assert generate(folder, rows[::2], settings) == expected
 
 
+@pytest.fixture(scope="module")
+def phi3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has other frequencies of positions for texts of more than 40 tokens."""
+    folder = tmp_path_factory.mktemp("models")
+    factors = {"short_factor": [1.1, 1.2, 1.3, 1.5], "long_factor": [2.0, 3.0, 4.0, 5.0]}
+    rope = {"rope_type": "longrope", "rope_theta": 100.0, **factors}
+    make_model(folder, "phi3", rope_parameters=rope, original_max_position_embeddings=40)
+    return folder
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": 1}, {"slots": 3}, {"cache_tokens": 6 * BLOCK}], ids=str)
+def test_a_text_that_outgrows_its_positions_is_read_again_with_others(
+    phi3: Path, rows: list[Row], options: dict[str, Any]
+) -> None:
+    rows = [row for row in rows if len(row.token_ids) <= 64]
+    expected = {(row.prompt.id, row.sequence): _of_transformers(phi3, row, _SETTINGS) for row in rows}
+    assert generate(phi3, rows, stop_ids=[0], **options) == expected
+    assert generate(phi3, rows[::-1], stop_ids=[0], **options) == expected
+
+
 def _of_transformers(folder: Path, row: Row, settings: Settings) -> tuple[int, ...]:
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig

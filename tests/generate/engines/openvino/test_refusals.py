@@ -54,7 +54,10 @@ def _read(values: Mapping[str, Any]) -> Architecture:
             {"model_type": "smollm3", "use_sliding_window": True},
             "use_sliding_window True is not built",
         ),
-        ({"model_type": "phi3", "rope_scaling": {"type": "longrope"}}, "type 'longrope' is not built"),
+        (
+            {"model_type": "phi3", "rope_scaling": {"type": "linear", "factor": 2.0}},
+            "type 'linear' is not built",
+        ),
         (
             {"model_type": "qwen3", "layer_types": ["full_attention", "chunked"]},
             "layer_types .* are not built",
