@@ -1,6 +1,7 @@
 """Sampling of tokens: each text from a random stream of its own."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -54,6 +55,27 @@ def stack(streams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     for row, stream in zip(stacked, streams, strict=True):
         row[: len(stream)] = stream
     return stacked
+
+
+def keep_likely(scores: "torch.Tensor", min_p: float) -> "torch.Tensor":
+    """The scores, -inf where a token is not `min_p` times as likely as the likeliest. scores: [B, V]."""
+    import torch
+
+    least = scores.amax(dim=-1, keepdim=True) + math.log(min_p)  # [B, 1]
+    return scores.masked_fill(scores < least, -torch.inf)
+
+
+def penalize_new(
+    scores: "torch.Tensor", new_ids: "torch.Tensor", frequency: float, presence: float
+) -> "torch.Tensor":
+    """The scores less `frequency` for each time that a token came, and `presence` if it came at all.
+
+    scores: [B, V]; new_ids: [B, new], without the prompts. It is OpenAI's and vLLM's rule.
+    """
+    import torch
+
+    counts = torch.zeros_like(scores).scatter_add_(1, new_ids, torch.ones_like(new_ids, dtype=scores.dtype))
+    return scores - frequency * counts - presence * (counts > 0)
 
 
 def keep_nucleus(scores: "torch.Tensor", top_p: float) -> "torch.Tensor":

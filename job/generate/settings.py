@@ -102,6 +102,18 @@ class Settings:
     repetition_penalty: float = _setting(
         1.0, "Penalty for tokens that were used before; 1.0 means no penalty.", above=0
     )
+    frequency_penalty: float = _setting(
+        0.0, "Penalty for a new token for each time that it came.", minimum=-2, maximum=2
+    )
+    presence_penalty: float = _setting(
+        0.0, "Penalty for a new token that came already.", minimum=-2, maximum=2
+    )
+    min_p: float = _setting(
+        0.0,
+        "Leave out tokens less likely than P times the most likely one; 0 for none.",
+        minimum=0,
+        maximum=1,
+    )
     stop: tuple[str, ...] = _setting((), "Texts that end a text where they appear, and are not part of it.")
     greedy: bool = _setting(False, "Always take the most likely token, without sampling.")
     batch_size: int = _setting(

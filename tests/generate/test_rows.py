@@ -331,6 +331,7 @@ def test_a_row_with_settings_of_its_own_is_what_a_run_with_them_makes(
         {"temperature": 0},
         {"temperature": 0.7, "top_k": 5, "seed": 3},
         {"top_p": 0.5},
+        {"frequency_penalty": 1.5, "presence_penalty": -0.5, "min_p": 0.05, "repetition_penalty": 1.2},
         {"top_k": 200},
         {"seed": 9, "max_new_tokens": 7},
     ]

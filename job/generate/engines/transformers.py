@@ -179,12 +179,18 @@ def _draw_processors(
     processors = LogitsProcessorList()
     if settings.repetition_penalty != 1:
         processors.append(_RepetitionPenalty(settings.repetition_penalty, paddings))
+    if settings.frequency_penalty or settings.presence_penalty:
+        processors.append(
+            _NewTokensPenalty(prompt_length, settings.frequency_penalty, settings.presence_penalty)
+        )
     if settings.greedy:
         return processors
     if settings.temperature != 1:
         processors.append(TemperatureLogitsWarper(settings.temperature))
     if settings.top_k:
         processors.append(TopKLogitsWarper(settings.top_k))
+    if settings.min_p:
+        processors.append(_MinP(settings.min_p))
     if settings.top_p < 1:
         processors.append(_TopP(settings.top_p))
     processors.append(_Sample(prompt_length, uniforms))
@@ -220,6 +226,27 @@ class _RepetitionPenalty(LogitsProcessor):
                 for row, padding in enumerate(self.paddings)
             ]
         )
+
+
+class _NewTokensPenalty(LogitsProcessor):
+    """The penalties of new tokens, which do not look at the prompt."""
+
+    def __init__(self, prompt_length: int, frequency: float, presence: float) -> None:
+        self.prompt_length, self.frequency, self.presence = prompt_length, frequency, presence
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        new_ids = input_ids[:, self.prompt_length :]  # [B, new]
+        return sampling.penalize_new(scores, new_ids, self.frequency, self.presence)  # [B, V]
+
+
+class _MinP(LogitsProcessor):
+    """Leaves the tokens that are at least `min_p` times as likely as the likeliest."""
+
+    def __init__(self, min_p: float) -> None:
+        self.min_p = min_p
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return sampling.keep_likely(scores, self.min_p)  # [B, V]
 
 
 class _TopP(LogitsProcessor):

@@ -27,12 +27,9 @@ _WITHOUT_EFFECT = frozenset(
 _DEFAULTS: Mapping[str, Any] = {
     "best_of": 1,
     "echo": False,
-    "frequency_penalty": 0,
     "logit_bias": {},
     "logprobs": False,
     "modalities": ["text"],
-    "presence_penalty": 0,
-    "repetition_penalty": 1,
     "response_format": {"type": "text"},
     "stream": False,
     "tools": [],

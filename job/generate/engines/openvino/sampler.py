@@ -4,6 +4,7 @@ In shapes, S is the number of rows, K of their largest logits that the graph giv
 vocabulary, N of the tokens that may come.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -33,22 +34,27 @@ class Sampler:
         self._count = 1 if settings.greedy else settings.top_k  # of the tokens that are kept; 0 means all
         self.top = self._count + _MARGIN if self._count else 1
 
+    @property
+    def _has_penalties(self) -> bool:
+        penalties = self.settings.frequency_penalty, self.settings.presence_penalty
+        return self.settings.repetition_penalty != 1 or any(penalties)
+
     def draw(
         self, logits: Logits, uniforms: Sequence[float], seen: Sequence[Sequence[Sequence[int]]]
     ) -> list[int]:
         """The next token of each row.
 
-        uniforms: of each row a number in [0, 1). seen: of each row its tokens, in several lists; only
-        the repetition penalty looks at them. Raises TextgenError if a row's logits are not finite.
+        uniforms: of each row a number in [0, 1). seen: of each row the prompt's tokens and the new ones;
+        only penalties look at them. Raises TextgenError if a row's logits are not finite.
         """
         if not np.isfinite(logits.sums).all():
             raise TextgenError(NOT_FINITE)
         # Rows with settings of their own may ask for more than the graph gives.
-        if self.settings.repetition_penalty == 1 and self._count <= logits.values.shape[1]:
+        if not self._has_penalties and self._count <= logits.values.shape[1]:
             draw = self._draw_of_largest if self._count else self._draw_of_all
             return draw(logits, uniforms)
         return [
-            self._draw_of_row(logits, row, uniform, np.array([token for part in parts for token in part]))
+            self._draw_of_row(logits, row, uniform, *map(_as_tokens, parts))
             for row, (uniform, parts) in enumerate(zip(uniforms, seen, strict=True))
         ]
 
@@ -64,7 +70,7 @@ class Sampler:
         drawn: list[int] = indices[np.arange(len(indices)), places].tolist()
         if scores.shape[1] < logits.full.shape[1]:  # a token beyond the K may equal the last that is kept
             for row in map(int, np.flatnonzero(is_kept[:, -1])):
-                drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS)
+                drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS, _NO_TOKENS)
         return drawn
 
     def _draw_of_all(self, logits: Logits, uniforms: Sequence[float]) -> list[int]:
@@ -75,27 +81,33 @@ class Sampler:
             drawn += self._choose(self._divide(logits.full[part]), np.array(uniforms[part])).tolist()
         return drawn
 
-    def _draw_of_row(self, logits: Logits, row: int, uniform: float, seen: Tokens) -> int:
-        """The draw of one row: from the K largest and the `seen` tokens, if that is enough, else from all."""
+    def _draw_of_row(self, logits: Logits, row: int, uniform: float, prompt: Tokens, new: Tokens) -> int:
+        """The draw of one row: from the K largest and the seen tokens, if that is enough, else from all."""
+        seen = np.concatenate([prompt, new])
         full, every = logits.full[row], np.arange(logits.full.shape[1])
         if self._count and len(seen):
             tokens = np.union1d(logits.indices[row], seen)
-            scores = self._score(full, tokens, seen)
+            scores = self._score(full, tokens, seen, new)
             # Tokens that are not among these are at most as large as the smallest of the K.
             if (
                 len(tokens) > self._count
                 and _largest(scores, self._count) > self._divide(logits.values[row])[-1]
             ):
                 return self._draw_of_scores(tokens, scores, uniform)
-        return self._draw_of_scores(every, self._score(full, every, seen), uniform)
+        return self._draw_of_scores(every, self._score(full, every, seen, new), uniform)
 
-    def _score(self, full: Floats, tokens: Tokens, seen: Tokens) -> Floats:
+    def _score(self, full: Floats, tokens: Tokens, seen: Tokens, new: Tokens) -> Floats:
         """The scores of the tokens, in order: penalized if they are seen, and divided."""
         scores, penalty = full[tokens], np.float32(self.settings.repetition_penalty)
         if penalty != 1:
             places = np.searchsorted(tokens, seen)
             penalized = scores[places]
             scores[places] = np.where(penalized < 0, penalized * penalty, penalized / penalty)
+        if len(new):
+            distinct, counts = np.unique(new, return_counts=True)
+            places = np.searchsorted(tokens, distinct)
+            scores[places] -= np.float32(self.settings.frequency_penalty) * counts.astype(np.float32)
+            scores[places] -= np.float32(self.settings.presence_penalty)
         return self._divide(scores)
 
     def _draw_of_scores(self, tokens: Tokens, scores: Floats, uniform: float) -> int:
@@ -113,7 +125,8 @@ class Sampler:
         if self.settings.greedy:
             places: Tokens = scores.argmax(axis=1)
             return places
-        return invert(keep_nucleus(scores, self.settings.top_p), uniforms)
+        likely = keep_likely(scores, self.settings.min_p)
+        return invert(keep_nucleus(likely, self.settings.top_p), uniforms)
 
 
 make_sampler = lru_cache(maxsize=64)(Sampler)
@@ -135,6 +148,14 @@ def invert(scores: Floats, uniforms: NDArray[np.float64]) -> Tokens:
     return places
 
 
+def keep_likely(scores: Floats, min_p: float) -> Floats:
+    """The scores, -inf where a token is not `min_p` times as likely as the likeliest. scores: [S, N]."""
+    if not min_p:
+        return scores
+    least = scores.max(axis=1, keepdims=True) + np.float32(math.log(min_p))
+    return np.where(scores >= least, scores, _NEVER)
+
+
 def keep_nucleus(scores: Floats, top_p: float) -> Floats:
     """The scores, -inf where a token is not among the likeliest whose probabilities add up to `top_p`.
 
@@ -152,6 +173,10 @@ def _keep_nucleus_of_row(scores: Floats, top_p: float) -> Floats:
     kept = ascending[sums > 1 - top_p]  # with the equals of the least of them
     least = kept[0] if len(kept) else ascending[-1]
     return np.where(scores >= least, scores, _NEVER)
+
+
+def _as_tokens(token_ids: Sequence[int]) -> Tokens:
+    return np.array(token_ids, np.int64)
 
 
 def _largest(scores: Floats, count: int) -> np.float32:

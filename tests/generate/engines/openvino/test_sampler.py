@@ -1,6 +1,7 @@
 """A draw in numpy on the kept tokens is the draw of the transformers engine on all of them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,13 @@ _SETTINGS = st.builds(
     temperature=st.sampled_from([1.0, 0.7, 1.3]),
     top_k=st.integers(0, 12),
     top_p=st.just(1.0) | st.floats(0.05, 0.99),
+    min_p=st.sampled_from([0.0, 0.0, 0.05, 0.3, 1.0]),
+    frequency_penalty=st.sampled_from([0.0, 0.0, 0.7, -1.0]),
+    presence_penalty=st.sampled_from([0.0, 0.0, 1.5, -0.5]),
     repetition_penalty=st.sampled_from([1.0, 1.0, 1.3, 0.8]),
     greedy=st.booleans(),
 )
+_PROMPT = 2  # tokens
 # Few values, so that there are ties; more tokens than the graph gives of the largest
 _ROWS = st.lists(
     st.lists(
@@ -49,6 +54,7 @@ def _expected(
     """The draws by transformers' processors, and by sampling.py."""
     import torch
     from transformers import (
+        MinPLogitsWarper,
         RepetitionPenaltyLogitsProcessor,
         TemperatureLogitsWarper,
         TopKLogitsWarper,
@@ -56,15 +62,22 @@ def _expected(
 
     from job.generate import sampling
 
-    scores, input_ids = torch.from_numpy(rows), torch.tensor([seen] * len(rows))
+    scores = torch.from_numpy(rows)
+    input_ids: Any = torch.tensor([seen] * len(rows))
     if settings.repetition_penalty != 1:
         scores = RepetitionPenaltyLogitsProcessor(settings.repetition_penalty)(input_ids, scores)
+    for token in set(seen[_PROMPT:]):
+        scores = scores.clone()
+        scores[:, token] -= settings.frequency_penalty * seen[_PROMPT:].count(token)
+        scores[:, token] -= settings.presence_penalty
     if settings.greedy:
         greedy: list[int] = scores.argmax(-1).tolist()
         return greedy
     scores = TemperatureLogitsWarper(settings.temperature)(input_ids, scores)
     if settings.top_k:
         scores = TopKLogitsWarper(settings.top_k)(input_ids, scores)
+    if settings.min_p:
+        scores = MinPLogitsWarper(settings.min_p)(input_ids, scores)
     if settings.top_p < 1:
         scores = sampling.keep_nucleus(scores, settings.top_p)
     drawn: list[int] = sampling.sample(scores, torch.tensor(uniforms, dtype=torch.float64)).tolist()
@@ -80,9 +93,11 @@ def _expected(
 def test_a_draw_is_that_of_the_transformers_engine(
     rows: list[list[float]], uniforms: list[float], given_settings: Settings
 ) -> None:
-    logits, uniforms, seen = np.array(rows, np.float32), uniforms[: len(rows)], [0, 7, 7, 39]
+    logits, uniforms, seen = np.array(rows, np.float32), uniforms[: len(rows)], [0, 7, 7, 39, 5, 39, 39]
     sampler = Sampler(given_settings)
-    drawn = sampler.draw(_as_of_the_graph(logits, sampler.top), uniforms, [(seen[:2], seen[2:])] * len(rows))
+    drawn = sampler.draw(
+        _as_of_the_graph(logits, sampler.top), uniforms, [(seen[:_PROMPT], seen[_PROMPT:])] * len(rows)
+    )
     assert drawn == _expected(logits, uniforms, seen, given_settings)
 
 
