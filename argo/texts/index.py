@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from argo.texts import cache
-from argo.texts.rows import FILE, BrokenRow, Row, read_rows
+from argo.texts.rows import FILE, BrokenRow, Names, Row, read_names, read_rows
 from argo.texts.words import repetition
 from job.datasets import Datasets, File, Manifest, Version
 from job.errors import UnknownReferenceError
 from job.storage.parallel import Progress, ignore_progress
 from job.text import quoted
 
-_FORMAT = 2  # of the tables; change it with them
+_FORMAT = 3  # of the tables; change it with them
 
 _COLUMNS = (
     "line",
@@ -254,8 +254,9 @@ def open_index(
     """
 
     def fill(connection: sqlite3.Connection) -> None:
-        file = get_texts(version, datasets.manifest(version))
-        _fill(connection, _count(datasets.stream_file(version, file), progress))
+        manifest = datasets.manifest(version)
+        file = get_texts(version, manifest)
+        _fill(connection, _count(datasets.stream_file(version, file), progress), read_names(manifest))
 
     name = f"{version.manifest}-{_FORMAT}"
     path, words = cache.make_database(f"{name}.sqlite", fill), None
@@ -302,10 +303,10 @@ def read_row(record: Sequence[Any]) -> Row:
     )
 
 
-def _fill(connection: sqlite3.Connection, chunks: Iterator[bytes]) -> None:
+def _fill(connection: sqlite3.Connection, chunks: Iterator[bytes], names: Names) -> None:
     for statement in _TABLES.split(";\n"):
         connection.execute(statement)
-    for row in read_rows(chunks):
+    for row in read_rows(chunks, names):
         if isinstance(row, BrokenRow):
             reason = row.reason
         elif connection.execute(_INSERT, _to_record(row)).rowcount:

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
+from job.datasets import Manifest
 from job.untrusted_files import parse_json
 
 FILE = "outputs.jsonl"
@@ -33,7 +34,7 @@ class Row:
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As the file has it, with the completion; fields that are not set are left out."""
+        """The fields under their usual names, with the completion; those that are not set are left out."""
         values = {
             "id": self.id,
             "sequence": self.sequence,
@@ -45,10 +46,19 @@ class Row:
             "finish_reason": self.finish_reason or None,
             "error": self.error or None,
         }
-        return {name: value for name, value in values.items() if value is not None} | dict(self.other)
+        return dict(self.other) | {name: value for name, value in values.items() if value is not None}
 
 
-_FIELDS = {each.name for each in fields(Row)} - {"line", "other"}
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How a generation's settings named the fields of its rows; `prefix` is before those that it added."""
+
+    prefix: str = ""
+    prompt: str = "prompt"
+    messages: str = "messages"
+
+
+_ADDED = ("id", "sequence", "text", "completion", "prompt_tokens", "new_tokens", "finish_reason", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +72,27 @@ class BrokenRow:
         return f"{FILE}:{self.line}: {self.reason}"
 
 
-def read_rows(chunks: Iterable[bytes]) -> Iterator[Row | BrokenRow]:
+def read_names(manifest: Manifest) -> Names:
+    """The names of the fields in a version's rows."""
+    settings = manifest.lineage.get("generation")
+    if not isinstance(settings, Mapping):
+        return Names()
+    default = Names()
+    return Names(
+        _string(settings, "prefix") or default.prefix,
+        _string(settings, "prompt_field") or default.prompt,
+        _string(settings, "messages_field") or default.messages,
+    )
+
+
+def read_rows(chunks: Iterable[bytes], names: Names | None = None) -> Iterator[Row | BrokenRow]:
     """Each row of outputs.jsonl, and each line that is none; empty lines are left out."""
+    names = names or Names()
     for number, line in enumerate(_split_lines(chunks), 1):
         if line is None:
             yield BrokenRow(number, f"over {LARGEST_ROW >> 20} MiB")
         elif line.strip():
-            yield _parse_row(number, line)
+            yield _parse_row(number, line, names)
 
 
 def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
@@ -90,33 +114,64 @@ def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
         yield bytes(rest)
 
 
-def _parse_row(number: int, line: bytes) -> Row | BrokenRow:
+def _parse_row(number: int, line: bytes, names: Names) -> Row | BrokenRow:
     try:
         row = parse_json(line)
     except ValueError as problem:
         return BrokenRow(number, str(problem))
     if not isinstance(row, dict):
         return BrokenRow(number, "not a JSON object")
-    text, completion, error = _string(row, "text"), _string(row, "completion"), _read_error(row)
+    added = {name: row.get(names.prefix + name) for name in _ADDED}
+    text, completion, error = _string(added, "text"), _string(added, "completion"), _read_error(added)
     if text is None and completion is None and not error:
-        return BrokenRow(number, 'no string "text"')
-    prompt = _string(row, "prompt") or ""
+        return BrokenRow(number, f'no string "{names.prefix}text"')
+    prompt = _read_prompt(row, names, text, completion)
     if completion is None:
         completion = (text or "").removeprefix(prompt)
-    sequence = _integer(row, "sequence")
+    known = {names.prefix + name for name in _ADDED}
+    if row.get(names.prompt) == prompt:
+        known.add(names.prompt)
+    sequence = _integer(added, "sequence")
     return Row(
         number,
-        _read_id(row, number),
+        _read_id(added, number),
         1 if sequence is None else sequence,
         prompt,
         completion,
         prompt + completion if text is None else text,
-        _integer(row, "prompt_tokens"),
-        _integer(row, "new_tokens"),
-        _string(row, "finish_reason") or "",
+        _integer(added, "prompt_tokens"),
+        _integer(added, "new_tokens"),
+        _string(added, "finish_reason") or "",
         error,
-        {name: value for name, value in row.items() if name not in _FIELDS},
+        {name: value for name, value in row.items() if name not in known},
     )
+
+
+def _read_prompt(row: Mapping[str, Any], names: Names, text: str | None, completion: str | None) -> str:
+    """What the text begins with, as a template may have made it; else the row's own prompt or messages."""
+    if text and completion is not None and text != completion and text.endswith(completion):
+        return text.removesuffix(completion)
+    body = row.get("body")  # of a line of OpenAI's batches
+    for place in (row, body if isinstance(body, Mapping) else {}):
+        for name in (names.messages, names.prompt):
+            value = place.get(name)
+            if isinstance(value, str):
+                return value
+            if isinstance(value, list) and value:
+                return "\n\n".join(map(_format_message, value))
+    return ""
+
+
+def _format_message(message: object) -> str:
+    """A chat message as a text: who says what."""
+    if not isinstance(message, Mapping):
+        return json.dumps(message, ensure_ascii=False)
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        content = "\n".join(text for text in texts if isinstance(text, str))
+    said = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return f"{message.get('role', '')}: {said}"
 
 
 def _read_id(row: Mapping[str, Any], number: int) -> str:

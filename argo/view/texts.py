@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from argo.texts.comparison import read_figures
 from argo.texts.index import Figures, Filter, Order, open_index
-from argo.texts.rows import BrokenRow, Row, read_rows
+from argo.texts.rows import BrokenRow, Row, read_names, read_rows
 from argo.view.page import read_integer
 from argo.view.sources import Sources
 from job.datasets import File, Manifest, Version
@@ -61,7 +61,8 @@ def read_texts(sources: Sources, version: Version, file: File, query: QueryParam
     order = Order(query["sort"]) if query.get("sort") in set(Order) else Order.FILE
     making = sources.indexes.make(version)
     if not making.has_rows.is_set():
-        rows = list(islice(read_rows(sources.datasets.stream_file(version, file)), ROWS))
+        names = read_names(sources.datasets.manifest(version))
+        rows = list(islice(read_rows(sources.datasets.stream_file(version, file), names), ROWS))
         return Texts(
             [row for row in rows if isinstance(row, Row)],
             [row for row in rows if isinstance(row, BrokenRow)],

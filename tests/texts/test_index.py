@@ -79,6 +79,12 @@ def test_a_search_for_text_needs_no_index_of_words(datasets: Datasets, commit: C
         assert [found.id for found in index.rows(Filter(search="ELLO b"))] == ["a"]
 
 
+def test_names_of_fields_come_from_the_lineage(datasets: Datasets, commit: Commit) -> None:
+    record = {"settings": {"prefix": "gen_", "prompt_field": "q", "messages_field": 7}, "run": {}}
+    with open_index(datasets, commit([{"q": "A", "gen_id": "x", "gen_text": "A b"}], record)) as index:
+        assert [(found.id, found.prompt, found.completion) for found in index.rows()] == [("x", "A", " b")]
+
+
 def test_what_can_be_counted_is(datasets: Datasets, commit: Commit) -> None:
     with open_index(datasets, commit(ROWS)) as index:
         assert index.figures() == Figures(5, 0, 1, {"": 1, "length": 2, "stop": 2}, 11)

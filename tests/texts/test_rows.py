@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo.texts.rows import LARGEST_ROW, BrokenRow, Row, read_rows
+from argo.texts.rows import LARGEST_ROW, BrokenRow, Names, Row, read_rows
 from tests.texts.conftest import row
 
 
@@ -37,6 +37,49 @@ def test_a_completion_is_the_field_or_what_follows_the_prompt(
     (found,) = read(fields)
     assert isinstance(found, Row)
     assert (found.completion, found.text) == (completion, text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "prompt"),
+    [
+        # a template's prompt, of which the row's own is a part
+        ({"prompt": "cats", "text": "About cats: they purr", "completion": " they purr"}, "About cats:"),
+        (
+            {"messages": [{"role": "user", "content": "Hi"}], "text": "Hello", "completion": "Hello"},
+            "user: Hi",
+        ),
+        (
+            {"body": {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}}
+            | {"text": "Hello", "completion": "Hello"},
+            "user: Hi",
+        ),
+        ({"body": {"prompt": "Hi"}, "text": "Hi you", "completion": " you"}, "Hi"),
+        ({"messages": [1, {"role": "a"}], "text": "b", "completion": "b"}, "1\n\na: null"),
+        ({"messages": [], "body": [], "prompt": {}, "text": "b", "completion": "b"}, ""),
+    ],
+)
+def test_a_prompt_is_what_the_text_begins_with_or_the_messages(
+    fields: dict[str, object], prompt: str
+) -> None:
+    (found,) = read(fields)
+    assert isinstance(found, Row)
+    assert found.prompt == prompt
+    assert {name: found.to_json()[name] for name in fields if name != "prompt"} == {
+        name: value for name, value in fields.items() if name != "prompt"
+    }
+
+
+def test_fields_have_the_names_that_the_settings_gave_them() -> None:
+    written = {
+        "q": "A",
+        "text": "own",
+        "gen_id": "x",
+        "gen_text": "A b",
+        "gen_sequence": 2,
+        "gen_new_tokens": 1,
+    }
+    (found,) = read_rows([json.dumps(written).encode()], Names("gen_", "q"))
+    assert found == Row(1, "x", 2, "A", " b", "A b", new_tokens=1, other={"text": "own"})
 
 
 def test_a_row_without_an_id_has_its_line_as_id() -> None:

@@ -9,7 +9,7 @@ from argo.cli.dataset.options import ref_argument, store_option
 from argo.cli.dataset.texts import write_rows
 from argo.cli.pager import open_pager
 from argo.cli.tables import Column, align_columns, output_option, print_rows, print_value, print_with_items
-from argo.texts.rows import BrokenRow, Row, read_rows
+from argo.texts.rows import BrokenRow, Row, read_names, read_rows
 from argo.units import format_age, format_bytes
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
 from job.datasets.diff import flatten
@@ -111,7 +111,7 @@ def show(ref: DatasetRef, datasets: Datasets, output: str | None, with_texts: bo
 def _read_texts(datasets: Datasets, version: Version, manifest: Manifest) -> Iterator[Row | BrokenRow]:
     from argo.texts.index import get_texts
 
-    return read_rows(datasets.stream_file(version, get_texts(version, manifest)))
+    return read_rows(datasets.stream_file(version, get_texts(version, manifest)), read_names(manifest))
 
 
 def _texts_json(rows: Iterable[Row | BrokenRow]) -> Iterator[Mapping[str, object]]:

@@ -5,7 +5,7 @@ from itertools import islice
 from starlette.requests import Request
 
 from argo.texts.index import find_texts, open_index
-from argo.texts.rows import Row, read_rows
+from argo.texts.rows import Row, read_names, read_rows
 from argo.view.lineage import list_changes, list_facts, list_settings
 from argo.view.page import Page, read_integer
 from argo.view.sources import Sources
@@ -84,7 +84,8 @@ def _read_manifest(sources: Sources, version: Version) -> Manifest | None:
 def row_page(sources: Sources, request: Request) -> Page:
     """One text, whole."""
     version = sources.datasets.resolve(DatasetRef.parse(request.path_params["ref"]))
-    file = find_texts(sources.datasets.manifest(version))
+    manifest = sources.datasets.manifest(version)
+    file = find_texts(manifest)
     if file is None:
         raise UnknownReferenceError(f"{version}: no texts in it")
     line = read_integer(request.query_params.get("line")) or 0
@@ -94,7 +95,7 @@ def row_page(sources: Sources, request: Request) -> Page:
         with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
             row, (before, after) = index.read(line), index.neighbours(which, line)
     else:
-        rows = read_rows(sources.datasets.stream_file(version, file))
+        rows = read_rows(sources.datasets.stream_file(version, file), read_names(manifest))
         found = next((row for row in islice(rows, line) if row.line == line), None)
         row, before, after = found if isinstance(found, Row) else None, line - 1 or None, line + 1
     if row is None:
