@@ -65,12 +65,15 @@ class OpenvinoEngine(Engine):
             click.echo(
                 "--dtype bfloat16 is about twice as fast on this processor, with other texts", err=True
             )
-        generator = Generator(
-            self._model,
-            self._settings,
-            self.stop_ids,
-            slots=self.slots,
-            context_length=longest,
-            dtype=self.dtype,
-        )
+        try:
+            generator = Generator(
+                self._model,
+                self._settings,
+                self.stop_ids,
+                slots=self.slots,
+                context_length=longest,
+                dtype=self.dtype,
+            )
+        except UnsupportedError as error:  # by its tensors, which were not looked at when it was chosen
+            raise UnsupportedError(f"{error}; use --engine transformers") from None
         return generator.generate
