@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.view.conftest import Visit, open_context
 from tests.view.site import HOSTILE, Site
@@ -47,6 +47,12 @@ DARK = (
 )
 
 
+def press(page: Page, key: str) -> None:
+    """Press a key when the page's script listens."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
+
+
 def address(site: Site, path: str) -> str:
     return path.format(**site.versions)
 
@@ -85,9 +91,9 @@ def test_runs_are_listed_newest_first_with_what_differs(visit: Visit) -> None:
 
 def test_runs_are_found_by_text_and_status(visit: Visit) -> None:
     page = visit.open("/")
-    page.keyboard.press("/")
+    press(page, "/")
     page.keyboard.type("seed=7 succeeded")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.locator("td.name a")).to_have_text("succeeded")
     page.get_by_label("Status").select_option("Failed")
     expect(page.get_by_text("No run is like that.")).to_be_visible()
@@ -128,22 +134,21 @@ def test_a_log_that_is_asked_for_opens(visit: Visit) -> None:
 def test_texts_are_searched_filtered_and_opened_with_keys(visit: Visit) -> None:
     page = visit.open(f"/datasets/{visit.site.versions['after']}")
     expect(page.locator(".texts > li")).to_have_count(50)
-    page.keyboard.press("/")
+    press(page, "/")
     page.keyboard.type("queen 3")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_text("of 119")).to_be_visible()
     expect(page.locator(".texts mark").first).to_have_text("queen")
-    page.keyboard.press("j")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j")
+    press(page, "j")
+    press(page, "Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("tale-")
     first = page.url
-    page.keyboard.press("j")
+    press(page, "j")
     expect(page).not_to_have_url(first)
-    page.wait_for_load_state()
-    page.keyboard.press("k")
+    press(page, "k")
     expect(page).to_have_url(first)
-    page.keyboard.press("u")
+    press(page, "u")
     expect(page.get_by_text("of 119")).to_be_visible()
 
 
@@ -178,7 +183,7 @@ def test_versions_are_a_history_of_changes(visit: Visit) -> None:
 
 def test_two_versions_are_compared_from_their_dataset_with_keys(visit: Visit) -> None:
     page = visit.open("/datasets/stories")
-    page.keyboard.press("c")
+    press(page, "c")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Compare")
     expect(page.get_by_role("row", name="temperature 1.0 0.7")).to_be_visible()
     expect(page.get_by_role("row", name="texts 120 119")).to_be_visible()
