@@ -1,5 +1,6 @@
 """The Dockerfile's promises that hold or break without a build."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -9,35 +10,45 @@ from pathlib import Path
 
 import pytest
 
+from tests.hidden_modules import hide_modules
+
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
 
-# The distributions of what is loaded after every module of the small image's commands.
-IMPORTED_BY_JOB = """
-import importlib, pkgutil, sys
-from importlib.metadata import packages_distributions
+# Load every module of the commands that the image is for.
+IMPORTS = {
+    "requirements-pod.lock": """
+import importlib, pkgutil
 import job.checkout.checkout, job.checkout.download, job.datasets, job.pod
 for package in (job.datasets, job.pod):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
 import boto3, obstore
-distributions = packages_distributions()
-modules = {name.partition(".")[0] for name in sys.modules}
-print(*{name.lower() for module in modules for name in distributions.get(module, ())})
-"""
-
-IMPORTED_BY_TRIGGER = """
-import importlib, pkgutil, sys
-from importlib.metadata import packages_distributions
+""",
+    "requirements-trigger.lock": """
+import importlib, pkgutil
 import argo.cli.trigger, argo.cluster.preflight.store, argo.trigger, job.datasets
 for package in (argo.trigger, job.datasets):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
 import boto3, kubernetes.client, kubernetes.config, obstore, yaml
+""",
+    "requirements-job-cpu.lock": """
+import rich.progress
+from job.__main__ import job
+arguments = ["--model", "smollm2-135m", "--num-return-sequences", "1", "--max-new-tokens", "1"]
+job.main(["generate", *arguments, "--device", "cpu"], standalone_mode=False)
+""",
+}
+DISTRIBUTIONS = """
+import sys
+from importlib.metadata import packages_distributions
 distributions = packages_distributions()
 modules = {name.partition(".")[0] for name in sys.modules}
 print(*{name.lower() for module in modules for name in distributions.get(module, ())})
 """
+# Taken if they are there, or by a virtual environment's own start.
+OPTIONAL = {"argo-textgen", "backports-zstd", "certifi", "setuptools"}
 
 
 def list_copied() -> list[list[str]]:
@@ -57,29 +68,29 @@ def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
     assert all(any(ROOT.glob(name)) for name in wanted)
 
 
-def test_the_small_image_holds_what_its_commands_import() -> None:
-    words = [sys.executable, "-c", IMPORTED_BY_JOB]
-    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    # botocore takes certifi where it is; a virtual environment's own start loads setuptools
-    assert (
-        set(ran.stdout.split()) - {"argo-textgen", "certifi", "setuptools"}
-        <= read_pins("requirements-pod.lock").keys()
-    )
-
-
-def test_the_poller_image_holds_what_its_command_imports() -> None:
+@pytest.mark.parametrize("lock", IMPORTS)
+def test_an_image_holds_what_its_commands_import(lock: str, tmp_path: Path) -> None:
+    path = f"{hide_modules(tmp_path / 'hidden', 'torch', 'transformers', 'accelerate')}:{ROOT}"
+    words = [sys.executable, "-c", IMPORTS[lock] + DISTRIBUTIONS]
     ran = subprocess.run(
-        [sys.executable, "-c", IMPORTED_BY_TRIGGER], cwd=ROOT, capture_output=True, text=True, check=True
+        words,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    beside = {"argo-textgen", "setuptools"}
-    assert {
-        name.replace("_", "-").replace(".", "-") for name in set(ran.stdout.split()) - beside
-    } <= read_pins("requirements-trigger.lock").keys()
+    imported = {re.sub(r"[._]", "-", name) for name in ran.stdout.splitlines()[-1].split()}
+    assert imported - OPTIONAL <= read_pins(lock).keys()
 
 
-@pytest.mark.parametrize("name", ["boto3", "botocore", "click", "obstore", "urllib3"])
-def test_both_images_have_the_same_version_of(name: str) -> None:
-    assert read_pins("requirements-pod.lock")[name] == read_pins("requirements-job.lock")[name]
+def test_the_light_image_holds_no_torch() -> None:
+    assert not {"torch", "transformers", "kubernetes"} & read_pins("requirements-job-cpu.lock").keys()
+
+
+@pytest.mark.parametrize("lock", [*IMPORTS, "requirements-cpu.lock"])
+def test_a_package_has_one_version_in_all_images(lock: str) -> None:
+    assert read_pins(lock).items() <= read_pins("requirements-job.lock").items()
 
 
 def test_the_images_are_of_this_version() -> None:
