@@ -65,15 +65,12 @@ class OpenvinoEngine(Engine):
             click.echo(
                 "--dtype bfloat16 is about twice as fast on this processor, with other texts", err=True
             )
-        try:
-            generator = Generator(
-                self._model,
-                self._settings,
-                self.stop_ids,
-                slots=self.slots,
-                context_length=longest,
-                dtype=self.dtype,
-            )
-        except UnsupportedError as error:  # by its tensors, which were not looked at when it was chosen
-            raise UnsupportedError(f"{error}; use --engine transformers") from None
+        generator = Generator(
+            self._model,
+            self._settings,
+            self.stop_ids,
+            slots=self.slots,
+            context_length=longest,
+            dtype=self.dtype,
+        )
         return generator.generate

@@ -1,7 +1,6 @@
 """What the engine does not build is refused by its name, and files that do not fit by both sizes."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,10 @@ from job.errors import ModelError, UnsupportedError
 from job.generate.engines.openvino.architecture import Architecture, read_architecture
 from job.generate.engines.openvino.config import Config, read_config
 from job.generate.engines.openvino.dtypes import FLOAT32
-from job.generate.engines.openvino.engine import OpenvinoEngine
 from job.generate.engines.openvino.families import FAMILIES
 from job.generate.engines.openvino.graph import build_graph
 from job.generate.engines.openvino.precision import Constants
 from job.generate.engines.openvino.safetensors import open_weights
-from job.generate.models.find import ModelFiles
-from job.generate.settings import Settings
-from tests.generate.conftest import vocabulary
 
 _CONFIG = {
     "model_type": "llama",
@@ -204,13 +199,3 @@ def test_a_head_that_is_not_the_embedding_it_is_tied_to_is_refused(llama: Path) 
     architecture = _read({**json.loads((llama / "config.json").read_text()), "tie_word_embeddings": True})
     with pytest.raises(UnsupportedError, match=r"lm_head\.weight differs from the embedding"):
         _build(architecture, llama)
-
-
-@pytest.mark.model
-def test_tensors_that_only_transformers_knows_name_that_engine(llama: Path, tmp_path: Path) -> None:
-    folder = _rewrite(llama, tmp_path, lambda tensors: tensors.update({"extra": np.zeros(1, np.float32)}))
-    shutil.copytree(llama, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("model.safetensors"))
-    vocabulary().save(str(folder / "tokenizer.json"))
-    engine = OpenvinoEngine(ModelFiles("model", "", folder), Settings())
-    with pytest.raises(UnsupportedError, match=r"know the tensor extra; use --engine transformers$"):
-        engine.load(64)
