@@ -47,7 +47,7 @@ define require_python
 endef
 
 run: $(VENV)/$(EXTRA)
-	@$(BIN)/python -m job model $(MODEL)
+	@$(if $(filter-out smollm2-135m,$(MODEL)),$(BIN)/python -m job model $(MODEL))
 	@$(BIN)/textgen run $(WORKFLOW) -p model=$(MODEL) -p engine=$(ENGINE)
 
 test: check
@@ -74,11 +74,11 @@ check: $(VENV)/dev
 setup: $(VENV)/$(EXTRA)
 
 $(VENV)/cpu: requirements-cpu.lock pyproject.toml | $(VENV)/python
-	@echo "Setting up $(VENV): 0.2 GB to download."
+	@echo "Setting up $(VENV): 0.3 GB to download."
 	$(call install,$(INSTALL) --require-hashes -r $< && $(INSTALL) --no-build-isolation --editable .)
 
 $(VENV)/job: $(JOB_LOCK) $(VENV)/cpu
-	@echo "Adding torch and transformers: with CUDA 2.7 GB to download, 4.6 GB on the disk; see the README for less."
+	@echo "Adding torch and transformers: 2.8 GB to download, 4.8 GB on the disk; see the README for less."
 	$(call install,$(INSTALL) --require-hashes $(if $(filter cpu,$(TORCH)),--torch-backend cpu) -r $<)
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/job
