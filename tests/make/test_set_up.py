@@ -92,6 +92,14 @@ def test_a_half_made_environment_is_made_again(clone: Path) -> None:
     assert read_calls(clone).count("venv --quiet --clear") == 2
 
 
+def test_a_half_installed_uv_is_installed_again(clone: Path) -> None:
+    (clone / ".uv/bin").mkdir(parents=True)
+    (clone / "bin/uv").rename(clone / ".uv/bin/uv")
+    assert "-r requirements-uv.lock" in make(clone, "--dry-run", "setup").stdout
+    (clone / ".uv/ready").touch()
+    assert "-r requirements-uv.lock" not in make(clone, "--dry-run", "setup").stdout
+
+
 def test_an_environment_whose_python_is_gone_is_made_again(clone: Path) -> None:
     make(clone, "setup")
     (clone / ".venv/bin/python").unlink()
