@@ -66,13 +66,12 @@ def make_peers() -> None:
                 options = ["--task", "text-generation-with-past", "--weight-format", format_]
                 model = ["--model", str(FOLDER / name), str(FOLDER / f"{name}-{suffix}")]
                 subprocess.run([*export, *options, *model], check=True)
-    for dtype in ("float32", "bfloat16"):
-        if not (path := FOLDER / f"smollm2-{dtype}.gguf").is_file():
-            _write_gguf(path, dtype)
+    if not (path := FOLDER / "smollm2-bfloat16.gguf").is_file():
+        _write_gguf(path)
 
 
-def _write_gguf(path: Path, dtype: str) -> None:
-    """The embedded model's file with its weights in another type."""
+def _write_gguf(path: Path) -> None:
+    """The embedded model's file with its weights in bfloat16."""
     import gguf
 
     from job.generate.models.find import find_model
@@ -83,10 +82,9 @@ def _write_gguf(path: Path, dtype: str) -> None:
         if not name.startswith("GGUF.") and name != "general.architecture":
             kinds = field.types
             writer.add_key_value(name, field.contents(), kinds[0], kinds[-1] if len(kinds) > 1 else None)
-    kind = {"float32": gguf.GGMLQuantizationType.F32, "bfloat16": gguf.GGMLQuantizationType.BF16}[dtype]
     for tensor in reader.tensors:
         numbers = gguf.dequantize(tensor.data, tensor.tensor_type)
-        type_ = kind if numbers.ndim > 1 else gguf.GGMLQuantizationType.F32
+        type_ = gguf.GGMLQuantizationType.BF16 if numbers.ndim > 1 else gguf.GGMLQuantizationType.F32
         writer.add_tensor(tensor.name, gguf.quantize(numbers, type_), raw_dtype=type_)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -94,6 +94,7 @@ def load_genai(model: str, dtype: str) -> Run:
     def run(prompts: Sequence[Sequence[int]], sequences: int, new_tokens: int) -> int:
         config = genai.GenerationConfig()
         config.do_sample, config.top_k, config.ignore_eos = True, TOP_K, True
+        config.set_eos_token_id(0)  # it wants one
         config.max_new_tokens, config.num_return_sequences = new_tokens, sequences
         tensors = [ov.Tensor(np.array([token_ids], np.int64)) for token_ids in prompts]
         results = pipeline.generate(tensors, [config] * len(tensors))
