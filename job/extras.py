@@ -1,13 +1,10 @@
 """What textgen is installed with: its extras, which of their modules are there, and how to add one."""
 
-import importlib.metadata
 import importlib.util
 import json
 import re
 import shlex
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 # The modules that some commands and jobs can't do without, and the extra that brings each.
 _EXTRAS = {
@@ -49,7 +46,12 @@ def install_command(extra: str) -> str:
 
     Where textgen is from: https://packaging.python.org/en/latest/specifications/direct-url/
     """
-    text = importlib.metadata.distribution("argo-textgen").read_text("direct_url.json")
+    # Every command imports this module: what only this line needs would take 50 ms of each.
+    from importlib.metadata import distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    text = distribution("argo-textgen").read_text("direct_url.json")
     origin = json.loads(text or "{}")
     if origin.get("dir_info", {}).get("editable"):
         checkout = Path(url2pathname(urlsplit(origin["url"]).path))

@@ -24,7 +24,6 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-SECONDS = 10  # for a row
 MEMORY = 2**30  # bytes, for the process
 LENGTH = 2**26  # characters, of a text
 

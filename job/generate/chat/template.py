@@ -12,8 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from job.errors import ModelError, PromptError
-from job.generate.chat import renderer
 from job.text import one_line, shortened
+
+_RENDERER = "job.generate.chat.renderer"  # in a process of its own: this one needs no jinja2
+SECONDS = 10  # for a row
 
 
 class ChatTemplate:
@@ -31,7 +33,7 @@ class ChatTemplate:
                 "source": source,
                 "special_tokens": dict(special_tokens),
                 "now": now.isoformat(),
-                "seconds": renderer.SECONDS,
+                "seconds": SECONDS,
             }
         )
         if "error" in answer:
@@ -66,7 +68,7 @@ class ChatTemplate:
         raise ModelError(
             f"model {self._model!r}: its chat template "
             + (
-                f"took more than {renderer.SECONDS} seconds for a row"
+                f"took more than {SECONDS} seconds for a row"
                 if status == -signal.SIGALRM
                 else f"ended its process, status {status}"
             )
@@ -94,7 +96,7 @@ class ChatTemplate:
 
 def _start_process() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", renderer.__name__],
+        [sys.executable, "-P", "-m", _RENDERER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

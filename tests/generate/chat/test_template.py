@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from job.errors import ModelError, PromptError
-from job.generate.chat import renderer
+from job.generate.chat import template as template_module
 from job.generate.chat.template import ChatTemplate
 from tests.generate.chat.families import CHATML, FAMILIES, Family
 
@@ -142,7 +142,7 @@ def test_a_template_that_grows_is_one_row_s_error(source: str) -> None:
 
 
 def test_a_template_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "SECONDS", 0.5)
+    monkeypatch.setattr(template_module, "SECONDS", 0.5)
     source = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     with (
         ChatTemplate("tiny", source, {}, datetime.now()) as template,
