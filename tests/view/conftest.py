@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.view.site import Site, fill, served
 
 _NO_SANDBOX = ["--no-sandbox"]  # root has none
+_TIMEOUT = 60_000  # milliseconds: the machine may be busy with other tests
+expect.set_options(timeout=_TIMEOUT)
 
 
 @dataclass
@@ -62,7 +64,7 @@ def open_context(browser: Browser, site: Site, **options: Any) -> BrowserContext
     context = browser.new_context(**options)
     cookie = {"name": f"textgen-{site.url.rpartition(':')[2]}", "value": site.token, "url": site.url}
     context.add_cookies([cookie])  # type: ignore[list-item]
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(_TIMEOUT)
     return context
 
 

@@ -17,7 +17,7 @@ def ask(site: Site, path: str = "/", method: str = "GET", **headers: str) -> Ans
     values = {"Host": host, "Cookie": f"textgen-{port}={site.token}"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
     connection.putrequest(method, path, skip_host=True)
     for name, value in values.items():
         connection.putheader(name, value)
