@@ -112,7 +112,7 @@ lock: | $(UV_READY)
 	$(COMPILE) --group dev -c requirements-job.lock -o requirements-dev.lock
 	printf '%s\n' boto3 click obstore tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-pod.lock
 	{ printf '%s\n' boto3 click obstore rich tenacity; $(CPU_EXTRA); } | $(COMPILE) -c requirements-job.lock --group model - -o requirements-job-cpu.lock
-	printf '%s\n' boto3 click hera kubernetes obstore pydantic pyyaml ruamel.yaml tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-trigger.lock
+	printf '%s\n' boto3 click hera jinja2 kubernetes obstore pydantic pyyaml rapidfuzz ruamel.yaml tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-trigger.lock
 	echo 'cyclonedx-bom==7.5.0' | $(COMPILE) - -o requirements-sbom.lock
 
 $(VENV)/torch-cpu.lock: pyproject.toml | $(VENV)/python

@@ -1,4 +1,7 @@
-"""A composite action as a runner of GitHub runs it: each step's script by bash, its files and expressions."""
+"""A composite action as a runner of GitHub runs it: each step's script by bash, its files and expressions.
+
+Of actions that it uses, only the upload of artifacts is known, and it keeps the files in `artifacts`.
+"""
 
 import os
 import re
@@ -22,6 +25,7 @@ class Runner:
     inputs: dict[str, str]
     steps: dict[str, dict[str, str]] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
+    artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     said: str = ""
 
     def run(self, *names: str) -> int:
@@ -34,6 +38,9 @@ class Runner:
         return self._file("summary").read_text("utf-8")
 
     def _step(self, step: dict[str, Any]) -> int:
+        if "uses" in step:
+            self._upload(step)
+            return 0
         assert step["shell"] == "bash"
         for name in ("output", "path"):
             self._file(name).write_text("", "utf-8")
@@ -51,7 +58,7 @@ class Runner:
                 "GITHUB_OUTPUT": str(self._file("output")),
                 "GITHUB_PATH": str(self._file("path")),
                 "GITHUB_STEP_SUMMARY": str(self._file("summary")),
-                **{key: _EXPRESSION.sub(self._value, value) for key, value in step.get("env", {}).items()},
+                **self._evaluate(step.get("env", {})),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -65,10 +72,23 @@ class Runner:
         self.path += self._file("path").read_text("utf-8").split(os.linesep)[:-1]
         return done.returncode
 
+    def _upload(self, step: dict[str, Any]) -> None:
+        assert step["uses"].startswith("actions/upload-artifact@")
+        values = self._evaluate(step["with"])
+        files = sorted(Path(values["path"]).glob("*"))
+        assert files or values["if-no-files-found"] == "ignore"
+        if files:
+            self.artifacts[values["name"]] = {file.name: file.read_text("utf-8") for file in files}
+
+    def _evaluate(self, values: dict[str, Any]) -> dict[str, str]:
+        return {key: _EXPRESSION.sub(self._value, str(value)) for key, value in values.items()}
+
     def _value(self, match: re.Match[str]) -> str:
         match match[1].split("."):
             case ["github", "action_path"]:
                 return str(self.root)
+            case ["runner", "temp"]:
+                return str(self.temporary)
             case ["inputs", name]:
                 return self.inputs.get(name, str(self.action["inputs"][name]["default"]))
             case ["steps", name, "outputs", output]:

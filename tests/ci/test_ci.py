@@ -118,6 +118,11 @@ def test_the_action_runs_a_commit_once_and_shows_its_text(
     assert f"pip install --quiet --require-hashes -r {ROOT}/requirements-trigger.lock\n" in runner.said
     assert f"## Run [{run}](https://argo.example.org/workflows/{baseline.name}/{run})" in runner.summary
     assert f"\n    {WORD}seed = 7\n" in runner.summary
+    (version,) = re.findall(rf"### ({DATASET}:\w+)", runner.summary)
+    name = f"{version.replace(':', '-')}.html"
+    reports = runner.artifacts[f"{baseline.name}-{run}"]
+    assert list(reports) == [name]
+    assert f"<title>{version} · textgen</title>" in reports[name]
     assert yaml.safe_load((tmp_path / "workflow.yaml").read_text())["kind"] == "Workflow"
     assert not (clone / "pwned").exists()
     uid = baseline.get(run)["metadata"]["uid"]
@@ -173,3 +178,4 @@ def test_gitlabs_job_runs_a_commit_and_ends_with_its_text(
     assert done.stdout.endswith("seed = 7\n")
     assert f"{DATASET}:" in done.stdout
     assert (clone / "workflow.yaml").exists()
+    assert len(list(clone.glob("report-*.html"))) == 1

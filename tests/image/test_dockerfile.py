@@ -27,7 +27,8 @@ import boto3, obstore
 """,
     "requirements-trigger.lock": """
 import importlib, pkgutil
-import argo.cli.trigger, argo.cluster.preflight.store, argo.trigger, job.datasets
+import argo.cli.dataset.pairs, argo.cli.report, argo.cli.trigger, argo.cluster.preflight.store, argo.trigger
+import argo.view.report, job.datasets
 for package in (argo.trigger, job.datasets):
     for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)
