@@ -16,6 +16,7 @@ MANAGER = "textgen"  # its value
 WORKFLOW = "textgen/workflow"  # label: the workflow's name
 FILE = "textgen/file"  # annotation: the workflow file's path in its repository
 REPOSITORY = "textgen/repository"  # label: the repository's name; annotation: its URL
+BRANCH = "textgen/branch"  # annotation: the branch that the commit is from, if it is known
 COMMIT = "textgen/commit"  # label: the repository's commit
 DATASET_PREFIX = "dataset.textgen/"  # label, before the name of a dataset that the run makes
 JOB = "textgen/job"  # label and annotation of a pod: the job's name

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from job.checkout.git import Git, build_env, is_commit, is_lfs_pointer, redact_url
+from job.checkout.git import HEADS, Git, build_env, is_commit, is_lfs_pointer, redact_url
 from job.errors import CheckoutError, InputError
 from job.text import counted, listed, quoted, visible
 
@@ -173,6 +173,19 @@ def resolve_commit(root: Path, ref: str) -> str:
     shallow = _attempt(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
     hint = "; the clone is shallow; run: git fetch --unshallow" if shallow else ""
     raise InputError(f"--ref {ref}: no such branch, tag or commit in {root}{hint}")
+
+
+def find_branch(root: Path, ref: str | None = None) -> str:
+    """The branch that is checked out, or that `ref` names as `resolve_commit` takes it; empty if none is."""
+    if ref is None:
+        name = _attempt(root, "symbolic-ref", "--quiet", "HEAD").stdout.strip()
+    else:
+        name = f"{HEADS}{ref}"
+        if is_commit(ref) or _attempt(root, "show-ref", "--verify", "--quiet", name).returncode:
+            return ""
+    if not name.startswith(HEADS):
+        return ""
+    return os.fsencode(name.removeprefix(HEADS)).decode("utf-8", "replace")  # git takes any bytes
 
 
 def is_pushed(folder: Path, commit: str) -> bool:

@@ -46,7 +46,8 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run. `file` is the workflow's path as the user wrote it; `source` describes the code that was run."""
+    """A run. `file` is the workflow's path as the user wrote it; `source` describes the code that was run,
+    and `branch` is where it is from, if that is known."""
 
     name: str
     workflow: str
@@ -59,6 +60,7 @@ class RunRecord:
     phase: Phase = Phase.RUNNING
     finished: datetime | None = None
     message: str = ""
+    branch: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types; times are ISO 8601 in UTC."""

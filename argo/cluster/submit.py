@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from argo import repository
 from argo.cluster import objects
 from argo.cluster.api import Api, Object
 from argo.compile import FileOrigin, Kind
@@ -11,7 +12,7 @@ from argo.compile.cluster_config import load_cluster_config
 from argo.compile.lint import find_skipped_entrypoints
 from argo.compile.origin import find_origin
 from argo.compile.workflow import build
-from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
+from argo.kubernetes_names import BRANCH, GITHUB_REF, GITHUB_URL
 from argo.language import Diagnostic, Workflow, bind_inputs
 from job.datasets import DatasetRef
 
@@ -38,6 +39,10 @@ def prepare_submission(workflow: Workflow, cluster: Path | None, parameters: Map
     bound = bind_inputs(workflow, inputs)
     origin = find_origin(workflow, Kind.WORKFLOW)
     manifest = build(workflow, Kind.WORKFLOW, config, origin, values=parameters)
+    root = repository.find_root(workflow.path.parent)
+    branch = repository.find_branch(root) if root else ""
+    if branch and values.keys().isdisjoint({GITHUB_URL, GITHUB_REF}):
+        manifest["metadata"]["annotations"][BRANCH] = branch
     return Submission(workflow, origin, bound, manifest, tuple(find_skipped_entrypoints(workflow, config)))
 
 

@@ -13,6 +13,7 @@ from argo.cluster.api import Api
 from argo.cluster.objects import Parameter, Task, Template, Workflow, WorkflowNode, WorkflowSpec
 from argo.cluster.pods import USUAL_WAITS
 from argo.runs import JobRecord, Phase, RunRecord
+from job.checkout.git import HEADS, is_commit
 
 Nodes = Mapping[str, WorkflowNode]  # by id
 
@@ -48,7 +49,14 @@ def build_run_record(workflow: Workflow) -> RunRecord:
         phase=_parse_phase(status.get("phase", "")),
         finished=_parse_time(status.get("finishedAt")),
         message=_last_line(status.get("message", "")),
+        branch=annotations.get(kubernetes_names.BRANCH, "") or _find_branch(ref),
     )
+
+
+def _find_branch(ref: str) -> str:
+    """The branch that a ref names."""
+    branch = ref.removeprefix(HEADS)
+    return "" if is_commit(ref) or branch.startswith("refs/") else branch
 
 
 def list_runs(api: Api) -> list[RunRecord]:

@@ -30,10 +30,10 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`root` is the repository that holds the workflow file, None outside of one; `versions` are the
-    dataset inputs, resolved once for the run; `checkouts` are those of the git-checkout jobs. `env` are the
-    variables that the user named; `secrets_file` is the file of secrets, if there is one. `models` are those
-    of this machine that the user named."""
+    """`root` is the repository that holds the workflow file, None outside of one, and `branch` what is run of
+    it, if it is one; `versions` are the dataset inputs, resolved once for the run; `checkouts` those of the
+    git-checkout jobs. `env` are the variables that the user named; `secrets_file` is the file of secrets, if
+    there is one. `models` are those of this machine that the user named."""
 
     workflow: Workflow
     project: Project
@@ -45,6 +45,7 @@ class Plan:
     env: tuple[str, ...]
     root: Path | None
     ref: str | None
+    branch: str
     datasets: Datasets
     versions: Mapping[DatasetRef, Version]
     checkouts: Mapping[str, Checkout]
@@ -117,6 +118,7 @@ def make_plan(
         tuple(env),
         root,
         commit,
+        repository.find_branch(root, ref) if root else "",
         datasets,
         versions,
         checkouts,

@@ -112,6 +112,7 @@ def _start(plan: Plan, folder: Path, file: str) -> RunState:
         parameters={name: str(value) for name, value in plan.values.items()},
         started=now(),
         jobs={job.name: JobRecord(needs=job.needs) for job in plan.workflow.jobs.values()},
+        branch=plan.branch,
     )
     return RunState(plan, Run(folder, record), code)
 

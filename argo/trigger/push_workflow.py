@@ -14,7 +14,7 @@ from argo.cluster.api import Api, ApiError, Object
 from argo.cluster.submit import Submission
 from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.workflow import build
-from argo.kubernetes_names import ARGO_COMPLETED, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
+from argo.kubernetes_names import ARGO_COMPLETED, BRANCH, GITHUB_REF, GITHUB_URL, REPORTED, TRIGGER
 from argo.language import Workflow
 from argo.trigger.push import Push
 from job.checkout.git import is_commit
@@ -34,6 +34,7 @@ def build_push_workflow(push: Push, workflow: Workflow, cluster: ClusterConfig) 
     origin = FileOrigin(push.file, push.url, push.commit)
     manifest: Object = build(workflow, Kind.WORKFLOW, cluster, origin, values=values)
     manifest["spec"]["suspend"] = True
+    manifest["metadata"]["annotations"][BRANCH] = push.branch
     return _name_after_push(manifest, push, WAITING)
 
 

@@ -6,6 +6,8 @@ import gzip
 import json
 from typing import Any
 
+import pytest
+
 from argo.cluster.follow_run import RunSnapshot
 from argo.cluster.workflow_status import build_run_record, get_nodes
 from argo.runs import Phase
@@ -74,3 +76,22 @@ def test_a_job_that_is_tried_again_says_why(failed_workflow: Any) -> None:
     assert (job.phase, job.message) == (Phase.PENDING, "trying again: pod deleted")
     nodes["second"]["message"] = "Unschedulable: no node"
     assert RunSnapshot(failed_workflow).record.jobs["fails"].message == "Unschedulable: no node"
+
+
+@pytest.mark.parametrize(
+    ("ref", "annotations", "branch"),
+    [
+        ("", {}, ""),
+        ("a" * 40, {}, ""),
+        ("a" * 40, {"textgen/branch": "main"}, "main"),
+        ("main", {}, "main"),
+        ("refs/heads/feature/x", {}, "feature/x"),
+        ("refs/tags/v1", {}, ""),
+    ],
+)
+def test_the_branch_is_git_s_or_the_ref_s(
+    failed_workflow: Any, ref: str, annotations: dict[str, str], branch: str
+) -> None:
+    failed_workflow["metadata"].setdefault("annotations", {}).update(annotations)
+    failed_workflow["spec"]["arguments"] = {"parameters": [{"name": "github-ref", "value": ref}]}
+    assert build_run_record(failed_workflow).branch == branch

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from argo.repository import find_branch
 from job.errors import InputError
 from tests.git import add_submodule, git
 from tests.local.conftest import Repository, script, workflow
@@ -195,3 +196,27 @@ def test_submodules_come_with_the_working_tree(
     repository.commit()
     look = script("cat /inputs/repo/sub/inside", needs="[clone]", inputs="{repo: clone.outputs.repo}")
     assert "x" in repository.run(workflow(clone=CLONE, look=look)).log("look")
+
+
+def test_the_branch_of_a_run_is_recorded(repository: Repository) -> None:
+    repository.write("file", "x")
+    commit = repository.commit()
+    git(repository.root, "branch", "feature/x")
+    git(repository.root, "tag", "main")
+    assert repository.run(BOTH).record.branch == "main"
+    assert repository.run(BOTH, ref="feature/x").record.branch == "feature/x"
+    assert find_branch(repository.root, "HEAD") == ""
+    assert find_branch(repository.root, commit) == ""
+    git(repository.root, "checkout", "--quiet", "--detach")
+    assert find_branch(repository.root) == ""
+
+
+def test_a_repository_without_a_commit_has_a_branch(repository: Repository) -> None:
+    assert find_branch(repository.root) == "main"
+
+
+def test_the_name_of_a_branch_need_not_be_utf_8(repository: Repository) -> None:
+    repository.write("file", "x")
+    repository.commit()
+    git(repository.root, "checkout", "--quiet", "-b", "caf\udce9")
+    assert find_branch(repository.root) == "caf\ufffd"

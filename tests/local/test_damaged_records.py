@@ -98,3 +98,9 @@ def test_a_run_that_is_deleted_meanwhile_is_no_error(
     problems: list[TextgenError] = []
     assert run_folder.read_all(ran.root / ".textgen/runs", problems.append) == []
     assert problems == []
+
+
+def test_a_record_of_an_earlier_release_has_no_branch() -> None:
+    data = json.loads(json.dumps(RECORD.to_json()))
+    del data["branch"]
+    assert RunRecord.from_json(data).branch == ""

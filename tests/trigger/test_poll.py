@@ -19,6 +19,7 @@ def ran(world: World) -> list[tuple[str, str, str]]:
     for name in world.cluster.started:
         annotations = world.cluster.objects[f"workflows/{name}"]["metadata"]["annotations"]
         push = json.loads(annotations["textgen/trigger"])
+        assert annotations["textgen/branch"] == push["branch"]
         pushes.append((push["branch"], push["commit"], push["file"]))
     return pushes
 

@@ -65,3 +65,16 @@ def test_a_file_of_no_repository_has_no_commit(world: World, tmp_path: Path) -> 
     assert checked
     with pytest.raises(InputError, match="--once needs a file in a commit of a repository"):
         create(world, prepare_submission(checked, None, {}))
+
+
+def test_a_run_names_the_branch_that_is_checked_out(remote: Remote) -> None:
+    remote.push({"say.yaml": workflow()})
+    prepared = submission(remote)
+
+    def annotations(**values: str) -> Any:
+        return prepare_submission(prepared.workflow, None, values).manifest["metadata"]["annotations"]
+
+    assert annotations()["textgen/branch"] == "main"
+    assert "textgen/branch" not in annotations(**{"github-ref": "other"})
+    remote.git("checkout", "--quiet", "--detach")
+    assert "textgen/branch" not in annotations()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from argo.local import run_folder
 from tests.view.site import Site, fill, served
 
 _NO_SANDBOX = ["--no-sandbox"]  # root has none
@@ -55,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(folder / "project", folder / "cache")
     site.root.mkdir()
     fill(site)
-    with served(site) as site:
+    with run_folder.hold_lock(site.runs / "running"), served(site) as site:  # one of its runs is alive
         yield site
 
 

@@ -96,6 +96,12 @@ class Site:
         run_folder.Run(folder, replace(record, name=name))
         return folder
 
+    def add_example_run(self, name: str) -> None:
+        """Write the folder of a run that has succeeded."""
+        jobs = {"say": JobRecord((), Phase.SUCCEEDED)}
+        record = RunRecord(name, "say", "say.yaml", "host", "", {}, now(), jobs, Phase.SUCCEEDED)
+        self.add_run(name, record, {"say": "hello\n"})
+
 
 def row(
     name: str, completion: str, sequence: int = 1, prompt: str = "Once upon a time", **more: object
@@ -188,6 +194,7 @@ def _add_runs(site: Site, version: str) -> None:
     record = RunRecord(
         "", "stories", "stories.yaml", "sandbox", source, parameters, start, jobs, Phase.SUCCEEDED, end
     )
+    record = replace(record, branch="main")
     logs = {"checkout": "cloned\n", "generate": "120 texts\n", "check": "fine\n"}
     site.add_run("succeeded", record, logs)
 
@@ -199,6 +206,7 @@ def _add_runs(site: Site, version: str) -> None:
     }
     later = start + timedelta(seconds=9)
     ended = replace(record, jobs=failed, phase=Phase.FAILED, message=f"generate: {message}", started=later)
+    ended = replace(ended, branch="queens")
     logs = {"checkout": "cloned\n", "generate": "reading\nValueError: no prompt in line 4\n"}
     site.add_run("failed", ended, logs)
 
@@ -219,6 +227,7 @@ def _add_runs(site: Site, version: str) -> None:
         source=text,
         parameters={text: text},
         message=text,
+        branch=text,
         phase=Phase.FAILED,
         jobs={"checkout": checkout, HOSTILE[0]: trap},
     )
@@ -226,11 +235,10 @@ def _add_runs(site: Site, version: str) -> None:
 
 
 @contextmanager
-def served(site: Site, *words: str) -> Iterator[Site]:
-    """The site, while `textgen view` serves it and one of its runs is alive."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(site.cache), "KUBECONFIG": "/dev/null"}
+def served(site: Site, *words: str, **variables: str) -> Iterator[Site]:
+    """The site, while `textgen view` serves it."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(site.cache), "KUBECONFIG": "/dev/null", **variables}
     with ExitStack() as stack:
-        stack.enter_context(run_folder.hold_lock(site.runs / "running"))
         server = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "-m", "argo", "view", "--no-open", *words],

@@ -89,7 +89,7 @@ def test_runs_are_listed_newest_first_with_what_differs(visit: Visit) -> None:
     expect(page.get_by_text("interrupted: its process is gone")).to_be_visible()
 
 
-def test_runs_are_found_by_text_and_status(visit: Visit) -> None:
+def test_runs_are_found_by_text_branch_and_status(visit: Visit) -> None:
     page = visit.open("/")
     press(page, "/")
     page.keyboard.type("seed=7 succeeded")
@@ -97,6 +97,9 @@ def test_runs_are_found_by_text_and_status(visit: Visit) -> None:
     expect(page.locator("td.name a")).to_have_text("succeeded")
     page.get_by_label("Status").select_option("Failed")
     expect(page.get_by_text("No run is like that.")).to_be_visible()
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_label("Branch").select_option("queens")
+    expect(page.locator("td.name a")).to_have_text("failed")
 
 
 def test_a_failed_run_says_why_on_top(visit: Visit) -> None:

@@ -20,24 +20,25 @@ _LAST_LINES = 15  # of a failed job's log
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs: those with `text` anywhere, and of one status."""
+    """Which runs: those with `text` anywhere, of one branch, and of one status."""
 
     text: str
+    branch: str
     status: str
 
     def takes(self, run: Run) -> bool:
         record = run.record
         parameters = [f"{name}={value}" for name, value in record.parameters.items()]
-        words = [record.name, record.file, record.source, record.message, run.url, *parameters, *run.versions]
-        searched = "\n".join(words).casefold()
+        texts = [record.name, record.file, record.source, record.branch, record.message, run.url]
+        searched = "\n".join([*texts, *parameters, *run.versions]).casefold()
         is_found = all(word in searched for word in self.text.casefold().split())
-        return is_found and self.status in ("", record.phase)
+        return is_found and self.branch in ("", record.branch) and self.status in ("", record.phase)
 
 
 def list_page(sources: Sources, request: Request) -> Page:
     """Runs, newest first."""
     query = request.query_params
-    which = Filter(query.get("q", ""), query.get("status", ""))
+    which = Filter(query.get("q", ""), query.get("branch", ""), query.get("status", ""))
     runs, problems = sources.runs.read_all()
     shown = [run for run in runs if which.takes(run)]
     is_live = any(not run.record.phase.ended for run in runs)
@@ -45,6 +46,7 @@ def list_page(sources: Sources, request: Request) -> Page:
         "runs": [_summarize(run) for run in shown],
         "total": len(runs),
         "which": which,
+        "branches": sorted({run.record.branch for run in runs if run.record.branch}, key=str.casefold),
         "statuses": [str(phase) for phase in Phase if any(run.record.phase is phase for run in runs)],
         "problem_lines": problems,
     }
