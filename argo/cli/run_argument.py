@@ -10,7 +10,7 @@ from argo.local import run_folder
 from argo.local.run_folder import Project
 
 
-def _complete_runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """This machine's runs, newest first; the cluster's if there are none, or if a cluster is named."""
     context, namespace = ctx.params.get("context"), ctx.params.get("namespace")
     names = [] if context or namespace else run_folder.list_names(Project.find(Path.cwd()).runs)
@@ -34,5 +34,5 @@ def _complete_jobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
     return [job for job in run.jobs if job.startswith(incomplete)]
 
 
-run_argument = click.argument("name", metavar="RUN", shell_complete=_complete_runs)
+run_argument = click.argument("name", metavar="RUN", shell_complete=complete_runs)
 job_argument = click.argument("job", required=False, shell_complete=_complete_jobs)

@@ -1,24 +1,37 @@
 """`textgen view`."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from argo.cli.cluster import cluster_options
-from argo.cli.dataset.options import store_option
+from argo.cli.dataset.options import Reference, store_option
+from argo.cli.run_argument import complete_runs
 from argo.cluster.connection import connect, is_configured
 from argo.local.run_folder import Project
 from job.datasets import DatasetRef, Datasets
-from job.errors import UnknownReferenceError
+from job.errors import TextgenError, UnknownReferenceError
 
 if TYPE_CHECKING:
     from argo.view.runs import Runs
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Runs, datasets and versions; what is away is left out."""
+    items: list[CompletionItem[str]] = []
+    with suppress(TextgenError):
+        items += map(CompletionItem, complete_runs(ctx, param, incomplete))
+    with suppress(TextgenError):
+        items += Reference().shell_complete(ctx, param, incomplete)
+    return items
+
+
 @click.command("view")
-@click.argument("what", metavar="[RUN|DATASET[:VERSION]]", required=False)
+@click.argument("what", metavar="[RUN|DATASET[:VERSION]]", required=False, shell_complete=_complete)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port of 127.0.0.1 (default: a free one)."
 )

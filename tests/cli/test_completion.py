@@ -120,6 +120,9 @@ LINES = {
     "textgen list --con": "textgen list --context",
     "textgen get my": "textgen get my-run-x7k2p",
     "textgen logs my-run-x7k2p gen": "textgen logs my-run-x7k2p generate",
+    "textgen view my": "textgen view my-run-x7k2p",
+    "textgen view let": "textgen view letters",
+    "textgen view answers:b": "textgen view answers:before",
     "textgen dataset versions let": "textgen dataset versions letters",
     "textgen dataset show team/l": "textgen dataset show team/lists",
     "textgen dataset show answers:b": "textgen dataset show answers:before",
@@ -165,6 +168,11 @@ def test_runs_are_newest_first(home: Path) -> None:
     assert ask(home, "textgen get my").stdout.split() == ["plain,my-run-x7k2p", "plain,my-run-old"]
 
 
+def test_runs_are_named_also_if_the_store_is_away(home: Path) -> None:
+    store = "s3://b?endpoint=http://127.0.0.1:9"
+    assert ask(home, "textgen view ", TEXTGEN_STORE=store).stdout == "plain,my-run-x7k2p\n"
+
+
 @pytest.mark.parametrize(
     ("line", "variables"),
     [
@@ -173,6 +181,7 @@ def test_runs_are_newest_first(home: Path) -> None:
         ("textgen dataset show ", {"TEXTGEN_STORE": "s3://b?endpoint=http://127.0.0.1:9"}),
         ("textgen dataset show nothing:", {}),
         ("textgen get -n here ", {"KUBECONFIG": "/nothing"}),
+        ("textgen view -n here ", {"KUBECONFIG": "/nothing", "TEXTGEN_STORE": "file:///nothing"}),
     ],
 )
 def test_what_goes_wrong_is_not_printed(home: Path, line: str, variables: dict[str, str]) -> None:
@@ -189,7 +198,7 @@ def test_a_store_that_does_not_answer_is_not_waited_for(home: Path) -> None:
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("line", ["textgen ", "textgen dataset show ", "textgen logs "])
+@pytest.mark.parametrize("line", ["textgen ", "textgen dataset show ", "textgen logs ", "textgen view "])
 def test_an_answer_imports_nothing_slow(home: Path, line: str) -> None:
     code = (
         "import atexit, sys; out = sys.stdout\n"
