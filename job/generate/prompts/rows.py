@@ -129,7 +129,7 @@ def _check(prompt: Prompt, row_format: RowFormat) -> None:
             raise PromptError("an empty prompt; give at least a word")
         if row_format.system:
             raise PromptError(f'a system message goes before messages; write "{row_format.messages_field}"')
-    if "\0" in prompt.text or any("\0" in (each["content"] or "") for each in prompt.messages):
+    if "\0" in prompt.text or any("\0" in (each.get("content") or "") for each in prompt.messages):
         raise PromptError("a NUL character in the prompt; leave it out, or save the file as UTF-8")
 
 

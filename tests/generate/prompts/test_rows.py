@@ -51,6 +51,13 @@ def test_messages_are_read_and_parts_of_text_become_lines() -> None:
     assert prompt.row["messages"][1]["content"] == parts
 
 
+def test_a_message_that_calls_tools_needs_no_content() -> None:
+    call = {"type": "function", "function": {"name": "ask", "arguments": {}}}
+    messages = [USER, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "3"}]
+    prompt = parse({"messages": messages})
+    assert (prompt.messages, prompt.error) == (messages, "")
+
+
 def test_fields_may_have_other_names() -> None:
     assert parse({"body": "one", "prompt": 3}, prompt_field="body").text == "one"
     assert parse({"talk": [USER]}, messages_field="talk").messages == [USER]
