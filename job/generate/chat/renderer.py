@@ -26,6 +26,7 @@ from jinja2.utils import Namespace
 
 MEMORY = 2**30  # bytes, for the process
 LENGTH = 2**26  # characters, of a text
+_LONGEST_ERROR = 1000  # characters
 
 # Names under which a message may have its reasoning; templates read the first, some the second.
 _REASONING = ("reasoning_content", "thinking", "reasoning")
@@ -60,7 +61,9 @@ def render(
         if length > LENGTH:
             raise TemplateError(f"its text is longer than {LENGTH} characters")
         parts.append(part)
-    return "".join(parts)
+    text = "".join(parts)
+    text.encode()  # half of a surrogate pair is an error of the row
+    return text
 
 
 def _normalize(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def _try(call: Callable[[], str]) -> dict[str, str]:
     except RecursionError:
         return {"error": "it calls itself without end"}
     except Exception as error:  # a template may raise anything
-        return {"error": str(error) or type(error).__name__}
+        return {"error": str(error)[:_LONGEST_ERROR] or type(error).__name__}
 
 
 def main() -> None:

@@ -141,6 +141,17 @@ def test_a_template_that_grows_is_one_row_s_error(source: str) -> None:
         render(source, [USER])
 
 
+def test_half_of_a_surrogate_pair_is_one_row_s_error() -> None:
+    with pytest.raises(PromptError, match="surrogates not allowed"):
+        render("{{ '\\ud800' }}", [USER])
+
+
+def test_a_long_refusal_is_cut_in_the_template_s_process() -> None:
+    source = "{{ raise_exception('x' * 10**6) }}"
+    with ChatTemplate("tiny", source, {}, datetime.now()) as template:
+        assert len(template._ask([USER])["error"]) == 1000
+
+
 def test_a_template_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_module, "SECONDS", 0.5)
     source = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
