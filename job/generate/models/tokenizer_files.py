@@ -242,4 +242,7 @@ def _read_chat_template(folder: Path, config: Mapping[str, Any]) -> str | None:
     template = config.get("chat_template")
     if isinstance(template, list):
         template = {each["name"]: each["template"] for each in template}
-    return template.get("default") if isinstance(template, dict) else template
+    template = template.get("default") if isinstance(template, dict) else template
+    if not isinstance(template, str | None):
+        raise TypeError(f"chat_template is of type {type(template).__name__}, not a string")
+    return template

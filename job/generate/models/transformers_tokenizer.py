@@ -84,7 +84,13 @@ def load_tokenizer(files: ModelFiles) -> TransformersTokenizer:
         raise ModelError(
             f"model {files.name!r}: {_describe_package(list_files(files.name, folder)) or _MISSING}"
         )
-    return TransformersTokenizer(tokenizer)
+    loaded = TransformersTokenizer(tokenizer)
+    template: object = loaded.chat_template
+    if not isinstance(template, str | None):
+        raise ModelError(
+            f"model {files.name!r}: its chat_template is of type {type(template).__name__}, not a string"
+        )
+    return loaded
 
 
 def _describe(error: Exception, model: str, folder: Path) -> str:

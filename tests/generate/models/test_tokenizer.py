@@ -321,6 +321,13 @@ def test_a_folder_without_a_tokenizer_json_is_left_to_transformers(tmp_path: Pat
         read_tokenizer("m", tmp_path)
 
 
+@pytest.mark.parametrize("template", [5, {"default": True}, [{"name": "default", "template": []}]])
+def test_a_chat_template_that_is_no_string_is_one_line(tmp_path: Path, template: object) -> None:
+    folder = save(tmp_path, "gpt2", byte_level("gpt-2", [END]), {"chat_template": template})
+    with pytest.raises(ModelError, match=r"can't be loaded: chat_template is of type \w+, not a string$"):
+        read_tokenizer("m", folder)
+
+
 @pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json", "config.json"])
 def test_a_torn_file_is_named(tmp_path: Path, file: str) -> None:
     folder = save(tmp_path, "gpt2", byte_level("gpt-2", [END]), {})

@@ -50,6 +50,13 @@ def test_a_torn_file_of_a_tokenizer_is_named(gpt2_copy: Path, file: str) -> None
         load_tokenizer(find_model(str(gpt2_copy)))
 
 
+@pytest.mark.parametrize("template", ["5", '{"default": true}'])
+def test_a_chat_template_that_is_no_string_is_one_line(gpt2_copy: Path, template: str) -> None:
+    (gpt2_copy / "tokenizer_config.json").write_text(f'{{"chat_template": {template}}}')
+    with pytest.raises(ModelError, match=r"^model '.*': its chat_template is of type \w+, not a string$"):
+        load_tokenizer(find_model(str(gpt2_copy)))
+
+
 def test_code_of_a_tokenizer_is_never_run(gpt2_copy: Path) -> None:
     change_config(gpt2_copy, model_type="llama")
     (gpt2_copy / "tokenizer_config.json").write_text(
