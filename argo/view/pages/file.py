@@ -11,8 +11,10 @@ from argo.view.page import Page
 from argo.view.sources import Sources
 from job.datasets import DatasetRef, File, Version
 from job.errors import UnknownReferenceError
+from job.untrusted_files import parse_json
 
 _SHOWN = 256 << 10  # bytes of a text
+_LARGEST_INDENTED = 2 << 20  # characters: indents can make a file of deep lists a thousand times as large
 _LARGEST_PICTURE = 32 << 20  # bytes
 _ROWS = 500  # of a table
 
@@ -93,12 +95,19 @@ def _decode(body: bytes) -> str | None:
 
 
 def _format(path: str, text: str) -> str:
-    if path.lower().endswith(".json"):
-        try:
-            return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            pass
-    return text
+    """The text; JSON with a value a line, unless that makes it too large."""
+    if not path.lower().endswith(".json"):
+        return text
+    parts, size = [], 0
+    try:
+        for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(parse_json(text)):
+            size += len(part)
+            if size > _LARGEST_INDENTED:
+                return text
+            parts.append(part)
+    except ValueError:
+        return text
+    return "".join(parts)
 
 
 def _read_table(path: str, text: str) -> Sequence[Sequence[str]]:
