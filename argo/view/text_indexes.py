@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from argo.texts.comparison import open_comparison
 from argo.texts.index import open_index
 from job.datasets import Datasets, Version
-from job.errors import TextgenError
 
 T = TypeVar("T")
 
@@ -23,18 +22,18 @@ class Making:
     read: int = 0
     has_rows: threading.Event = field(default_factory=threading.Event)
     has_words: threading.Event = field(default_factory=threading.Event)
-    error: TextgenError | None = None
-    _kept: dict[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+    _counts: dict[str, Any] = field(default_factory=dict)
 
     def add(self, size: int) -> None:
         """Count bytes that were read."""
         self.read += size
 
-    def keep(self, name: str, count: Callable[[], T]) -> T:
+    def count_once(self, name: str, count: Callable[[], T]) -> T:
         """What `count` has returned the first time: a version never changes."""
-        if name not in self._kept:
-            self._kept[name] = count()
-        value: T = self._kept[name]
+        if name not in self._counts:
+            self._counts[name] = count()
+        value: T = self._counts[name]
         return value
 
 
@@ -77,7 +76,7 @@ class TextIndexes:
                 ]
                 for other in others:
                     stack.enter_context(open_comparison(first, other))
-        except TextgenError as error:
+        except Exception as error:  # which the page raises
             making.error = error
         making.has_rows.set()
 
@@ -93,6 +92,6 @@ class TextIndexes:
                 making.has_rows.set()
             with open_index(self._datasets, version, search=True):
                 making.has_words.set()
-        except TextgenError as error:
+        except Exception as error:  # which the page raises
             making.error = error
             making.has_rows.set()
