@@ -56,10 +56,10 @@ def command(
     runs = Runs(folder, (lambda: connect(context, namespace)) if is_cluster or is_configured() else None)
     sources = Sources(datasets, runs)
 
-    def announce(url: str) -> None:
+    def announce(url: str, single_use_url: str) -> None:
         click.echo(url)
         if not no_open and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            click.launch(url)
+            click.launch(single_use_url)
 
     serve(sources, port, _find_page(what, runs), announce)
 

@@ -34,11 +34,13 @@ _WELCOME = Markup(
 class Access:
     """Lets a request through that names this server, comes from no other site, and has the token.
 
-    A request with `?token=` gets it as a cookie, and goes on without it in the URL.
+    A request with `?token=` gets it as a cookie, and goes on without it in the URL. `single_use_token` does
+    the same for the first request that has it: other users of this machine see the command line of a browser.
     """
 
-    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, token: str, single_use_token: str, port: int) -> None:
         self._app, self._token, self._cookie = app, token, f"textgen-{port}"
+        self._single_use_token = single_use_token
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +68,7 @@ class Access:
         if request.method not in _METHODS:
             return PlainTextResponse("textgen view only reads\n", 405, {"Allow": ", ".join(_METHODS)})
         query = parse_qsl(request.url.query, keep_blank_values=True)
-        if self._is_token(dict(query).get("token")):
+        if self._take_token(dict(query).get("token", "")):
             rest = urlencode([(name, value) for name, value in query if name != "token"])
             raw_path = request.scope["raw_path"].decode("ascii", "replace")
             # one slash: two would lead to another host
@@ -80,3 +82,10 @@ class Access:
 
     def _is_token(self, text: str | None) -> bool:
         return text is not None and secrets.compare_digest(text.encode(), self._token.encode())
+
+    def _take_token(self, text: str) -> bool:
+        """Whether it is a token. The one for a single use is none from then on."""
+        if self._single_use_token and secrets.compare_digest(text.encode(), self._single_use_token.encode()):
+            self._single_use_token = ""
+            return True
+        return self._is_token(text)

@@ -22,8 +22,8 @@ from job.errors import InputError, UnknownReferenceError
 _STATIC_FILES = {"style.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
-def build_app(sources: Sources, token: str, port: int) -> ASGIApp:
-    """The pages, for whoever has the token."""
+def build_app(sources: Sources, token: str, single_use_token: str, port: int) -> ASGIApp:
+    """The pages, for whoever has a token."""
 
     def not_found(_: Sources, request: Request) -> Page:
         raise UnknownReferenceError(f"there is no page {request.url.path}")
@@ -43,25 +43,27 @@ def build_app(sources: Sources, token: str, port: int) -> ASGIApp:
         Route("/favicon.ico", _send_icon),
         page_route("/{path:path}", sources, not_found),
     ]
-    return Access(Starlette(routes=pages), token, port)
+    return Access(Starlette(routes=pages), token, single_use_token, port)
 
 
-def serve(sources: Sources, port: int, path: str, announce: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; `announce` gets the URL of `path` when it answers.
+def serve(sources: Sources, port: int, path: str, announce: Callable[[str, str], None]) -> None:
+    """Serve until a signal ends it; `announce` gets the URL of `path` when it answers,
+    and one that works once.
 
     Raises InputError if the port is in use.
     """
     listener = _bind(port)
     port = listener.getsockname()[1]
-    token = secrets.token_urlsafe(24)
-    app = build_app(sources, token, port)
+    token, single_use_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    app = build_app(sources, token, single_use_token, port)
     # the pages end at once with the command, also while a log is followed
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
     with listener:
         listener.listen(128)  # from now on it answers, if only when uvicorn has started
-        announce(f"http://{HOST}:{port}{path}{'&' if '?' in path else '?'}token={token}")
+        url = f"http://{HOST}:{port}{path}?token="
+        announce(url + token, url + single_use_token)
         uvicorn.Server(config).run([listener])
 
 

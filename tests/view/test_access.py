@@ -1,7 +1,11 @@
 """Who gets an answer: a browser of this machine that was given the token, and only to read."""
 
 import http.client
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +61,37 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_do_not_get(site
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert ask(site, "/?token=wrong", Cookie="")[0] == 403
+
+
+def test_the_url_that_a_browser_is_started_with_works_once(project: Site, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    os.mkfifo(opened)
+    program = tmp_path / "bin/xdg-open"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    program.chmod(0o700)
+    with subprocess.Popen(
+        [sys.executable, "-m", "argo", "view"],
+        cwd=project.root,
+        env={
+            **os.environ,
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "DISPLAY": ":0",
+            "KUBECONFIG": "/dev/null",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout
+            project.url, _, project.token = server.stdout.readline().strip().partition("/?token=")
+            path = opened.read_text().removeprefix(project.url)
+            assert path.startswith("/?token=")
+            assert project.token not in path
+            assert project.token in ask(project, path, Cookie="")[1]["set-cookie"]
+            assert ask(project, path, Cookie="")[0] == 403
+        finally:
+            server.terminate()
 
 
 def test_a_path_never_leads_to_another_host(site: Site) -> None:
