@@ -1,11 +1,14 @@
 """Every page in a real browser: what it shows, that nothing on it runs, and that the keyboard is enough."""
 
 import re
+import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from argo.local import run_folder
+from argo.runs import JobRecord, Phase, RunRecord, now
 from tests.view.conftest import Visit, open_context
 from tests.view.site import HOSTILE, Site
 
@@ -124,6 +127,25 @@ def test_a_log_grows_while_its_job_runs(visit: Visit) -> None:
     with path.open("a") as file:
         file.write("second <b>line</b> \x1b[32mgreen\x1b[0m \x1b[2J\n")
     expect(log).to_have_text("first line second <b>line</b> green ␛[2J", use_inner_text=True)
+
+
+def test_a_run_of_many_jobs_leaves_the_browser_a_connection_for_pages(visit: Visit, site: Site) -> None:
+    jobs = {f"job-{number}": JobRecord((), Phase.RUNNING, now()) for number in range(8)}
+    record = RunRecord("", "wide", "wide.yaml", "sandbox", "", {}, now(), jobs, Phase.RUNNING)
+    folder = site.add_run("wide", record, dict.fromkeys(jobs, "a line\n"))
+    try:
+        with run_folder.hold_lock(folder):
+            page = visit.open("/runs/wide")
+            logs = page.locator(".job-log[open]")
+            expect(logs).to_have_count(4)
+            expect(logs.last.locator(".log")).to_have_text("a line")
+            page.locator("#log-job-7 summary").click()
+            expect(page.locator("#log-job-7 .log")).to_have_text("a line")
+            expect(logs).to_have_count(4)
+            page.get_by_role("link", name="Datasets").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Datasets")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_log_that_is_asked_for_opens(visit: Visit) -> None:

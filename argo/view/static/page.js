@@ -54,12 +54,27 @@ document.addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
 });
 
-// Logs are read when they are opened, and grow while the job runs.
+// Logs are read when they are opened, and grow while the job runs. A browser has six connections to a server:
+// if all of them followed logs, no page could be asked for.
+const MOST_FOLLOWED = 4;
+const followed = new Map(); // events by their details, the first opened first
+
+function stopFollowing(details) {
+  followed.get(details).close();
+  followed.delete(details);
+  delete details.dataset.reading;
+  details.open = false;
+  details.querySelector(".log").replaceChildren();
+}
+
 function readLog(details) {
   const log = details.querySelector(".log");
+  if (!details.open && followed.has(details)) return stopFollowing(details);
   if (!details.open || details.dataset.reading) return;
+  if (followed.size === MOST_FOLLOWED) stopFollowing(followed.keys().next().value);
   details.dataset.reading = "yes";
   const events = new EventSource(details.dataset.log);
+  followed.set(details, events);
   const add = (text) => {
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 20;
     log.append(document.createTextNode(text));
@@ -70,12 +85,14 @@ function readLog(details) {
   events.addEventListener("problem", (event) => add(JSON.parse(event.data) + "\n"));
   events.addEventListener("end", () => {
     events.close();
+    followed.delete(details);
     if (!log.firstChild) add("It has printed nothing.\n");
   });
 }
 
 for (const details of document.querySelectorAll("[data-log]")) {
   details.addEventListener("toggle", () => readLog(details));
+  if (followed.size === MOST_FOLLOWED) details.open = false;
   readLog(details);
 }
 
