@@ -19,9 +19,10 @@ from click.shell_completion import (
 from argo.cli import COMPLETION_VARIABLE
 
 _PROGRAM = "textgen"
-_PATIENCE = 2  # seconds: a store or a cluster that takes longer is left out
+_TIMEOUT = 2  # seconds: a store or a cluster that takes longer is left out
 
 # Bash ends a word at each colon, and completes what follows it: `id` of `name:id`.
+# It runs what stands in a line, so a name that somebody else gave is quoted.
 _BASH = """\
 %(complete_func)s() {
     local line=${COMP_LINE:0:COMP_POINT} before= type value
@@ -32,7 +33,7 @@ _BASH = """\
         case $type in
             dir) compopt -o dirnames ;;
             file) compopt -o default ;;
-            plain) COMPREPLY+=("${value#"$before"}") ;;
+            plain) printf -v value %%q "${value#"$before"}" && COMPREPLY+=("$value") ;;
         esac
     done < <(COMP_LINE=$line %(complete_var)s=bash_complete "$1")
 }
@@ -72,7 +73,7 @@ def command(ctx: click.Context, shell: str) -> None:
 def complete(group: click.Command, instruction: str) -> NoReturn:
     """Answer a shell. Nothing is said of what goes wrong: somebody is typing there."""
     with Path(os.devnull).open("w") as sys.stderr, suppress(Exception):
-        timer = threading.Timer(_PATIENCE, os._exit, [0])
+        timer = threading.Timer(_TIMEOUT, os._exit, [0])
         timer.daemon = True
         timer.start()
         shell_complete(group, {}, _PROGRAM, COMPLETION_VARIABLE, instruction)

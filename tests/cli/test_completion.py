@@ -143,6 +143,17 @@ def test_tab_completes_commands_runs_jobs_datasets_and_versions(shell: str, home
     assert {line: word.rstrip("/ ") for line, word in completed.items()} == LINES
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_completed_name_is_no_command(shell: str, home: Path) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} on this machine")
+    name = "zoo$(touch hacked)"
+    shutil.copytree(home / ".textgen/runs/my-run-x7k2p", home / ".textgen/runs" / name)
+    (line,) = press_tab(shell, home, ["textgen get zo"])
+    assert line.rstrip() == f"textgen get {name}"
+    assert not (home / "hacked").exists()
+
+
 def ask(home: Path, line: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """What textgen answers to bash."""
     return subprocess.run(
