@@ -25,12 +25,12 @@ def list_steps(run: RunRecord) -> dict[str, list[Step]]:
     steps = {}
     for name, job in run.jobs.items():
         ready = _find_ready(run, job)
-        own = [Step(each.name, each.started, each.finished or job.finished or end) for each in job.steps]
-        if not own and job.started:
-            own = [Step(RUNNING, job.started, job.finished or end)]
-        begun = own[0].start if own else end
-        is_waiting = ready is not None and begun > ready and (own or job.phase is Phase.PENDING)
-        steps[name] = [Step(WAITING, ready, begun), *own] if ready and is_waiting else own
+        recorded = [Step(each.name, each.started, each.finished or job.finished or end) for each in job.steps]
+        if not recorded and job.started:
+            recorded = [Step(RUNNING, job.started, job.finished or end)]
+        begun = recorded[0].start if recorded else end
+        is_waiting = ready is not None and begun > ready and (recorded or job.phase is Phase.PENDING)
+        steps[name] = [Step(WAITING, ready, begun), *recorded] if ready and is_waiting else recorded
     return steps
 
 

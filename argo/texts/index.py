@@ -148,9 +148,8 @@ class Index:
         also = f"{where} AND" if where else "WHERE"
         before = f"SELECT line FROM rows {also} line < ? ORDER BY line DESC LIMIT 1"  # noqa: S608
         after = f"SELECT line FROM rows {also} line > ? ORDER BY line LIMIT 1"  # noqa: S608
-        found = [self.query(sql, [*values, line]) for sql in (before, after)]
-        previous, following = (records[0][0] if records else None for records in found)
-        return previous, following
+        previous, following = (self.query(sql, [*values, line]) for sql in (before, after))
+        return previous[0][0] if previous else None, following[0][0] if following else None
 
     def find(self, name: str, sequence: int) -> Row | None:
         """The row of an id and a sequence."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"(?:[\w.-]+/)?[\w.-]+:[0-9a-hjkmnp-tv-z]{12}")
 _FRESH = 2.0  # seconds for which a list of a cluster's runs is not asked for again
-_PATIENCE = 1.5  # seconds that a page waits for a cluster
+_TIMEOUT = 1.5  # seconds that a page waits for a cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class _ClusterList:
                 self._asking = True
                 self._answered.clear()
                 threading.Thread(target=self._ask, args=[self._connect], daemon=True).start()
-        self._answered.wait(_PATIENCE)
+        self._answered.wait(_TIMEOUT)
         return self._runs, self._problem
 
     def _ask(self, connect: "Callable[[], Api]") -> None:

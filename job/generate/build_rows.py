@@ -49,8 +49,8 @@ class RowBuilder:
     def _build_prompt(self, prompt: Prompt, number: int) -> list[Row] | None:
         if prompt.error:
             return None
-        own = replace(self._settings, **prompt.settings) if prompt.settings else None
-        settings = own or self._settings
+        row_settings = replace(self._settings, **prompt.settings) if prompt.settings else None
+        settings = row_settings or self._settings
         try:
             token_ids = self._encode(prompt)
             token_ids, max_new_tokens = self._fit(token_ids, settings)
@@ -59,7 +59,7 @@ class RowBuilder:
             return None
         stops = StopTexts(settings.stop, self._engine.tokenizer) if settings.stop else None
         return [
-            Row(prompt, token_ids, sequence, max_new_tokens, number + sequence - 1, own, stops)
+            Row(prompt, token_ids, sequence, max_new_tokens, number + sequence - 1, row_settings, stops)
             for sequence in range(1, settings.num_return_sequences + 1)
         ]
 

@@ -1,7 +1,6 @@
 """`--format`: the rows of outputs.jsonl once more, as a Parquet file or as results of OpenAI's batches."""
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from job.errors import SettingsError, TextgenError
+from job.extras import is_installed
 from job.files import write_atomically
 from job.generate.prompts.openai import CHAT, is_batch_line
 from job.generate.settings import Settings
@@ -24,7 +24,7 @@ Rows = Callable[[], Iterator[Mapping[str, Any]]]  # they can be read again and a
 
 def check_format(settings: Settings) -> None:
     """Raise SettingsError if the format can't be written here."""
-    if settings.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+    if settings.format == "parquet" and not is_installed("pyarrow"):
         raise SettingsError("format parquet needs pyarrow; install the extra: argo-textgen[parquet]")
 
 
