@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from job.generate.engines.decoding import decode_new_tokens
 from job.generate.models.tokenizer import Tokenizer
 
 # Beyond a byte for each token: tokens that are only part of a character, or special.
@@ -16,10 +17,12 @@ class StopTexts:
     texts: tuple[str, ...]
     tokenizer: Tokenizer
 
-    def appear(self, new_ids: Sequence[int]) -> bool:
-        """Whether one is in the text now, given that none was before the newest token."""
+    def appear(self, prompt_ids: Sequence[int], new_ids: Sequence[int]) -> bool:
+        """Whether one is in the new text now, given that none was before the newest token."""
         window = max(len(text.encode()) for text in self.texts) + _MARGIN
-        text = self.tokenizer.decode(new_ids[-window:])
+        # A tokenizer may leave out a space at the beginning: what comes before tells where that is.
+        before = prompt_ids if len(new_ids) <= window else new_ids[:-window]
+        text = decode_new_tokens(self.tokenizer, before[-_MARGIN:], new_ids[-window:])
         return any(stop in text for stop in self.texts)
 
 

@@ -1,14 +1,18 @@
 """Stop texts end a text where they appear, in any engine, whatever the borders of tokens are."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders, normalizers
+from tokenizers.models import BPE
 
+from job.generate.engines.decoding import decode_new_tokens
 from job.generate.models.tokenizer import FastTokenizer
 from job.generate.run import run
 from job.generate.settings import Settings
@@ -28,9 +32,48 @@ def test_a_stop_text_is_found_with_the_token_that_completes_it(
 ) -> None:
     token_ids = tokenizer.encode(text)
     stops = StopTexts((stop, "never there"), tokenizer)
-    found = next((count for count in range(1, len(token_ids) + 1) if stops.appear(token_ids[:count])), None)
-    expected = [count for count in range(len(token_ids) + 1) if stop in tokenizer.decode(token_ids[:count])]
-    assert found == (expected[0] if expected else None)
+    assert _find(stops, (), token_ids) == _find_in_text(stop, tokenizer, (), token_ids)
+
+
+@given(text=st.text("lmoé🙂 ", min_size=1, max_size=30), stop=st.text("lmoé🙂 ", min_size=1, max_size=4))
+def test_it_is_found_where_a_tokenizer_leaves_out_the_first_space(text: str, stop: str) -> None:
+    tokenizer = _sentencepiece()
+    prompt_ids, token_ids = tokenizer.encode("lm"), tokenizer.encode(text)
+    expected = _find_in_text(stop, tokenizer, prompt_ids, token_ids)
+    assert _find(StopTexts((stop,), tokenizer), prompt_ids, token_ids) == expected
+
+
+@lru_cache
+def _sentencepiece() -> FastTokenizer:
+    """As Llama 2 and Mistral have it: the space is a character, and others may be bytes."""
+    tokens = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), *"▁lmoé"]
+    backend = Tokenizer(BPE({token: id_ for id_, token in enumerate(tokens)}, [], byte_fallback=True))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", left=1),
+        ]
+    )
+    return FastTokenizer(backend)
+
+
+def _find(stops: StopTexts, prompt_ids: Sequence[int], token_ids: Sequence[int]) -> int | None:
+    """The number of new tokens with which a stop text appears."""
+    counts = range(1, len(token_ids) + 1)
+    return next((count for count in counts if stops.appear(prompt_ids, token_ids[:count])), None)
+
+
+def _find_in_text(
+    stop: str, tokenizer: FastTokenizer, prompt_ids: Sequence[int], token_ids: Sequence[int]
+) -> int | None:
+    """The same in the text that a row gets."""
+    texts = [
+        decode_new_tokens(tokenizer, prompt_ids, token_ids[:count]) for count in range(len(token_ids) + 1)
+    ]
+    return next((count for count, text in enumerate(texts) if stop in text), None)
 
 
 @pytest.mark.parametrize(

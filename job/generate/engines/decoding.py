@@ -33,6 +33,8 @@ def _repair_bytes(token_ids: Sequence[int], bytes_by_token: Mapping[int, int]) -
 
     tokenizers' ByteFallback makes a mark of each byte in a row, if only one of them is torn.
     """
+    if bytes_by_token.keys().isdisjoint(token_ids):
+        return list(token_ids)
     tokens_by_byte = {byte: token for token, byte in bytes_by_token.items()}
     repaired: list[int] = []
     for is_byte, run in groupby(token_ids, bytes_by_token.__contains__):

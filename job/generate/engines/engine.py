@@ -27,7 +27,7 @@ class Row:
 
     def end_reason(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> str:
         """Why the row ends with the newest of its tokens: `stop` or `length`; empty if it goes on."""
-        if new_ids[-1] in stop_ids or (self.stops and self.stops.appear(new_ids)):
+        if new_ids[-1] in stop_ids or (self.stops and self.stops.appear(self.token_ids, new_ids)):
             return "stop"
         return "length" if len(new_ids) == self.max_new_tokens else ""
 

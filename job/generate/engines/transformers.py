@@ -289,7 +289,7 @@ class _StopTexts(StoppingCriteria):
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
         new_ids = input_ids[:, self.prompt_length :].tolist()  # [B, new]
         appear = [
-            row.stops is not None and row.stops.appear(ids)
+            row.stops is not None and row.stops.appear(row.token_ids, ids)
             for row, ids in zip(self.rows, new_ids, strict=True)
         ]
         return torch.tensor(appear, device=input_ids.device)

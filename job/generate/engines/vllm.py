@@ -126,8 +126,14 @@ def generate(
             if not running:
                 return
             for output in llm.step():
-                if output.finished:
-                    yield running.pop(output.request_id), _read_completion(output.outputs[0])
+                row = running.pop(output.request_id)
+                completion = _read_completion(output, row)
+                if completion is None:
+                    running[output.request_id] = row
+                    continue
+                if not output.finished:
+                    llm.abort_request([output.request_id])
+                yield row, completion
     finally:
         llm.abort_request(list(running))
 
@@ -141,7 +147,10 @@ def build_sampling_params(row: Row, settings: Settings, stop_ids: Sequence[int])
         temperature=0.0 if settings.greedy else settings.temperature,
         top_k=settings.top_k,
         top_p=settings.top_p,
+        min_p=settings.min_p,
         repetition_penalty=settings.repetition_penalty,
+        frequency_penalty=settings.frequency_penalty,
+        presence_penalty=settings.presence_penalty,
         seed=derive_seed(settings.seed, row.prompt.text, row.sequence),
         max_tokens=row.max_new_tokens,
         stop_token_ids=list(stop_ids),
@@ -150,11 +159,18 @@ def build_sampling_params(row: Row, settings: Settings, stop_ids: Sequence[int])
     )
 
 
-def _read_completion(output: Any) -> Completion:
-    """A vllm.CompletionOutput as ours: both end with the token that ends the text."""
-    if output.finish_reason not in ("stop", "length"):
-        raise TextgenError(f"engine vllm: it gave a text up ({output.finish_reason})")
-    return Completion(tuple(output.token_ids), output.finish_reason)
+def _read_completion(output: Any, row: Row) -> Completion | None:
+    """A vllm.RequestOutput as ours, which ends with the token that ends the text; None if it goes on.
+
+    vLLM is given no tokenizer, so that stop texts are looked for here, after each token.
+    """
+    text = output.outputs[0]
+    token_ids = tuple(text.token_ids)
+    if output.finished and text.finish_reason not in ("stop", "length"):
+        raise TextgenError(f"engine vllm: it gave a text up ({text.finish_reason})")
+    if row.stops and row.stops.appear(row.token_ids, token_ids):
+        return Completion(token_ids, "stop")
+    return Completion(token_ids, text.finish_reason) if output.finished else None
 
 
 def _configure_vllm() -> None:

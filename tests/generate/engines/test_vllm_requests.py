@@ -12,10 +12,11 @@ import pytest
 from job.errors import ModelError, SettingsError, TextgenError, UnsupportedError
 from job.generate.engines import choose
 from job.generate.engines.choose import open_engine
-from job.generate.engines.engine import Row
+from job.generate.engines.engine import Completion, Row
 from job.generate.models.find import ModelFiles
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
+from job.generate.stop_texts import StopTexts
 
 pytestmark = pytest.mark.model
 
@@ -48,7 +49,8 @@ class FakeLLMEngine:
                 finished=not left,
                 outputs=[
                     SimpleNamespace(
-                        token_ids=[7] * self.params[name].max_tokens, finish_reason=self.finish_reason
+                        token_ids=[7] * (self.params[name].max_tokens - left),
+                        finish_reason=self.finish_reason,
                     )
                 ],
             )
@@ -56,6 +58,16 @@ class FakeLLMEngine:
         ]
         self.running = {name: left for name, left in self.running.items() if left}
         return outputs
+
+
+class Numerals:
+    """A tokenizer whose tokens are their numbers."""
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        return "".join(map(str, token_ids))
+
+    def token_id(self, token: str) -> None:
+        return None
 
 
 @pytest.fixture
@@ -101,6 +113,19 @@ def test_the_rows_that_run_are_aborted_when_the_iterator_is_closed(platform: obj
     assert not llm.running
 
 
+@pytest.mark.parametrize(
+    ("stop", "count", "reason"), [("77", 2, "stop"), ("7777", 4, "stop"), ("8", 4, "length")]
+)
+def test_a_stop_text_ends_a_text(platform: object, stop: str, count: int, reason: str) -> None:
+    from job.generate.engines.vllm import generate
+
+    tokenizer: Any = Numerals()
+    llm = FakeLLMEngine()
+    (generated,) = generate(llm, [replace(ROWS[0], stops=StopTexts((stop,), tokenizer))], Settings(), [0], 2)
+    assert generated[1] == Completion((7,) * count, reason)
+    assert not llm.running
+
+
 def test_each_row_has_a_seed_of_its_own_by_its_key(platform: object) -> None:
     from job.generate.engines.vllm import build_sampling_params
 
@@ -124,14 +149,25 @@ def test_each_row_has_a_seed_of_its_own_by_its_key(platform: object) -> None:
 def test_settings_become_sampling_parameters(platform: object) -> None:
     from job.generate.engines.vllm import build_sampling_params
 
-    settings = Settings(temperature=0.5, top_k=0, top_p=0.9, repetition_penalty=1.2)
+    settings = Settings(
+        temperature=0.5,
+        top_k=0,
+        top_p=0.9,
+        min_p=0.1,
+        repetition_penalty=1.2,
+        frequency_penalty=0.3,
+        presence_penalty=-0.4,
+    )
     params = vars(build_sampling_params(ROWS[0], settings, [0, 5]))
     del params["seed"]
     assert params == {
         "temperature": 0.5,
         "top_k": 0,
         "top_p": 0.9,
+        "min_p": 0.1,
         "repetition_penalty": 1.2,
+        "frequency_penalty": 0.3,
+        "presence_penalty": -0.4,
         "max_tokens": 4,
         "stop_token_ids": [0, 5],
         "ignore_eos": True,
