@@ -23,6 +23,7 @@ from job.generate.formats import check_format, write_format
 from job.generate.identity import build_identity, check_identity, read_identity, select_present
 from job.generate.output_rows import build_error, build_output, check_names, count_outputs
 from job.generate.outputs import ROWS, TEXTS, Outputs, open_outputs, read_record
+from job.generate.processors import count_processors
 from job.generate.progress import Advance, format_speed, report_progress
 from job.generate.prompts.source import RowSource, open_rows
 from job.generate.row_errors import RowErrors
@@ -72,7 +73,7 @@ def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrit
                 "settings": asdict(settings),
                 "prompts": prompts,
                 "python": platform.python_version(),
-                "threads": len(os.sched_getaffinity(0)),
+                "threads": count_processors(),
                 "started": _now(),
                 "resumed_at": outputs.done,
             }

@@ -1,6 +1,5 @@
 """The openvino engine: rows in, tokens out, each text the same to the bit in any company."""
 
-import os
 from collections.abc import Collection, Iterable, Iterator
 
 from job.errors import TextgenError
@@ -14,6 +13,7 @@ from job.generate.engines.openvino.paged_attention import block_bytes, count_blo
 from job.generate.engines.openvino.precision import cache_type
 from job.generate.engines.openvino.sampler import Sampler
 from job.generate.engines.openvino.scheduler import Scheduler
+from job.generate.processors import count_processors
 from job.generate.settings import Settings
 
 
@@ -68,7 +68,7 @@ class Generator:
             blocks=blocks,
             positions=self.context_length,
             top=self._sampler.top,
-            threads=threads or len(os.sched_getaffinity(0)),
+            threads=threads or count_processors(),
             dtype=dtype,
         )
         self._scheduler = Scheduler(

@@ -24,7 +24,7 @@ def _free_of_machine(proc: Path) -> int:
     with suppress(OSError, ValueError, StopIteration):
         lines = (proc / "meminfo").read_text().splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # macOS tells no more
 
 
 def _free_of_groups(proc: Path, cgroups: Path) -> Iterator[int]:
