@@ -9,22 +9,22 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from operator import ge, gt, le
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from job.errors import SettingsError
-from job.text import did_you_mean, nearest
+from job.text import did_you_mean, nearest, quoted
 
 DEFAULT_FILE = Path(__file__).parents[1] / "settings.toml"
 ENVIRONMENT_PREFIX = "TEXTGEN_"
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _BOUNDS: tuple[tuple[str, str, Callable[[Any, float], bool]], ...] = (
-    ("minimum", "at least", ge),
     ("above", "above", gt),
+    ("minimum", "at least", ge),
     ("maximum", "at most", le),
 )
 _TYPE_NAMES: Mapping[Any, str] = {
@@ -34,6 +34,8 @@ _TYPE_NAMES: Mapping[Any, str] = {
     str: "a string",
     tuple[str, ...]: "a list of strings that are not empty",
 }
+# What scores are divided by: beyond these, float32 has no number for the result.
+_SMALLEST, _LARGEST = 1e-9, 1e9
 
 
 def _setting(
@@ -93,14 +95,23 @@ class Settings:
     )
     revision: str = _setting("", "Branch, tag or commit of a model on the hub.", pattern=r"[\w./-]*")
     temperature: float = _setting(
-        1.0, "Sampling temperature; lower is more deterministic.", above=0, hint="; for 0, set greedy"
+        1.0,
+        "Sampling temperature; lower is more deterministic.",
+        above=0,
+        minimum=_SMALLEST,
+        maximum=_LARGEST,
+        hint="; for 0, set greedy",
     )
     top_k: int = _setting(50, "Sample from the K most likely tokens; 0 for all.", minimum=0)
     top_p: float = _setting(
         1.0, "Sample from the most likely tokens whose probabilities add up to P.", above=0, maximum=1
     )
     repetition_penalty: float = _setting(
-        1.0, "Penalty for tokens that were used before; 1.0 means no penalty.", above=0
+        1.0,
+        "Penalty for tokens that were used before; 1.0 means no penalty.",
+        above=0,
+        minimum=_SMALLEST,
+        maximum=_LARGEST,
     )
     frequency_penalty: float = _setting(
         0.0, "Penalty for a new token for each time that it came.", minimum=-2, maximum=2
@@ -190,10 +201,12 @@ def parse_value(name: str, value: Any, location: str) -> Any:
     if expected == tuple[str, ...]:
         if not isinstance(typed, list | tuple) or not all(isinstance(each, str) and each for each in typed):
             raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
+        _check_utf_8(name, typed, location)
         return tuple(typed)
     if type(typed) is not expected:
         raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
     if isinstance(typed, str):
+        _check_utf_8(name, [typed], location)
         if metadata["pattern"] and not re.fullmatch(metadata["pattern"], typed):
             raise SettingsError(f"{location}: {name} can't be {typed!r}; {metadata['help']}")
         return typed
@@ -205,6 +218,15 @@ def parse_value(name: str, value: Any, location: str) -> Any:
     return typed
 
 
+def _check_utf_8(name: str, texts: Iterable[str], location: str) -> None:
+    """Raise SettingsError for bytes of the command line or the environment that are no text."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(f"{location}: {name} must be UTF-8, not {quoted(text)}") from None
+
+
 def _convert(expected: type, text: str) -> Any:
     """`text` as the type; unchanged if it can't be one."""
     try:
@@ -213,7 +235,7 @@ def _convert(expected: type, text: str) -> Any:
         if expected == tuple[str, ...]:
             return json.loads(text) if text.lstrip().startswith("[") else [text]
         return expected(text)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return text
 
 
@@ -221,7 +243,7 @@ def _read_toml(path: Path) -> Iterator[_Value]:
     text = _read_text(path)
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
         raise SettingsError(f"{path}: not TOML: {error}") from None
     for name, value in values.items():
         # tomllib keeps no positions: the first line that assigns the key is shown.

@@ -79,12 +79,16 @@ def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
         ("num_return_sequences = 0", r"s\.toml:2: num_return_sequences must be at least 1, not 0"),
         ("temperature = 0", r"s\.toml:2: temperature must be above 0, not 0; for 0, set greedy$"),
         ("top_p = 1.5", r"s\.toml:2: top_p must be at most 1, not 1\.5"),
-        ("temperature = inf", r"s\.toml:2: temperature must be finite"),
+        ("temperature = inf", r"s\.toml:2: temperature must be at most 1000000000\.0, not inf"),
+        ("temperature = 1e-40", r"s\.toml:2: temperature must be at least 1e-09, not 1e-40; for 0, set gr"),
+        ("repetition_penalty = 1e300", r"s\.toml:2: repetition_penalty must be at most 1000000000\.0, not "),
         ("temperature = nan", r"s\.toml:2: temperature must be above 0, not nan"),
         ('device = "tpu"', r"s\.toml:2: device can't be 'tpu'; auto, cpu, mps, cuda "),
         ('model = " "', r"s\.toml:2: model can't be ' '"),
         ("[sampling]", r"s\.toml:2: unknown setting 'sampling'; write one of seed, .* and \d+ more"),
         ("prompt = ", r"s\.toml: not TOML: .*line 2"),
+        pytest.param(f"seed = {'9' * 5000}", r"s\.toml: not TOML: ", id="digits"),
+        pytest.param(f"stop = {'[' * 5000}", r"s\.toml: not TOML: ", id="brackets"),
     ],
 )
 def test_a_slip_in_the_file_is_reported_with_its_line(tmp_path: Path, line: str, message: str) -> None:
@@ -100,6 +104,11 @@ def test_a_slip_in_the_file_is_reported_with_its_line(tmp_path: Path, line: str,
         ({"TEXTGEN_SEEED": "1"}, r"TEXTGEN_SEEED: unknown setting 'seeed'; did you mean 'seed'\?"),
         ({"TEXTGEN_SEED": "x"}, r"TEXTGEN_SEED: seed must be an integer, not 'x'"),
         ({"TEXTGEN_GREEDY": "maybe"}, r"TEXTGEN_GREEDY: greedy must be true or false, not 'maybe'"),
+        ({"TEXTGEN_PROMPT": "a\udcff"}, r"TEXTGEN_PROMPT: prompt must be UTF-8, not 'a\\udcff'"),
+        ({"TEXTGEN_STOP": "a\udcff"}, r"TEXTGEN_STOP: stop must be UTF-8, not 'a\\udcff'"),
+        pytest.param(
+            {"TEXTGEN_STOP": "[" * 100_000}, r"TEXTGEN_STOP: stop must be a list", id="TEXTGEN_STOP=[[["
+        ),
     ],
 )
 def test_a_slip_in_the_environment_is_reported_with_its_name(
