@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
@@ -40,10 +41,9 @@ def build_identity(settings: Settings, prompts: str, engine: Engine, present: da
 
 def select_present(earlier: Mapping[str, Any]) -> datetime:
     """What chat templates take for the present: now, or in a run that goes on what it took before."""
-    present = earlier.get("present")
-    return (
-        datetime.fromisoformat(present) if isinstance(present, str) else datetime.now().replace(microsecond=0)
-    )
+    with suppress(TypeError, ValueError):  # also of a run.json that somebody changed
+        return datetime.fromisoformat(earlier.get("present", ""))
+    return datetime.now().replace(microsecond=0)
 
 
 def _tells_time(engine: Engine) -> bool:

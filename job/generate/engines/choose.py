@@ -29,7 +29,8 @@ def open_engine(settings: Settings, earlier: str | None = None) -> Engine:
 
     Raises ModelError if there is no such model, or if the engine is not installed or can't run it.
     """
-    name = settings.engine if settings.engine != "auto" else earlier or "auto"
+    known = earlier if earlier in ("echo", *_PACKAGES) else "auto"  # another one is told with the differences
+    name = settings.engine if settings.engine != "auto" else known
     if name == "echo":
         return EchoEngine(ModelFiles("echo", "", Path()), settings)
     files = find_model(settings.model, settings.revision)

@@ -111,6 +111,21 @@ def test_a_run_that_names_no_engine_was_made_by_transformers(settings: Settings,
         run(replace(settings, engine="openvino"), tmp_path)
 
 
+@pytest.mark.parametrize("engine", ["of a later release", ["openvino"], 1])
+def test_the_texts_of_an_engine_that_nobody_knows_are_another_run_s(
+    settings: Settings, tmp_path: Path, engine: object
+) -> None:
+    settings = replace(settings, engine="echo")
+    run(settings, tmp_path)
+    file = tmp_path / "run.json"
+    record = json.loads(file.read_text())
+    record["run"]["engine"] = engine
+    file.write_text(json.dumps(record))
+    for name in ("auto", "echo"):
+        with pytest.raises(InputError, match=r"holds the texts of another run \(.*engine "):
+            run(replace(settings, engine=name), tmp_path)
+
+
 def test_an_engine_that_is_not_installed_is_one_line(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
