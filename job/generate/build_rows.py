@@ -38,15 +38,19 @@ class RowBuilder:
         """
         number = 0
         for prompt in prompts:
-            rows = self._build_prompt(prompt, number)
-            if rows is None:
+            first = self._build_first(prompt, number)
+            if first is None:
                 yield BadRow(prompt, number)
                 number += 1
-            else:
-                yield from rows
-                number += len(rows)
+                continue
+            count = (first.settings or self._settings).num_return_sequences
+            yield first
+            for place in range(1, count):
+                yield replace(first, sequence=1 + place, number=number + place)
+            number += count
 
-    def _build_prompt(self, prompt: Prompt, number: int) -> list[Row] | None:
+    def _build_first(self, prompt: Prompt, number: int) -> Row | None:
+        """The first of the prompt's texts."""
         if prompt.error:
             return None
         row_settings = replace(self._settings, **prompt.settings) if prompt.settings else None
@@ -58,10 +62,7 @@ class RowBuilder:
             prompt.error, prompt.is_too_long = str(error), isinstance(error, TooLongError)
             return None
         stops = StopTexts(settings.stop, self._engine.tokenizer) if settings.stop else None
-        return [
-            Row(prompt, token_ids, sequence, max_new_tokens, number + sequence - 1, row_settings, stops)
-            for sequence in range(1, settings.num_return_sequences + 1)
-        ]
+        return Row(prompt, token_ids, 1, max_new_tokens, number, row_settings, stops)
 
     def _encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's tokens; of messages the text is then what the chat template makes of them."""

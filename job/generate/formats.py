@@ -98,7 +98,9 @@ def _results(rows: Iterable[Mapping[str, Any]], settings: Settings, model: str) 
 
 def _body(texts: Sequence[Mapping[str, Any]], key: str, settings: Settings, model: str) -> dict[str, Any]:
     row, prefix = texts[0], settings.prefix
-    is_chat = row["url"] == CHAT if is_batch_line(row) else _has_messages(row, settings)
+    is_chat = (
+        row["url"] == CHAT if is_batch_line(row, bool(settings.template)) else _has_messages(row, settings)
+    )
     choices = []
     for index, text in enumerate(texts):
         content = text[f"{prefix}completion"]

@@ -27,7 +27,9 @@ def check_names(prompt: Prompt, settings: Settings) -> None:
     """Raise PromptError if a key of the row would be lost. Its id, and the prompt, may have one of ours."""
     for name in NAMES:
         key = settings.prefix + name
-        if key not in prompt.row or (key == "id" and not is_batch_line(prompt.row)):
+        if key not in prompt.row:
+            continue
+        if key == "id" and not is_batch_line(prompt.row, bool(settings.template)):
             continue
         if (
             name == "text"

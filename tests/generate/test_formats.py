@@ -58,6 +58,14 @@ def test_a_batch_file_s_results_are_read_by_openai_s_types(tmp_path: Path) -> No
     assert len(set(ids)) == 5
 
 
+def test_fields_of_a_template_may_have_the_names_of_a_batch_line_s(tmp_path: Path) -> None:
+    row = {"id": "a", "custom_id": "own", "body": "One"}
+    folder = generate(tmp_path, row, template="{body} two", format="openai")
+    result = json.loads((folder / formats.OPENAI).read_text())
+    assert result["custom_id"] == "a"
+    assert Completion.model_validate(result["response"]["body"]).choices[0].text == " One two"
+
+
 def test_a_run_that_goes_on_gives_the_same_results(tmp_path: Path) -> None:
     folder = generate(tmp_path, {"prompt": "One"}, {"prompt": "Two"}, format="openai")
     whole = (folder / formats.OPENAI).read_bytes()

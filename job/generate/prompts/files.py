@@ -59,7 +59,7 @@ def find_files(prompts: str) -> list[RowFile]:
         raise PromptError(f"{prompts}: no file has such a name; quote the pattern and check its folder")
     root = Path(*_take_plain(path.parts[:-1]))
     files = [file for path in paths for file in _list_entries(path)]
-    return _select(prompts, [RowFile(file, str(file.relative_to(root))) for file in dict.fromkeys(files)])
+    return _select(prompts, [_name(file, file.relative_to(root)) for file in dict.fromkeys(files)])
 
 
 def _take_plain(parts: Iterable[str]) -> Iterator[str]:
@@ -72,7 +72,12 @@ def _take_plain(parts: Iterable[str]) -> Iterator[str]:
 def _list_files(path: Path) -> list[RowFile]:
     if not path.exists():
         raise PromptError(f"{path}: no such file or folder of prompts")
-    return _select(str(path), [RowFile(file, file.name) for file in _list_entries(path)])
+    return _select(str(path), [_name(file, file.relative_to(file.parent)) for file in _list_entries(path)])
+
+
+def _name(path: Path, name: Path) -> RowFile:
+    """The file, under its name as JSON can have it: a byte that is no UTF-8 is written `\\xff`."""
+    return RowFile(path, bytes(name).decode("utf-8", "backslashreplace"))
 
 
 def _list_entries(path: Path) -> list[Path]:
@@ -85,12 +90,23 @@ def _list_entries(path: Path) -> list[Path]:
 
 
 def _select(place: str, files: list[RowFile]) -> list[RowFile]:
-    selected = [file for file in files if file.kind and not file.path.is_dir()]
+    selected: list[RowFile] = []
+    others: list[str] = []
+    for file in files:
+        if file.kind and not _is_special(file.path):
+            selected.append(file)
+        else:
+            others.append(file.name)
     if not selected:
         raise PromptError(f"{place}: prompts must be .txt, .jsonl or .parquet files")
-    if others := [file.name for file in files if file not in selected]:
+    if others:
         click.echo(f"{place}: only {_READ} are read, and not {listed(others)}", err=True)
     return selected
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a folder, or what can be read only once: a named pipe, a device, a socket."""
+    return path.exists() and not path.is_file()
 
 
 def _read_suffixes(name: str) -> tuple[str, str]:
@@ -110,7 +126,7 @@ def digest_files(files: Iterable[RowFile]) -> str:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise PromptError(f"{file}: can't be read: {error.strerror}") from None
-        digest.update(f"{file.name}\0{content}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{file.name}\0{content}\n".encode())
     return digest.hexdigest()
 
 

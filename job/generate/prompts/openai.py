@@ -37,9 +37,9 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def is_batch_line(row: Mapping[str, Any]) -> bool:
-    """Whether the row has the keys of a batch file's line."""
-    return "custom_id" in row and "body" in row
+def is_batch_line(row: Mapping[str, Any], has_template: bool) -> bool:
+    """Whether the row has the keys of a batch file's line. With `--template` they are fields like others."""
+    return not has_template and "custom_id" in row and "body" in row
 
 
 def parse_batch_line(prompt: Prompt) -> None:

@@ -24,7 +24,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _parse_float(text: str) -> float:
+    """The number. One beyond a float's range would come back as Infinity, which JSON does not have."""
+    number = float(text)
+    return number if isfinite(number) else _refuse_constant(text)
+
+
+_DECODER = json.JSONDecoder(parse_float=_parse_float, parse_constant=_refuse_constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ def build_prompt(row: Row, row_format: RowFormat, default_id: str, location: str
     """The prompt of a row, or its error."""
     prompt = Prompt(default_id, row=row, location=location)
     try:
-        if row_format.template is None and is_batch_line(row):
+        if is_batch_line(row, has_template=row_format.template is not None):
             parse_batch_line(prompt)
         else:
             prompt.id = _parse_id(row.get("id", default_id))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 
+from job.errors import TextgenError
 from job.generate.prompts.prompt import Prompt
 
 _ROWS = 1000  # that are added at once
@@ -24,10 +25,15 @@ class UniqueIds:
         self._database.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, location TEXT) WITHOUT ROWID")
 
     def check(self, prompts: Iterable[Prompt]) -> Iterator[Prompt]:
-        """The prompts, with an `error` where an id was seen before."""
+        """The prompts, with an `error` where an id was seen before. Raises TextgenError for a full disk."""
         prompts = iter(prompts)
         while block := list(islice(prompts, _ROWS)):
-            self._check_block(block)
+            try:
+                self._check_block(block)
+            except sqlite3.Error as error:
+                raise TextgenError(
+                    f"the ids can't be kept in a temporary file: {error}; set TMPDIR to a folder with room"
+                ) from None
             yield from block
 
     def _check_block(self, block: list[Prompt]) -> None:

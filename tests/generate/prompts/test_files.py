@@ -1,6 +1,8 @@
 """Which files of rows there are, and their lines."""
 
 import gzip
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,29 @@ def test_a_folder_s_other_files_are_named_and_its_hidden_ones_are_left_out(
         f"{tmp_path}: only .txt, .jsonl and .parquet files, and .txt and .jsonl ones as .gz or .zst, "
         "are read, and not d.json, e.csv, f.parquet.gz, gz\n"
     )
+
+
+def test_a_name_that_is_not_utf_8_is_written_with_escapes(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"a\xff.txt")
+    file.write_text("one\n")
+    for prompts in (file, tmp_path, tmp_path / "*.txt"):
+        (found,) = find_files(str(prompts))
+        assert (found.path, found.name) == (file, r"a\xff.txt")
+    assert digest_files([found])
+
+
+def test_a_pipe_with_a_name_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.txt")
+    with pytest.raises(PromptError, match=r"prompts must be \.txt, \.jsonl or \.parquet files"):
+        find_files(str(tmp_path / "p.txt"))
+
+
+def test_many_files_take_no_time(tmp_path: Path) -> None:
+    for number in range(20_000):
+        (tmp_path / f"{number}.txt").touch()
+    started = time.process_time()
+    assert len(names(tmp_path)) == 20_000
+    assert time.process_time() - started < 5  # a comparison of each with each takes a minute
 
 
 @pytest.mark.parametrize(

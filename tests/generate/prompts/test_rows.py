@@ -182,6 +182,7 @@ def test_what_does_not_go_with_an_option_says_so(
         ("p.jsonl", b'{"prompt": ', "not JSON; write one"),
         ("p.jsonl", b"[" * 100_000, "not JSON; write one"),
         ("p.jsonl", b'{"prompt": "a", "x": NaN}', "not JSON; write one"),
+        ("p.jsonl", b'{"prompt": "a", "x": [-1e999]}', "not JSON; write one"),
         ("p.jsonl", b'"a"', 'not a JSON object; write {"prompt": "..."}'),
         ("p.jsonl", b'{"prompt": "\\ud800"}', "half of a surrogate pair in this row"),
         ("p.jsonl", b'{"prompt": "a", "other": ["\\ud800"]}', "half of a surrogate pair in this row"),

@@ -1,9 +1,11 @@
 """Duplicate ids are found, also far apart and without memory for all of them."""
 
+import resource
 from collections.abc import Iterator
 
 import pytest
 
+from job.errors import TextgenError
 from job.generate.prompts import unique_ids
 from job.generate.prompts.prompt import Prompt
 from job.generate.prompts.unique_ids import UniqueIds
@@ -30,6 +32,17 @@ def test_a_number_is_the_same_as_its_digits() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(unique_ids, "_ROWS", rows)
     assert errors("a", "b", "a") == ["", "", "duplicate id 'a', first in p.jsonl:1"]
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unique_ids, "_CACHE_KIB", 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(TextgenError, match=r"temporary file: .+; set TMPDIR to a folder with room"):
+            errors(*map(str, range(10_000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_row_that_has_an_error_keeps_it() -> None:
