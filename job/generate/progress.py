@@ -15,7 +15,8 @@ Advance = Callable[[int, int], None]
 @contextmanager
 def report_progress(total: int, done: int = 0) -> Iterator[Advance]:
     """Yield `advance(texts, new_tokens)`: a bar on a terminal, elsewhere a line every few seconds."""
-    yield from _show_bar(total, done) if sys.stderr.isatty() else _print_lines(total, done)
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: it is closed (2>&-)
+    yield from _show_bar(total, done) if is_terminal else _print_lines(total, done)
 
 
 def _show_bar(total: int, done: int) -> Iterator[Advance]:

@@ -29,3 +29,9 @@ def test_a_pipe_gets_the_share_and_the_time_that_is_left(
         for _ in range(3):
             advance(14, 140)
     assert capsys.readouterr().err == "128 of 500 texts (26%), 28 tokens/s, 2 min left\n"
+
+
+def test_without_a_stderr_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    with progress.report_progress(total=2) as advance:
+        advance(1, 10)
