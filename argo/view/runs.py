@@ -76,6 +76,11 @@ class Runs:
     def __post_init__(self) -> None:
         self._cluster = _ClusterList(self.connect)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a cluster has been asked for its runs and has not answered yet."""
+        return self._cluster.is_asking
+
     def read_all(self) -> tuple[list[Run], list[str]]:
         """All runs, newest first, and in a line each what could not be read."""
         problems: list[str] = []
@@ -126,15 +131,15 @@ class _ClusterList:
         self._runs: list[RunRecord] = []
         self._problem = "the cluster has not answered yet"
         self._asked = -_FRESH
-        self._asking = False
+        self.is_asking = False
 
     def get(self) -> tuple[list[RunRecord], str]:
         """The runs that are known, and what is wrong, if something is."""
         if not self._connect:
             return [], ""
         with self._lock:
-            if not self._asking and time.monotonic() - self._asked > _FRESH:
-                self._asking = True
+            if not self.is_asking and time.monotonic() - self._asked > _FRESH:
+                self.is_asking = True
                 self._answered.clear()
                 threading.Thread(target=self._ask, args=[self._connect], daemon=True).start()
         self._answered.wait(_TIMEOUT)
@@ -148,5 +153,5 @@ class _ClusterList:
         except TextgenError as error:
             self._problem = str(error)
         finally:
-            self._asked, self._asking = time.monotonic(), False
+            self._asked, self.is_asking = time.monotonic(), False
             self._answered.set()

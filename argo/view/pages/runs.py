@@ -41,7 +41,7 @@ def list_page(sources: Sources, request: Request) -> Page:
     which = Filter(query.get("q", ""), query.get("branch", ""), query.get("status", ""))
     runs, problems = sources.runs.read_all()
     shown = [run for run in runs if which.takes(run)]
-    is_live = any(not run.record.phase.ended for run in runs)
+    is_live = sources.runs.is_waiting or any(not run.record.phase.ended for run in runs)
     values = {
         "runs": [_summarize(run) for run in shown],
         "total": len(runs),
