@@ -17,6 +17,8 @@ from job.text import one_line, shortened
 _RENDERER = "job.generate.chat.renderer"  # in a process of its own: this one needs no jinja2
 SECONDS = 10  # for a row
 
+_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ")  # of the environment
+
 
 class ChatTemplate:
     """A template in a process of its own, which has few seconds for a row, and not all of the memory.
@@ -102,8 +104,14 @@ def _start_process() -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=_environment(),
     )
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs to start, and no token that a template could look for."""
+    environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _shorten(error: str) -> str:

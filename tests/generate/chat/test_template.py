@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,3 +166,12 @@ def test_a_template_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_template_in_chatml_needs_no_transformers() -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     assert render(CHATML, [{"role": "user", "content": "Hi"}]) == text
+
+
+def test_a_template_s_process_has_no_token_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with ChatTemplate("model", CHATML, {}, datetime(2026, 1, 1)) as template:
+        environment = Path(f"/proc/{template._process.pid}/environ").read_bytes()
+        assert b"PYTHONPATH=" in environment
+        assert b"HF_TOKEN" not in environment
+        assert template.render([{"role": "user", "content": "Hi"}])
