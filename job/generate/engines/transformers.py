@@ -25,7 +25,6 @@ from job.generate import sampling
 from job.generate.engines.batches import split_batch
 from job.generate.engines.engine import Completion, Engine, Generate, Row
 from job.generate.models.find import ModelFiles
-from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import generation_error
 from job.generate.models.limits import read_context_length, read_padded_length, read_vocabulary_size
 from job.generate.models.load import (
@@ -37,7 +36,6 @@ from job.generate.models.load import (
     silence_transformers,
 )
 from job.generate.models.tokenizer import Tokenizer
-from job.generate.models.tokenizer_files import build_tokenizer
 from job.generate.models.transformers_tokenizer import load_tokenizer
 from job.generate.settings import Settings
 
@@ -65,12 +63,10 @@ class TransformersEngine(Engine):
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        if self.files.is_gguf:
-            return build_tokenizer(open_checkpoint(self.files.path).vocabulary)
         return load_tokenizer(self.files)
 
     def load(self, longest: int) -> Generate:
-        model = load_model(self.files, self._settings.device, self._settings.dtype)
+        model = load_model(self.files, self._settings.device, self._settings.dtype, self.tokenizer)
 
         def generate_batches(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
             iterator = iter(rows)

@@ -44,8 +44,10 @@ def silence_transformers() -> None:
     logging.getLogger("transformers").setLevel(logging.CRITICAL)
 
 
-def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> Model:
-    """Load the model onto the device. Code that comes with a model is never run.
+def load_model(
+    files: ModelFiles, device: str = "auto", dtype: str = "auto", tokenizer: Tokenizer | None = None
+) -> Model:
+    """Load the model onto the device; its tokenizer, too, unless it is given. Its code is never run.
 
     Raises ModelError: not a causal language model, broken or incomplete files, no such device;
     TextgenError if the device has no memory for it.
@@ -55,8 +57,9 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     silence_transformers()
     torch_device = select_device(device)
     try:
-        network, tokenizer = _load(files, dtype, torch_device)
+        network = _load_network(files, dtype, torch_device)
         network.to(torch_device).eval()
+        tokenizer = tokenizer or load_tokenizer(files)
     except TextgenError:
         raise
     except Exception as error:  # the libraries raise what they like for a broken file
@@ -69,17 +72,13 @@ def load_model(files: ModelFiles, device: str = "auto", dtype: str = "auto") -> 
     return Model(files, network, tokenizer, stop_ids)
 
 
-def _load(files: ModelFiles, dtype: str, device: "torch.device") -> tuple[Any, Tokenizer]:
-    if not files.is_gguf:
-        return _load_network(files, dtype, device), load_tokenizer(files)
-    from job.generate.models.load_gguf import load_gguf
-
-    return load_gguf(files.path, _select_dtype(dtype, device))
-
-
 def _load_network(files: ModelFiles, dtype: str, device: "torch.device") -> Any:
     from transformers import AutoModelForCausalLM
 
+    if files.is_gguf:
+        from job.generate.models.load_gguf import load_gguf
+
+        return load_gguf(files.path, _select_dtype(dtype, device))
     config = read_config(files)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         files.path,

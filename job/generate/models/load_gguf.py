@@ -1,4 +1,4 @@
-"""A GGUF file in transformers' network and tokenizer."""
+"""A GGUF file in transformers' network."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,10 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
 from job.errors import ModelError
 from job.generate.models.gguf.checkpoint import open_checkpoint
-from job.generate.models.tokenizer import Tokenizer
-from job.generate.models.tokenizer_files import build_tokenizer
 
 
-def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Tokenizer]:
-    """The network, on the CPU and in `dtype`, and the tokenizer. Raises ModelError."""
+def load_gguf(path: Path, dtype: torch.dtype) -> Any:
+    """The network, on the CPU and in `dtype`. Raises ModelError."""
     checkpoint = open_checkpoint(path)
     config = AutoConfig.for_model(**checkpoint.config)
     # Each weight is in float32 only until it is in `dtype`.
@@ -25,4 +23,4 @@ def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Tokenizer]:
     # The library would leave the ones random, and the others out.
     if differing := sorted({*info["missing_keys"], *info["unexpected_keys"]}):
         raise ModelError(f"{path}: this version of transformers has another network: {differing[0]}")
-    return network, build_tokenizer(checkpoint.vocabulary)
+    return network

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from job.errors import ModelError
 from job.generate.models.checkpoint import list_files
 from job.generate.models.find import ModelFiles
+from job.generate.models.gguf.checkpoint import open_checkpoint
 from job.generate.models.library_errors import first_line, is_custom_code
+from job.generate.models.tokenizer import Tokenizer
+from job.generate.models.tokenizer_files import build_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -65,8 +68,10 @@ class TransformersTokenizer:
         return token_id if isinstance(token_id, int) and self.token(token_id) == token else None
 
 
-def load_tokenizer(files: ModelFiles) -> TransformersTokenizer:
+def load_tokenizer(files: ModelFiles) -> Tokenizer:
     """The tokenizer; an adapter's own, if it has one. Raises ModelError if there is none, or a broken one."""
+    if files.is_gguf:
+        return build_tokenizer(open_checkpoint(files.path).vocabulary)
     from transformers import AutoTokenizer
 
     folder = files.path
