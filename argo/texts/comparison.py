@@ -13,7 +13,7 @@ from argo.texts.index import Index, read_row
 from argo.texts.rows import Row
 from argo.texts.words import difference
 from job.datasets import Datasets, Manifest, Version
-from job.datasets.diff import Change, compare, flatten
+from job.datasets.diff import flatten
 from job.untrusted_files import parse_json
 
 RECORD = "run.json"
@@ -83,7 +83,6 @@ class Pair:
     `difference` is that of the completions, from 0 to 1; see `argo.texts.words`.
     """
 
-    number: int
     kind: Kind
     difference: float
     before: Row | None
@@ -135,21 +134,14 @@ class Comparison:
             yield from map(self._read_pair, records)
             number = records[-1][0]
 
-    def find(self, number: int) -> Pair | None:
-        """The pair of this number."""
-        records = self._query("SELECT * FROM pairs WHERE number = ?", number)
-        return self._read_pair(records[0]) if records else None
-
     def find_partner(self, line: int) -> Row | None:
         """The row of the second version that goes with a line of the first."""
         records = self._query("SELECT after FROM pairs WHERE before = ?", line)
         return self._find_row("second", records[0][0]) if records else None
 
     def _read_pair(self, record: tuple[int, str, float, int | None, int | None]) -> Pair:
-        number, kind, difference, before, after = record
-        return Pair(
-            number, Kind(kind), difference, self._find_row("first", before), self._find_row("second", after)
-        )
+        _, kind, difference, before, after = record
+        return Pair(Kind(kind), difference, self._find_row("first", before), self._find_row("second", after))
 
     def _find_row(self, version: str, line: int | None) -> Row | None:
         if line is None:
@@ -174,12 +166,6 @@ def open_comparison(before: Index, after: Index) -> Iterator[Comparison]:
         yield comparison
     finally:
         comparison.close()
-
-
-def diff_settings(before: Manifest, after: Manifest) -> list[Change]:
-    """What the generations of two versions were made of: settings, model, revision, versions of software."""
-    first, second = (dict(flatten(manifest.lineage.get("generation", {}))) for manifest in (before, after))
-    return compare(first, second)
 
 
 def read_figures(datasets: Datasets, version: Version, manifest: Manifest) -> Mapping[str, str]:

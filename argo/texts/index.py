@@ -151,11 +151,6 @@ class Index:
         previous, following = (self.query(sql, [*values, line]) for sql in (before, after))
         return previous[0][0] if previous else None, following[0][0] if following else None
 
-    def find(self, name: str, sequence: int) -> Row | None:
-        """The row of an id and a sequence."""
-        records = self.query("SELECT * FROM rows WHERE id = ? AND sequence = ?", [name, sequence])
-        return read_row(records[0]) if records else None
-
     def sample(self, most: int) -> list[Row]:
         """At most so many rows, evenly taken."""
         step = max(1, -(-self.count() // most))

@@ -11,13 +11,12 @@ from argo.texts.comparison import (
     Kind,
     Order,
     Pair,
-    diff_settings,
     open_comparison,
     read_figures,
 )
 from argo.texts.index import open_index
 from job.datasets import Datasets
-from job.datasets.diff import Change
+from job.datasets.diff import Change, diff_lineage
 from tests.texts.conftest import Commit, row
 
 Rows = list[dict[str, object]]
@@ -94,8 +93,6 @@ def test_pairs_are_counted_filtered_and_sorted(datasets: Datasets, commit: Commi
         assert show(comparison.pairs(Kind.CHANGED, Order.DIFFERENCE, start=1)) == ["changed little little"]
         assert show(comparison.pairs(Kind.ONLY)) == ["only - new", "only gone -"]
         assert show(comparison.pairs())[0] == "only - new"
-        assert comparison.find(changed[0].number) == changed[0]
-        assert comparison.find(99) is None
         partners = [comparison.find_partner(line) for line in (2, 4)]
         assert [partner and partner.id for partner in partners] == ["little", None]
 
@@ -138,7 +135,7 @@ def test_settings_and_figures_that_differ(datasets: Datasets, commit: Commit) ->
     ]
     versions = [commit([row()], record) for record in records]
     manifests = [datasets.manifest(version) for version in versions]
-    assert diff_settings(*manifests) == [Change("seed", "1", "2")]
+    assert diff_lineage(*manifests) == [Change("generation.seed", "1", "2")]
     assert read_figures(datasets, versions[0], manifests[0]) == {"rows": "1", "seconds": "2.5"}
 
 
@@ -148,4 +145,4 @@ def test_a_run_json_of_another_form_has_no_figures(
 ) -> None:
     version = commit([row()], record)
     assert read_figures(datasets, version, datasets.manifest(version)) == {}
-    assert diff_settings(*[datasets.manifest(version)] * 2) == []
+    assert diff_lineage(*[datasets.manifest(version)] * 2) == []

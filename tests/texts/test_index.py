@@ -36,8 +36,8 @@ def test_a_row_comes_back_as_it_was(datasets: Datasets, commit: Commit, written:
         assert {name: value for name, value in written.items() if value is not None and value != ""} == {
             name: value for name, value in found.to_json().items() if written.get(name) not in (None, "")
         }
-        assert index.find(found.id, found.sequence) == found
-        assert index.find(found.id, 9) is None
+        assert index.read(found.line) == found
+        assert index.read(9) is None
 
 
 @pytest.mark.parametrize(
