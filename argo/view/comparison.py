@@ -72,14 +72,17 @@ def compare_settings(sides: Sequence[Side]) -> list[Values]:
         {fact.name: fact.value for fact in (*list_settings(side.manifest), *list_facts(side.manifest))}
         for side in sides
     ]
-    names = dict.fromkeys(name for table in tables for name in table)
-    rows = [Values(name, [table.get(name, "") for table in tables]) for name in names]
-    return [row for row in rows if len(set(row.values)) > 1 and row.name not in ("run", "made")]
+    return [row for row in _join(tables) if len(set(row.values)) > 1 and row.name not in ("run", "made")]
 
 
 def compare_figures(sources: Sources, sides: Sequence[Side]) -> list[Values]:
     """Figures of all texts, side by side."""
     tables = [_list_figures(sources, side) if side.has_texts else {} for side in sides]
+    return _join(tables)
+
+
+def _join(tables: Sequence[Mapping[str, str]]) -> list[Values]:
+    """What each version's table says of every name."""
     names = dict.fromkeys(name for table in tables for name in table)
     return [Values(name, [table.get(name, "") for table in tables]) for name in names]
 

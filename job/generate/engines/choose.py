@@ -88,10 +88,11 @@ def _takes_gpu(device: str) -> bool:
         raise ModelError(f"device {device}: torch is not installed; run: {install_command('job')}")
     if device != "auto":
         return device != "cpu"
-    if not (sys.platform == "darwin" or any(path.exists() for path in _GPUS)):
+    has_driver = any(path.exists() for path in _GPUS)
+    if not (sys.platform == "darwin" or has_driver):
         return False
     if not is_installed("torch"):
-        if any(path.exists() for path in _GPUS):
+        if has_driver:
             click.echo(
                 "this machine has a GPU, which torch could use: it is not installed; "
                 f"run: {install_command('job')}",
