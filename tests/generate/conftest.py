@@ -67,12 +67,12 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("models") / "gpt2", config)
 
 
-@pytest.fixture(scope="session")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def save_llama(folder: Path, hidden_size: int) -> Path:
+    """A random Llama of two layers with two heads each."""
     from transformers import LlamaConfig
 
     config = LlamaConfig(
-        hidden_size=32,
+        hidden_size=hidden_size,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -81,7 +81,12 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=0,
         bos_token_id=None,
     )
-    return save(tmp_path_factory.mktemp("models") / "llama", config)
+    return save(folder, config)
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_llama(tmp_path_factory.mktemp("models") / "llama", 32)
 
 
 @pytest.fixture

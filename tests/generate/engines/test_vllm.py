@@ -21,7 +21,7 @@ from job.generate.models.find import find_model
 from job.generate.prompts.prompt import Prompt
 from job.generate.run import run
 from job.generate.settings import Settings
-from tests.generate.conftest import read_rows, save
+from tests.generate.conftest import read_rows, save_llama
 
 pytestmark = [
     pytest.mark.vllm,
@@ -46,19 +46,7 @@ Generate = Callable[[Sequence[Row], Settings], dict[Row, Completion]]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama whose heads are as large as vLLM's kernels for CPUs want them."""
-    from transformers import LlamaConfig
-
-    config = LlamaConfig(
-        hidden_size=128,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-        vocab_size=300,
-        eos_token_id=0,
-        bos_token_id=None,
-    )
-    return save(tmp_path_factory.mktemp("models") / "llama", config)
+    return save_llama(tmp_path_factory.mktemp("models") / "llama", 128)
 
 
 @pytest.fixture(scope="module")
