@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from argo.texts.comparison import open_comparison
@@ -47,51 +48,46 @@ class TextIndexes:
 
     def make(self, version: Version) -> Making:
         """How far a version's index is. Raises what went wrong, and begins again the next time."""
-        with self._lock:
-            making = self._makings.get(version.manifest)
-            if making is None:
-                making = self._makings[version.manifest] = Making()
-                threading.Thread(target=self._make, args=(version, making), daemon=True).start()
-        making.has_rows.wait(_FIRST_WAIT)
-        self._raise_error(version.manifest, making)
-        return making
+        return self._start_once(version.manifest, partial(self._make, version))
 
     def compare(self, versions: Sequence[Version]) -> threading.Event:
         """Set when the first version's texts have been compared with the others'. Raises what went wrong."""
         key = " ".join(version.manifest for version in versions)
+        return self._start_once(key, partial(self._compare, versions)).has_rows
+
+    def _start_once(self, key: str, work: Callable[[Making], None]) -> Making:
+        """What a thread makes by `work`, which is started if it is not there; it is waited for a little."""
         with self._lock:
             making = self._makings.get(key)
             if making is None:
                 making = self._makings[key] = Making()
-                threading.Thread(target=self._compare, args=(versions, making), daemon=True).start()
+                threading.Thread(target=_run, args=(work, making), daemon=True).start()
         making.has_rows.wait(_FIRST_WAIT)
-        self._raise_error(key, making)
-        return making.has_rows
-
-    def _compare(self, versions: Sequence[Version], making: Making) -> None:
-        try:
-            with ExitStack() as stack:
-                first, *others = [
-                    stack.enter_context(open_index(self._datasets, version)) for version in versions
-                ]
-                for other in others:
-                    stack.enter_context(open_comparison(first, other))
-        except Exception as error:  # which the page raises
-            making.error = error
-        making.has_rows.set()
-
-    def _raise_error(self, key: str, making: Making) -> None:
         if making.error:
             with self._lock:
                 self._makings.pop(key, None)
             raise making.error
+        return making
+
+    def _compare(self, versions: Sequence[Version], making: Making) -> None:
+        with ExitStack() as stack:
+            first, *others = [
+                stack.enter_context(open_index(self._datasets, version)) for version in versions
+            ]
+            for other in others:
+                stack.enter_context(open_comparison(first, other))
+        making.has_rows.set()
 
     def _make(self, version: Version, making: Making) -> None:
-        try:
-            with open_index(self._datasets, version, progress=making.add):
-                making.has_rows.set()
-            with open_index(self._datasets, version, search=True):
-                making.has_words.set()
-        except Exception as error:  # which the page raises
-            making.error = error
+        with open_index(self._datasets, version, progress=making.add):
             making.has_rows.set()
+        with open_index(self._datasets, version, search=True):
+            making.has_words.set()
+
+
+def _run(work: Callable[[Making], None], making: Making) -> None:
+    try:
+        work(making)
+    except Exception as error:  # which the page raises
+        making.error = error
+        making.has_rows.set()
