@@ -72,7 +72,10 @@ def _write_parquet(path: Path, read_rows: Rows) -> None:
                 ]
                 writer.write_table(pyarrow.table(columns, schema))
         partial.replace(path)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError) as error:
+    except (
+        *(pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError),
+        OverflowError,  # an integer of more than 64 bits
+    ) as error:
         problem = str(error).splitlines()[0]
         raise TextgenError(f"{path}: the rows have no common columns: {problem}; use outputs.jsonl") from None
     finally:

@@ -103,11 +103,15 @@ def test_another_format_of_a_complete_run_is_written_without_making_it_again(
     assert len(read_table(folder / formats.PARQUET)) == 1
 
 
-def test_rows_of_no_common_type_are_one_line_and_stay_in_outputs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("values", [(1, "a"), (1, 2**64)])
+def test_rows_of_no_common_type_are_one_line_and_stay_in_outputs(
+    tmp_path: Path, values: tuple[object, object]
+) -> None:
+    rows = [{"prompt": "One", "x": value} for value in values]
     with pytest.raises(
         TextgenError, match=r"outputs\.parquet: the rows have no common columns: [^\n]+; use out"
     ):
-        generate(tmp_path, {"prompt": "One", "x": 1}, {"prompt": "Two", "x": "a"}, format="parquet")
+        generate(tmp_path, *rows, format="parquet")
     assert {path.name for path in (tmp_path / "outputs").iterdir()} == {
         outputs.ROWS,
         outputs.TEXTS,
