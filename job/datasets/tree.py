@@ -96,11 +96,16 @@ def _add(tree: Tree[LocalFile], source: UntrustedPath, prefix: str, entry: Entry
 
 
 def _read_target(source: UntrustedPath, path: str, entry: Entry) -> str:
-    """The target of a link. Raises CommitError if it leads out, by its text or on this machine."""
+    """The target of a link. Raises CommitError if it leads out, by its text or here, or changes."""
     target = entry.read_link(path)
     by_text = os.path.normpath(PurePosixPath(path).parent / target)
-    base = os.path.realpath(source.root.joinpath(*source.parts))
-    real = Path(os.path.realpath(Path(base, entry.path)))
+    try:
+        base = os.path.realpath(source.root.joinpath(*source.parts))
+        real = Path(os.path.realpath(Path(base, entry.path)))
+    except OSError as error:  # it was replaced after it was seen to be a link
+        raise CommitError(
+            f"{path!r}: changed while it was stored; commit when nothing writes to it"
+        ) from error
     if target.startswith("/") or by_text.split("/")[0] == ".." or not real.is_relative_to(base):
         raise CommitError(f"{path!r} can't be stored: the link leads out of the version, to {target!r}")
     return target

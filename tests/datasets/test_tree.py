@@ -1,5 +1,6 @@
 """Which files, links and names a version can't hold."""
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,6 +82,23 @@ def test_a_link_that_takes_a_folders_place_is_never_followed(
     ]
     assert any(path.read_text() == "own" for path in stored)
     assert not [path for path in stored if path.name == "secret" or path.read_text() == "not"]
+
+
+def test_a_link_that_a_folder_replaces_while_it_is_read_is_refused(
+    folder: str, demo: DatasetRef, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make({"a": "1"})
+    (source / "link").symlink_to("a")
+    resolve = os.path.realpath
+
+    def replaced(path: str | Path) -> str:
+        if str(path).endswith("/link"):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return resolve(path)
+
+    monkeypatch.setattr(os.path, "realpath", replaced)
+    with pytest.raises(CommitError, match="'link': changed while it was stored"):
+        Datasets.at(folder).commit_version(demo, source, lineage={})
 
 
 @pytest.mark.parametrize(
