@@ -11,7 +11,7 @@ from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.diagnostics import CODES, Diagnostic
 from argo.language.model import Container, GitCheckout, Job, Position, S3Download, Script, Secret, Workflow
 from job.checkout.git import is_local
-from job.pod.spec import DatasetOutput, ModelOutput
+from job.pod.outputs import DatasetOutput, ModelOutput
 from job.text import did_you_mean, quoted
 
 TEMPLATES = 200  # what Argo allows in an object and in a DAG

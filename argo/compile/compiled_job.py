@@ -16,6 +16,7 @@ from argo.compile.origin import FileOrigin
 from argo.compile.parameters import Parameters, build_parameters
 from argo.compile.specs import build_inputs_spec, build_store_spec
 from argo.language.model import Container, Job, Script, Workflow
+from job.pod.outputs import Output
 from job.pod.spec import (
     NODE_ID,
     POD,
@@ -25,7 +26,6 @@ from job.pod.spec import (
     CheckoutStep,
     CommitSpec,
     InputsSpec,
-    Output,
     StoreSpec,
 )
 

@@ -23,17 +23,8 @@ from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_
 from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
 from argo.language.model import Job, SharedVolume, Type
-from job.pod.spec import (
-    API,
-    HANDOFF,
-    INPUTS,
-    NOTES,
-    VERDICT,
-    VERSIONS,
-    DatasetOutput,
-    ModelOutput,
-    Output,
-)
+from job.pod.outputs import DatasetOutput, ModelOutput, Output
+from job.pod.spec import API, HANDOFF, INPUTS, NOTES, VERDICT, VERSIONS
 
 IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
 SHARED = "shared"  # the volume for the legacy dialect's shared volumes

@@ -24,7 +24,7 @@ from argo.language.model import (
     Value,
 )
 from job.datasets.reference import DatasetRef
-from job.pod import spec
+from job.pod import outputs, spec
 
 
 def build_inputs_spec(
@@ -60,19 +60,19 @@ def build_store_spec(
     return store_spec, environment
 
 
-def _outputs(job: Job) -> Iterator[tuple[str, spec.Output]]:
+def _outputs(job: Job) -> Iterator[tuple[str, outputs.Output]]:
     model = None
     if isinstance(job.action, CreateModel):
-        model = spec.ModelOutput(job.action.name, job.action.type)
+        model = outputs.ModelOutput(job.action.name, job.action.type)
         if not job.outputs:
             yield "model", model
     for name, output in job.outputs.items():
         if output.dataset:
-            yield name, spec.DatasetOutput(output.dataset.dataset)
+            yield name, outputs.DatasetOutput(output.dataset.dataset)
         elif model:
             yield name, model
         else:
-            yield name, spec.VolumeOutput() if output.type is Type.VOLUME else spec.StringOutput()
+            yield name, outputs.VolumeOutput() if output.type is Type.VOLUME else outputs.StringOutput()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import NothingToCommitError
 from job.pod.modes import read_modes
+from job.pod.outputs import DatasetOutput, ModelOutput, Output, StringOutput, VolumeOutput
 from job.pod.results import JobResults, read_results, write_results
 from job.pod.spec import (
     INPUTS,
@@ -24,12 +25,7 @@ from job.pod.spec import (
     RUN,
     RUN_NAME,
     VERSIONS_1,
-    DatasetOutput,
-    ModelOutput,
-    Output,
     StoreSpec,
-    StringOutput,
-    VolumeOutput,
     load_spec,
     read_variable,
     resolve_value,

@@ -46,6 +46,10 @@ class JsonReader:
     def boolean(self) -> bool:
         return bool(self._as(bool, "true or false"))
 
+    def integer(self) -> int:
+        number = self._as(int, "an integer")
+        return self.refuse("an integer") if isinstance(number, bool) else int(number)
+
     def refuse(self, expected: str) -> NoReturn:
         """Raise InputError: this is not what is expected here."""
         raise InputError(f"{self.path}: must be {expected}; {COMPILE_AGAIN}")

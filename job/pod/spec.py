@@ -18,6 +18,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from job.errors import InputError
 from job.pod.json_reader import COMPILE_AGAIN, JsonReader
+from job.pod.outputs import Output, read_output
 
 VERSION = 2
 _READABLE = (None, 1, VERSION)
@@ -27,6 +28,7 @@ INPUTS = Path("/inputs")
 OUTPUTS = Path("/outputs")
 NOTES = Path("/var/run/textgen")  # written by the first container; the job's own can only read it
 LINEAGE = NOTES / "lineage.json"
+SHARD_FOLDER = NOTES / "shard"  # what `python -m job shard` reads
 HANDOFF = Path("/handoff")  # written by `commit`, read by `store`
 VERDICT = Path("/verdict")  # written by `store`, read by all others
 VERSIONS = VERDICT / "versions"  # one file for each version that the job made, for Argo to show
@@ -47,6 +49,7 @@ POD_UID = "TEXTGEN_POD_UID"
 NODE_ID = "TEXTGEN_NODE_ID"  # of the Workflow's node that the pod runs
 RUN = "TEXTGEN_RUN"  # an id, the same for a run that is retried
 RUN_NAME = "TEXTGEN_RUN_NAME"
+SHARD = "TEXTGEN_SHARD"  # the index of a shard, from 0; only in its pods
 
 # A volume's files belong to the user that fetched them, and git refuses repositories of other users.
 GIT_TRUSTS_EVERY_OWNER = {
@@ -149,6 +152,23 @@ Step = CheckoutStep | DatasetStep | Parameter | OutputStep | S3Step
 
 
 @dataclass(frozen=True, slots=True)
+class ShardStep:
+    """A shard of a planned generation: its rows, and what an earlier pod has stored of its texts.
+
+    prompts: the dataset of the input `input`, whose files the plan names; None if the plan has all rows.
+    output: the output, whose folder the texts go to.
+    """
+
+    output: str
+    input: str = ""
+    prompts: DatasetStep | OutputStep | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        prompts = self.prompts.to_json() if self.prompts else None
+        return _without_none({"output": self.output, "input": self.input or None, "prompts": prompts})
+
+
+@dataclass(frozen=True, slots=True)
 class MainCommand:
     """The job's own command when it can't stand in a template: the image's `sh` reads it from a file.
 
@@ -178,6 +198,7 @@ class InputsSpec:
     references: tuple[Value, ...] = ()
     files: Mapping[str, Value] = field(default_factory=dict)
     main: MainCommand | None = None
+    shard: ShardStep | None = None
 
     def check_paths(self) -> None:
         """Raise InputError if a step or a file would write elsewhere than where the job finds it.
@@ -201,13 +222,14 @@ class InputsSpec:
             **({"resolve": [_to_json(ref) for ref in self.references]} if self.references else {}),
             **({"files": {name: _to_json(text) for name, text in self.files.items()}} if self.files else {}),
             **({"main": self.main.to_json()} if self.main else {}),
+            **({"shard": self.shard.to_json()} if self.shard else {}),
         }
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
         """Raises InputError if it is no such spec, or one of another version."""
         spec = _read_version(document)
-        main = spec.get("main")
+        main, shard = spec.get("main"), spec.get("shard")
         return cls(
             spec.get("textgen").optional_string() or "",
             spec.get("job").string(),
@@ -216,47 +238,8 @@ class InputsSpec:
             tuple(_read_value(ref) for ref in spec.get("resolve").elements()),
             {name: _read_value(text) for name, text in spec.get("files").items()},
             None if main.value is None else _read_main(main),
+            None if shard.value is None else _read_shard(shard),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetOutput:
-    """A version of `dataset`."""
-
-    dataset: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"dataset": self.dataset}
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeOutput:
-    """A folder for the run's later jobs."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {"volume": True}
-
-
-@dataclass(frozen=True, slots=True)
-class StringOutput:
-    """A text for the run's later jobs."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {"string": True}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOutput:
-    """A version of `name` with the input `model`, and a string with the version's reference."""
-
-    name: str
-    type: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"model": {"name": self.name, "type": self.type}}
-
-
-Output = DatasetOutput | VolumeOutput | StringOutput | ModelOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +275,7 @@ class StoreSpec:
         return cls(
             spec.get("textgen").optional_string() or "",
             spec.get("job").string(),
-            {name: _read_output(output) for name, output in spec.get("outputs").items()},
+            {name: read_output(output) for name, output in spec.get("outputs").items()},
             _read_optional_value(event.get("url")),
             _read_optional_value(event.get("ref")),
             {name: entry.value for name, entry in spec.get("lineage").items()},
@@ -414,23 +397,17 @@ def _read_step(step: JsonReader) -> Step:
     return step.refuse("a step")
 
 
+def _read_shard(shard: JsonReader) -> ShardStep:
+    prompts = None if shard.get("prompts").value is None else _read_step(shard.get("prompts"))
+    if not isinstance(prompts, DatasetStep | OutputStep | None):
+        return shard.get("prompts").refuse("a dataset")
+    return ShardStep(shard.get("output").string(), shard.get("input").optional_string() or "", prompts)
+
+
 def _read_main(main: JsonReader) -> MainCommand:
     env = {name: text.string() for name, text in main.get("env").items()}
     argv = tuple(word.string() for word in main.get("argv").elements())
     return MainCommand(argv, env, main.get("share").boolean())
-
-
-def _read_output(output: JsonReader) -> Output:
-    if output.has("dataset"):
-        return DatasetOutput(output.get("dataset").string())
-    if output.has("volume"):
-        return VolumeOutput()
-    if output.has("string"):
-        return StringOutput()
-    if output.has("model"):
-        model = output.get("model")
-        return ModelOutput(model.get("name").string(), model.get("type").string())
-    return output.refuse("an output")
 
 
 def _read_value(value: JsonReader) -> Value:

@@ -8,8 +8,9 @@ import pytest
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, UnknownReferenceError
 from job.pod import commit, handoff
+from job.pod.outputs import DatasetOutput, Output, StringOutput, VolumeOutput
 from job.pod.results import JobResults, read_results
-from job.pod.spec import RUN, RUN_NAME, SPEC, DatasetOutput, Output, StoreSpec, StringOutput, VolumeOutput
+from job.pod.spec import RUN, RUN_NAME, SPEC, StoreSpec
 from job.project import STORE_VARIABLE as STORE
 
 OUTPUTS: dict[str, Output] = {

@@ -12,7 +12,8 @@ import pytest
 from job.datasets import DatasetRef, Datasets
 from job.pod import commit
 from job.pod.inputs import main_script
-from job.pod.spec import MODES, OUTPUTS, SHARE_OUTPUTS, DatasetOutput, MainCommand
+from job.pod.outputs import DatasetOutput
+from job.pod.spec import MODES, OUTPUTS, SHARE_OUTPUTS, MainCommand
 
 OWN = {
     "own": 0o600,

@@ -11,6 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job.errors import InputError
+from job.pod.outputs import (
+    DatasetOutput,
+    JoinOutput,
+    ModelOutput,
+    PlanOutput,
+    ShardOutput,
+    StringOutput,
+    VolumeOutput,
+)
 from job.pod.spec import (
     FILE_VARIABLES,
     GIT_VARIABLES,
@@ -18,18 +27,15 @@ from job.pod.spec import (
     SPEC,
     CheckoutStep,
     CommitSpec,
-    DatasetOutput,
     DatasetStep,
     InputsSpec,
     MainCommand,
-    ModelOutput,
     OutputStep,
     Parameter,
     S3Step,
+    ShardStep,
     StoreSpec,
-    StringOutput,
     Variable,
-    VolumeOutput,
     load_spec,
     resolve_value,
 )
@@ -45,6 +51,7 @@ STEPS = st.one_of(
     st.builds(OutputStep, TEXTS, TEXTS),
     st.builds(S3Step, TEXTS, OPTIONAL_TEXTS, OPTIONAL_TEXTS, OPTIONAL_VALUES, OPTIONAL_VALUES),
 )
+DATASETS = st.builds(DatasetStep, VALUES) | st.builds(OutputStep, TEXTS, TEXTS)
 COMMANDS = st.builds(
     MainCommand,
     st.lists(TEXTS, max_size=3).map(tuple),
@@ -60,12 +67,22 @@ INPUTS_SPECS = st.builds(
     st.lists(VALUES, max_size=3).map(tuple),
     st.dictionaries(TEXTS, VALUES, max_size=3),
     st.none() | COMMANDS,
+    st.none()
+    | st.builds(
+        ShardStep,
+        TEXTS,
+        TEXTS,
+        st.none() | st.builds(DatasetStep, VALUES) | st.builds(OutputStep, TEXTS, TEXTS),
+    ),
 )
 OUTPUTS = st.one_of(
     st.builds(DatasetOutput, TEXTS),
     st.just(VolumeOutput()),
     st.just(StringOutput()),
     st.builds(ModelOutput, TEXTS, TEXTS),
+    st.just(PlanOutput()),
+    st.just(ShardOutput()),
+    st.builds(JoinOutput, TEXTS, st.integers(1, 1000)),
 )
 STORE_SPECS = st.builds(
     StoreSpec,

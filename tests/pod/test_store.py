@@ -20,7 +20,8 @@ from job.pod import store as pod_store
 from job.pod.commit import store_outputs
 from job.pod.handoff import End, is_requested, read_end, wait_for_end, write_end
 from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
-from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, DatasetOutput, StoreSpec, StringOutput
+from job.pod.outputs import DatasetOutput, StringOutput
+from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, StoreSpec
 from job.pod.store import KeptLogs, Sidecar
 from job.project import STORE_VARIABLE
 from job.storage.store import UnavailableError
