@@ -1,5 +1,6 @@
 """Versioned datasets in a store."""
 
+from job.datasets.commit import StoredFile
 from job.datasets.datasets import Datasets
 from job.datasets.history import Producer
 from job.datasets.manifest import File, Folder, Link, Manifest
@@ -17,5 +18,6 @@ __all__ = [
     "Link",
     "Manifest",
     "Producer",
+    "StoredFile",
     "Version",
 ]

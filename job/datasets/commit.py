@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from job.datasets import layout
@@ -24,9 +24,21 @@ from job.untrusted_files import UntrustedPath, parse_json
 _RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
 _LARGEST_RECORD = 1 << 20  # bytes
 
+_MODE = 0o644  # of a file that no disk had
+
 E = TypeVar("E", File, Folder)
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a new version, at `path` there, whose bytes are in the store already, under `key`."""
+
+    path: str
+    key: str
+    size: int
+    sha256: str
 
 
 def commit_version(
@@ -79,6 +91,48 @@ def commit_version(
         tuple(sorted([*inherited.files, *_restrict(files, modes)], key=lambda file: file.path)),
         (*inherited.links, *tree.links),
         (*inherited.folders, *_restrict(tree.folders, modes)),
+    )
+    _check_stored(store, ref, manifest, entries)
+    return _publish(store, ref, manifest, entries)
+
+
+def commit_stored_files(
+    store: Store,
+    ref: DatasetRef,
+    stored: Sequence[StoredFile],
+    small: Mapping[str, bytes],
+    *,
+    lineage: Mapping[str, object],
+    producer: Producer,
+) -> Version:
+    """Make a new version of files that are in the store already, and of `small` ones: bytes by their paths.
+
+    The first are copied inside the store, and not read: their sha256 is what the caller knows. If `producer`
+    has committed a version before, that version is returned. Raises KeyAbsentError for a file that is not
+    there, CommitError as `commit_version` does; nothing is visible then.
+    """
+    entries = Log(store, ref).read()
+    state = replay(entries)
+    if earlier := state.find_commit(producer):
+        return Version.from_entry(ref, earlier, state.tags)
+    files = [File(file.path, file.size, file.sha256, _MODE) for file in stored]
+    files += [File(path, len(body), hashlib.sha256(body).hexdigest(), _MODE) for path, body in small.items()]
+    _check_paths([file.path for file in files])
+    version = layout.new_id()
+    prefix = layout.data_prefix(ref, version)
+    map_files(lambda file: store.copy(file.key, prefix + file.path), stored)
+    for path, body in small.items():
+        store.put(prefix + path, body)
+    manifest = Manifest(
+        f"{ref.namespace}/{ref.name}",
+        version,
+        state.latest,
+        "",
+        producer,
+        lineage,
+        tuple(sorted(files, key=lambda file: file.path)),
+        (),
+        (),
     )
     _check_stored(store, ref, manifest, entries)
     return _publish(store, ref, manifest, entries)

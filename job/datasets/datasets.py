@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from job.datasets import changes, garbage, latest_index, layout
-from job.datasets.commit import commit_version, read_generation
+from job.datasets.commit import StoredFile, commit_stored_files, commit_version, read_generation
 from job.datasets.fetch import fetch_version, stream_file
 from job.datasets.history import Kind, Producer, State, replay
 from job.datasets.log import Log
@@ -157,6 +157,24 @@ class Datasets:
             modes=modes or {},
             progress=progress,
         )
+
+    def find_commit(self, ref: DatasetRef, producer: Producer) -> Version | None:
+        """The version of a dataset that `producer` has committed, unless it was deleted."""
+        state = replay(Log(self.store, ref).read())
+        entry = state.find_commit(producer)
+        return Version.from_entry(ref, entry, state.tags) if entry else None
+
+    def commit_stored_files(
+        self,
+        ref: DatasetRef,
+        stored: Sequence[StoredFile],
+        small: Mapping[str, bytes],
+        *,
+        lineage: Mapping[str, object],
+        producer: Producer,
+    ) -> Version:
+        """Make a version of files that are in the store, and of `small` ones; see job.datasets.commit."""
+        return commit_stored_files(self.store, ref, stored, small, lineage=lineage, producer=producer)
 
     def put(
         self,

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -70,10 +71,12 @@ class Directory:
         with _translate_errors(key), self._write_temporary(chunks) as temporary:
             self._move(os.replace, temporary, key)
 
-    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         with _translate_errors(key), self._path(key).open("rb") as file:
             file.seek(start)
-            while chunk := file.read(_CHUNK):
+            left = sys.maxsize if end is None else end - start
+            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+                left -= len(chunk)
                 yield chunk
 
     def copy(self, source: str, target: str) -> None:

@@ -52,8 +52,11 @@ class Store(Protocol):
     def upload(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         """Store about `size` bytes as they come, in bounded memory; the key appears whole or not at all."""
 
-    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
-        """The bytes under `key` from `start` on, in chunks. Raises KeyAbsentError."""
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes under `key` from `start` to before `end`, or to the last, in chunks.
+
+        Raises KeyAbsentError.
+        """
 
     def copy(self, source: str, target: str) -> None:
         """Copy a key inside the store, without sending its bytes. Raises KeyAbsentError."""

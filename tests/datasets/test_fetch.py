@@ -3,7 +3,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -168,8 +168,8 @@ def test_a_fetch_that_was_killed_goes_on(
     through = Datasets.at(behind)
     read = through.store.read
 
-    def counted(key: str, start: int = 0):  # type: ignore[no-untyped-def]
-        for chunk in read(key, start):
+    def counted(key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        for chunk in read(key, start, end):
             if key.endswith("large"):
                 received.append(len(chunk))
             yield chunk

@@ -135,24 +135,28 @@ class S3:
                     max_concurrency=parallel,
                 )
 
-    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         import obstore
 
         path = self._key(key)
         with translate_errors(self.url, key):
             # a range from 0 is refused for an empty object, and answered in full by some stores
             options: GetOptions = {"range": {"offset": start}} if start else {}
+            if end is not None:
+                if start >= end:  # no range of HTTP
+                    return
+                options = {"range": (start, end)}
             response = obstore.get(self._clients.retrying, path, options=options)
-            size = response.meta["size"]
-            if size - start <= _SMALL:
+            end = response.meta["size"] if end is None else min(end, response.meta["size"])
+            if end - start <= _SMALL:
                 yield _as_bytes(response.bytes())
                 return
-            if size - start <= 2 * _RANGE:
+            if end - start <= 2 * _RANGE:
                 yield from response.stream(min_chunk_size=_SMALL)
                 return
             del response  # closes its connection
             with self._memory.acquire(_PREFETCHED * _RANGE):
-                yield from prefetch(self._range_reader(path), start, size, _RANGE, _PREFETCHED)
+                yield from prefetch(self._range_reader(path), start, end, _RANGE, _PREFETCHED)
 
     def _range_reader(self, path: str) -> Callable[[int, int], bytes]:
         import obstore
