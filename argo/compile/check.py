@@ -2,16 +2,27 @@
 
 from collections.abc import Iterator
 
-from argo.compile.compiled_job import CompiledJob, WorkflowContext, compile_job
+from argo.compile.compiled_job import CompiledJob, WorkflowContext
 from argo.compile.escaping import ARGUMENT_LIMIT
+from argo.compile.generation import compile_pods, template_names
 from argo.compile.main_container import lacks_command
-from argo.compile.names import find_clashes, is_secret_key, parameter_name, template_name
+from argo.compile.names import find_clashes, is_secret_key, parameter_name
 from argo.compile.parameters import LENGTH_HINT, describe_length
 from argo.kubernetes_names import GITHUB_REF, GITHUB_URL
 from argo.language.diagnostics import CODES, Diagnostic
-from argo.language.model import Container, GitCheckout, Job, Position, S3Download, Script, Secret, Workflow
+from argo.language.model import (
+    Container,
+    Generate,
+    GitCheckout,
+    Job,
+    Position,
+    S3Download,
+    Script,
+    Secret,
+    Workflow,
+)
 from job.checkout.git import is_local
-from job.pod.outputs import DatasetOutput, ModelOutput
+from job.pod.outputs import DatasetOutput, JoinOutput, ModelOutput
 from job.text import did_you_mean, quoted
 
 TEMPLATES = 200  # what Argo allows in an object and in a DAG
@@ -22,7 +33,7 @@ _RENAME = "rename one of them"
 
 
 def find_problems(context: WorkflowContext) -> tuple[list[CompiledJob], list[Diagnostic]]:
-    """The compiled jobs, without those that can't be compiled, and all problems in the file's order."""
+    """The pods of the jobs, without those that can't be compiled, and all problems in the file's order."""
     jobs = list(context.inlined.jobs.values())
     compiled: list[CompiledJob] = []
     problems = [*_check_inputs(context), *_check_names(context, jobs)]
@@ -32,9 +43,9 @@ def find_problems(context: WorkflowContext) -> tuple[list[CompiledJob], list[Dia
         action = job.action
         if isinstance(action, Container | Script) and lacks_command(job, action, context.cluster):
             continue
-        compiled_job = compile_job(context, job)
-        problems += _check_compiled_job(context, compiled_job)
-        compiled.append(compiled_job)
+        for pod in compile_pods(context, job):
+            problems += _check_compiled_job(context, pod)
+            compiled.append(pod)
     # one problem of `defaults` for all jobs
     unique = {(each.position, each.message): each for each in reversed(problems)}
     return compiled, sorted(unique.values(), key=lambda each: (each.position.line, each.position.column))
@@ -70,16 +81,16 @@ def _check_inputs(context: WorkflowContext) -> Iterator[Diagnostic]:
 
 def _check_names(context: WorkflowContext, jobs: list[Job]) -> Iterator[Diagnostic]:
     by_name = {job.name: job for job in jobs}
-    pairs = [(job.name, template_name(job.name)) for job in jobs]
+    pairs = [(job.name, name) for job in jobs for name in template_names(job)]
     for name, other, argo_name in find_clashes([(ENTRYPOINT, ENTRYPOINT), *pairs]):
         message = f"the jobs {quoted(name)} and {quoted(other)} are both {quoted(argo_name)} for Argo"
         hint = _RENAME
         if argo_name == ENTRYPOINT:
             message, hint = f"{quoted(argo_name)} is the name of the whole workflow for Argo", "rename it"
         yield _problem(context.workflow, by_name[name].at, f"jobs.{name}", message, hint)
-    if len(jobs) >= TEMPLATES:
-        job = jobs[TEMPLATES - 1]
-        message = f"{len(jobs)} jobs, and Argo takes {TEMPLATES - 1} in a workflow"
+    if len(pairs) >= TEMPLATES:
+        job = by_name[pairs[TEMPLATES - 1][0]]
+        message = f"{len(pairs)} templates for its jobs, and Argo takes {TEMPLATES - 1} in a workflow"
         yield _problem(context.workflow, job.at, f"jobs.{job.name}", message, "split the file")
 
 
@@ -92,7 +103,7 @@ def _check_job(context: WorkflowContext, job: Job) -> Iterator[Diagnostic]:
     if isinstance(job.action, GitCheckout) and is_local(str(job.action.url)):
         message = f"{quoted(str(job.action.url))} is a folder of this machine, which no pod has"
         yield _problem(context.workflow, job.at, key, message, "write the URL of a git host")
-    if not isinstance(job.action, Container | Script):
+    if not isinstance(job.action, Container | Script | Generate):
         return
     instance = job.instance_type or cluster.instance
     if cluster.instances.find(instance) is None:
@@ -103,7 +114,7 @@ def _check_job(context: WorkflowContext, job: Job) -> Iterator[Diagnostic]:
         )
         message = f"the instance type {quoted(instance)} is not in the table"
         yield _problem(context.workflow, job.instance_at or job.at, key, message, hint, "unknown-instance")
-    if lacks_command(job, job.action, cluster):
+    if not isinstance(job.action, Generate) and lacks_command(job, job.action, cluster):
         message = "has a text with '{{' or a control character, and the image's entrypoint is not known here"
         hint = "write `command`, or name the image under `entrypoints` of the cluster configuration file"
         yield _problem(context.workflow, job.at, key, message, hint)
@@ -130,7 +141,7 @@ def _check_compiled_job(context: WorkflowContext, compiled: CompiledJob) -> Iter
     versions = [
         (name, parameter_name(name))
         for name, output in compiled.outputs.items()
-        if isinstance(output, DatasetOutput | ModelOutput)
+        if isinstance(output, DatasetOutput | ModelOutput | JoinOutput)
     ]
     for name, other, argo_name in find_clashes(versions):
         message = f"the outputs {quoted(name)} and {quoted(other)} are both {quoted(argo_name)} for Argo"

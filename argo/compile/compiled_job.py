@@ -14,7 +14,7 @@ from argo.compile.inline_checkouts import InlinedWorkflow, inline_checkouts
 from argo.compile.main_container import MainContainer, build_main_container
 from argo.compile.origin import FileOrigin
 from argo.compile.parameters import Parameters, build_parameters
-from argo.compile.specs import build_inputs_spec, build_store_spec
+from argo.compile.specs import Part, build_inputs_spec, build_store_spec
 from argo.language.model import Container, Job, Script, Workflow
 from job.pod.outputs import Output
 from job.pod.spec import (
@@ -22,6 +22,7 @@ from job.pod.spec import (
     POD,
     POD_NAMESPACE,
     POD_UID,
+    SHARD,
     SPEC,
     CheckoutStep,
     CommitSpec,
@@ -61,7 +62,8 @@ def make_context(
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
     """`main` is None if `inputs` does all of the job. The environments are those of textgen's containers,
-    and empty for one that the job does not need; `clones`: the first one checks a repository out."""
+    and empty for one that the job does not need; `clones`: the first one checks a repository out; `part` is
+    "" for a job that has one pod."""
 
     job: Job
     clones: bool
@@ -70,6 +72,7 @@ class CompiledJob:
     inputs_environment: Environment
     store_environment: Environment
     commit_environment: Environment
+    part: str = ""
 
     @property
     def inputs_name(self) -> str:
@@ -86,9 +89,9 @@ class CompiledJob:
             yield from (f"{name}={value}" for name, value in environment.items() if isinstance(value, str))
 
 
-def compile_job(context: WorkflowContext, job: Job) -> CompiledJob:
+def compile_job(context: WorkflowContext, job: Job, part: Part | None = None) -> CompiledJob:
     """The job's containers, as far as the file says what is in them."""
-    spec, variables = build_inputs_spec(context.inlined, context.parameters, job, context.textgen)
+    spec, variables = build_inputs_spec(context.inlined, context.parameters, job, context.textgen, part)
     clones = any(isinstance(step, CheckoutStep) for step in spec.steps.values())
     main = None
     lineage = dict(context.lineage)
@@ -102,17 +105,19 @@ def compile_job(context: WorkflowContext, job: Job) -> CompiledJob:
     inputs_environment = _inputs_environment(spec, variables)
     inputs_name = ("checkout" if clones else "inputs",) if inputs_environment else ()
     store_spec, variables = build_store_spec(
-        context.parameters, job, context.textgen, lineage, (*inputs_name, "main")
+        context.parameters, job, context.textgen, lineage, (*inputs_name, "main"), part
     )
+    index = {SHARD: "{{inputs.parameters.index}}"} if spec.shard else {}
     commit_spec = CommitSpec(context.textgen, job.name)
     return CompiledJob(
         job,
         clones,
         main,
         store_spec.outputs,
-        inputs_environment,
-        _store_environment(store_spec, variables),
+        {**inputs_environment, **index},
+        {**_store_environment(store_spec, variables), **index},
         {SPEC: template_safe_json(commit_spec.to_json())} if store_spec.outputs else {},
+        part.name if part else "",
     )
 
 

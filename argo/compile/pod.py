@@ -17,13 +17,14 @@ from hera.workflows import models as m
 from argo import kubernetes_names
 from argo.compile.compiled_job import CompiledJob, WorkflowContext
 from argo.compile.environment import GIT_FOLDER, ConfigMapKey, Environment, PodField, SecretKey
+from argo.compile.generation import INDEX, JOIN, PLAN, SHARD, part_template_name
 from argo.compile.main_container import MainContainer
 from argo.compile.names import label_value, parameter_name, template_name
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
 from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
-from argo.language.model import Job, SharedVolume, Type
-from job.pod.outputs import DatasetOutput, ModelOutput, Output
+from argo.language.model import Generate, Job, SharedVolume, Type
+from job.pod.outputs import DatasetOutput, JoinOutput, ModelOutput, Output
 from job.pod.spec import API, HANDOFF, INPUTS, NOTES, VERDICT, VERSIONS
 
 IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
@@ -34,6 +35,7 @@ _CLAIMS = {"storage": "/storage", "cache": "/cache"}
 # Of textgen's containers. Those of `store` and `commit` add to each job's own.
 _INPUTS_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi"})
 _STORE_RESOURCES = Resources({"cpu": "50m", "memory": "64Mi"}, {"memory": "2Gi"})
+_PLAN_RESOURCES = Resources({"cpu": "100m", "memory": "256Mi"}, {"memory": "2Gi"})
 _COMMIT_RESOURCES = Resources({"cpu": "10m", "memory": "32Mi"}, {"memory": "256Mi"})
 
 # AWS gives the account's identity, and with it the store, to every container that this does not name.
@@ -75,7 +77,8 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
     """The job's template."""
     job = compiled.job
     if compiled.main:
-        scheduling = schedule_job(job, context.cluster)
+        is_plan = compiled.part == PLAN
+        scheduling = Scheduling(_PLAN_RESOURCES) if is_plan else schedule_job(job, context.cluster)
         main = _main_container(context, job, compiled.main, scheduling)
     else:  # `inputs` does it all
         scheduling = Scheduling(_COMMIT_RESOURCES)
@@ -93,7 +96,8 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
     if inputs:
         init_containers.append(m.UserContainer(**inputs.fields()))
     return m.Template(
-        name=template_name(job.name),
+        name=part_template_name(job, compiled.part),
+        inputs=m.Inputs(parameters=[m.Parameter(name=INDEX)]) if compiled.part == SHARD else None,
         metadata=m.Metadata(
             labels={kubernetes_names.JOB: label_value(job.name)},
             annotations={kubernetes_names.JOB: job.name, **_WITHOUT_IDENTITY, **scheduling.annotations},
@@ -107,6 +111,32 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
         tolerations=[m.Toleration.model_validate(dict(each)) for each in scheduling.tolerations] or None,
         affinity=_affinity(scheduling.preferred_gpus),
         retry_strategy=m.RetryStrategy.model_validate(RETRY_STRATEGY),
+    )
+
+
+def build_generation_template(job: Job, action: Generate) -> m.Template:
+    """The job as a DAG: its plan, its shards, their join."""
+    tasks = [
+        m.DAGTask(name=PLAN, template=part_template_name(job, PLAN)),
+        m.DAGTask(
+            name=SHARD,
+            template=part_template_name(job, SHARD),
+            depends=PLAN,
+            with_sequence=m.Sequence.model_validate({"count": str(action.shards)}),
+            arguments=m.Arguments(parameters=[m.Parameter(name=INDEX, value="{{item}}")]),
+        ),
+        m.DAGTask(name=JOIN, template=part_template_name(job, JOIN), depends=SHARD),
+    ]
+    version = parameter_name(action.output)
+    source = {"parameter": f"{{{{tasks.{JOIN}.outputs.parameters.{version}}}}}", "default": ""}
+    return m.Template(
+        name=template_name(job.name),
+        metadata=m.Metadata(annotations={kubernetes_names.JOB: job.name}),
+        dag=m.DAGTemplate(tasks=tasks, fail_fast=False),
+        parallelism=action.parallelism,
+        outputs=m.Outputs(
+            parameters=[m.Parameter(name=version, value_from=m.ValueFrom.model_validate(source))]
+        ),
     )
 
 
@@ -125,7 +155,7 @@ def _version_parameters(outputs: Mapping[str, Output]) -> m.Outputs | None:
             value_from=m.ValueFrom.model_validate({"path": f"{VERSIONS}/{name}", "default": ""}),
         )
         for name, output in outputs.items()
-        if isinstance(output, DatasetOutput | ModelOutput)
+        if isinstance(output, DatasetOutput | ModelOutput | JoinOutput)
     ]
     return m.Outputs(parameters=parameters) if parameters else None
 

@@ -62,6 +62,12 @@ def schedule_job(job: Job, cluster: ClusterConfig) -> Scheduling:
     )
 
 
+def has_gpu(job: Job, cluster: ClusterConfig) -> bool:
+    """Whether the job's instance type has one; not if the cluster's table does not have the type."""
+    instance = cluster.instances.find(job.instance_type or cluster.instance)
+    return instance is not None and instance.gpus > 0
+
+
 def _larger(instance: InstanceType, instances: Instances) -> InstanceType | None:
     """The next type with more memory and as many GPUs."""
     rows = [

@@ -27,8 +27,21 @@ from job.datasets.reference import DatasetRef
 from job.pod import outputs, spec
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of pods of a job that has several, and what `store` keeps of it.
+
+    shard: the output that a shard's texts go to; prompts: the dataset that it reads a part of, if it does.
+    """
+
+    name: str
+    outputs: Mapping[str, outputs.Output]
+    shard: str = ""
+    prompts: Input | None = None
+
+
 def build_inputs_spec(
-    inlined: InlinedWorkflow, parameters: Parameters, job: Job, textgen: str
+    inlined: InlinedWorkflow, parameters: Parameters, job: Job, textgen: str, part: Part | None = None
 ) -> tuple[spec.InputsSpec, Environment]:
     """How the job's inputs and folders are made, and for an action of textgen's own what it does."""
     builder = _StepBuilder(inlined, parameters)
@@ -43,20 +56,29 @@ def build_inputs_spec(
         case S3Download() as action:
             steps[action.path] = builder.s3_step(action)
     folders = tuple(f"{spec.OUTPUTS}/{o.name}" for o in job.outputs.values() if o.type is not Type.STRING)
-    reads_datasets = any(isinstance(step, spec.DatasetStep) for step in steps.values())
+    shard = builder.shard_step(part) if part and part.shard else None
+    read = [*steps.values(), *([shard.prompts] if shard else [])]
+    reads_datasets = any(isinstance(step, spec.DatasetStep) for step in read)
     references = tuple(builder.references()) if reads_datasets else ()
-    return spec.InputsSpec(textgen, job.name, steps, folders, references), builder.environment()
+    inputs_spec = spec.InputsSpec(textgen, job.name, steps, folders, references, shard=shard)
+    return inputs_spec, builder.environment()
 
 
 def build_store_spec(
-    parameters: Parameters, job: Job, textgen: str, lineage: Mapping[str, Any], logs: tuple[str, ...]
+    parameters: Parameters,
+    job: Job,
+    textgen: str,
+    lineage: Mapping[str, Any],
+    logs: tuple[str, ...],
+    part: Part | None = None,
 ) -> tuple[spec.StoreSpec, Environment]:
     """What of the job is kept; `lineage` goes into every version, `logs` are names of containers."""
     url, ref = (
         parameters.parameter(name) for name in (kubernetes_names.GITHUB_URL, kubernetes_names.GITHUB_REF)
     )
     environment = {**parameter_environment(url.name), **parameter_environment(ref.name)}
-    store_spec = spec.StoreSpec(textgen, job.name, dict(_outputs(job)), url, ref, lineage, logs)
+    kept = part.outputs if part else dict(_outputs(job))
+    store_spec = spec.StoreSpec(textgen, job.name, kept, url, ref, lineage, logs)
     return store_spec, environment
 
 
@@ -129,6 +151,15 @@ class _StepBuilder:
         """Objects of a bucket."""
         access_key, secret_access_key = self._value(action.access_key), self._value(action.secret_access_key)
         return spec.S3Step(action.url, action.region, action.endpoint, access_key, secret_access_key)
+
+    def shard_step(self, part: Part) -> spec.ShardStep:
+        """A shard's rows, and its earlier texts."""
+        if part.prompts is None:
+            return spec.ShardStep(part.shard)
+        _, prompts = self.input_step(part.prompts)
+        if not isinstance(prompts, spec.DatasetStep | spec.OutputStep):
+            raise AssertionError(part)
+        return spec.ShardStep(part.shard, part.prompts.name, prompts)
 
     def references(self) -> Iterator[spec.Value]:
         """Every dataset reference of the run, the same for all its jobs: the first one resolves all."""

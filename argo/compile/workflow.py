@@ -17,12 +17,12 @@ from argo.compile.compiled_job import make_context
 from argo.compile.names import label_value, resource_name, task_name, template_name
 from argo.compile.origin import FileOrigin, Kind
 from argo.compile.parameters import template_arguments
-from argo.compile.pod import SHARED, build_template
+from argo.compile.pod import SHARED, build_generation_template, build_template
 from argo.compile.schedule import check_schedule
 from argo.compile.security import executor_patch, pod_security_context
 from argo.language import bind_inputs
 from argo.language.diagnostics import Diagnostic, Severity, WorkflowError
-from argo.language.model import SharedVolume, Workflow
+from argo.language.model import Generate, SharedVolume, Workflow
 from argo.repository import repository_name
 from job.errors import InputError
 
@@ -66,7 +66,7 @@ def _build_workflow(
     compiled, problems = find_problems(context)
     if problems:
         raise _refuse(problems)
-    jobs = [each.job for each in compiled]
+    jobs = list(context.inlined.jobs.values())
     tasks = [
         m.DAGTask(
             name=task_name(job.name),
@@ -105,6 +105,7 @@ def _build_workflow(
         arguments=_hera_parameters(context.parameters.arguments),
         templates=[
             m.Template(name=ENTRYPOINT, dag=m.DAGTemplate(tasks=tasks, fail_fast=False)),
+            *(build_generation_template(job, job.action) for job in jobs if isinstance(job.action, Generate)),
             *(build_template(context, each) for each in compiled),
         ],
         service_account_name=kubernetes_names.SERVICE_ACCOUNT,

@@ -42,6 +42,8 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unknown-input": (Severity.ERROR, "A workflow input that the file does not have."),
     "unknown-instance": (Severity.WARNING, "An instance type that textgen's own table does not have."),
     "unknown-model-type": (Severity.WARNING, "A model type that Gradient did not have."),
+    "unknown-setting": (Severity.ERROR, "`generate@v1` has no setting of this name."),
+    "bad-setting": (Severity.ERROR, "A setting of `generate@v1` with a value that it does not take."),
     "bad-expression": (Severity.ERROR, "An expression that does not exist, or is not allowed here."),
     "literal-expression": (Severity.WARNING, "Looks like an expression, but is used as it is written."),
     "bad-secret": (Severity.ERROR, "`secret:` without a valid name, or no secret where one is required."),
@@ -50,7 +52,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "bad-image": (Severity.ERROR, "Not a valid image name."),
     "bad-url": (Severity.ERROR, "A URL that the action can't fetch."),
     "bad-ref": (Severity.ERROR, "Not a valid git ref."),
-    "bad-path": (Severity.ERROR, "A path outside the job's outputs."),
+    "bad-path": (Severity.ERROR, "A path outside the job's folders."),
     "bad-target": (Severity.ERROR, "An action that has no folder to write to, or several."),
     "command-line": (Severity.WARNING, "`command` has several words in one string; it is split."),
     # between jobs

@@ -114,10 +114,12 @@ class Field:
             for key, value in self.node.values.items()
         }
 
-    def fields(self, known: Iterable[str], hints: dict[str, str] | None = None) -> "dict[str, Field]":
+    def fields(
+        self, known: Iterable[str], hints: dict[str, str] | None = None, code: str = "unknown-key"
+    ) -> "dict[str, Field]":
         """The values of a mapping that has a fixed set of keys.
 
-        Others are left out with a warning, whose hint is the one in `hints`, or else the nearest key.
+        Others are left out and reported as `code`; the hint is the one in `hints`, or else the nearest key.
         """
         known = tuple(known)
         fields = self.entries()
@@ -125,7 +127,7 @@ class Field:
             if key not in known:
                 missing = [other for other in known if other not in fields]
                 hint = (hints or {}).get(key) or did_you_mean(key, missing, f"the keys are {listed(known)}")
-                field.report("unknown-key", f"the key {quoted(key)} is not allowed here", hint, field.key_at)
+                field.report(code, f"the key {quoted(key)} is not allowed here", hint, field.key_at)
         return {key: field for key, field in fields.items() if key in known}
 
     def require(self, fields: "dict[str, Field]", key: str, hint: str = "") -> "Field | None":

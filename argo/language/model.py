@@ -165,7 +165,24 @@ class CreateModel:
     type: str
 
 
-Action = Container | Script | GitCheckout | S3Download | CreateModel
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """generate@v1: texts in `shards`, of which at most `parallelism` (None: all) are made at once.
+
+    settings: those of `textgen generate` that the file gives; string inputs give others. prompts_input: the
+    input that the setting `prompts` is a path in, or "". output: the one output, a dataset. image: None for
+    textgen's own.
+    """
+
+    settings: Mapping[str, object]
+    prompts_input: str
+    output: str
+    shards: int
+    parallelism: int | None
+    image: str | None
+
+
+Action = Container | Script | GitCheckout | S3Download | CreateModel | Generate
 
 
 @dataclass(frozen=True, slots=True)

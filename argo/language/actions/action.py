@@ -38,7 +38,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ActionKind:
-    """An action of the language. `hints` are for arguments that it does not have.
+    """An action of the language. `hints` are for arguments that it does not have, reported as `unknown_code`.
 
     `build` gets the values of the arguments that are present and valid, by name; it returns None after it
     has reported values that contradict one another.
@@ -47,10 +47,11 @@ class ActionKind:
     arguments: Mapping[str, Argument]
     build: Callable[[Mapping[str, Any], Call], Action | None]
     hints: Mapping[str, str] = field(default_factory=dict)
+    unknown_code: str = "unknown-key"
 
     def read_arguments(self, field: Field) -> dict[str, Field]:
         """The arguments under `with`; those that are required and missing are reported."""
-        fields = field.fields(self.arguments, {**_HINTS, **self.hints})
+        fields = field.fields(self.arguments, {**_HINTS, **self.hints}, self.unknown_code)
         for name, argument in self.arguments.items():
             if argument.required:
                 field.require(fields, name)

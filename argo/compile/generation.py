@@ -1,0 +1,72 @@
+"""generate@v1 as pods: `plan` shares the rows out, each `shard` generates, `join` makes the version.
+
+    write                a DAG of these three
+    write-plan           main: python3 -m job plan
+    write-shard          main: python3 -m job shard; as many pods as there are shards
+    write-join           nothing in main: `store` copies what the shards left
+
+All keep their logs, and what they make for one another, under the name of the job.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from argo.compile.compiled_job import CompiledJob, WorkflowContext, compile_job
+from argo.compile.names import template_name
+from argo.compile.resources import has_gpu
+from argo.compile.specs import Part
+from argo.language.generation import make_plan_action, make_shard_action
+from argo.language.model import Generate, Input, Job, Output, Type
+from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
+from job.pod.spec import OUTPUTS, SHARD_FOLDER
+
+PLAN, SHARD, JOIN = "plan", "shard", "join"
+INDEX = "index"  # the input parameter of a shard's template
+
+
+def compile_pods(context: WorkflowContext, job: Job) -> Iterator[CompiledJob]:
+    """The job's pods: one, or the three kinds of a generation."""
+    if not isinstance(job.action, Generate):
+        yield compile_job(context, job)
+        return
+    action = job.action
+    prompts = job.inputs.get(action.prompts_input)
+    # Of a volume the store has no single files.
+    is_dataset = prompts is not None and prompts.type is Type.DATASET
+    plan = replace(
+        job,
+        action=make_plan_action(action, context.textgen, f"{OUTPUTS}/{PLAN}", copy_rows=not is_dataset),
+        outputs={PLAN: Output(PLAN, Type.VOLUME, None, job.at)},
+    )
+    yield compile_job(context, plan, Part(PLAN, {PLAN: PlanOutput()}))
+    folder, output = str(SHARD_FOLDER), f"{OUTPUTS}/{action.output}"
+    gpu = has_gpu(job, context.cluster)
+    shard = replace(
+        job,
+        action=make_shard_action(action, context.textgen, folder, output, has_gpu=gpu),
+        inputs={name: each for name, each in job.inputs.items() if _is_read_by_shards(each, action)},
+    )
+    texts = {action.output: ShardOutput()}
+    yield compile_job(context, shard, Part(SHARD, texts, action.output, prompts if is_dataset else None))
+    dataset = job.outputs[action.output].dataset
+    if dataset is None:
+        raise AssertionError(job)
+    version = {action.output: JoinOutput(dataset.dataset, action.shards)}
+    yield compile_job(context, replace(job, inputs={}, outputs={}), Part(JOIN, version))
+
+
+def template_names(job: Job) -> list[str]:
+    """The names of all of the job's templates; the first one stands for the job."""
+    name = template_name(job.name)
+    parts = (PLAN, SHARD, JOIN) if isinstance(job.action, Generate) else ()
+    return [name, *(part_template_name(job, part) for part in parts)]
+
+
+def part_template_name(job: Job, part: str) -> str:
+    """The name of the template of one kind of a job's pods; of a job with one pod, `part` is ""."""
+    return f"{template_name(job.name)}-{part}" if part else template_name(job.name)
+
+
+def _is_read_by_shards(entry: Input, action: Generate) -> bool:
+    """The plan holds the settings and says which prompts; a folder may hold the model."""
+    return entry.type is not Type.STRING and entry.name != action.prompts_input

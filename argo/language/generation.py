@@ -1,0 +1,43 @@
+"""What runs a generate@v1 job, on a cluster and here: images and commands of its plan and shards."""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from argo.language.model import Container, Generate
+
+INPUTS = "/inputs"
+
+_CPU_IMAGE, _GPU_IMAGE = "textgen-job-cpu:{version}", "textgen-job:{version}"
+_COMMAND = ("python3", "-m", "job")
+
+
+def make_plan_action(action: Generate, version: str, output: str, *, copy_rows: bool) -> Container:
+    """What shares the rows out, and writes which to the folder `output`. It needs no GPU.
+
+    version: textgen's. copy_rows: the shards can't reach the files of the prompts, so the plan has the rows.
+    """
+    args = (
+        *("plan", f"--shards={action.shards}", f"--inputs={INPUTS}"),
+        *(["--copy-rows"] if copy_rows else ()),
+        *_options(action.settings),
+        output,
+    )
+    return Container(action.image or _CPU_IMAGE.format(version=version), _COMMAND, args)
+
+
+def make_shard_action(action: Generate, version: str, plan: str, output: str, *, has_gpu: bool) -> Container:
+    """What generates a shard's texts into the folder `output`; `plan` is the shard's folder of the plan."""
+    image = (_GPU_IMAGE if has_gpu else _CPU_IMAGE).format(version=version)
+    return Container(action.image or image, _COMMAND, ("shard", f"--output={output}", plan))
+
+
+def _options(settings: Mapping[str, object]) -> Iterator[str]:
+    for name, value in settings.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            yield flag if value else f"--no-{name}"
+        elif isinstance(value, tuple):
+            yield from (f"{flag}={each}" for each in value)
+        else:
+            text = posixpath.normpath(str(value)) if name == "prompts" else value
+            yield f"{flag}={text}"
