@@ -129,7 +129,7 @@ def _read_action(
     arguments_field = draft.fields.get("with")
     if arguments_field is None:
         required = [name for name, argument in kind.arguments.items() if argument.required]
-        hint = f"write with: and under it {', '.join(required)}"
+        hint = f"write with: and under it {', '.join(required) or 'its settings'}"
         draft.field.report("missing-key", "'with' is missing", hint, draft.field.key_at)
         return None, ()
     arguments = kind.read_arguments(arguments_field)

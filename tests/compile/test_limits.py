@@ -41,7 +41,10 @@ BRACES = "has a text with '{{' or a control character, and the image's entrypoin
         (jobs("_", "job"), ":3:3: jobs.job: the jobs 'job' and '_' are both 'job' for Argo"),
         (jobs("1", "job-1"), ":3:3: jobs.job-1: the jobs 'job-1' and '1' are both 'job-1' for Argo"),
         (jobs("workflow"), ":2:3: jobs.workflow: 'workflow' is the name of the whole workflow for Argo"),
-        (jobs(*(f"j{n}" for n in range(200))), ":201:3: jobs.j199: 200 jobs, and Argo takes 199"),
+        (
+            jobs(*(f"j{n}" for n in range(200))),
+            ":201:3: jobs.j199: 200 templates for its jobs, and Argo takes 199",
+        ),
         (jobs("a", script="x" * (128 << 10)), ":2:3: jobs.a: its script or texts are over 128 KB"),
         (
             "jobs:\n  a: {uses: container@v1, with: {image: a, args: [sh, -c, " + "x" * (128 << 10) + "]}}\n",

@@ -1,0 +1,159 @@
+"""generate@v1 on a cluster: a plan, a pod for each shard, and a join."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argo.compile import ClusterConfig, Kind
+from argo.compile.check import TEMPLATES
+from argo.compile.lint import lint
+from argo.language import load
+from argo.language.diagnostics import WorkflowError
+from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
+from job.pod.spec import SHARD, DatasetStep, InputsSpec, OutputStep, ShardStep, StoreSpec, load_spec
+from tests.compile.conftest import CompileSpec, Spec
+from tests.compile.test_snapshots import compare, compile_text
+
+FLOW = """\
+inputs:
+  seed: {type: string, with: {value: "7"}}
+jobs:
+  write:
+    resources: {instance-type: TYPE}
+    inputs:
+      prompts: {type: dataset, with: {ref: questions}}
+      model: {type: dataset, with: {ref: weights}}
+      seed: workflow.inputs.seed
+    outputs:
+      texts: {type: dataset, with: {ref: answers}}
+    uses: generate@v1
+    with:
+      model: /inputs/model
+      prompts: /inputs/prompts
+      shards: 16
+      parallelism: 8
+      max_new_tokens: 256
+      greedy: true
+      stop: ["a b", "{{x"]
+  count:
+    inputs: {texts: write.outputs.texts}
+    uses: script@v1
+    with: {image: "bash:5", script: ls /inputs/texts}
+"""
+
+
+def templates(spec: Spec) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in spec["templates"]}
+
+
+def environment(template: Mapping[str, Any], container: str) -> dict[str, str]:
+    (found,) = [each for each in template["initContainers"] if each["name"] == container]
+    return {each["name"]: each["value"] for each in found["env"] if "value" in each}
+
+
+def main_image(template: Mapping[str, Any]) -> str:
+    containers = {each["name"]: each for each in template["containerSet"]["containers"]}
+    return str(containers["main"]["image"])
+
+
+def test_a_generation_compiles_to_its_snapshot(tmp_path: Path) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text(FLOW.replace("TYPE", "A100"), "utf-8")
+    compare("generation", compile_text(load(file), Kind.WORKFLOW, ClusterConfig()))
+
+
+def test_the_job_is_a_dag_of_plan_shards_and_join(compile_spec: CompileSpec) -> None:
+    found = templates(compile_spec(FLOW.replace("TYPE", "C5")))
+    assert [task["template"] for task in found["workflow"]["dag"]["tasks"]] == ["write", "count"]
+    plan, shard, join = found["write"]["dag"]["tasks"]
+    assert found["write"]["parallelism"] == 8
+    assert found["write"]["dag"]["failFast"] is False
+    assert (plan["template"], shard["depends"], join["depends"]) == ("write-plan", "plan", "shard")
+    assert shard["withSequence"] == {"count": "16"}
+    assert all("retryStrategy" in found[f"write-{part}"] for part in ("plan", "shard", "join"))
+
+
+def test_a_shard_brings_its_rows_and_the_model_and_keeps_parts(compile_spec: CompileSpec) -> None:
+    shard = templates(compile_spec(FLOW.replace("TYPE", "C5")))["write-shard"]
+    inputs = environment(shard, "inputs")
+    spec = load_spec(InputsSpec, inputs)
+    assert spec.steps == {"/inputs/model": DatasetStep("weights:latest")}
+    assert spec.shard == ShardStep("texts", "prompts", DatasetStep("questions:latest"))
+    assert spec.references == ("questions:latest", "weights:latest")
+    store = environment(shard, "store")
+    assert load_spec(StoreSpec, store).outputs == {"texts": ShardOutput()}
+    assert inputs[SHARD] == store[SHARD] == "{{inputs.parameters.index}}"
+
+
+def test_the_plan_has_the_settings_and_the_join_the_dataset(compile_spec: CompileSpec) -> None:
+    found = templates(compile_spec(FLOW.replace("TYPE", "C5")))
+    plan = load_spec(InputsSpec, environment(found["write-plan"], "inputs"))
+    assert plan.main is not None
+    assert plan.main.argv == (
+        *("python3", "-m", "job", "plan", "--shards=16", "--inputs=/inputs", "--model=/inputs/model"),
+        *("--prompts=/inputs/prompts", "--max-new-tokens=256", "--greedy", "--stop=a b", "--stop={{x"),
+        "/outputs/plan",
+    )
+    outputs = {
+        part: load_spec(StoreSpec, environment(found[f"write-{part}"], "store")).outputs
+        for part in ("plan", "join")
+    }
+    assert outputs == {"plan": {"plan": PlanOutput()}, "join": {"texts": JoinOutput("answers", 16)}}
+
+
+def test_the_prompts_of_a_job_and_of_a_volume(compile_spec: CompileSpec) -> None:
+    head = FLOW.replace("TYPE", "C5")
+    job = "  ask:\n    outputs: {KIND}\n    uses: script@v1\n    with: {image: 'bash:5', script: 'true'}\n"
+    source = "prompts: {type: dataset, with: {ref: questions}}"
+    asked = head.replace(source, "prompts: ask.outputs.asked")
+    dataset = job.replace("KIND", "asked: {type: dataset, with: {ref: questions}}")
+    found = templates(compile_spec(asked + dataset))
+    spec = load_spec(InputsSpec, environment(found["write-shard"], "inputs"))
+    assert spec.shard == ShardStep("texts", "prompts", OutputStep("ask", "asked"))
+    found = templates(compile_spec(asked + job.replace("KIND", "asked: {type: volume}")))
+    spec = load_spec(InputsSpec, environment(found["write-shard"], "inputs"))
+    assert spec.shard == ShardStep("texts")
+    plan = load_spec(InputsSpec, environment(found["write-plan"], "inputs"))
+    assert plan.main is not None
+    assert "--copy-rows" in plan.main.argv
+
+
+@pytest.mark.parametrize(
+    ("instance", "image", "plan_image", "shard_image"),
+    [
+        ("C5", "", "textgen-job-cpu:0.1.0", "textgen-job-cpu:0.1.0"),
+        ("A100", "", "textgen-job-cpu:0.1.0", "textgen-job:0.1.0"),
+        ("A100", "      image: team/llm:1\n", "team/llm:1", "team/llm:1"),
+    ],
+)
+def test_the_image_fits_the_instance_type(
+    instance: str, image: str, plan_image: str, shard_image: str, compile_spec: CompileSpec
+) -> None:
+    text = FLOW.replace("TYPE", instance).replace("      shards", f"{image}      shards")
+    found = templates(compile_spec(text))
+    assert main_image(found["write-plan"]) == plan_image
+    assert main_image(found["write-shard"]) == shard_image
+    assert "nodeSelector" not in found["write-plan"]
+    assert ("nodeSelector" in found["write-shard"]) is (instance == "A100")
+
+
+def test_four_templates_of_a_generation_count_against_argos_limit(tmp_path: Path) -> None:
+    job = (
+        "  w{0}:\n    outputs: {{t: {{type: dataset, with: {{ref: a{0}}}}}}}\n"
+        "    uses: generate@v1\n    with: {{}}\n"
+    )
+    most = (TEMPLATES - 1) // 4
+    file = tmp_path / "flow.yaml"
+    file.write_text("jobs:\n" + "".join(map(job.format, range(most))), "utf-8")
+    assert lint(file) == []
+    file.write_text("jobs:\n" + "".join(map(job.format, range(most + 1))), "utf-8")
+    (diagnostic,) = lint(file)
+    assert "200 templates for its jobs, and Argo takes 199" in diagnostic.message
+
+
+def test_a_job_named_like_a_generations_part_is_refused(compile_spec: CompileSpec) -> None:
+    other = "  write-shard:\n    uses: script@v1\n    with: {image: 'bash:5', script: 'true'}\n"
+    with pytest.raises(WorkflowError, match="'write-shard' for Argo"):
+        compile_spec(FLOW.replace("TYPE", "C5") + other)

@@ -1,0 +1,108 @@
+"""generate@v1: the settings that it takes, where its prompts are, and what it refuses."""
+
+from collections.abc import Callable
+
+import pytest
+
+from argo.language import CheckResult, Workflow
+from argo.language.model import Generate
+
+FLOW = """\
+jobs:
+  write:
+    inputs:
+      questions: {{type: dataset, with: {{ref: questions}}}}
+{inputs}    outputs:
+      texts: {{type: {output}}}
+    uses: generate@v1
+    with: {{{arguments}}}
+"""
+DATASET = "dataset, with: {ref: answers}"
+
+
+def flow(arguments: str, inputs: str = "", output: str = DATASET) -> str:
+    return FLOW.format(arguments=arguments, inputs=inputs, output=output)
+
+
+def test_numbers_booleans_and_lists_need_no_quotes(read_text: Callable[[str], Workflow]) -> None:
+    result = read_text(
+        flow("prompts: /inputs/questions/a.txt, seed: 7, top_p: 0.5, greedy: yes, stop: ['1', b], shards: 16")
+    )
+    assert result.jobs["write"].action == Generate(
+        {"prompts": "/inputs/questions/a.txt", "seed": 7, "top_p": 0.5, "greedy": True, "stop": ("1", "b")},
+        prompts_input="questions",
+        output="texts",
+        shards=16,
+        parallelism=None,
+        image=None,
+    )
+
+
+def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[[str], Workflow]) -> None:
+    action = read_text(flow("prompt: Hello, parallelism: 2, image: 'team/llm:1'")).jobs["write"].action
+    assert action == Generate({"prompt": "Hello"}, "", "texts", 1, 2, "team/llm:1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ("seeed: 1", "unknown-setting", "did you mean 'seed'?"),
+        ("seed: -1", "bad-setting", "seed must be at least 0, not -1"),
+        ("seed: x", "bad-setting", "seed must be an integer, not 'x'"),
+        ("top_p: 1.5", "bad-setting", "top_p must be at most 1"),
+        ("greedy: maybe", "bad-setting", "greedy must be true or false"),
+        ("stop: ['']", "bad-setting", "a list of strings that are not empty"),
+        ("engine: gpt", "bad-setting", "engine can't be 'gpt'"),
+        ("seed: ~", "wrong-type", "must be a value"),
+        ("seed: {a: b}", "wrong-type", "must be a value"),
+        ("seed: workflow.inputs.seed", "bad-expression", "inputs: {seed: workflow.inputs.seed}"),
+        ("prompt: a, prompts: /inputs/questions", "bad-setting", "give prompt or prompts, not both"),
+        *(
+            (f"shards: {count}", "bad-setting", "from 1 to 1,000")
+            for count in ("0", "1001", "-1", "4.0", "x")
+        ),
+        ("parallelism: 0", "bad-setting", "from 1 to 1,000"),
+        ("image: a b", "bad-image", "is not a valid image name"),
+        *(
+            (f"prompts: {path}", "bad-path", "write a path under /inputs/questions")
+            for path in ("questions", "/inputs/other", "/inputs/questions/../../x", "'-'", "/inputs")
+        ),
+    ],
+)
+def test_a_wrong_setting_is_said_where_it_stands(
+    arguments: str, code: str, text: str, check_text: Callable[[str], CheckResult]
+) -> None:
+    result = check_text(flow(arguments))
+    (diagnostic,) = result.diagnostics
+    assert result.workflow is None
+    assert diagnostic.code == code
+    assert text in f"{diagnostic.message}; {diagnostic.hint}"
+    assert diagnostic.position.line == 8
+
+
+@pytest.mark.parametrize("output", ["volume", "string"])
+def test_the_output_is_a_dataset(output: str, check_text: Callable[[str], CheckResult]) -> None:
+    (diagnostic,) = check_text(flow("prompt: a", output=output)).diagnostics
+    assert (diagnostic.code, diagnostic.key) == ("bad-target", "jobs.write")
+
+
+def test_string_inputs_are_settings(
+    read_text: Callable[[str], Workflow], check_text: Callable[[str], CheckResult]
+) -> None:
+    workflow_inputs = "inputs: {word: {type: string, with: {value: '7'}}}\n"
+    assert read_text(workflow_inputs + flow("top_k: 1", "      seed: workflow.inputs.word\n"))
+    (diagnostic,) = check_text(
+        workflow_inputs + flow("top_k: 1", "      sede: workflow.inputs.word\n")
+    ).diagnostics
+    assert (diagnostic.code, diagnostic.position.line) == ("unknown-setting", 6)
+    (diagnostic,) = check_text(
+        workflow_inputs + flow("seed: 1", "      seed: workflow.inputs.word\n")
+    ).diagnostics
+    assert (diagnostic.code, diagnostic.position.line) == ("bad-setting", 6)
+
+
+def test_with_may_be_missing_or_empty(
+    read_text: Callable[[str], Workflow],
+) -> None:
+    job = "    outputs:\n      texts: {type: dataset, with: {ref: answers}}\n    uses: generate@v1\n"
+    assert read_text(f"jobs:\n  write:\n{job}    with: {{}}\n").jobs["write"]
