@@ -5,14 +5,16 @@ from pathlib import Path
 
 import click
 
+from argo.cli.dataset.texts import format_beginning
 from argo.cli.local_run import textgen_command
 from argo.cli.progress import PHASE_COLOURS
 from argo.local.plan import Plan
 from argo.local.run_folder import Run
 from argo.local.run_job import version_outputs
 from argo.runs import Phase, RunRecord
+from argo.texts.files import find_texts, stream_texts
 from argo.units import format_bytes, format_duration
-from job.datasets import DatasetRef, Datasets, File, Version
+from job.datasets import DatasetRef, Datasets, Manifest, Version
 from job.text import TAB, counted, visible
 
 _MAX_LINES = 40
@@ -47,13 +49,13 @@ def _list_versions(plan: Plan, record: RunRecord) -> list[Version]:
 
 
 def _print_version(datasets: Datasets, version: Version, command: str) -> None:
-    files = datasets.files(version)
-    count = counted(len(files), "file")
+    manifest = datasets.manifest(version)
+    count = counted(len(manifest.files), "file")
     click.echo(f"\n{click.style(str(version), bold=True)}  {count}, {format_bytes(version.size)}")
     click.echo(f"  in       {_format_location(datasets, version)}")
     click.echo(f"  show     {command} dataset show {version}")
     click.echo(f"  get      {command} dataset get {version} FOLDER")
-    if text := _read_text(datasets, version, files):
+    if text := _read_text(datasets, version, manifest):
         click.echo(f"\n{text}")
 
 
@@ -67,14 +69,16 @@ def _format_location(datasets: Datasets, version: Version) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _read_text(datasets: Datasets, version: Version, files: tuple[File, ...]) -> str | None:
-    texts = [file for file in files if file.path.endswith(".txt") and file.size <= _MAX_BYTES]
+def _read_text(datasets: Datasets, version: Version, manifest: Manifest) -> str | None:
+    texts = [file for file in manifest.files if file.path.endswith(".txt") and file.size <= _MAX_BYTES]
     named = [file for file in texts if file.path in _TEXT_FILES]
-    if not named and len(texts) != 1:
+    if named or len(texts) == 1:
+        body = datasets.read_file(version, (named or texts)[0].path)
+        lines = body.decode("utf-8", "replace").splitlines()
+    elif find_texts(manifest):
+        lines = format_beginning(stream_texts(datasets, version, manifest), _MAX_BYTES).splitlines()
+    else:
         return None
-    file = (named or texts)[0]
-    body = datasets.read_file(version, file.path)
-    lines = body.decode("utf-8", "replace").splitlines()
     shown = [visible(line, keep=TAB) for line in lines[:_MAX_LINES]]
     more = [f"... {len(lines) - _MAX_LINES} more lines"] if len(lines) > _MAX_LINES else []
     return "\n".join([*shown, *more])

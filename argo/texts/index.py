@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from argo.texts import cache
-from argo.texts.rows import FILE, BrokenRow, Names, Row, read_names, read_rows
+from argo.texts.files import get_texts, open_lines
+from argo.texts.rows import BrokenRow, Lines, Names, Row, read_names, read_rows
 from argo.texts.words import repetition
-from job.datasets import Datasets, File, Manifest, Version
-from job.errors import UnknownReferenceError
+from job.datasets import Datasets, Version
 from job.storage.parallel import Progress, ignore_progress
 from job.text import quoted
 
-_FORMAT = 3  # of the tables; change it with them
+_FORMAT = 4  # of the tables; change it with them
 
 _COLUMNS = (
     "line",
@@ -45,7 +45,7 @@ CREATE TABLE rows (
     repetition REAL
 );
 CREATE UNIQUE INDEX names ON rows (id, sequence);
-CREATE TABLE broken (line INTEGER PRIMARY KEY, reason TEXT);
+CREATE TABLE broken (line INTEGER PRIMARY KEY, place TEXT, reason TEXT);
 """
 # Made last, which is quicker. Counts read these and not the texts.
 _COUNTED = """
@@ -82,7 +82,7 @@ EVERYTHING = Filter()
 
 
 class Order(StrEnum):
-    """The order of the file, or by new tokens, or those first that repeat themselves most."""
+    """The order of the files, or by new tokens, or those first that repeat themselves most."""
 
     FILE = "file"
     LONGEST = "longest"
@@ -138,7 +138,7 @@ class Index:
         return [read_row(record) for record in self.query(sql, [*values, limit, start])]
 
     def read(self, line: int) -> Row | None:
-        """The row of a line of the file."""
+        """The row of a line, counted over all files."""
         records = self.query("SELECT * FROM rows WHERE line = ?", [line])
         return read_row(records[0]) if records else None
 
@@ -249,8 +249,8 @@ def open_index(
 
     def fill(connection: sqlite3.Connection) -> None:
         manifest = datasets.manifest(version)
-        file = get_texts(version, manifest)
-        _fill(connection, _count(datasets.stream_file(version, file), progress), read_names(manifest))
+        lines = open_lines(datasets, version, get_texts(version, manifest), progress)
+        _fill(connection, lines, read_names(manifest))
 
     name = f"{version.manifest}-{_FORMAT}"
     path, words = cache.make_database(f"{name}.sqlite", fill), None
@@ -261,20 +261,6 @@ def open_index(
         yield index
     finally:
         index.close()
-
-
-def find_texts(manifest: Manifest) -> File | None:
-    """The file of the version's texts; None if it has none."""
-    return next((file for file in manifest.files if file.path == FILE), None)
-
-
-def get_texts(version: Version, manifest: Manifest) -> File:
-    """The file of the version's texts. Raises UnknownReferenceError if it has none."""
-    if not (file := find_texts(manifest)):
-        raise UnknownReferenceError(
-            f"{version}: no texts in it (no {FILE}); see textgen dataset files {version}"
-        )
-    return file
 
 
 def read_row(record: Sequence[Any]) -> Row:
@@ -297,17 +283,17 @@ def read_row(record: Sequence[Any]) -> Row:
     )
 
 
-def _fill(connection: sqlite3.Connection, chunks: Iterator[bytes], names: Names) -> None:
+def _fill(connection: sqlite3.Connection, lines: Lines, names: Names) -> None:
     for statement in _TABLES.split(";\n"):
         connection.execute(statement)
-    for row in read_rows(chunks, names):
+    for row in read_rows(lines, names):
         if isinstance(row, BrokenRow):
             reason = row.reason
         elif connection.execute(_INSERT, _to_record(row)).rowcount:
             continue
         else:
             reason = f"a second row with the id {quoted(row.id)} and the sequence {row.sequence}"
-        connection.execute("INSERT INTO broken VALUES (?, ?)", [row.line, reason])
+        connection.execute("INSERT INTO broken VALUES (?, ?, ?)", [row.line, lines.place, reason])
     for statement in _COUNTED.split(";\n"):
         connection.execute(statement)
 
@@ -334,12 +320,6 @@ def _fill_words(connection: sqlite3.Connection) -> None:
     connection.execute(
         "INSERT INTO words (rowid, prompt, completion) SELECT line, prompt, completion FROM texts.rows"
     )
-
-
-def _count(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
-    for chunk in chunks:
-        progress(len(chunk))
-        yield chunk
 
 
 def _has(text: str, part: str) -> bool:

@@ -1,4 +1,4 @@
-"""The rows of outputs.jsonl, read as a stream in bounded memory. Anybody may have written them."""
+"""The rows of files of texts, read as a stream in bounded memory. Anybody may have written them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,6 @@ from typing import Any
 from job.datasets import Manifest
 from job.untrusted_files import parse_json
 
-FILE = "outputs.jsonl"
 LARGEST_ROW = 4 << 20  # bytes
 
 _LARGEST_INTEGER = 1 << 40  # so that SQLite can add a million
@@ -16,7 +15,8 @@ _LARGEST_INTEGER = 1 << 40  # so that SQLite can add a million
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A generated text. `line` counts from 1; `text` is what the file has, mostly prompt and completion.
+    """A generated text. `line` counts the lines of all files from 1; `text` is what the file has, mostly
+    prompt and completion.
 
     `error` says why there is no text. `other` holds the fields that are not known here.
     """
@@ -63,13 +63,29 @@ _ADDED = ("id", "sequence", "text", "completion", "prompt_tokens", "new_tokens",
 
 @dataclass(frozen=True, slots=True)
 class BrokenRow:
-    """A line that is no row, and why."""
+    """A line that is no row, and why; `place` is its file and its line there."""
 
     line: int
+    place: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{FILE}:{self.line}: {self.reason}"
+        return f"{self.place}: {self.reason}"
+
+
+class Lines:
+    """The lines of files with these names, one file after the other, without their ends; None for one that is
+    longer than a row may be. `place` is that of the line that was read last: its file and its line there."""
+
+    def __init__(self, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+        self._files = files
+        self.place = ""
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        for name, chunks in self._files:
+            for number, line in enumerate(_split_lines(chunks), 1):
+                self.place = f"{name}:{number}"
+                yield line
 
 
 def read_names(manifest: Manifest) -> Names:
@@ -85,14 +101,17 @@ def read_names(manifest: Manifest) -> Names:
     )
 
 
-def read_rows(chunks: Iterable[bytes], names: Names | None = None) -> Iterator[Row | BrokenRow]:
-    """Each row of outputs.jsonl, and each line that is none; empty lines are left out."""
+def read_rows(lines: Lines, names: Names | None = None) -> Iterator[Row | BrokenRow]:
+    """Each row, and each line that is none; empty lines are left out."""
     names = names or Names()
-    for number, line in enumerate(_split_lines(chunks), 1):
+    for number, line in enumerate(lines, 1):
         if line is None:
-            yield BrokenRow(number, f"over {LARGEST_ROW >> 20} MiB")
+            yield BrokenRow(number, lines.place, f"over {LARGEST_ROW >> 20} MiB")
         elif line.strip():
-            yield _parse_row(number, line, names)
+            try:
+                yield _parse_row(number, line, names)
+            except ValueError as problem:
+                yield BrokenRow(number, lines.place, str(problem))
 
 
 def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
@@ -114,17 +133,15 @@ def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
         yield bytes(rest)
 
 
-def _parse_row(number: int, line: bytes, names: Names) -> Row | BrokenRow:
-    try:
-        row = parse_json(line)
-    except ValueError as problem:
-        return BrokenRow(number, str(problem))
+def _parse_row(number: int, line: bytes, names: Names) -> Row:
+    """The row of a line. Raises ValueError, which says why it is none."""
+    row = parse_json(line)
     if not isinstance(row, dict):
-        return BrokenRow(number, "not a JSON object")
+        raise ValueError("not a JSON object")
     added = {name: row.get(names.prefix + name) for name in _ADDED}
     text, completion, error = _string(added, "text"), _string(added, "completion"), _read_error(added)
     if text is None and completion is None and not error:
-        return BrokenRow(number, f'no string "{names.prefix}text"')
+        raise ValueError(f'no string "{names.prefix}text"')
     prompt = _read_prompt(row, names, text, completion)
     if completion is None:
         completion = (text or "").removeprefix(prompt)

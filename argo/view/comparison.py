@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from argo.texts.comparison import Comparison, Counts, Kind, Order, Pair, open_comparison, read_figures
-from argo.texts.index import Index, find_texts, open_index
+from argo.texts.files import find_texts
+from argo.texts.index import Index, open_index
 from argo.texts.rows import Row
 from argo.texts.words import Change, Part, diff_words
 from argo.view.lineage import list_facts, list_settings
@@ -63,7 +64,7 @@ class Pairs:
 def read_side(sources: Sources, version: Version) -> Side:
     """A version to compare. Raises StoreError."""
     manifest = sources.datasets.manifest(version)
-    return Side(version, manifest, find_texts(manifest) is not None)
+    return Side(version, manifest, bool(find_texts(manifest)))
 
 
 def compare_settings(sides: Sequence[Side]) -> list[Values]:

@@ -18,7 +18,7 @@ _FIRST_WAIT = 0.3  # seconds: a small index is there by then
 
 @dataclass
 class Making:
-    """An index that a thread makes. `read` is in bytes of the texts' file."""
+    """An index that a thread makes. `read` is in bytes of the texts' files."""
 
     read: int = 0
     has_rows: threading.Event = field(default_factory=threading.Event)

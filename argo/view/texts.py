@@ -7,11 +7,12 @@ from itertools import islice
 from starlette.datastructures import QueryParams
 
 from argo.texts.comparison import read_figures
+from argo.texts.files import find_texts, stream_texts
 from argo.texts.index import Figures, Filter, Order, open_index
-from argo.texts.rows import BrokenRow, Row, read_names, read_rows
+from argo.texts.rows import BrokenRow, Row
 from argo.view.page import read_integer
 from argo.view.sources import Sources
-from job.datasets import File, Manifest, Version
+from job.datasets import Manifest, Version
 
 ROWS = 50  # on a page
 _BARS = 20
@@ -21,7 +22,7 @@ Bars = Sequence[tuple[int, int, int]]  # the least, the most, how many
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A page of texts. `part` of the file has been read; `figures` and `total` are there when it is whole."""
+    """A page of texts. `part` of the files has been read; `figures` and `total` are there when all is."""
 
     rows: Sequence[Row]
     broken: Sequence[BrokenRow]
@@ -54,15 +55,15 @@ def read_filter(query: QueryParams) -> Filter:
     )
 
 
-def read_texts(sources: Sources, version: Version, file: File, query: QueryParams) -> Texts:
+def read_texts(sources: Sources, version: Version, manifest: Manifest, query: QueryParams) -> Texts:
     """The page of texts that a URL asks for; the first texts, as long as the index is not made."""
     which = read_filter(query)
     words = {name: value for name, value in query.items() if name not in ("page", "format")}
     order = Order(query["sort"]) if query.get("sort") in set(Order) else Order.FILE
     making = sources.indexes.make(version)
     if not making.has_rows.is_set():
-        names = read_names(sources.datasets.manifest(version))
-        rows = list(islice(read_rows(sources.datasets.stream_file(version, file), names), ROWS))
+        rows = list(islice(stream_texts(sources.datasets, version, manifest), ROWS))
+        size = sum(file.size for file in find_texts(manifest))
         return Texts(
             [row for row in rows if isinstance(row, Row)],
             [row for row in rows if isinstance(row, BrokenRow)],
@@ -70,7 +71,7 @@ def read_texts(sources: Sources, version: Version, file: File, query: QueryParam
             words,
             order,
             1,
-            making.read / max(file.size, 1),
+            making.read / max(size, 1),
         )
     with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
         total = index.count(which)

@@ -90,6 +90,17 @@ def test_texts_without_a_version_before_are_shown_themselves(site: Site, tmp_pat
     assert shown.endswith("\n    Once upon a time was a king\n\n")
 
 
+def test_texts_of_shards_are_shown_themselves(site: Site, tmp_path: Path) -> None:
+    files = generated([row("a", " was a king"), row("b", " was a cat")])
+    lines = files.pop("outputs.jsonl").splitlines(keepends=True)
+    shards = {f"outputs-{n:05d}-of-00002.jsonl": line for n, line in enumerate(lines)}
+    version = site.commit("demo", "demo", {**files, **shards})
+    shown = summarize(tmp_path, version, TEXTGEN_STORE=site.datasets.url)
+    assert f"\n|  | {version} |\n|---|---|\n| texts | 2 |\n" in shown
+    assert "\n    > Once upon a time\n     was a king\n" in shown
+    assert "\n     was a cat\n" in shown
+
+
 def test_a_summary_has_the_size_that_github_takes(site: Site, tmp_path: Path) -> None:
     versions = [site.commit(f"{n}", f"demo{n}", {"outputs.txt": b"\n" * 100_000}) for n in range(4)]
     shown = summarize(tmp_path, *versions, TEXTGEN_STORE=site.datasets.url)

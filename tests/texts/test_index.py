@@ -115,8 +115,8 @@ def test_broken_rows_are_named_and_the_others_indexed(datasets: Datasets, commit
     with open_index(datasets, commit(body)) as index:
         assert [found.completion for found in index.rows()] == [" Hello"]
         assert index.broken() == [
-            BrokenRow(2, "not JSON"),
-            BrokenRow(3, "a second row with the id 'a' and the sequence 1"),
+            BrokenRow(2, "outputs.jsonl:2", "not JSON"),
+            BrokenRow(3, "outputs.jsonl:3", "a second row with the id 'a' and the sequence 1"),
         ]
         assert index.figures().broken == 2
 

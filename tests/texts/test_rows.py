@@ -1,18 +1,22 @@
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo.texts.rows import LARGEST_ROW, BrokenRow, Names, Row, read_rows
+from argo.texts.rows import LARGEST_ROW, BrokenRow, Lines, Names, Row, read_rows
 from tests.texts.conftest import row
+
+
+def read_chunks(chunks: Iterable[bytes], names: Names | None = None) -> list[Row | BrokenRow]:
+    return list(read_rows(Lines([("outputs.jsonl", chunks)]), names))
 
 
 def read(*lines: object) -> list[Row | BrokenRow]:
     texts = (line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
-    return list(read_rows([b"\n".join(texts)]))
+    return read_chunks([b"\n".join(texts)])
 
 
 def test_a_row_has_its_prompt_apart() -> None:
@@ -78,7 +82,7 @@ def test_fields_have_the_names_that_the_settings_gave_them() -> None:
         "gen_sequence": 2,
         "gen_new_tokens": 1,
     }
-    (found,) = read_rows([json.dumps(written).encode()], Names("gen_", "q"))
+    (found,) = read_chunks([json.dumps(written).encode()], Names("gen_", "q"))
     assert found == Row(1, "x", 2, "A", " b", "A b", new_tokens=1, other={"text": "own"})
 
 
@@ -145,14 +149,25 @@ def test_lines_end_as_they_do_elsewhere() -> None:
         + b"\r\n\n"
         + json.dumps(row("b", "x\u2028y")).encode()
     )
-    assert [(found.line, getattr(found, "id", found)) for found in read_rows([body])] == [(1, "a"), (3, "b")]
+    assert [(found.line, getattr(found, "id", found)) for found in read_chunks([body])] == [
+        (1, "a"),
+        (3, "b"),
+    ]
 
 
 @given(st.lists(st.binary(max_size=8) | st.just(b"\n") | st.just(b'{"text": "a"}\n')), st.integers(1, 9))
 def test_rows_do_not_depend_on_how_the_bytes_come(pieces: list[bytes], size: int) -> None:
     body = b"".join(pieces)
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    assert list(read_rows(chunks)) == list(read_rows([body]))
+    assert read_chunks(chunks) == read_chunks([body])
+
+
+def test_lines_are_counted_over_all_files_and_named_in_their_own() -> None:
+    text = b'{"text": "a"}'
+    files = [("first", [text + b"\n\n{\n"]), ("second", [text]), ("third", []), ("fourth", [b"\n["])]
+    assert [
+        (found.line, found.id if isinstance(found, Row) else str(found)) for found in read_rows(Lines(files))
+    ] == [(1, "1"), (3, "first:3: not JSON"), (4, "4"), (6, "fourth:2: not JSON")]
 
 
 def test_a_line_without_an_end_takes_no_memory() -> None:
@@ -162,7 +177,7 @@ def test_a_line_without_an_end_takes_no_memory() -> None:
 
     tracemalloc.start()
     try:
-        (broken,) = read_rows(chunks())
+        (broken,) = read_chunks(chunks())
         assert isinstance(broken, BrokenRow)
         assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_ROW
     finally:

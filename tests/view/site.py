@@ -156,6 +156,10 @@ def fill(site: Site) -> None:
     )
     broken = encode([row("good", " text")]) + b'{"id": 1\n[]\n\xff\xfe\n{"text": 5}\n'
     site.commit("broken", "broken", {"outputs.jsonl": broken + encode([row("long", "x" * 3_000_000)])})
+    shards = generated(tales)
+    lines = shards.pop("outputs.jsonl").splitlines(keepends=True)
+    shards |= {f"outputs-{n:05d}-of-00004.jsonl": b"".join(lines[n * 40 : n * 40 + 40]) for n in range(3)}
+    site.commit("shards", "shards", shards, lineage)
     png = (Path(__file__).parent / "pixel.png").read_bytes()
     site.commit(
         "files",

@@ -190,6 +190,14 @@ def test_what_is_in_a_text_is_shown_and_does_nothing(visit: Visit) -> None:
     assert page.evaluate("getComputedStyle(document.body).display") == "block"
 
 
+def test_texts_of_shards_are_one_list(visit: Visit) -> None:
+    page = visit.open(f"/datasets/{visit.site.versions['shards']}?page=3")
+    expect(page.get_by_role("status")).to_have_text("120 texts")
+    page.get_by_role("link", name="tale-29 · 4").click()
+    expect(page.get_by_text("there was a king number 119 and his horse")).to_be_visible()
+    expect(page.get_by_text("line 120 of all files")).to_be_visible()
+
+
 def test_lines_that_are_no_rows_are_named(visit: Visit) -> None:
     page = visit.open(f"/datasets/{visit.site.versions['broken']}")
     for line in ("2: not JSON", "3: not a JSON object", "4: not JSON", '5: no string "text"'):

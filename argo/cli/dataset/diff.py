@@ -12,7 +12,8 @@ from argo.cli.dataset.transfer import progress_bar
 from argo.cli.pager import open_pager
 from argo.cli.tables import align_columns, print_value, print_with_items
 from argo.texts.comparison import Comparison, Pair, open_comparison, read_figures
-from argo.texts.index import Index, find_texts, open_index
+from argo.texts.files import find_texts
+from argo.texts.index import Index, open_index
 from job.datasets import DatasetRef, Datasets, Version
 from job.datasets.diff import Change, compare, diff_files, diff_lineage
 from job.text import shortened
@@ -29,7 +30,8 @@ _MOST_BROKEN = 10
 def diff(before: DatasetRef, after: DatasetRef, datasets: Datasets, output: str | None) -> None:
     """Show what differs from the version BEFORE to AFTER: what made it, its files, and its texts.
 
-    Texts (outputs.jsonl in both versions) are compared word by word. The output is in your pager (PAGER).
+    Texts (outputs.jsonl, or the files of shards, in both versions) are compared word by word. The output is
+    in your pager (PAGER).
     """
     versions = [datasets.resolve(ref) for ref in (before, after)]
     manifests = [datasets.manifest(version) for version in versions]

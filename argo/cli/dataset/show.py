@@ -9,7 +9,8 @@ from argo.cli.dataset.options import ref_argument, store_option
 from argo.cli.dataset.texts import write_rows
 from argo.cli.pager import open_pager
 from argo.cli.tables import Column, align_columns, output_option, print_rows, print_value, print_with_items
-from argo.texts.rows import BrokenRow, Row, read_names, read_rows
+from argo.texts.files import stream_texts
+from argo.texts.rows import BrokenRow, Row
 from argo.units import format_age, format_bytes
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
 from job.datasets.diff import flatten
@@ -89,7 +90,7 @@ def show(ref: DatasetRef, datasets: Datasets, output: str | None, with_texts: bo
     """Show the version REF: when it was made, by which run, and from which commit, settings and inputs."""
     version = datasets.resolve(ref)
     manifest = datasets.manifest(version)
-    rows = _read_texts(datasets, version, manifest) if with_texts else iter(())
+    rows = stream_texts(datasets, version, manifest) if with_texts else iter(())
     if with_texts and output not in {"json", "yaml"}:
         with open_pager() as page:
             write_rows(rows, page)
@@ -106,12 +107,6 @@ def show(ref: DatasetRef, datasets: Datasets, output: str | None, with_texts: bo
     described |= {"size": format_bytes(version.size), "tags": ", ".join(version.tags)}
     fields = [*flatten({**described, **_count_links(manifest)}), *flatten(dict(manifest.lineage), "lineage")]
     click.echo(align_columns([[f"{key}:", text] for key, text in fields]))
-
-
-def _read_texts(datasets: Datasets, version: Version, manifest: Manifest) -> Iterator[Row | BrokenRow]:
-    from argo.texts.index import get_texts
-
-    return read_rows(datasets.stream_file(version, get_texts(version, manifest)), read_names(manifest))
 
 
 def _texts_json(rows: Iterable[Row | BrokenRow]) -> Iterator[Mapping[str, object]]:

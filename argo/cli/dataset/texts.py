@@ -1,6 +1,8 @@
 """Texts on a terminal, each with its prompt apart."""
 
+import io
 from collections.abc import Iterable
+from itertools import takewhile
 
 import click
 
@@ -26,6 +28,13 @@ def write_rows(rows: Iterable[Row | BrokenRow], page: Page) -> None:
         if row.error:
             page.write(click.style(f"error: {clean(row.error)}", fg="red"))
         page.write(f"{clean(row.completion)}\n")
+
+
+def format_beginning(rows: Iterable[Row | BrokenRow], most: int) -> str:
+    """The first rows as `write_rows` shows them without colours: at most so many characters."""
+    stream = io.StringIO()
+    write_rows(takewhile(lambda _: stream.tell() < most, rows), Page(stream, has_colours=False))
+    return click.unstyle(stream.getvalue())[:most]
 
 
 def format_title(row: Row, described: str) -> str:

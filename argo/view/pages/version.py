@@ -4,8 +4,9 @@ from itertools import islice
 
 from starlette.requests import Request
 
-from argo.texts.index import find_texts, open_index
-from argo.texts.rows import Row, read_names, read_rows
+from argo.texts.files import find_texts, get_texts, stream_texts
+from argo.texts.index import open_index
+from argo.texts.rows import Row
 from argo.view.lineage import list_changes, list_facts, list_settings
 from argo.view.page import Page, read_integer
 from argo.view.sources import Sources
@@ -28,8 +29,8 @@ def dataset_or_version_page(sources: Sources, request: Request) -> Page:
 def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
     version = sources.datasets.resolve(ref)
     manifest = sources.datasets.manifest(version)
-    file = find_texts(manifest)
-    texts = read_texts(sources, version, file, request.query_params) if file else None
+    has_texts = bool(find_texts(manifest))
+    texts = read_texts(sources, version, manifest, request.query_params) if has_texts else None
     values = {
         "version": version,
         "dataset": ref.dataset,
@@ -40,7 +41,7 @@ def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
         "files": manifest.files,
         "links": manifest.links,
         "texts": texts,
-        "speed": read_speed(sources, version, manifest) if file else "",
+        "speed": read_speed(sources, version, manifest) if has_texts else "",
     }
     is_ready = texts is None or texts.total is not None
     return Page("version.html", str(version), values, None if is_ready else 0.5)
@@ -85,9 +86,7 @@ def row_page(sources: Sources, request: Request) -> Page:
     """One text, whole."""
     version = sources.datasets.resolve(DatasetRef.parse(request.path_params["ref"]))
     manifest = sources.datasets.manifest(version)
-    file = find_texts(manifest)
-    if file is None:
-        raise UnknownReferenceError(f"{version}: no texts in it")
+    files = get_texts(version, manifest)
     line = read_integer(request.query_params.get("line")) or 0
     which = read_filter(request.query_params)
     making = sources.indexes.make(version)
@@ -95,7 +94,7 @@ def row_page(sources: Sources, request: Request) -> Page:
         with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
             row, (before, after) = index.read(line), index.neighbours(which, line)
     else:
-        rows = read_rows(sources.datasets.stream_file(version, file), read_names(manifest))
+        rows = stream_texts(sources.datasets, version, manifest)
         found = next((row for row in islice(rows, line) if row.line == line), None)
         row, before, after = found if isinstance(found, Row) else None, line - 1 or None, line + 1
     if row is None:
@@ -103,6 +102,7 @@ def row_page(sources: Sources, request: Request) -> Page:
     query = {name: value for name, value in request.query_params.items() if name not in ("line", "format")}
     values = {
         "version": version,
+        "files": len(files),
         "row": row,
         "before": before,
         "after": after,
