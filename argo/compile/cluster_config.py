@@ -98,10 +98,10 @@ class SharedClaim(_Section):
 class ClusterConfig(_Section):
     """What a cluster offers to the workflows that run there.
 
-    `scale` is the share of an instance type that is asked for; `claims` names the persistent volume
-    claims behind /storage and the model cache; `entrypoints` maps images to theirs, `pull_secrets`
-    Gradient's registries to Secrets; `deadline` and `keep` are seconds: the longest run, and how long a
-    finished one stays.
+    `scale` is the share of an instance type that is asked for; `claims` names the persistent volume claims
+    behind /storage and the model cache, and `models` the image behind /models; `entrypoints` maps images to
+    theirs, `pull_secrets` Gradient's registries to Secrets; `deadline` and `keep` are seconds: the longest
+    run, and how long a finished one stays.
     """
 
     instances: Instances = Field(default_factory=builtin_instances)
@@ -113,6 +113,7 @@ class ClusterConfig(_Section):
     pull_secrets: Mapping[_Text, _ObjectName] = {}
     security: Security = Security.BASELINE
     claims: Mapping[Literal["storage", "cache"], _ObjectName] = {}
+    models: _Image | None = None
     shared: SharedClaim = SharedClaim()
     parameters: Mapping[_Text, str] = {}
     deadline: _Seconds = 7 * 24 * 3600

@@ -23,14 +23,12 @@ from argo.compile.names import label_value, parameter_name, template_name
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
 from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
-from argo.language.model import Generate, Job, SharedVolume, Type
+from argo.compile.volumes import list_volumes, main_mounts, mount, shared_mounts
+from argo.language.model import Generate, Job
 from job.pod.outputs import DatasetOutput, JoinOutput, ModelOutput, Output
-from job.pod.spec import API, HANDOFF, INPUTS, NOTES, VERDICT, VERSIONS
+from job.pod.spec import API, HANDOFF, NOTES, VERDICT, VERSIONS
 
 IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
-SHARED = "shared"  # the volume for the legacy dialect's shared volumes
-
-_CLAIMS = {"storage": "/storage", "cache": "/cache"}
 
 # Of textgen's containers. Those of `store` and `commit` add to each job's own.
 _INPUTS_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi"})
@@ -40,8 +38,6 @@ _COMMIT_RESOURCES = Resources({"cpu": "10m", "memory": "32Mi"}, {"memory": "256M
 
 # AWS gives the account's identity, and with it the store, to every container that this does not name.
 _WITHOUT_IDENTITY = {"eks.amazonaws.com/skip-containers": "init,wait,main,commit"}
-
-_TOKEN_SECONDS = 3600  # how long the token of `store` is valid; the kubelet renews it
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +83,11 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
     if compiled.inputs_environment:
         inputs = _inputs_container(context, compiled)
         if not compiled.main:
-            inputs.mounts.extend(_shared_mounts(job))
+            inputs.mounts.extend(shared_mounts(job))
     store = _store_container(context, compiled)
     commit = _commit_container(context, compiled) if compiled.commit_environment else None
     if not commit:
-        main.mounts.extend(_shared_mounts(job))
+        main.mounts.extend(shared_mounts(job))
     init_containers = [m.UserContainer(**store.fields(), restart_policy="Always")]
     if inputs:
         init_containers.append(m.UserContainer(**inputs.fields()))
@@ -106,7 +102,7 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
         container=None if commit else m.Container(**main.fields()),
         container_set=_container_set(job, main, commit) if commit else None,
         outputs=_version_parameters(compiled.outputs),
-        volumes=_volumes(context, clones=compiled.clones),
+        volumes=list_volumes(context.cluster, clones=compiled.clones),
         node_selector=dict(scheduling.node_selector) or None,
         tolerations=[m.Toleration.model_validate(dict(each)) for each in scheduling.tolerations] or None,
         affinity=_affinity(scheduling.preferred_gpus),
@@ -143,7 +139,7 @@ def build_generation_template(job: Job, action: Generate) -> m.Template:
 def _container_set(job: Job, main: _PodContainer, commit: _PodContainer) -> m.ContainerSetTemplate:
     nodes = [m.ContainerNode(**main.fields()), m.ContainerNode(**commit.fields(), dependencies=["main"])]
     # Argo looks at the set alone for a claim's users, and for files that outlive `main`
-    mounts = [*_shared_mounts(job), m.VolumeMount(name="verdict", mount_path=str(VERDICT), read_only=True)]
+    mounts = [*shared_mounts(job), m.VolumeMount(name="verdict", mount_path=str(VERDICT), read_only=True)]
     return m.ContainerSetTemplate(containers=nodes, volume_mounts=mounts)
 
 
@@ -161,7 +157,7 @@ def _version_parameters(outputs: Mapping[str, Output]) -> m.Outputs | None:
 
 
 def _inputs_container(context: WorkflowContext, compiled: CompiledJob) -> _PodContainer:
-    mounts = [_mount("inputs"), _mount("outputs"), m.VolumeMount(name="notes", mount_path=str(NOTES))]
+    mounts = [mount("inputs"), mount("outputs"), m.VolumeMount(name="notes", mount_path=str(NOTES))]
     if compiled.clones:
         mounts.append(m.VolumeMount(name="git", mount_path=GIT_FOLDER, read_only=True))
     name, environment = compiled.inputs_name, compiled.inputs_environment
@@ -173,19 +169,6 @@ def _inputs_container(context: WorkflowContext, compiled: CompiledJob) -> _PodCo
 def _main_container(
     context: WorkflowContext, job: Job, container: MainContainer, scheduling: Scheduling
 ) -> _PodContainer:
-    dataset_mounts = [
-        m.VolumeMount(name="inputs", mount_path=f"{INPUTS}/{each.name}", sub_path=each.name, read_only=True)
-        for each in job.inputs.values()
-        if each.type is Type.DATASET
-    ]
-    mounts = [
-        _mount("inputs"),
-        *dataset_mounts,
-        _mount("outputs"),
-        m.VolumeMount(name="notes", mount_path=str(NOTES), read_only=True),
-        m.VolumeMount(name="shm", mount_path="/dev/shm"),  # noqa: S108
-        *(m.VolumeMount(name=name, mount_path=_CLAIMS[name]) for name in context.cluster.claims),
-    ]
     return _PodContainer(
         "main",
         container.image,
@@ -194,21 +177,21 @@ def _main_container(
         container.env,
         scheduling.resources,
         main_security_context(context.cluster.security),
-        mounts,
+        main_mounts(context.cluster, job),
     )
 
 
 def _store_container(context: WorkflowContext, compiled: CompiledJob) -> _PodContainer:
     """It writes nowhere that `main` can write, and of that reads /outputs alone."""
     mounts = [
-        _mount("outputs", read_only=True),
+        mount("outputs", read_only=True),
         m.VolumeMount(name="notes", mount_path=str(NOTES), read_only=True),
         m.VolumeMount(name="handoff", mount_path=str(HANDOFF), read_only=True),
         m.VolumeMount(name="verdict", mount_path=str(VERDICT)),
         m.VolumeMount(name="api", mount_path=str(API), read_only=True),
     ]
     if any(isinstance(output, ModelOutput) for output in compiled.outputs.values()):
-        mounts.insert(0, _mount("inputs", read_only=True))  # the model; `main` is textgen's
+        mounts.insert(0, mount("inputs", read_only=True))  # the model; `main` is textgen's
     command = ["python3", "-m", "job", "store"]
     return _textgen_container(context, "store", command, compiled.store_environment, _STORE_RESOURCES, mounts)
 
@@ -254,35 +237,6 @@ def _env_var(name: str, value: str | SecretKey | ConfigMapKey | PodField) -> m.E
         case str():
             return m.EnvVar(name=name, value=value)
     return m.EnvVar(name=name, value_from=source)
-
-
-def _volumes(context: WorkflowContext, *, clones: bool) -> list[m.Volume]:
-    names = ("inputs", "outputs", "notes", "handoff", "verdict")
-    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in names]
-    # What a pod's own token is, but in one container alone
-    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": _TOKEN_SECONDS}}
-    certificate = {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
-    volumes.append({"name": "api", "projected": {"sources": [token, certificate]}})
-    # Docker's 64 MB are too few for data loaders; what is used counts as the job's memory.
-    volumes.append({"name": "shm", "emptyDir": {"medium": "Memory"}})
-    if clones:
-        volumes.append({"name": "git", "secret": {"secretName": kubernetes_names.GIT, "optional": True}})
-    for name, claim in context.cluster.claims.items():
-        volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
-    return [m.Volume.model_validate(volume) for volume in volumes]
-
-
-def _mount(name: str, *, read_only: bool | None = None) -> m.VolumeMount:
-    return m.VolumeMount(name=name, mount_path=f"/{name}", read_only=read_only)
-
-
-def _shared_mounts(job: Job) -> list[m.VolumeMount]:
-    """The legacy dialect's volumes: one folder a name, the same for all jobs."""
-    return [
-        m.VolumeMount(name=SHARED, mount_path=f"{INPUTS}/{each.name}", sub_path=each.name)
-        for each in job.inputs.values()
-        if isinstance(each.source, SharedVolume)
-    ]
 
 
 def _affinity(preferred_gpus: tuple[str, ...]) -> m.Affinity | None:

@@ -17,9 +17,10 @@ from argo.compile.compiled_job import make_context
 from argo.compile.names import label_value, resource_name, task_name, template_name
 from argo.compile.origin import FileOrigin, Kind
 from argo.compile.parameters import template_arguments
-from argo.compile.pod import SHARED, build_generation_template, build_template
+from argo.compile.pod import build_generation_template, build_template
 from argo.compile.schedule import check_schedule
 from argo.compile.security import executor_patch, pod_security_context
+from argo.compile.volumes import SHARED
 from argo.language import bind_inputs
 from argo.language.diagnostics import Diagnostic, Severity, WorkflowError
 from argo.language.model import Generate, SharedVolume, Workflow

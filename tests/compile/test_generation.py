@@ -157,3 +157,12 @@ def test_a_job_named_like_a_generations_part_is_refused(compile_spec: CompileSpe
     other = "  write-shard:\n    uses: script@v1\n    with: {image: 'bash:5', script: 'true'}\n"
     with pytest.raises(WorkflowError, match="'write-shard' for Argo"):
         compile_spec(FLOW.replace("TYPE", "C5") + other)
+
+
+def test_a_cluster_may_have_its_models_in_an_image(compile_spec: CompileSpec) -> None:
+    cluster = ClusterConfig(registry="mirror.example", models="models/smollm2:1")
+    shard = templates(compile_spec(FLOW.replace("TYPE", "C5"), cluster))["write-shard"]
+    (volume,) = [each for each in shard["volumes"] if each["name"] == "models"]
+    assert volume["image"] == {"reference": "mirror.example/models/smollm2:1", "pullPolicy": "IfNotPresent"}
+    main, _ = shard["containerSet"]["containers"]
+    assert {"name": "models", "mountPath": "/models", "readOnly": True} in main["volumeMounts"]
