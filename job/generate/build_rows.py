@@ -38,18 +38,19 @@ class RowBuilder:
         """
         number = 0
         for prompt in prompts:
-            first = self._build_first(prompt, number)
-            if first is None:
+            row = self._build_row(prompt)
+            sequences = prompt.sequences or range(
+                1, 1 + prompt.count_texts(self._settings.num_return_sequences)
+            )
+            if row is not None:
+                for sequence in sequences:
+                    yield replace(row, sequence=sequence, number=number)
+                    number += 1
+            elif sequences[0] == 1:  # else it is in the shard before
                 yield BadRow(prompt, number)
                 number += 1
-                continue
-            count = (first.settings or self._settings).num_return_sequences
-            yield first
-            for place in range(1, count):
-                yield replace(first, sequence=1 + place, number=number + place)
-            number += count
 
-    def _build_first(self, prompt: Prompt, number: int) -> Row | None:
+    def _build_row(self, prompt: Prompt) -> Row | None:
         """The first of the prompt's texts."""
         if prompt.error:
             return None
@@ -62,7 +63,7 @@ class RowBuilder:
             prompt.error, prompt.is_too_long = str(error), isinstance(error, TooLongError)
             return None
         stops = StopTexts(settings.stop, self._engine.tokenizer) if settings.stop else None
-        return Row(prompt, token_ids, 1, max_new_tokens, number, row_settings, stops)
+        return Row(prompt, token_ids, 1, max_new_tokens, 0, row_settings, stops)
 
     def _encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's tokens; of messages the text is then what the chat template makes of them."""

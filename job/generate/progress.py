@@ -1,13 +1,24 @@
-"""How far a run has come, on stderr."""
+"""How far a run has come: on stderr, and in files for programs."""
 
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
 
 import click
 
+from job.files import write_atomically
+
+FILE = "progress.json"
+
 _LINE_SECONDS = 5.0
+_ARGO_FILE = (
+    "ARGO_PROGRESS_FILE"  # the variable that names it: argo-workflows.readthedocs.io/en/latest/progress
+)
 
 Advance = Callable[[int, int], None]
 
@@ -72,3 +83,47 @@ def format_seconds(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class ProgressFiles:
+    """Writes the file that Argo's variable names, and a shard's progress.json, at most every few seconds.
+
+    As a context manager it counts the seconds within, and writes at the end. `new_tokens` and `seconds` are
+    of this process. A file that can't be written is left out.
+    """
+
+    def __init__(self, folder: Path, total: int, done: int, is_shard: bool) -> None:
+        self._total, self._done = total, done
+        self._file = folder / FILE if is_shard else None
+        self._argo_file = os.environ.get(_ARGO_FILE)
+        self._started = self._written = 0.0
+        self.new_tokens, self.seconds = 0, 0.0
+
+    def __enter__(self) -> Self:
+        self._started = self._written = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._started
+        self.write()
+
+    def advance(self, texts: int, new_tokens: int) -> None:
+        self._done += texts
+        self.new_tokens += new_tokens
+        if (now := time.monotonic()) - self._written >= _LINE_SECONDS:
+            self.seconds, self._written = now - self._started, now
+            self.write()
+
+    def write(self) -> None:
+        values = {
+            "done": self._done,
+            "texts": self._total,
+            "new_tokens": self.new_tokens,
+            "seconds": round(self.seconds, 3),
+        }
+        with suppress(OSError):
+            if self._file:
+                write_atomically(self._file, [json.dumps(values).encode()])
+        with suppress(OSError):
+            if self._argo_file and self._total:
+                Path(self._argo_file).write_text(f"{self._done}/{self._total}\n")

@@ -28,11 +28,19 @@ _PARQUET_ROWS = 1000  # that are read at once
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """A file of rows. `name`: its path below what was asked for, for ids; `place`: for messages."""
+    """A file of rows, or a piece of one.
+
+    name: the file's path below what was asked for, for ids; place: for messages. A piece is the bytes from
+    `start` to `end` of the path, and begins at the file's line number `line`; it holds lines, also of a file
+    that is compressed or a .parquet one: of that, rows as JSON.
+    """
 
     path: Path
     name: str
     place: str = ""
+    line: int = 1
+    start: int = 0
+    end: int | None = None  # None for a whole file
 
     def __str__(self) -> str:
         return self.place or str(self.path)
@@ -40,7 +48,13 @@ class RowFile:
     @property
     def kind(self) -> str:
         """`.txt`, `.jsonl` or `.parquet`; empty if the file is not read."""
-        return _read_suffixes(self.name)[0]
+        kind = _read_suffixes(self.name)[0]
+        return ".jsonl" if kind == ".parquet" and self.end is not None else kind
+
+    @property
+    def compression(self) -> str:
+        """`.gz` or `.zst`; empty if it is not compressed."""
+        return _read_suffixes(self.name)[1] if self.end is None else ""
 
 
 def find_files(prompts: str) -> list[RowFile]:
@@ -131,20 +145,28 @@ def digest_files(files: Iterable[RowFile]) -> str:
 
 
 def read_lines(file: RowFile) -> Iterator[bytes]:
-    """The lines of a `.txt` or `.jsonl` file, without their ends.
+    """The lines of a `.txt` or `.jsonl` file, without their ends and the file's byte order mark.
+
+    Raises PromptError as `read_whole_lines` does.
+    """
+    for number, line in enumerate(read_whole_lines(file), file.line):
+        text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+        yield text.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def read_whole_lines(file: RowFile) -> Iterator[bytes]:
+    """The lines of a `.txt` or `.jsonl` file: all its bytes, decompressed.
 
     Only a newline ends a line: U+2028 or a form feed is text. Raises PromptError for a file that can't be
     read or is cut off, or for a line longer than MAX_LINE.
     """
-    number = 0
+    number, position = file.line - 1, file.start
     with _open(file) as stream:
-        while line := _read_line(file, stream, number):
-            number += 1
+        while (file.end is None or position < file.end) and (line := _read_line(file, stream, number)):
+            number, position = number + 1, position + len(line)
             if len(line) > MAX_LINE:
                 raise PromptError(f"{file}:{number}: longer than {MAX_LINE >> 20} MiB; is it one row?")
-            if number == 1:
-                line = line.removeprefix(_BYTE_ORDER_MARK)
-            yield line.removesuffix(b"\n").removesuffix(b"\r")
+            yield line
 
 
 def _read_line(file: RowFile, stream: IO[bytes], number: int) -> bytes:
@@ -161,8 +183,7 @@ def _read_line(file: RowFile, stream: IO[bytes], number: int) -> bytes:
 
 @contextmanager
 def _open(file: RowFile) -> Iterator[IO[bytes]]:
-    compression = _read_suffixes(file.name)[1]
-    open_zstd = _find_zstd(file) if compression == ".zst" else None
+    open_zstd = _find_zstd(file) if file.compression == ".zst" else None
     try:
         stream: IO[bytes] = file.path.open("rb")
     except OSError as error:
@@ -171,10 +192,12 @@ def _open(file: RowFile) -> Iterator[IO[bytes]]:
         if open_zstd:
             with open_zstd(stream) as decompressed:
                 yield decompressed
-        elif compression == ".gz":
+        elif file.compression == ".gz":
             with gzip.open(stream) as unzipped:
                 yield unzipped  # type: ignore[misc]  # a GzipFile
         else:
+            if file.start:
+                stream.seek(file.start)
             yield stream
 
 

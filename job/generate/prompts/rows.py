@@ -49,7 +49,7 @@ def read_rows(files: Sequence[RowFile], row_format: RowFormat) -> Iterator[Promp
     Raises PromptError for a file that can't be read on.
     """
     for file in files:
-        for number, row in enumerate(_read_file(file, row_format.prompt_field), 1):
+        for number, row in enumerate(read_file(file, row_format.prompt_field), file.line):
             name, location = f"{file.name}:{number}", f"{file}:{number}"
             if isinstance(row, PromptError):
                 yield Prompt(name, location=location, error=str(row))
@@ -75,7 +75,8 @@ def build_prompt(row: Row, row_format: RowFormat, default_id: str, location: str
     return prompt
 
 
-def _read_file(file: RowFile, prompt_field: str) -> Iterator[Row | PromptError]:
+def read_file(file: RowFile, prompt_field: str) -> Iterator[Row | PromptError]:
+    """The rows of a file, each as JSON has it, or the error that it is. Raises PromptError as `read_rows`."""
     if file.kind == ".parquet":
         for row in read_parquet(file):
             try:

@@ -5,13 +5,14 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from job.generate.prompts.files import RowFile, digest_files, find_files
 from job.generate.prompts.prompt import Prompt
 from job.generate.prompts.rows import RowFormat, build_prompt, read_rows
 from job.generate.prompts.standard_input import copy_standard_input, keep
-from job.generate.prompts.template import Template
+from job.generate.prompts.template import Template, load_template
 from job.generate.prompts.unique_ids import UniqueIds
 from job.generate.settings import Settings
 
@@ -26,6 +27,8 @@ class RowSource:
     files: Sequence[RowFile] = ()
     row_format: RowFormat = field(default_factory=RowFormat)
     has_duplicates: bool = True  # until it is known
+    is_shard: bool = False
+    present: datetime | None = None  # a shard's: what chat templates take for the present
 
     def read(self) -> Iterator[Prompt]:
         """The prompts, in order, each with an id that no other has; one that is none has its `error`.
@@ -56,6 +59,11 @@ class RowSource:
             self.files = [keep(file) for file in self.files]
 
 
+def build_format(settings: Settings, template: Template | None) -> RowFormat:
+    """How the settings' rows become prompts."""
+    return RowFormat(settings.prompt_field, settings.messages_field, template, settings.system)
+
+
 @contextmanager
 def open_rows(settings: Settings, folder: Path) -> Iterator[RowSource]:
     """The rows that the settings name; standard input is copied to the folder.
@@ -65,12 +73,7 @@ def open_rows(settings: Settings, folder: Path) -> Iterator[RowSource]:
     if not settings.prompts:
         yield RowSource(settings)
         return
-    row_format = RowFormat(
-        settings.prompt_field,
-        settings.messages_field,
-        Template(settings.template) if settings.template else None,
-        settings.system,
-    )
+    row_format = build_format(settings, load_template(settings.template) if settings.template else None)
     if settings.prompts == STANDARD_INPUT:
         with copy_standard_input(folder) as file:
             yield RowSource(settings, [file], row_format)

@@ -11,14 +11,12 @@ from job.text import did_you_mean, quoted
 
 
 class Template:
-    """A text with fields in braces: `Summarise: {body}`; `{{` and `}}` are braces, `@FILE` is read.
+    """A text with fields in braces: `Summarise: {body}`; `{{` and `}}` are braces.
 
-    Raises SettingsError: braces that do not match, anything but a field's name in them, no such file.
+    Raises SettingsError: braces that do not match, anything but a field's name in them.
     """
 
     def __init__(self, source: str) -> None:
-        if source.startswith("@"):
-            source = _read(Path(source[1:]))
         self.source = source
         try:
             parts = list(Formatter().parse(source))
@@ -50,6 +48,11 @@ class Template:
                 raise PromptError(f"no {quoted(name)} in this row, which the template needs; {hint}")
             parts.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         return "".join(parts)
+
+
+def load_template(setting: str) -> Template:
+    """The template of the setting, which is its text or `@FILE`. Raises SettingsError."""
+    return Template(_read(Path(setting[1:])) if setting.startswith("@") else setting)
 
 
 def _read(path: Path) -> str:

@@ -45,7 +45,8 @@ class UniqueIds:
             select = self._database.execute("SELECT location FROM ids WHERE id = ?", [id_])
             if (first := select.fetchone()[0]) != location:
                 self.has_duplicates = True
-                prompt.error = prompt.error or f"duplicate id {prompt.id!r}, first in {first}"
+                if not prompt.error:
+                    prompt.error, prompt.is_duplicate = f"duplicate id {prompt.id!r}, first in {first}", True
 
     def __enter__(self) -> "UniqueIds":
         return self

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from job.errors import SettingsError
-from job.generate.prompts.template import Template
+from job.generate.prompts.template import Template, load_template
 
 
 def test_a_template_may_be_a_file(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("Q: {q}\nA:\n")
-    assert Template(f"@{tmp_path}/t.txt").fill({"q": "x{y}"}) == "Q: x{y}\nA:"
+    assert load_template(f"@{tmp_path}/t.txt").fill({"q": "x{y}"}) == "Q: x{y}\nA:"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_template_may_be_a_file(tmp_path: Path) -> None:
 )
 def test_what_is_no_template_is_one_line(source: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        Template(source)
+        load_template(source)
 
 
 def test_a_field_s_name_is_all_that_is_between_the_braces() -> None:
@@ -40,4 +40,4 @@ def test_a_field_s_name_is_all_that_is_between_the_braces() -> None:
 def test_a_template_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match=r"t\.txt: not UTF-8 at byte 0"):
-        Template(f"@{tmp_path}/t.txt")
+        load_template(f"@{tmp_path}/t.txt")
