@@ -100,6 +100,8 @@ def compile_job(context: WorkflowContext, job: Job, part: Part | None = None) ->
         spec = replace(spec, files=main.files, main=main.stored_command)
         variables = {**variables, **main.variables}
         lineage["image"] = main.image
+    elif part and part.image:
+        lineage["image"] = part.image
     if clones:
         variables = {**variables, "GIT_SSH_COMMAND": GIT_SSH_COMMAND}
     inputs_environment = _inputs_environment(spec, variables)

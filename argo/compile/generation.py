@@ -47,12 +47,13 @@ def compile_pods(context: WorkflowContext, job: Job) -> Iterator[CompiledJob]:
         inputs={name: each for name, each in job.inputs.items() if _is_read_by_shards(each, action)},
     )
     texts = {action.output: ShardOutput()}
-    yield compile_job(context, shard, Part(SHARD, texts, action.output, prompts if is_dataset else None))
+    pod = compile_job(context, shard, Part(SHARD, texts, action.output, prompts if is_dataset else None))
+    yield pod
     dataset = job.outputs[action.output].dataset
-    if dataset is None:
+    if dataset is None or pod.main is None:
         raise AssertionError(job)
     version = {action.output: JoinOutput(dataset.dataset, action.shards)}
-    yield compile_job(context, replace(job, inputs={}, outputs={}), Part(JOIN, version))
+    yield compile_job(context, replace(job, inputs={}, outputs={}), Part(JOIN, version, image=pod.main.image))
 
 
 def template_names(job: Job) -> list[str]:

@@ -32,12 +32,14 @@ class Part:
     """One kind of pods of a job that has several, and what `store` keeps of it.
 
     shard: the output that a shard's texts go to; prompts: the dataset that it reads a part of, if it does.
+    image: for the lineage, of pods whose own container makes nothing.
     """
 
     name: str
     outputs: Mapping[str, outputs.Output]
     shard: str = ""
     prompts: Input | None = None
+    image: str = ""
 
 
 def build_inputs_spec(

@@ -100,6 +100,8 @@ def test_the_plan_has_the_settings_and_the_join_the_dataset(compile_spec: Compil
         part: load_spec(StoreSpec, environment(found[f"write-{part}"], "store")).outputs
         for part in ("plan", "join")
     }
+    join = load_spec(StoreSpec, environment(found["write-join"], "store"))
+    assert join.lineage["image"] == "textgen-job-cpu:0.1.0"
     assert outputs == {"plan": {"plan": PlanOutput()}, "join": {"texts": JoinOutput("answers", 16)}}
 
 
