@@ -1,7 +1,7 @@
 """Datasets and their versions in one store: everything that other rooms do with them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -116,9 +116,16 @@ class Datasets:
         """
         return stream_file(self.store, version.ref, version.id, file)
 
-    def fetch(self, version: Version, target: Path, *, progress: Progress = ignore_progress) -> None:
+    def fetch(
+        self,
+        version: Version,
+        target: Path,
+        *,
+        progress: Progress = ignore_progress,
+        finish: Callable[[Path], None] | None = None,
+    ) -> None:
         """Write the version's files to the new folder `target`; see job.datasets.fetch."""
-        fetch_version(self.store, version.ref, self.manifest(version), target, progress)
+        fetch_version(self.store, version.ref, self.manifest(version), target, progress, finish)
 
     def create(self, ref: DatasetRef, message: str = "") -> None:
         """Create an empty dataset. Raises InputError if it exists."""

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from job.datasets import layout
@@ -19,13 +19,19 @@ _CHUNK = 1 << 20
 
 
 def fetch_version(
-    store: Store, ref: DatasetRef, manifest: Manifest, target: Path, progress: Progress
+    store: Store,
+    ref: DatasetRef,
+    manifest: Manifest,
+    target: Path,
+    progress: Progress,
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a version's files to `target`, which must not exist or be an empty folder.
 
     The files are written to a folder beside it, which is renamed when every byte is verified and on the
-    disk. If an interrupted fetch of the same version has left that folder, this one continues there. Raises
-    InputError if `target` is not empty, StoreError if the store's bytes are not the committed ones.
+    disk; `finish` may change what is in it before. If an interrupted fetch of the same version has left that
+    folder, this one continues there. Raises InputError if `target` is not empty, StoreError if the store's
+    bytes are not the committed ones.
     """
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise InputError(f"{target}: exists already; name a new folder")
@@ -39,6 +45,8 @@ def fetch_version(
                 (partial / folder).mkdir(parents=True, exist_ok=True)
             map_files(lambda file: _fetch_file(store, prefix, file, partial, progress), manifest.files)
             _finish(partial, manifest)
+            if finish:
+                finish(partial)
             _sync_folders(partial)
             partial.rename(target)
             sync_folder(target.parent)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from job.errors import SettingsError, TextgenError
 from job.extras import is_installed
 from job.files import write_atomically
+from job.generate.parquet_files import write_tables
 from job.generate.prompts.openai import CHAT, is_batch_line
 from job.generate.settings import Settings
 
@@ -48,7 +48,6 @@ def write_format(folder: Path, read_rows: Rows, settings: Settings, model: str) 
 
 def _write_parquet(path: Path, read_rows: Rows) -> None:
     import pyarrow
-    from pyarrow.parquet import ParquetWriter
 
     def tables() -> Iterator[Any]:
         rows = read_rows()
@@ -57,30 +56,7 @@ def _write_parquet(path: Path, read_rows: Rows) -> None:
             # from_pylist alone would take the first row's names for those of all.
             yield pyarrow.Table.from_pylist([{name: row.get(name) for name in names} for row in block])
 
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        schema = pyarrow.schema([])
-        for table in tables():
-            schema = pyarrow.unify_schemas([schema, table.schema], promote_options="permissive")
-        with ParquetWriter(partial, schema) as writer:
-            for table in tables():
-                columns = [
-                    table[field.name].cast(field.type)
-                    if field.name in table.column_names
-                    else pyarrow.nulls(len(table), field.type)
-                    for field in schema
-                ]
-                writer.write_table(pyarrow.table(columns, schema))
-        partial.replace(path)
-    except (
-        *(pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError),
-        OverflowError,  # an integer of more than 64 bits
-    ) as error:
-        problem = str(error).splitlines()[0]
-        raise TextgenError(f"{path}: the rows have no common columns: {problem}; use outputs.jsonl") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    write_tables(path, lambda: (table.schema for table in tables()), tables, "use outputs.jsonl")
 
 
 def _results(rows: Iterable[Mapping[str, Any]], settings: Settings, model: str) -> Iterator[dict[str, Any]]:

@@ -17,17 +17,23 @@ from job.text import counted
 @click.command("get")
 @ref_argument
 @click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--join", is_flag=True, help="Make one file of those of shards: one outputs.jsonl.")
 @store_option
-def get(ref: DatasetRef, target: Path | None, datasets: Datasets) -> None:
+def get(ref: DatasetRef, target: Path | None, join: bool, datasets: Datasets) -> None:
     """Write the files of the version REF to the new folder TARGET (default: the dataset's name).
 
     Every byte is verified; the folder appears when all files are there. After an interruption, the same
     command continues where it stopped.
     """
     version = datasets.resolve(ref)
-    folder = target or Path(ref.name)
+    folder, finish = target or Path(ref.name), None
+    if join:
+        from job.generate.join_files import check_join, join_shard_files
+
+        check_join([file.path for file in datasets.files(version)])
+        finish = join_shard_files
     with progress_bar(str(version), lambda: version.size) as progress:
-        datasets.fetch(version, folder, progress=progress)
+        datasets.fetch(version, folder, progress=progress, finish=finish)
     click.echo(f"{_describe(version)}, in {folder}")
 
 
