@@ -2,13 +2,14 @@
 
 A version that is not in the log may be one that is being committed. So it is tombstoned in the log first,
 and a commit that comes later is refused. Its files are removed only when that tombstone, or the deletion of
-a version, is so old that nobody reads the files any more, and no recent run refers to them. All times are
-the store's.
+a version, is so old that nobody reads the files any more, and no recent run refers to them. What the shards
+of a job have stored is removed when the version of it is committed. All times are the store's.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, State, replay
@@ -22,6 +23,7 @@ from job.storage.store import KeyAbsentError, Object, Store
 
 DEFAULT_AGE = timedelta(days=1)
 RUN_AGE = timedelta(days=30)
+_BATCH = 1000  # objects
 _PROBE_AGE = timedelta(hours=1)  # what is younger may be that of a probe, which takes seconds
 
 
@@ -36,6 +38,7 @@ class Freed:
 def collect_garbage(store: Store, age: timedelta = DEFAULT_AGE) -> Iterator[Freed]:
     """Remove interrupted uploads and probes, uncommitted and deleted versions older than `age`, and old runs.
 
+    Also what the shards of a job have stored whose version was committed before `age`.
     What was uploaded but never committed is tombstoned by one call and removed by the first call after
     `age`. With an `age` of 0 everything is old enough.
     """
@@ -48,14 +51,13 @@ def collect_garbage(store: Store, age: timedelta = DEFAULT_AGE) -> Iterator[Free
         yield _remove(store, PROBES, probes)
     in_use: set[DatasetRef] = set()
     for run in store.list_folders(f"{RUNS}/"):
-        prefix = f"{RUNS}/{run}/"
-        objects = list(store.list_objects(prefix))
-        if not objects:  # somebody's empty folder
+        if _is_older(store, f"{RUNS}/{run}/", before - RUN_AGE):
+            yield from _remove_all(store, f"{RUNS}/{run}/")
             continue
-        if all(item.modified < before - RUN_AGE for item in objects):
-            yield _remove(store, prefix, objects)
-        else:
-            in_use |= _read_resolved(store, run)
+        in_use |= _read_resolved(store, run)
+        for job in store.list_folders(layout.shards_prefix(run)):
+            if _is_over(store, run, job, before):
+                yield from _remove_all(store, layout.shards_prefix(run, job), keep=layout.over_key(run, job))
     for ref, numbers in read_hints(store).items():
         prune_hints(store, ref, numbers[:-1])
     for ref in layout.list_refs(store):
@@ -105,6 +107,33 @@ def _put_tombstone(store: Store, log: Log, version: str, known: Sequence[Entry])
 def _remove(store: Store, name: str, objects: list[Object]) -> Freed:
     store.delete(item.key for item in objects)
     return Freed(name, sum(item.size for item in objects))
+
+
+def _is_older(store: Store, prefix: str, before: datetime) -> bool:
+    """Whether all objects were written before that time."""
+    return all(item.modified < before for item in store.list_objects(prefix))
+
+
+def _is_over(store: Store, run: str, job: str, before: datetime) -> bool:
+    """Whether the version of a job's shards was committed before that time."""
+    key = layout.over_key(run, job)
+    try:
+        return datetime.fromisoformat(json.decode(store.get(key), key)["at"]) < before
+    except KeyAbsentError:
+        return False
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{key}: damaged in the store: {error!r}") from error
+
+
+def _remove_all(store: Store, prefix: str, keep: str = "") -> Iterator[Freed]:
+    """Remove all below a prefix but the key `keep`, in bounded memory: it may be millions of objects."""
+    objects = (item for item in store.list_objects(prefix) if item.key != keep)
+    count = size = 0
+    while batch := list(islice(objects, _BATCH)):
+        store.delete(item.key for item in batch)
+        count, size = count + len(batch), size + sum(item.size for item in batch)
+    if count:
+        yield Freed(prefix, size)
 
 
 def _read_resolved(store: Store, run: str) -> set[DatasetRef]:

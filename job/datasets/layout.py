@@ -4,6 +4,7 @@
 <namespace>/<name>/manifest/<version>.json           see manifest.py
 <namespace>/<name>/log/<99999999999999 - n>.json     see log.py; the newest key sorts first
 runs/<run>/resolved.json                             the versions that a run reads
+runs/<run>/shards/<job>/over.json                    the job's version is committed, from what is beside it
 triggers/<repository>/...                            which pushes have been run (argo.trigger.push_record)
 .heads/<namespace>/<name>/<n>                        which log record may be the newest, see latest_index.py
 .clock                                               when it was put is the store's time (job.storage.s3)
@@ -15,7 +16,7 @@ Other keys are somebody else's, a file browser's or a bucket console's: nobody r
 import re
 import secrets
 
-from job.datasets.reference import LATEST, DatasetRef, is_name, is_namespace
+from job.datasets.reference import LATEST, RUNS, DatasetRef, is_name, is_namespace
 from job.storage.store import Store
 
 HINTS = ".heads"
@@ -87,6 +88,16 @@ def parse_milliseconds(key: str) -> int | None:
     """When the log record under a key was written; None if the key has a number."""
     inverted, dash, _ = key.rpartition("/")[2].partition("-")
     return HIGHEST - int(inverted) if dash else None
+
+
+def shards_prefix(run: str, job: str = "") -> str:
+    """The prefix of what the shards of a job leave, or those of all jobs of a run (job.pod.shards)."""
+    return f"{RUNS}/{run}/shards/{job}/" if job else f"{RUNS}/{run}/shards/"
+
+
+def over_key(run: str, job: str) -> str:
+    """The key that says that what the shards of a job have stored is in a version."""
+    return f"{shards_prefix(run, job)}over.json"
 
 
 def hint_key(ref: DatasetRef, number: int) -> str:

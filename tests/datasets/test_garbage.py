@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets, layout
+from job.datasets import DatasetRef, Datasets, garbage, layout
 from job.datasets.garbage import Freed
 from job.errors import CommitError, StoreError
 from tests.storage.servers import on_every_server
@@ -88,6 +88,34 @@ def test_an_old_run_s_files_are_removed(
     monkeypatch.setattr(datasets.store, "now", lambda: now + timedelta(days=40))
     assert list(datasets.collect_garbage()) == [Freed("runs/r1/", 3)]
     assert keys(datasets, "") == []
+
+
+def test_what_shards_have_stored_is_removed_when_it_is_in_a_version(
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(garbage, "_BATCH", 2)
+    now = datasets.store.now()
+    over = {"format": 1, "at": now.isoformat()}
+    for run in ("r1", "r2"):
+        for number in range(3):
+            datasets.store.put(f"runs/{run}/shards/write/{number:05d}/parts/a", b"part")
+        datasets.store.put(f"runs/{run}/jobs/write.json", b"{}")
+    datasets.store.put("runs/r1/shards/write/over.json", json.dumps(over).encode())
+    assert list(datasets.collect_garbage()) == []
+    assert list(datasets.collect_garbage(NOW)) == [Freed("runs/r1/shards/write/", 12)]
+    assert keys(datasets, "runs/r1/") == ["runs/r1/jobs/write.json", "runs/r1/shards/write/over.json"]
+    assert len(keys(datasets, "runs/r2/")) == 4
+    assert list(datasets.collect_garbage(NOW)) == []
+    monkeypatch.setattr(datasets.store, "now", lambda: now + timedelta(days=40))
+    assert [freed.name for freed in datasets.collect_garbage()] == ["runs/r1/", "runs/r2/"]
+    assert keys(datasets, "runs/") == []
+
+
+@pytest.mark.parametrize("document", [b"{}", b'{"format": 1, "at": 1}', b'{"format": 1}', b"["])
+def test_a_damaged_end_of_shards_is_named(datasets: Datasets, document: bytes) -> None:
+    datasets.store.put("runs/r1/shards/write/over.json", document)
+    with pytest.raises(StoreError, match=r"^runs/r1/shards/write/over.json: "):
+        list(datasets.collect_garbage())
 
 
 def test_an_interrupted_upload_is_removed(s3: str, boto: Any, bucket: str) -> None:
