@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, Producer, State, replay
@@ -152,9 +152,14 @@ def read_generation(folder: UntrustedPath) -> dict[str, object]:
         reason = error if isinstance(error, CommitError) else f"{one_line(file.name)}: {error}"
         _log.warning("%s; the lineage has no settings of a generation", reason)
         return {}
+    return select_generation(record)
+
+
+def select_generation(record: Any) -> dict[str, object]:
+    """What a run.json says of the generation; empty if it is another program's."""
     try:
         return {**record["settings"], **record["run"]}
-    except (KeyError, TypeError):  # another program's
+    except (KeyError, TypeError):
         return {}
 
 

@@ -15,9 +15,22 @@ import click
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import NothingToCommitError
+from job.pod.join import join_shards
 from job.pod.modes import read_modes
-from job.pod.outputs import DatasetOutput, ModelOutput, Output, StringOutput, VolumeOutput
+from job.pod.outputs import (
+    DatasetOutput,
+    JoinOutput,
+    ModelOutput,
+    Output,
+    PlanOutput,
+    ShardOutput,
+    StringOutput,
+    VolumeOutput,
+)
+from job.pod.plan import store_plan
 from job.pod.results import JobResults, read_results, write_results
+from job.pod.shard_files import store_shard
+from job.pod.shards import Shards, read_index
 from job.pod.spec import (
     INPUTS,
     LINEAGE,
@@ -87,12 +100,22 @@ def store_outputs(
 ) -> JobResults:
     """Store every output of a job, once; the job's results, as the first attempt stored them.
 
-    A dataset without a file has no version and is not in the results. Raises CommitError for a string that
-    was not written, and what can't be read.
+    A dataset without a file has no version and is not in the results. The plan and the shards of a job leave
+    no results: only its join does. Raises CommitError for a string that was not written, and what can't be
+    read.
     """
     if stored := read_results(datasets.store, run, job):
         click.echo(f"{job}: was stored before")
         return stored
+    shards = Shards(datasets.store, run, job)
+    for name, output in outputs.items():
+        match output:
+            case PlanOutput():
+                store_plan(shards, UntrustedPath.at(root / name), lineage)
+                return JobResults()
+            case ShardOutput():
+                store_shard(shards, read_index(), UntrustedPath.at(root / name))
+                return JobResults()
     strings = {
         name: UntrustedPath.at(root / name).read_string()
         for name, output in outputs.items()
@@ -109,6 +132,11 @@ def store_outputs(
         match output:
             case DatasetOutput(dataset):
                 folder, entries = root / name, lineage
+            case JoinOutput(dataset, count):
+                version = join_shards(datasets, shards, DatasetRef.parse(dataset), count, name, lineage)
+                versions[name] = str(version)
+                click.echo(f"committed {version}")
+                continue
             case ModelOutput(dataset, kind):
                 folder, entries = inputs / "model", {**lineage, "model": {"name": dataset, "type": kind}}
             case _:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -19,7 +19,10 @@ from job.checkout.download import download, read_keys
 from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
 from job.errors import CheckoutError, InputError, JobError, StoreError
-from job.pod.results import decide_commit, read_commit, read_results, resolve_datasets
+from job.pod.parts import POSITION, Position, write_position
+from job.pod.results import JobResults, decide_commit, read_commit, read_results, resolve_datasets
+from job.pod.shard_inputs import Prompts, fetch_rows, fetch_texts
+from job.pod.shards import Shards, read_index
 from job.pod.spec import (
     FILE_VARIABLES,
     GIT_TRUSTS_EVERY_OWNER,
@@ -28,7 +31,9 @@ from job.pod.spec import (
     KEY_VARIABLES,
     LINEAGE,
     NOTES,
+    OUTPUTS,
     RUN,
+    SHARD_FOLDER,
     SHARE_OUTPUTS,
     CheckoutStep,
     DatasetStep,
@@ -37,6 +42,7 @@ from job.pod.spec import (
     OutputStep,
     Parameter,
     S3Step,
+    ShardStep,
     Step,
     load_spec,
     read_variable,
@@ -73,6 +79,10 @@ def command() -> None:
         (NOTES / name).write_bytes(resolve_value(text, os.environ, FILE_VARIABLES).encode())
     if spec.main:
         (NOTES / "main").write_bytes(main_script(spec.main).encode())
+    if spec.shard:
+        shards = Shards(datasets.store, run, spec.job)
+        fetch = partial(runner.run_shard, shards, read_index(), spec.shard, SHARD_FOLDER, OUTPUTS)
+        write_position(NOTES / POSITION, retry_while_unavailable(fetch))
     lineage = {name: entries for name, entries in runner.lineage.items() if entries}
     LINEAGE.write_text(json.dumps(lineage, ensure_ascii=False), "utf-8")
 
@@ -116,6 +126,27 @@ class StepRunner:
         except UnavailableError:
             _empty(path)
             raise
+
+    def run_shard(self, shards: Shards, index: int, step: ShardStep, folder: Path, outputs: Path) -> Position:
+        """Bring a shard's rows to `folder`, and to its output what earlier pods stored; how much that is.
+
+        Can run again after an UnavailableError. Raises as `run_step` does.
+        """
+        prompts = None
+        if step.prompts:
+            version = self.datasets.resolve(self._find_version(step.prompts))
+            prompts = Prompts(step.input, version.ref, self.datasets.manifest(version))
+            self.lineage["inputs"][step.input] = str(version)
+        texts = fetch_rows(shards, index, prompts, folder)
+        position = fetch_texts(shards, index, outputs / step.output)
+        click.echo(f"shard {index}: {texts} texts, of which {position.rows} are stored")
+        return position
+
+    def _find_version(self, step: DatasetStep | OutputStep) -> DatasetRef:
+        if isinstance(step, DatasetStep):
+            return self._version(resolve_value(step.ref, self.environ))
+        versions = self._read_results(step).datasets
+        return DatasetRef.parse(versions[step.output]) if step.output in versions else _refuse_empty(step)
 
     def _fill_shared(self, path: UntrustedPath, step: CheckoutStep | S3Step) -> None:
         """Fill a path that other jobs may be changing: git would follow a link that they put into its way.
@@ -184,9 +215,7 @@ class StepRunner:
 
     def _fetch_output(self, path: Path, step: OutputStep) -> None:
         store = self.datasets.store
-        results = read_results(store, self.run, step.job)
-        if results is None:
-            raise StoreError(f"{step.job} has left no results in {store.url}; run the workflow again")
+        results = self._read_results(step)
         if step.output in results.strings:
             path.write_bytes(results.strings[step.output].encode())
         elif step.output in results.volumes:
@@ -195,9 +224,14 @@ class StepRunner:
         elif step.output in results.datasets:
             self._fetch_version(path, DatasetRef.parse(results.datasets[step.output]))
         else:
-            raise JobError(
-                f"the job {step.job!r} left its output {step.output!r} empty, so there is no version of it"
-            )
+            _refuse_empty(step)
+
+    def _read_results(self, step: OutputStep) -> JobResults:
+        store = self.datasets.store
+        results = read_results(store, self.run, step.job)
+        if results is None:
+            raise StoreError(f"{step.job} has left no results in {store.url}; run the workflow again")
+        return results
 
     def _download(self, path: Path, step: S3Step) -> None:
         keys = read_keys(
@@ -208,6 +242,12 @@ class StepRunner:
         )
         count, size = download(step.url, path, keys, region=step.region, endpoint=step.endpoint)
         click.echo(f"{step.url} in {path}: {count} files, {size} bytes")
+
+
+def _refuse_empty(step: OutputStep) -> NoReturn:
+    raise JobError(
+        f"the job {step.job!r} left its output {step.output!r} empty, so there is no version of it"
+    )
 
 
 def _find_in_shared_volume(path: Path) -> UntrustedPath | None:

@@ -5,6 +5,7 @@
     runs/<run>/jobs/<job>.json           a finished job: its strings, volumes and dataset versions
     runs/<run>/volumes/<job>/<random>/…  the volumes' files
     runs/<run>/logs/<job>/…              the job's logs (job.pod.logs)
+    runs/<run>/shards/<job>/…            a generation in shards (job.pod.shards)
 
 The first two are put if absent: the first job decides for the run. A job's results are put last, when all
 they name is stored, so a job that has results is done, however its pod ended.
@@ -51,7 +52,7 @@ class JobResults:
 
 def read_results(store: Store, run: str, job: str) -> JobResults | None:
     """The job's results; None if it has not finished."""
-    document = _get_json(store, _key(run, "jobs", job))
+    document = get_json(store, _key(run, "jobs", job))
     if document is None:
         return None
     volumes = {name: Volume(**volume) for name, volume in document["volumes"].items()}
@@ -72,7 +73,7 @@ def resolve_datasets(datasets: Datasets, run: str, refs: Iterable[str]) -> Mappi
     decided = _get_decided(datasets.store, key)
     if decided is None:
         versions = {ref: str(datasets.resolve(DatasetRef.parse(ref))) for ref in refs}
-        decided = _decide(datasets.store, key, versions)
+        decided = decide(datasets.store, key, versions)
     return decided
 
 
@@ -84,10 +85,11 @@ def read_commit(store: Store, run: str, job: str) -> str | None:
 
 def decide_commit(store: Store, run: str, job: str, commit: str) -> str:
     """Propose a commit; the one that the run uses, which another job may have decided first."""
-    return _decide(store, _key(run, "commits", job), {"commit": commit})["commit"]
+    return str(decide(store, _key(run, "commits", job), {"commit": commit})["commit"])
 
 
-def _get_json(store: Store, key: str) -> dict[str, Any] | None:
+def get_json(store: Store, key: str) -> dict[str, Any] | None:
+    """The JSON object under a key; None if there is nothing. Raises StoreError if it is damaged."""
     try:
         return parse(store.get(key), key)
     except KeyAbsentError:
@@ -96,23 +98,23 @@ def _get_json(store: Store, key: str) -> dict[str, Any] | None:
 
 def _get_decided(store: Store, key: str) -> dict[str, Any] | None:
     """The decision under `key`, which stays as it is; None if there is none yet."""
-    decision = _get_json(store, key)
+    decision = get_json(store, key)
     if decision is None or store.supports_conditional_writes():
         return decision
     time.sleep(SETTLED)
-    return _get_json(store, key)
+    return get_json(store, key)
 
 
-def _decide(store: Store, key: str, proposal: dict[str, str]) -> dict[str, str]:
+def decide(store: Store, key: str, proposal: dict[str, Any]) -> dict[str, Any]:
     """`proposal`, or what another job has put under `key` before.
 
     Raises StoreError if the store is too slow for jobs to agree without conditional writes.
     """
     if store.supports_conditional_writes():
         is_first = store.put_if_absent(key, _encode(proposal))
-        return proposal if is_first else _get_json(store, key) or proposal
+        return proposal if is_first else get_json(store, key) or proposal
     start = time.monotonic()
-    if _get_json(store, key) is None:
+    if get_json(store, key) is None:
         store.put(key, _encode(proposal))
         if time.monotonic() - start > SETTLED:
             raise StoreError(

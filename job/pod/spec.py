@@ -213,6 +213,8 @@ class InputsSpec:
             raise InputError(f"{SPEC}: a path below another one; {COMPILE_AGAIN}")
         if any(name in {"", ".", ".."} or "/" in name for name in self.files):
             raise InputError(f"{SPEC}: a file that is not below {NOTES}; {COMPILE_AGAIN}")
+        if self.shard and (self.shard.output in {"", ".", ".."} or "/" in self.shard.output):
+            raise InputError(f"{SPEC}: an output that is not below {OUTPUTS}; {COMPILE_AGAIN}")
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object; from_json reads it."""

@@ -1,7 +1,8 @@
 """`python -m job store`: runs beside a job from the start to the end, and holds the store's credentials.
 
-It keeps the job's log in the store, and stores the outputs when `commit` asks for it (handoff.py). Of what
-the job can write, it reads /outputs alone, which is mounted read-only; it never reads Argo's /var/run/argo.
+It keeps the job's log in the store, the texts of a shard in parts as they come (parts.py), and stores the
+outputs when `commit` asks for it (handoff.py). Of what the job can write, it reads /outputs alone, which is
+mounted read-only; it never reads Argo's /var/run/argo.
 Every step can be repeated: if this process is killed, the kubelet starts it again.
 
 SIGTERM comes when all other containers have ended.
@@ -27,14 +28,19 @@ from job.pod.commit import store_job
 from job.pod.handoff import HEARTBEAT, End, is_requested, read_end, write_end
 from job.pod.log_follower import ApiServerError, LogFollower, PodLogs, follow_in_turn
 from job.pod.logs import LogWriter, log_prefix, name_attempt
-from job.pod.spec import HANDOFF, VERDICT, StoreSpec, load_spec, read_variable
+from job.pod.outputs import ShardOutput
+from job.pod.parts import POSITION, PartSender, Position, read_position
+from job.pod.shards import Shards, read_index
+from job.pod.spec import HANDOFF, NOTES, OUTPUTS, VERDICT, StoreSpec, load_spec, read_variable
 from job.pod.store_outage import retry_while_unavailable
 from job.project import STORE_VARIABLE
 from job.storage.open import open_store
 from job.storage.store import UnavailableError
+from job.untrusted_files import UntrustedPath
 
 _FLUSH = 20.0  # seconds between two writes of a log that grows
-_GRACE = 20.0  # seconds to store the rest of the log after SIGTERM; the kubelet waits for 30
+_GRACE = 20.0  # seconds to store the rest after SIGTERM; the kubelet waits for 30
+_LOOK = 1.0  # seconds between two looks at a shard's texts
 _PAUSE = 0.05  # seconds between two looks at the request
 _STARTS = 4  # how often storing the outputs may be started
 
@@ -47,7 +53,7 @@ def command() -> None:
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     try:
         spec = load_spec(StoreSpec)
-        Sidecar(spec, KeptLogs.of_this_pod(spec), terminated).run()
+        Sidecar(spec, KeptLogs.of_this_pod(spec), terminated, open_sender(spec)).run()
     except TextgenError as error:  # nothing that another start would change: `commit` says it
         write_end(VERDICT, End(error.exit_status, str(error)))
         click.echo(f"textgen: {error}", err=True)
@@ -149,6 +155,23 @@ def _warn(follower: LogFollower, error: Exception) -> None:
     click.echo(f"textgen: the end of the log of {follower.container} is not kept: {error}", err=True)
 
 
+def open_sender(
+    spec: StoreSpec, *, outputs: Path = OUTPUTS, notes: Path = NOTES, verdict: Path = VERDICT
+) -> PartSender | None:
+    """What sends the texts of this pod's shard; None in any other pod. Raises InputError."""
+    names = [name for name, output in spec.outputs.items() if isinstance(output, ShardOutput)]
+    if not names:
+        return None
+    shards = Shards(open_store(read_variable(STORE_VARIABLE)), read_variable(pod_spec.RUN), spec.job)
+    return PartSender(
+        shards.store,
+        shards.shard_prefix(read_index()),
+        UntrustedPath.at(outputs / names[0]),
+        verdict / POSITION,
+        read_position(notes / POSITION) or Position(),
+    )
+
+
 class Sidecar:
     """One process of `store`: what it does until the pod ends."""
 
@@ -157,12 +180,14 @@ class Sidecar:
         spec: StoreSpec,
         logs: KeptLogs,
         terminated: threading.Event,
+        parts: PartSender | None = None,
         *,
         handoff: Path = HANDOFF,
         verdict: Path = VERDICT,
     ) -> None:
         self.spec = spec
         self.logs = logs
+        self.parts = parts
         self.handoff = handoff
         self.verdict = verdict
         self._terminated = terminated
@@ -172,6 +197,7 @@ class Sidecar:
         alive = self.verdict / "alive"
         self.logs.start(resumed=alive.exists())
         alive.touch()
+        threading.Thread(target=self._send_parts, daemon=True).start()
         beat = 0.0
         is_open = bool(self.spec.outputs) and read_end(self.verdict) is None
         while not self._terminated.wait(_PAUSE):
@@ -186,7 +212,25 @@ class Sidecar:
         rest.start()
         rest.join(_GRACE)
 
+    def _send_parts(self) -> None:
+        """Send a shard's texts as they come; what could not be sent is sent with the next ones."""
+        problem = ""
+        while self.parts and not self._terminated.wait(_LOOK):
+            try:
+                self.parts.send_due()
+            except UnavailableError:
+                pass
+            except TextgenError as error:
+                if str(error) != problem:
+                    click.echo(f"textgen: texts can't be stored yet: {error}", err=True)
+                problem = str(error)
+
     def _store_rest(self) -> None:
+        if self.parts:
+            try:
+                retry_while_unavailable(self.parts.send_rest)
+            except TextgenError as error:
+                click.echo(f"textgen: the last texts are not kept: {error}", err=True)
         try:
             retry_while_unavailable(self.logs.finish)
         except StoreError as error:
@@ -197,6 +241,8 @@ class Sidecar:
         with (self.verdict / "log").open("a+", encoding="utf-8") as file, self._printed_to(file):
             try:
                 self._count_start()
+                if self.parts:  # a pod that is made after this one has nothing left to do
+                    retry_while_unavailable(self.parts.send_rest)
                 results = store_job(self.spec)
                 versions = self.verdict / pod_spec.VERSIONS.name
                 versions.mkdir(exist_ok=True)

@@ -1,0 +1,63 @@
+"""The plan of a generation in shards, stored by the pod that made it.
+
+`python -m job plan` leaves plan.json, and a folder for each shard: shard.json, and copies of its rows
+(piece-0, …) where they can't be read from their own file by a range of bytes.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from job.datasets.layout import new_id
+from job.datasets.tree import scan
+from job.datasets.upload import upload_file
+from job.errors import CommitError
+from job.pod.shards import MOST_SHARDS, Plan, Shards
+from job.storage.parallel import ignore_progress, map_files
+from job.untrusted_files import UntrustedPath, parse_json
+
+PLAN, SHARD, PIECE = "plan.json", "shard.json", "piece-"
+_FILE = re.compile(rf"{re.escape(PLAN)}|\d{{5}}/({re.escape(SHARD)}|{PIECE}\d+)")
+_LARGEST_PLAN = 16 << 20  # bytes
+
+
+def store_plan(shards: Shards, folder: UntrustedPath, lineage: Mapping[str, Any]) -> Plan:
+    """Store what `python -m job plan` wrote; the plan that counts. lineage: of the pod that made it.
+
+    Raises CommitError if it is no plan, or changes meanwhile.
+    """
+    if stored := shards.read_plan():
+        click.echo(f"{shards.job}: the plan was stored before")
+        return stored
+    prompts, texts_of_shards = _read_sums(folder.joinpath(PLAN))
+    tree = scan([(folder, "")])
+    files = [file for file in tree.files if _FILE.fullmatch(file.path)]
+    paths = {file.path for file in files}
+    for index in range(len(texts_of_shards)):
+        if f"{index:05d}/{SHARD}" not in paths:
+            raise CommitError(f"{folder.name}/{index:05d}/{SHARD}: no such file; was the plan stopped?")
+    prefix = f"plan/{new_id()}/"
+    target = shards.prefix + prefix
+    map_files(lambda file: upload_file(shards.store, target + file.path, file, {}, ignore_progress), files)
+    if scan([(folder, "")]) != tree:
+        raise CommitError(f"{folder.name}: changed while it was stored; end what writes to it")
+    click.echo(f"{sum(texts_of_shards)} texts in {len(texts_of_shards)} shards")
+    return shards.decide_plan(Plan(prefix, prompts, texts_of_shards, lineage))
+
+
+def _read_sums(file: UntrustedPath) -> tuple[int, tuple[int, ...]]:
+    """How many rows there are, and how many texts each shard has."""
+    try:
+        document = parse_json(file.read(_LARGEST_PLAN))
+        prompts, texts = document["prompts"], document["texts_of_shards"]
+        if not all(type(number) is int and number >= 0 for number in [prompts, *texts]):
+            raise ValueError(texts)
+    except FileNotFoundError:
+        raise CommitError(f"{file.name}: no such file; was the plan stopped?") from None
+    except (KeyError, TypeError, ValueError):
+        raise CommitError(f"{file.name}: not written by textgen") from None
+    if not 1 <= len(texts) <= MOST_SHARDS:
+        raise CommitError(f"{file.name}: has {len(texts)} shards; there may be 1 to {MOST_SHARDS}")
+    return prompts, tuple(texts)

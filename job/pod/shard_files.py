@@ -1,0 +1,114 @@
+"""The files of a shard that is done: stored whole, and last its result, by which it is done."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import click
+
+from job.datasets.layout import new_id
+from job.errors import CommitError
+from job.generate.formats import OPENAI, PARQUET
+from job.pod.lines import Lines, find_lines, read_lines, refuse_unreadable
+from job.pod.parts import LARGEST_RECORD, RECORD, ROWS
+from job.pod.shards import ShardFile, ShardResult, Shards
+from job.untrusted_files import UntrustedPath, parse_json
+
+FILE_LIMIT = 4 * 10**9  # bytes; S3 copies up to 5 GB in one request
+_NAMES = {"jsonl": ROWS, "parquet": PARQUET, "openai": OPENAI}  # by the setting `format`
+SUMS = ("texts", "errors", "prompt_tokens", "new_tokens")  # of a record's counts
+
+
+def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResult:
+    """Store what `python -m job shard` wrote, whose process has ended; the shard's result.
+
+    A file of lines is cut at lines to files of less than 4 GB. Raises CommitError if the shard is not done.
+    """
+    if stored := shards.read_result(index):
+        click.echo(f"{shards.job}: shard {index} was stored before")
+        return stored
+    record = _read_record(folder.joinpath(RECORD))
+    found = _find_lines(folder.joinpath(ROWS))
+    rows = sum(lines.rows for lines in found)
+    _check_record(record, rows, folder.joinpath(RECORD).name)
+    files: tuple[ShardFile, ...] = ()
+    if rows:
+        path = folder.joinpath(_NAMES[record["settings"]["format"]])
+        if path.parts[-1] != ROWS:
+            found = [_find_whole(path, rows)] if path.parts[-1] == PARQUET else _find_lines(path)
+        files = tuple(_store_file(shards, index, path, lines) for lines in found)
+    result = ShardResult(files, rows, record)
+    shards.put_result(index, result)
+    click.echo(f"shard {index}: {rows} rows, {sum(file.size for file in files)} bytes")
+    return result
+
+
+def _store_file(shards: Shards, index: int, path: UntrustedPath, lines: Lines) -> ShardFile:
+    key = f"{shards.shard_prefix(index)}files/{new_id()}/{path.parts[-1]}"
+    with _open(path) as file, refuse_unreadable(path.name):
+        shards.store.upload(key, read_lines(file, lines, path.name), lines.size)
+    return ShardFile(key, lines.size, lines.sha256, lines.rows)
+
+
+def _find_lines(path: UntrustedPath) -> list[Lines]:
+    """All lines of a file, in pieces of up to FILE_LIMIT. Raises CommitError if the last is not whole."""
+    found: list[Lines] = []
+    with _open(path) as file, refuse_unreadable(path.name):
+        size, start = os.fstat(file.fileno()).st_size, 0
+        while start < size:
+            lines = find_lines(file, start, FILE_LIMIT)
+            if not lines.rows:
+                raise CommitError(f"{path.name}: its last line is not whole; was the shard stopped?")
+            found.append(lines)
+            start += lines.size
+    return found
+
+
+def _find_whole(path: UntrustedPath, rows: int) -> Lines:
+    """A file that has no lines."""
+    with _open(path) as file, refuse_unreadable(path.name):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a raw file
+        return Lines(0, os.fstat(file.fileno()).st_size, rows, digest)
+
+
+def _open(path: UntrustedPath) -> BinaryIO:
+    try:
+        return path.open()
+    except FileNotFoundError:
+        raise CommitError(f"{path.name}: no such file; was the shard stopped?") from None
+
+
+def _read_record(file: UntrustedPath) -> dict[str, Any]:
+    try:
+        record = parse_json(file.read(LARGEST_RECORD))
+        if isinstance(record, dict):
+            return record
+    except FileNotFoundError:
+        raise CommitError(f"{file.name}: no such file; was the shard stopped?") from None
+    except ValueError:
+        pass
+    raise CommitError(f"{file.name}: not written by textgen")
+
+
+def _check_record(record: Mapping[str, Any], rows: int, name: str) -> None:
+    """Raise CommitError unless the record is that of a shard that is done, with all that `join` adds up."""
+    if record.get("state") != "completed":
+        raise CommitError(f"{name}: the shard is not done")
+    if record.get("rows") != rows:
+        raise CommitError(f"{name}: says {record.get('rows')!r} rows, and {ROWS} has {rows}")
+    try:
+        counts = record["counts"]
+        sums = [*(counts[key] for key in SUMS), *counts["finish_reasons"].values(), record["new_tokens"]]
+        times = [datetime.fromisoformat(record[key]) for key in ("started", "finished")]
+        is_right = (
+            all(type(number) is int and number >= 0 for number in sums)
+            and type(record["seconds"]) in {int, float}
+            and all(time.tzinfo for time in times)
+            and (not rows or (isinstance(record["run"], dict) and record["settings"]["format"] in _NAMES))
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        is_right = False
+    if not is_right:
+        raise CommitError(f"{name}: not written by textgen")

@@ -1,0 +1,143 @@
+"""What a shard's pod finds when it starts: its rows, and the texts that earlier pods of it have stored."""
+
+import hashlib
+import os.path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import click
+
+from job.datasets.layout import data_prefix
+from job.datasets.manifest import Manifest
+from job.datasets.reference import DatasetRef
+from job.errors import InputError, StoreError
+from job.pod.parts import RECORD, ROWS, Position, fetch_parts
+from job.pod.plan import PIECE, SHARD
+from job.pod.shards import Shards
+from job.pod.spec import INPUTS
+from job.storage.json import parse
+from job.storage.parallel import map_files
+from job.storage.store import KeyAbsentError, Store
+
+_MOST_LINKS = 40  # one after the other, as Linux follows
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The version whose files the plan may name, and the input at which its pod had them."""
+
+    input: str
+    ref: DatasetRef
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of a shard: the bytes from `start` to before `end` under a key, for the file `name`."""
+
+    name: str
+    key: str
+    start: int
+    end: int
+    sha256: str
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+
+def fetch_rows(shards: Shards, index: int, prompts: Prompts | None, folder: Path) -> int:
+    """Write what `python -m job shard` reads to `folder`: shard.json and its pieces; how many texts it has.
+
+    Nothing that the plan says is trusted, as another job's pod may have made it: it names files of `prompts`
+    alone. Raises InputError if it does not, or if there is no such shard, StoreError if bytes are damaged.
+    """
+    plan = shards.require_plan()
+    if index >= len(plan.texts_of_shards):
+        raise InputError(f"{shards.job}: no shard {index}: the plan has {len(plan.texts_of_shards)}")
+    prefix = f"{shards.prefix}{plan.prefix}{index:05d}/"
+    body = shards.store.get(f"{prefix}{SHARD}")
+    copied = {item.key.removeprefix(prefix): item.size for item in shards.store.list_objects(prefix)}
+    pieces = _find_pieces(body, prefix, copied, prompts)
+    folder.mkdir(parents=True, exist_ok=True)
+    map_files(lambda piece: _fetch(shards.store, piece, folder / piece.name), pieces)
+    (folder / SHARD).write_bytes(body)
+    return plan.texts_of_shards[index]
+
+
+def _find_pieces(
+    body: bytes, prefix: str, copied: Mapping[str, int], prompts: Prompts | None
+) -> list[_Piece]:
+    """Where the bytes of each piece are. Raises InputError."""
+    key = f"{prefix}{SHARD}"
+    pieces = []
+    try:
+        for number, piece in enumerate(parse(body, key)["pieces"]):
+            name, start, end = f"{PIECE}{number}", int(piece["start"]), int(piece["end"])
+            if name in copied:
+                source, size, start, end = prefix + name, copied[name], 0, end - start
+            else:
+                source, size = _find_file(str(piece["path"]), prompts)
+            if not 0 <= start <= end <= size:
+                raise InputError(f"{key}: {name}: not in its file: bytes {start} to {end} of {size}")
+            pieces.append(_Piece(name, source, start, end, str(piece["sha256"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{key}: not written by textgen: {error!r}") from None
+    return pieces
+
+
+def _find_file(path: str, prompts: Prompts | None) -> tuple[str, int]:
+    """The key and the size of a file of the version, by its path in the plan's pod. Raises InputError."""
+    if prompts is not None:
+        root = INPUTS / prompts.input
+        links = {link.path: link.target for link in prompts.manifest.links}
+        sizes = {file.path: file.size for file in prompts.manifest.files}
+        if path.startswith(f"{root}/"):
+            name = _follow_links(path.removeprefix(f"{root}/"), links)
+            if name in sizes:
+                return data_prefix(prompts.ref, prompts.manifest.version) + name, sizes[name]
+    raise InputError(f"{path}: no file of the prompts' dataset; give plan --copy-rows")
+
+
+def _follow_links(path: str, links: Mapping[str, str]) -> str:
+    """The path of what a version has at a path, which may lead through its links."""
+    for _ in range(_MOST_LINKS):
+        parts = PurePosixPath(path)
+        link = next((above for above in map(str, (parts, *parts.parents)) if above in links), None)
+        if link is None:
+            break
+        rest = parts.relative_to(link)
+        path = os.path.normpath(PurePosixPath(link).parent / links[link] / rest)
+    return path
+
+
+def _fetch(store: Store, piece: _Piece, path: Path) -> None:
+    """Write a piece's bytes. Raises StoreError if they are not those that were planned."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("wb") as file:
+            for chunk in store.read(piece.key, piece.start, piece.end):
+                digest.update(chunk)
+                file.write(chunk)
+    except KeyAbsentError as error:
+        raise StoreError(f"{error}; was its version deleted while it was read?") from error
+    if digest.hexdigest() != piece.sha256:
+        raise StoreError(f"{piece.key}: damaged in the store: not the bytes that were planned")
+
+
+def fetch_texts(shards: Shards, index: int, folder: Path) -> Position:
+    """Write what earlier pods of the shard have stored of its texts: run.json and outputs.jsonl."""
+    prefix = shards.shard_prefix(index)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        record = shards.store.get(f"{prefix}{RECORD}")
+        parse(record, RECORD)
+    except KeyAbsentError:
+        return Position()
+    except StoreError as error:
+        click.echo(f"textgen: warning: {error}; all texts of the shard are made again", err=True)
+        return Position()
+    position = fetch_parts(shards.store, f"{prefix}parts/", folder / ROWS)
+    (folder / RECORD).write_bytes(record)
+    return position
