@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from job.errors import ModelError, PromptError
+from job.generate.bad_words import BadWords, encode_bad_words
 from job.generate.chat.template import ChatTemplate
 from job.generate.engines.engine import Engine, Row
 from job.generate.prompts.prompt import Prompt
@@ -59,11 +60,40 @@ class RowBuilder:
         try:
             token_ids = self._encode(prompt)
             token_ids, max_new_tokens = self._fit(token_ids, settings)
+            if settings.min_new_tokens > max_new_tokens:
+                raise PromptError(
+                    f"min_new_tokens ({settings.min_new_tokens}) is more than the {max_new_tokens} new "
+                    "tokens that there may be; lower it"
+                )
+            bad_words = self._encode_bad_words(settings)
         except PromptError as error:
             prompt.error, prompt.is_too_long = str(error), isinstance(error, TooLongError)
             return None
-        stops = StopTexts(settings.stop, self._engine.tokenizer) if settings.stop else None
-        return Row(prompt, token_ids, 1, max_new_tokens, 0, row_settings, stops)
+        return Row(
+            prompt,
+            token_ids,
+            1,
+            max_new_tokens,
+            0,
+            row_settings,
+            self._build_stops(settings),
+            settings.ignore_eos,
+            settings.min_new_tokens,
+            bad_words,
+            settings.logprobs,
+        )
+
+    def _build_stops(self, settings: Settings) -> StopTexts | None:
+        if not settings.stop:
+            return None
+        return StopTexts(settings.stop, self._engine.tokenizer, settings.min_new_tokens)
+
+    def _encode_bad_words(self, settings: Settings) -> BadWords:
+        if not settings.bad_words:
+            return ()
+        size = self._engine.vocabulary_size
+        words = encode_bad_words(settings.bad_words, self._engine.tokenizer)
+        return tuple(ids for ids in words if not size or max(ids) < size)
 
     def _encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's tokens; of messages the text is then what the chat template makes of them."""

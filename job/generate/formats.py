@@ -89,7 +89,8 @@ def _body(texts: Sequence[Mapping[str, Any]], key: str, settings: Settings, mode
             else {"text": content}
         )
         reason = text[f"{prefix}finish_reason"]
-        choices.append({"index": index, **answer, "logprobs": None, "finish_reason": reason})
+        logprobs = _format_logprobs(text.get(f"{prefix}token_logprobs"), is_chat=is_chat)
+        choices.append({"index": index, **answer, "logprobs": logprobs, "finish_reason": reason})
     prompt_tokens = row[f"{prefix}prompt_tokens"]
     new_tokens = sum(text[f"{prefix}new_tokens"] for text in texts)
     return {
@@ -108,3 +109,23 @@ def _body(texts: Sequence[Mapping[str, Any]], key: str, settings: Settings, mode
 
 def _has_messages(row: Mapping[str, Any], settings: Settings) -> bool:
     return not settings.template and row.get(settings.messages_field) is not None
+
+
+def _format_logprobs(tokens: Sequence[Mapping[str, Any]] | None, *, is_chat: bool) -> dict[str, Any] | None:
+    """A row's `token_logprobs` as a choice of OpenAI's API has them; None without."""
+    if tokens is None:
+        return None
+    if is_chat:
+        return {"content": tokens, "refusal": None}
+    offsets, length = [], 0
+    for token in tokens:
+        offsets.append(length)
+        length += len(token["token"])
+    return {
+        "tokens": [token["token"] for token in tokens],
+        "token_logprobs": [token["logprob"] for token in tokens],
+        "top_logprobs": [
+            {each["token"]: each["logprob"] for each in (*token["top_logprobs"], token)} for token in tokens
+        ],
+        "text_offset": offsets,
+    }

@@ -13,7 +13,6 @@ import click
 from job.errors import TextgenError, UnsupportedError
 from job.generate.build_rows import BadRow, RowBuilder
 from job.generate.engines.choose import open_engine
-from job.generate.engines.decoding import decode_new_tokens
 from job.generate.engines.engine import Engine, Row
 from job.generate.formats import write_format
 from job.generate.identity import build_identity, check_identity, read_identity, select_present
@@ -154,8 +153,8 @@ class _Generation:
                 if row.number < in_order:
                     advance(0, count)
                     continue
-                text = decode_new_tokens(self.engine.tokenizer, row.token_ids, completion.token_ids)
-                self.outputs.add(row.number, build_output(row, text, completion, self.source.settings))
+                output = build_output(row, completion, self.engine.tokenizer, self.source.settings)
+                self.outputs.add(row.number, output)
                 advance(1, count)
 
     def _missing_rows(self, done: int, in_order: int, advance: Advance) -> Iterator[Row]:

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from job.errors import PromptError
+from job.generate.engines.decoding import decode_new_tokens
 from job.generate.engines.engine import Completion, Row
+from job.generate.logprobs import describe_logprobs
+from job.generate.models.tokenizer import Tokenizer
 from job.generate.prompts.openai import is_batch_line
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
-from job.generate.stop_texts import cut_at_stop
 
 NAMES = (
     "id",
@@ -20,6 +22,7 @@ NAMES = (
     "new_tokens",
     "finish_reason",
     "error",
+    "token_logprobs",
 )
 
 
@@ -41,29 +44,32 @@ def check_names(prompt: Prompt, settings: Settings) -> None:
         raise PromptError(f"{prompt.location}: the row has a key {key!r}, as the outputs do; give {hint}")
 
 
-def build_output(row: Row, new_text: str, completion: Completion, settings: Settings) -> dict[str, Any]:
+def build_output(
+    row: Row, completion: Completion, tokenizer: Tokenizer, settings: Settings
+) -> dict[str, Any]:
     """The output of a row. Its text begins with the prompt; of messages it is the answer alone."""
+    new_text = decode_new_tokens(tokenizer, row.token_ids, completion.token_ids)
     if row.stops:
-        new_text = cut_at_stop(new_text, row.stops.texts)
+        new_text = row.stops.cut(row.token_ids, completion.token_ids, new_text)
     text = new_text if row.prompt.messages else row.prompt.text + new_text
-    return _build(
-        row.prompt,
-        settings,
-        {
-            "sequence": row.sequence,
-            "text": text,
-            "completion": new_text,
-            "prompt_tokens": len(row.token_ids),
-            "new_tokens": len(completion.token_ids),
-            "finish_reason": completion.finish_reason,
-            "error": None,
-        },
-    )
+    values = {
+        "sequence": row.sequence,
+        "text": text,
+        "completion": new_text,
+        "prompt_tokens": len(row.token_ids),
+        "new_tokens": len(completion.token_ids),
+        "finish_reason": completion.finish_reason,
+        "error": None,
+    }
+    if completion.logprobs is not None:
+        values["token_logprobs"] = describe_logprobs(completion.logprobs, tokenizer)
+    return _build(row.prompt, settings, values)
 
 
 def build_error(prompt: Prompt, settings: Settings) -> dict[str, Any]:
     """The output of a row that was not continued."""
-    return _build(prompt, settings, dict.fromkeys(NAMES[1:]) | {"sequence": 1, "error": prompt.error})
+    names = NAMES[1:-1]  # it has no log probabilities
+    return _build(prompt, settings, dict.fromkeys(names) | {"sequence": 1, "error": prompt.error})
 
 
 def _build(prompt: Prompt, settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,17 @@ def uniforms(seed: int, prompt: str, sequence: int, count: int) -> NDArray[np.fl
 @lru_cache(maxsize=1024)
 def select_sampling(settings: Settings) -> Settings:
     """The settings that say how a token is drawn: equal for rows that differ in other ones alone."""
-    return replace(settings, seed=0, max_new_tokens=0, num_return_sequences=1, stop=())
+    return replace(
+        settings,
+        seed=0,
+        max_new_tokens=0,
+        min_new_tokens=0,
+        num_return_sequences=1,
+        stop=(),
+        ignore_eos=False,
+        bad_words=(),
+        logprobs=-1,
+    )
 
 
 def derive_seed(seed: int, prompt: str, sequence: int) -> int:

@@ -90,6 +90,7 @@ class Settings:
     max_new_tokens: int = _setting(
         0, "Maximum number of new tokens, without the prompt; replaces max_length.", minimum=0
     )
+    min_new_tokens: int = _setting(0, "Number of new tokens before which no text ends.", minimum=0)
     model: str = _setting(
         "gpt2", "smollm2-135m (embedded), a model on the hub, a folder or a GGUF file.", pattern=r"(?s).*\S.*"
     )
@@ -126,6 +127,14 @@ class Settings:
         maximum=1,
     )
     stop: tuple[str, ...] = _setting((), "Texts that end a text where they appear, and are not part of it.")
+    ignore_eos: bool = _setting(False, "Go on after the model's end of a text, up to the limit.")
+    bad_words: tuple[str, ...] = _setting((), "Words that are not generated.")
+    logprobs: int = _setting(
+        -1,
+        "Give the log probability of each new token, and of the N most likely ones; -1 for none.",
+        minimum=-1,
+        maximum=20,
+    )
     greedy: bool = _setting(False, "Always take the most likely token, without sampling.")
     batch_size: int = _setting(
         0, "Number of texts computed at once; 0 for what the engine finds best.", minimum=0
@@ -153,6 +162,17 @@ class Settings:
 
 TABLE: Mapping[str, Field[Any]] = {setting.name: setting for setting in fields(Settings)}
 _TYPES: Mapping[str, type] = get_type_hints(Settings)
+
+
+def takes_list(name: str) -> bool:
+    """Whether the setting is a list of strings."""
+    return _TYPES[name] == tuple[str, ...]
+
+
+def describe_type(name: str) -> str:
+    """The type of the setting, with its article."""
+    return _TYPE_NAMES[_TYPES[name]]
+
 
 # A value with the location that an error names: FILE:LINE, a file, a variable or a flag.
 _Value = tuple[str, str, object]  # location, name, value

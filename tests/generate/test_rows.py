@@ -334,6 +334,10 @@ def test_a_row_with_settings_of_its_own_is_what_a_run_with_them_makes(
         {"frequency_penalty": 1.5, "presence_penalty": -0.5, "min_p": 0.05, "repetition_penalty": 1.2},
         {"top_k": 200},
         {"seed": 9, "max_new_tokens": 7},
+        {"ignore_eos": True, "min_new_tokens": 3},
+        {"bad_words": ["e", "th", "o"], "min_new_tokens": 12},
+        {"bad_words": ["e", "th", "o"], "repetition_penalty": 1.2, "top_k": 0},
+        {"logprobs": 2},
     ]
     settings = replace(
         settings, model=str(llama), engine=engine, num_return_sequences=2, max_new_tokens=12, batch_size=16
@@ -343,7 +347,11 @@ def test_a_row_with_settings_of_its_own_is_what_a_run_with_them_makes(
     together = [row["text"] for row in read_rows(tmp_path / "together")]
     alone: list[str] = []
     for row in rows:
-        values = {name: value for name, value in row.items() if name != "prompt"}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in row.items()
+            if name != "prompt"
+        }
         values = {"greedy": True} if values.get("temperature") == 0 else values
         folder = tmp_path / f"{len(alone)}"
         run(replace(settings, prompt=row["prompt"], **values), folder)

@@ -13,10 +13,11 @@ from tokenizers import Tokenizer, decoders, normalizers
 from tokenizers.models import BPE
 
 from job.generate.engines.decoding import decode_new_tokens
+from job.generate.engines.echo import Words
 from job.generate.models.tokenizer import FastTokenizer
 from job.generate.run import run
 from job.generate.settings import Settings
-from job.generate.stop_texts import StopTexts, cut_at_stop
+from job.generate.stop_texts import StopTexts, find_stop
 from tests.generate.conftest import read_rows, vocabulary
 
 
@@ -87,7 +88,7 @@ def _find_in_text(
     ],
 )
 def test_a_text_ends_before_the_first_of_them(text: str, stops: list[str], cut: str) -> None:
-    assert cut_at_stop(text, stops) == cut
+    assert StopTexts(tuple(stops), Words()).cut((), Words().encode(text), text) == cut
 
 
 def test_the_prompt_is_not_looked_at(tmp_path: Path) -> None:
@@ -111,7 +112,8 @@ def test_a_text_with_a_stop_is_the_beginning_of_the_one_without(
     pairs = list(zip(read_rows(tmp_path / "without"), read_rows(tmp_path / "with"), strict=True))
     assert any(ended["finish_reason"] == "stop" != whole["finish_reason"] for whole, ended in pairs)
     for whole, ended in pairs:
-        assert ended["completion"] == cut_at_stop(whole["completion"], ["e", "th"])
+        place = find_stop(whole["completion"], ["e", "th"])
+        assert ended["completion"] == whole["completion"][: place if place >= 0 else None]
         assert _is_shorter(ended, whole) or ended == whole
 
 

@@ -137,4 +137,4 @@ def _receive(connection: Connection, engine: Engine) -> Iterator[Row]:
     """Rows, until there are no more for now."""
     while (packed := connection.recv()) is not None:
         row, stops = packed
-        yield replace(row, stops=StopTexts(stops, engine.tokenizer)) if stops else row
+        yield replace(row, stops=StopTexts(stops, engine.tokenizer, row.min_new_tokens)) if stops else row

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from types import MappingProxyType
 
-from job.generate.engines.engine import Completion, Engine, Generate, Row
+from job.generate.engines.engine import Completion, Engine, Generate, Row, TokenLogprobs
 from job.generate.models.find import ModelFiles
 from job.generate.settings import Settings
 
@@ -65,6 +65,13 @@ class EchoEngine(Engine):
         return _repeat
 
 
+def _certain(row: Row, new_ids: Sequence[int]) -> tuple[TokenLogprobs, ...] | None:
+    """Of each token: it and no other could come."""
+    if row.logprobs < 0:
+        return None
+    return tuple(((number, 0.0),) * (2 if row.logprobs else 1) for number in new_ids)
+
+
 def _repeat(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
     for row in rows:
         words = [word if word[0].isspace() else f" {word}" for word in map(_to_word, row.token_ids)]
@@ -73,5 +80,5 @@ def _repeat(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
         for number in numbers:
             new_ids.append(number)
             if reason := row.end_reason(new_ids, ()):
-                yield row, Completion(tuple(new_ids), reason)
+                yield row, Completion(tuple(new_ids), reason, _certain(row, new_ids))
                 break

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from job.generate.bad_words import BadWords, find_last_tokens
 from job.generate.models.find import ModelFiles
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.prompts.prompt import Prompt
@@ -24,12 +25,32 @@ class Row:
     number: int = 0  # its place in the run, from 0
     settings: Settings | None = None  # its own, in place of the run's
     stops: StopTexts | None = None
+    ignore_eos: bool = False
+    min_new_tokens: int = 0
+    bad_words: BadWords = ()
+    logprobs: int = -1  # how many of the most likely tokens are wanted beside the drawn one; -1 for neither
+
+    @property
+    def has_banned_ids(self) -> bool:
+        """Whether `find_banned_ids` may ever find any."""
+        return bool(self.bad_words or self.min_new_tokens)
+
+    def find_banned_ids(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> list[int]:
+        """The tokens that must not come next."""
+        banned = find_last_tokens(self.bad_words, new_ids)
+        return banned + list(stop_ids) if len(new_ids) < self.min_new_tokens else banned
 
     def end_reason(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> str:
         """Why the row ends with the newest of its tokens: `stop` or `length`; empty if it goes on."""
-        if new_ids[-1] in stop_ids or (self.stops and self.stops.appear(self.token_ids, new_ids)):
+        if new_ids[-1] in stop_ids and not self.ignore_eos:
+            return "stop"
+        if self.stops and self.stops.appear(self.token_ids, new_ids):
             return "stop"
         return "length" if len(new_ids) == self.max_new_tokens else ""
+
+
+# A new token and its log probability, then those of the most likely tokens.
+TokenLogprobs = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +58,12 @@ class Completion:
     """A row's new tokens.
 
     finish_reason: `stop` if the model or a stop text ended the text, `length` if the limit did.
+    logprobs: of each token, as the model gives them, if the row asks for them.
     """
 
     token_ids: tuple[int, ...]
     finish_reason: str
+    logprobs: tuple[TokenLogprobs, ...] | None = None
 
 
 # It gives each row with its completion, as soon as it ends; rows are taken as slots become free. No text

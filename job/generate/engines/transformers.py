@@ -4,6 +4,7 @@ In shapes, B is the number of rows, T the tokens of the longest prompt, V the si
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -111,6 +112,8 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
     ]
     attention_mask = [[0] * padding + [1] * (prompt_length - padding) for padding in paddings]
     max_new_tokens = torch.tensor([row.max_new_tokens for row in rows], device=model.device)  # [B]
+    draw = _logits_processors(rows, paddings, settings, model.device, model.stop_ids)
+    logprobs = _Logprobs(draw, rows)
     _forget_last_text(model.network)
     with torch.inference_mode():
         output_ids = model.network.generate(  # [B, T + new]
@@ -119,14 +122,15 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
             generation_config=GenerationConfig(
                 do_sample=False,
                 max_new_tokens=int(max_new_tokens.max()),
-                eos_token_id=list(model.stop_ids) or None,
+                eos_token_id=None if any(row.ignore_eos for row in rows) else list(model.stop_ids) or None,
                 pad_token_id=pad_id,
             ),
-            logits_processor=_logits_processors(rows, paddings, settings, model.device),
-            stopping_criteria=_stopping_criteria(rows, prompt_length, max_new_tokens),
+            logits_processor=LogitsProcessorList([logprobs]) if logprobs.most >= 0 else draw,
+            stopping_criteria=_stopping_criteria(rows, prompt_length, max_new_tokens, model.stop_ids),
         )
     new_ids = output_ids[:, prompt_length:].tolist()  # [B, new]
-    return [_complete_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
+    completions = [_complete_row(model, row, ids) for row, ids in zip(rows, new_ids, strict=True)]
+    return list(map(logprobs.add_to, range(len(rows)), completions))
 
 
 def _forget_last_text(network: Any) -> None:
@@ -145,7 +149,11 @@ def _complete_row(model: Model, row: Row, new_ids: list[int]) -> Completion:
 
 
 def _logits_processors(
-    rows: Sequence[Row], paddings: Sequence[int], settings: Settings, device: torch.device
+    rows: Sequence[Row],
+    paddings: Sequence[int],
+    settings: Settings,
+    device: torch.device,
+    stop_ids: Sequence[int] = (),
 ) -> LogitsProcessorList:
     """What draws the next token of each row, by the row's own settings or the run's."""
     prompt_length = len(rows[0].token_ids) + paddings[0]
@@ -166,7 +174,10 @@ def _logits_processors(
         )
         for own, places in places_by_settings.items()
     ]
-    return groups[0][1] if len(groups) == 1 else LogitsProcessorList([_ByRow(groups)])
+    processors = groups[0][1] if len(groups) == 1 else LogitsProcessorList([_ByRow(groups)])
+    if any(row.has_banned_ids for row in rows):
+        processors.insert(0, _BannedIds(rows, prompt_length, stop_ids))
+    return processors
 
 
 def _draw_processors(
@@ -191,6 +202,50 @@ def _draw_processors(
         processors.append(_TopP(settings.top_p))
     processors.append(_Sample(prompt_length, uniforms))
     return processors
+
+
+class _Logprobs(LogitsProcessor):
+    """Keeps the log probabilities that rows ask for, before `draw` and what it leaves to be taken."""
+
+    def __init__(self, draw: LogitsProcessorList, rows: Sequence[Row]) -> None:
+        self.draw, self.rows = draw, rows
+        self.most = max(row.logprobs for row in rows)
+        self.steps: list[Any] = []  # of each token: the drawn ones [B], then the most likely ones [B, most]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        # input_ids: [B, T + new], scores: [B, V]
+        ids: Any = input_ids
+        logprobs = scores.log_softmax(dim=-1)
+        processed = self.draw(ids, scores)
+        drawn = processed.argmax(dim=-1, keepdim=True)  # [B, 1]
+        top = logprobs.topk(min(self.most, scores.shape[1]))
+        token_ids = torch.cat([drawn, top.indices], dim=1).tolist()  # [B, 1 + most]
+        values = torch.cat([logprobs.gather(1, drawn), top.values], dim=1).tolist()
+        self.steps.append([tuple(zip(*pair, strict=True)) for pair in zip(token_ids, values, strict=True)])
+        return processed
+
+    def add_to(self, place: int, completion: Completion) -> Completion:
+        """The completion of the row at `place`, with what it asks for."""
+        count = self.rows[place].logprobs
+        if count < 0:
+            return completion
+        steps = self.steps[: len(completion.token_ids)]
+        return replace(completion, logprobs=tuple(step[place][: 1 + count] for step in steps))
+
+
+class _BannedIds(LogitsProcessor):
+    """Takes away the tokens that must not come next: bad words, and an end of the text that is too early."""
+
+    def __init__(self, rows: Sequence[Row], prompt_length: int, stop_ids: Sequence[int]) -> None:
+        self.rows, self.prompt_length, self.stop_ids = rows, prompt_length, stop_ids
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        # input_ids: [B, T + new], scores: [B, V]
+        scores = scores.clone()
+        new_ids = input_ids[:, self.prompt_length :].tolist()  # [B, new]
+        for place, (row, ids) in enumerate(zip(self.rows, new_ids, strict=True)):
+            scores[place, row.find_banned_ids(ids, self.stop_ids)] = -torch.inf
+        return scores
 
 
 class _ByRow(LogitsProcessor):
@@ -268,12 +323,25 @@ class _Sample(LogitsProcessor):
 
 
 def _stopping_criteria(
-    rows: Sequence[Row], prompt_length: int, max_new_tokens: torch.Tensor
+    rows: Sequence[Row], prompt_length: int, max_new_tokens: torch.Tensor, stop_ids: Sequence[int]
 ) -> StoppingCriteriaList:
     criteria = StoppingCriteriaList([_MaxNewTokens(prompt_length, max_new_tokens)])
+    if any(row.ignore_eos for row in rows):
+        criteria.append(_EndOfText(rows, stop_ids, max_new_tokens.device))
     if any(row.stops for row in rows):
         criteria.append(_StopTexts(rows, prompt_length))
     return criteria
+
+
+class _EndOfText(StoppingCriteria):
+    """Ends each row at the model's end of a text, but those that ignore it."""
+
+    def __init__(self, rows: Sequence[Row], stop_ids: Sequence[int], device: torch.device) -> None:
+        self.stop_ids = torch.tensor(stop_ids, dtype=torch.long, device=device)
+        self.ignores = torch.tensor([row.ignore_eos for row in rows], device=device)  # [B]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+        return torch.isin(input_ids[:, -1], self.stop_ids) & ~self.ignores
 
 
 class _StopTexts(StoppingCriteria):

@@ -4,13 +4,13 @@ https://docs.vllm.ai/en/latest/usage/reproducibility/
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from job.errors import ModelError, TextgenError, UnsupportedError
-from job.generate.engines.engine import Completion, Engine, Generate, Row
+from job.generate.engines.engine import Completion, Engine, Generate, Row, TokenLogprobs
 from job.generate.models.find import ModelFiles
 from job.generate.models.library_errors import first_line, generation_error, loading_error
 from job.generate.models.limits import read_padded_length, read_vocabulary_size
@@ -143,7 +143,7 @@ def build_sampling_params(row: Row, settings: Settings, stop_ids: Sequence[int])
     from vllm import SamplingParams
 
     settings = row.settings or settings
-    return SamplingParams(
+    params = SamplingParams(
         temperature=0.0 if settings.greedy else settings.temperature,
         top_k=settings.top_k,
         top_p=settings.top_p,
@@ -153,10 +153,15 @@ def build_sampling_params(row: Row, settings: Settings, stop_ids: Sequence[int])
         presence_penalty=settings.presence_penalty,
         seed=derive_seed(settings.seed, row.prompt.text, row.sequence),
         max_tokens=row.max_new_tokens,
-        stop_token_ids=list(stop_ids),
+        min_tokens=row.min_new_tokens,
+        logprobs=row.logprobs if row.logprobs >= 0 else None,
+        stop_token_ids=[] if row.ignore_eos else list(stop_ids),
         ignore_eos=True,  # stop_token_ids has those that end a text
         detokenize=False,
     )
+    # vLLM has no tokenizer here: it gets the tokens of the words as it keeps them.
+    params._bad_words_token_ids = list(map(list, row.bad_words)) or None
+    return params
 
 
 def _read_completion(output: Any, row: Row) -> Completion | None:
@@ -168,9 +173,25 @@ def _read_completion(output: Any, row: Row) -> Completion | None:
     token_ids = tuple(text.token_ids)
     if output.finished and text.finish_reason not in ("stop", "length"):
         raise TextgenError(f"engine vllm: it gave a text up ({text.finish_reason})")
-    if row.stops and row.stops.appear(row.token_ids, token_ids):
-        return Completion(token_ids, "stop")
-    return Completion(token_ids, text.finish_reason) if output.finished else None
+    is_stopped = row.stops is not None and row.stops.appear(row.token_ids, token_ids)
+    if not (is_stopped or output.finished):
+        return None
+    return Completion(
+        token_ids, "stop" if is_stopped else text.finish_reason, _read_logprobs(row, token_ids, text.logprobs)
+    )
+
+
+def _read_logprobs(
+    row: Row, token_ids: Sequence[int], logprobs: Sequence[Mapping[int, Any]] | None
+) -> tuple[TokenLogprobs, ...] | None:
+    """vLLM's log probabilities of each token by token and rank, as ours."""
+    if row.logprobs < 0 or logprobs is None:
+        return None
+    read = []
+    for token, by_token in zip(token_ids, logprobs, strict=True):
+        likely = sorted((each.rank, id_) for id_, each in by_token.items() if each.rank <= row.logprobs)
+        read.append(tuple((id_, by_token[id_].logprob) for id_ in (token, *(id_ for _, id_ in likely))))
+    return tuple(read)
 
 
 def _configure_vllm() -> None:

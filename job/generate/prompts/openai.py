@@ -6,7 +6,7 @@ from typing import Any
 from job.errors import PromptError
 from job.generate.prompts.messages import parse_messages
 from job.generate.prompts.prompt import Prompt
-from job.generate.prompts.row_settings import NAMES, parse_row_settings
+from job.generate.prompts.row_settings import KEYS, parse_row_settings
 from job.text import listed, quoted
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -28,12 +28,10 @@ _DEFAULTS: Mapping[str, Any] = {
     "best_of": 1,
     "echo": False,
     "logit_bias": {},
-    "logprobs": False,
     "modalities": ["text"],
     "response_format": {"type": "text"},
     "stream": False,
     "tools": [],
-    "top_logprobs": 0,
 }
 
 
@@ -73,7 +71,7 @@ def parse_batch_line(prompt: Prompt) -> None:
 
 
 def _refuse_unknown(body: Mapping[str, Any], field: str) -> None:
-    others = body.keys() - NAMES.keys() - _WITHOUT_EFFECT - {field}
+    others = body.keys() - KEYS - _WITHOUT_EFFECT - {field}
     refused = [
         name for name in sorted(others) if body[name] is not None and body[name] != _DEFAULTS.get(name)
     ]

@@ -4,15 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from job.errors import PromptError, SettingsError
-from job.generate.settings import parse_value
+from job.generate.settings import describe_type, parse_value, takes_list
 from job.text import quoted
 
-# By the names that rows have for them: ours, and OpenAI's.
+# By the names that rows have for them: ours, OpenAI's, and vLLM's.
 NAMES = {
     "max_new_tokens": "max_new_tokens",
     "max_tokens": "max_new_tokens",
     "max_completion_tokens": "max_new_tokens",
+    "bad_words": "bad_words",
     "frequency_penalty": "frequency_penalty",
+    "ignore_eos": "ignore_eos",
+    "logprobs": "logprobs",
+    "min_new_tokens": "min_new_tokens",
+    "min_tokens": "min_new_tokens",
     "min_p": "min_p",
     "n": "num_return_sequences",
     "presence_penalty": "presence_penalty",
@@ -23,6 +28,8 @@ NAMES = {
     "top_k": "top_k",
     "top_p": "top_p",
 }
+_TOP_LOGPROBS = "top_logprobs"  # how many, where `logprobs` says whether
+KEYS = NAMES.keys() | {_TOP_LOGPROBS}
 
 
 def parse_row_settings(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,8 +38,9 @@ def parse_row_settings(row: Mapping[str, Any]) -> dict[str, Any]:
     Raises PromptError: of the wrong type, out of range, or one setting by two names.
     """
     settings: dict[str, Any] = {}
-    if NAMES.keys().isdisjoint(row):
+    if KEYS.isdisjoint(row):
         return settings
+    row = dict(row) | {"logprobs": _read_logprobs(row)}
     for key in sorted(row.keys() & NAMES.keys()):
         if row[key] is None:
             continue
@@ -42,12 +50,22 @@ def parse_row_settings(row: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _read_logprobs(row: Mapping[str, Any]) -> Any:
+    """How many are wanted: as OpenAI's completions ask for them, or its chats with two keys."""
+    value, count = row.get("logprobs"), row.get(_TOP_LOGPROBS)
+    if value is True:
+        return 0 if count is None else count
+    if count:
+        raise PromptError(f'{_TOP_LOGPROBS} needs "logprobs": true beside it')
+    return -1 if value is False else value
+
+
 def _parse(key: str, value: Any) -> tuple[str, Any]:
     name = NAMES[key]
-    if name == "stop":
-        value = [value] if isinstance(value, str) else value  # it may look like a list of strings
-    elif isinstance(value, str):
-        raise PromptError(f"{key} must be a number, not {quoted(value)}")
+    if isinstance(value, str):  # it may look like a list of strings, or like a number
+        if not takes_list(name):
+            raise PromptError(f"{key} must be {describe_type(name)}, not {quoted(value)}")
+        value = [value]
     if type(value) in (int, float) and value == 0:
         if name == "temperature":
             return "greedy", True

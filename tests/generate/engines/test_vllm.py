@@ -142,6 +142,31 @@ def test_a_text_ends_with_the_token_that_ends_it(
     assert completion == Completion(whole.token_ids[: whole.token_ids.index(third) + 1], "stop")
 
 
+def test_what_a_row_asks_for_is_done(generate: Generate, rows: list[Row], settings: Settings) -> None:
+    whole = generate(rows[:1], settings)[rows[0]]
+    first = whole.token_ids[0]
+    asked = replace(rows[0], bad_words=((first,),), logprobs=2)
+    completion = generate([asked], settings)[asked]
+    assert first not in completion.token_ids
+    assert completion.logprobs is not None
+    for token, (drawn, *likely) in zip(completion.token_ids, completion.logprobs, strict=True):
+        assert drawn[0] == token
+        assert len(likely) == 2
+        assert likely[0][1] >= likely[1][1] >= min(drawn[1], likely[1][1])
+
+
+def test_a_text_does_not_end_before_its_fewest_tokens(
+    load: Any, generate: Generate, rows: list[Row], settings: Settings
+) -> None:
+    from job.generate.engines import vllm
+
+    third = generate(rows[:1], settings)[rows[0]].token_ids[2]
+    fewest, ignoring = replace(rows[0], min_new_tokens=10), replace(rows[0], ignore_eos=True)
+    for row in (fewest, ignoring):
+        ((_, completion),) = vllm.generate(load, [row], settings, [third], 3)
+        assert len(completion.token_ids) > 10
+
+
 def test_rows_that_run_are_aborted_when_nobody_wants_them(
     load: Any, generate: Generate, rows: list[Row], settings: Settings
 ) -> None:

@@ -28,6 +28,7 @@ class FakeLLMEngine:
     """It gives each request its number of tokens, one a step."""
 
     finish_reason: str = "length"
+    logprobs: list[dict[int, Any]] = field(default_factory=list)
     most: int = 0
     params: dict[str, Any] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class FakeLLMEngine:
                     SimpleNamespace(
                         token_ids=[7] * (self.params[name].max_tokens - left),
                         finish_reason=self.finish_reason,
+                        logprobs=self.logprobs * (self.params[name].max_tokens - left),
                     )
                 ],
             )
@@ -158,7 +160,8 @@ def test_settings_become_sampling_parameters(platform: object) -> None:
         frequency_penalty=0.3,
         presence_penalty=-0.4,
     )
-    params = vars(build_sampling_params(ROWS[0], settings, [0, 5]))
+    row = replace(ROWS[0], min_new_tokens=2, bad_words=((1, 2), (3,)), logprobs=0)
+    params = vars(build_sampling_params(row, settings, [0, 5]))
     del params["seed"]
     assert params == {
         "temperature": 0.5,
@@ -169,11 +172,28 @@ def test_settings_become_sampling_parameters(platform: object) -> None:
         "frequency_penalty": 0.3,
         "presence_penalty": -0.4,
         "max_tokens": 4,
+        "min_tokens": 2,
+        "logprobs": 0,
         "stop_token_ids": [0, 5],
         "ignore_eos": True,
         "detokenize": False,
+        "_bad_words_token_ids": [[1, 2], [3]],
     }
     assert build_sampling_params(ROWS[0], replace(settings, greedy=True), []).temperature == 0
+    assert build_sampling_params(ROWS[0], settings, [0]).logprobs is None
+    assert build_sampling_params(replace(ROWS[0], ignore_eos=True), settings, [0]).stop_token_ids == []
+
+
+@pytest.mark.parametrize(("count", "likely"), [(0, []), (1, [(3, -0.5)]), (2, [(3, -0.5), (7, -1.5)])])
+def test_log_probabilities_come_by_their_rank(
+    platform: object, count: int, likely: list[tuple[int, float]]
+) -> None:
+    from job.generate.engines.vllm import generate
+
+    tokens = {7: SimpleNamespace(logprob=-1.5, rank=2), 3: SimpleNamespace(logprob=-0.5, rank=1)}
+    llm = FakeLLMEngine(logprobs=[tokens])
+    ((_, completion),) = generate(llm, [replace(ROWS[2], logprobs=count)], Settings(), [0], 2)
+    assert completion.logprobs == (((7, -1.5), *likely),) * 2
 
 
 def test_a_text_that_vllm_gives_up_is_an_error(platform: object) -> None:

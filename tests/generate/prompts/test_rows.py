@@ -93,6 +93,12 @@ def test_a_row_may_have_settings_of_its_own() -> None:
         "seed": 7,
         "stop": ("[]",),
     }
+    assert parse(
+        {"prompt": "a", "min_tokens": 2, "bad_words": "[x]", "ignore_eos": False, "logprobs": 0}
+    ).settings == {"min_new_tokens": 2, "bad_words": ("[x]",), "ignore_eos": False, "logprobs": 0}
+    assert parse({"prompt": "a", "logprobs": True, "top_logprobs": 3}).settings == {"logprobs": 3}
+    assert parse({"prompt": "a", "logprobs": True}).settings == {"logprobs": 0}
+    assert parse({"prompt": "a", "logprobs": False, "top_logprobs": 0}).settings == {"logprobs": -1}
     assert parse({"prompt": "a", "temperature": 1, "top_p": 0.5}).settings == {
         "temperature": 1.0,
         "top_p": 0.5,
@@ -138,6 +144,11 @@ def test_a_row_may_have_settings_of_its_own() -> None:
         ({"prompt": "a", "temperature": "1"}, "temperature must be a number, not '1'"),
         ({"prompt": "a", "top_p": True}, "top_p: top_p must be a number, not True"),
         ({"prompt": "a", "max_tokens": 0}, "max_tokens must be at least 1, not 0"),
+        ({"prompt": "a", "ignore_eos": "yes"}, "ignore_eos must be true or false, not 'yes'"),
+        ({"prompt": "a", "ignore_eos": 1}, "ignore_eos: ignore_eos must be true or false, not 1"),
+        ({"prompt": "a", "bad_words": [""]}, "bad_words: bad_words must be a list of strings that are not"),
+        ({"prompt": "a", "logprobs": 21}, "logprobs: logprobs must be at most 20, not 21"),
+        ({"prompt": "a", "top_logprobs": 2}, 'top_logprobs needs "logprobs": true beside it'),
         ({"prompt": "a", "n": 1.5}, "n: num_return_sequences must be an integer, not 1.5"),
         (
             {"prompt": "a", "max_tokens": 1, "max_new_tokens": 2},

@@ -7,11 +7,13 @@ vocabulary, N of the tokens that may come.
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import TextgenError
+from job.generate.engines.engine import TokenLogprobs
 from job.generate.engines.openvino.network import Logits
 from job.generate.sampling import NOT_FINITE, PARTS
 from job.generate.settings import Settings
@@ -23,6 +25,7 @@ _NEVER = np.float32(-np.inf)
 
 Floats = NDArray[np.float32]
 Tokens = NDArray[np.int64]
+Mask = NDArray[np.bool_]  # [V], whether a token may come
 _NO_TOKENS = np.zeros(0, np.int64)
 
 
@@ -40,23 +43,35 @@ class Sampler:
         return self.settings.repetition_penalty != 1 or any(penalties)
 
     def draw(
-        self, logits: Logits, uniforms: Sequence[float], seen: Sequence[Sequence[Sequence[int]]]
+        self,
+        logits: Logits,
+        uniforms: Sequence[float],
+        seen: Sequence[Sequence[Sequence[int]]],
+        masks: Sequence[Mask | None] | None = None,
     ) -> list[int]:
         """The next token of each row.
 
         uniforms: of each row a number in [0, 1). seen: of each row the prompt's tokens and the new ones;
-        only penalties look at them. Raises TextgenError if a row's logits are not finite.
+        only penalties look at them. masks: of each row which tokens may come; None for all.
+        Raises TextgenError if a row's logits are not finite.
         """
         if not np.isfinite(logits.sums).all():
             raise TextgenError(NOT_FINITE)
+        masks = [None] * len(uniforms) if masks is None else masks
         # Rows with settings of their own may ask for more than the graph gives.
-        if not self._has_penalties and self._count <= logits.values.shape[1]:
+        if self._has_penalties or self._count > logits.values.shape[1]:
+            return [
+                self._draw_of_row(logits, row, uniform, _as_tokens(prompt), _as_tokens(new), mask)
+                for row, (uniform, (prompt, new), mask) in enumerate(zip(uniforms, seen, masks, strict=True))
+            ]
+        drawn = [0] * len(uniforms)
+        if any(mask is None for mask in masks):
             draw = self._draw_of_largest if self._count else self._draw_of_all
-            return draw(logits, uniforms)
-        return [
-            self._draw_of_row(logits, row, uniform, *map(_as_tokens, parts))
-            for row, (uniform, parts) in enumerate(zip(uniforms, seen, strict=True))
-        ]
+            drawn = draw(logits, uniforms)
+        for row, mask in enumerate(masks):
+            if mask is not None:
+                drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS, _NO_TOKENS, mask)
+        return drawn
 
     def _draw_of_largest(self, logits: Logits, uniforms: Sequence[float]) -> list[int]:
         """The draws of all rows from the K largest logits of each."""
@@ -70,7 +85,7 @@ class Sampler:
         drawn: list[int] = indices[np.arange(len(indices)), places].tolist()
         if scores.shape[1] < logits.full.shape[1]:  # a token beyond the K may equal the last that is kept
             for row in map(int, np.flatnonzero(is_kept[:, -1])):
-                drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS, _NO_TOKENS)
+                drawn[row] = self._draw_of_row(logits, row, uniforms[row], _NO_TOKENS, _NO_TOKENS, None)
         return drawn
 
     def _draw_of_all(self, logits: Logits, uniforms: Sequence[float]) -> list[int]:
@@ -81,12 +96,17 @@ class Sampler:
             drawn += self._choose(self._divide(logits.full[part]), np.array(uniforms[part])).tolist()
         return drawn
 
-    def _draw_of_row(self, logits: Logits, row: int, uniform: float, prompt: Tokens, new: Tokens) -> int:
+    def _draw_of_row(
+        self, logits: Logits, row: int, uniform: float, prompt: Tokens, new: Tokens, mask: Mask | None
+    ) -> int:
         """The draw of one row: from the K largest and the seen tokens, if that is enough, else from all."""
+        if mask is not None:
+            prompt, new = prompt[mask[prompt]], new[mask[new]]
         seen = np.concatenate([prompt, new])
-        full, every = logits.full[row], np.arange(logits.full.shape[1])
-        if self._count and len(seen):
+        full = logits.full[row]
+        if self._count and (len(seen) or mask is not None):
             tokens = np.union1d(logits.indices[row], seen)
+            tokens = tokens if mask is None else tokens[mask[tokens]]
             scores = self._score(full, tokens, seen, new)
             # Tokens that are not among these are at most as large as the smallest of the K.
             if (
@@ -94,6 +114,7 @@ class Sampler:
                 and _largest(scores, self._count) > self._divide(logits.values[row])[-1]
             ):
                 return self._draw_of_scores(tokens, scores, uniform)
+        every = np.arange(len(full)) if mask is None else np.flatnonzero(mask)
         return self._draw_of_scores(every, self._score(full, every, seen, new), uniform)
 
     def _score(self, full: Floats, tokens: Tokens, seen: Tokens, new: Tokens) -> Floats:
@@ -127,6 +148,17 @@ class Sampler:
             return places
         likely = keep_likely(scores, self.settings.min_p)
         return invert(keep_nucleus(likely, self.settings.top_p), uniforms)
+
+
+def rank(full: Floats, token: int, count: int) -> TokenLogprobs:
+    """The token and the `count` most likely ones with their log probabilities. full: [V], the logits."""
+    scores = full.astype(np.float64)
+    scores -= scores.max()
+    scores -= np.log(np.exp(scores).sum())
+    count = min(count, len(scores))
+    likely = np.flatnonzero(scores >= _largest(scores, count)) if count else _NO_TOKENS
+    likely = likely[np.argsort(-scores[likely], kind="stable")][:count]
+    return tuple((int(each), float(scores[each])) for each in (token, *likely))
 
 
 make_sampler = lru_cache(maxsize=64)(Sampler)
@@ -179,10 +211,9 @@ def _as_tokens(token_ids: Sequence[int]) -> Tokens:
     return np.array(token_ids, np.int64)
 
 
-def _largest(scores: Floats, count: int) -> np.float32:
+def _largest(scores: NDArray[np.floating[Any]], count: int) -> Any:
     """The smallest of the `count` largest scores."""
-    smallest: np.float32 = np.partition(scores, -count)[-count]
-    return smallest
+    return np.partition(scores, -count)[-count]
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,22 +8,30 @@ One that outgrows the positions of short texts is read again at that length, whe
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import TextgenError
 from job.generate import sampling
-from job.generate.engines.engine import Completion, Row
+from job.generate.engines.engine import Completion, Row, TokenLogprobs
 from job.generate.engines.openvino.blocks import BlockPool
 from job.generate.engines.openvino.network import Logits, Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece, count_blocks
-from job.generate.engines.openvino.sampler import Sampler, make_sampler
+from job.generate.engines.openvino.sampler import Mask, Sampler, make_sampler, rank
 
 PIECE = 512  # tokens of prompts that a step reads
 
-_Numbered = tuple[int, Row, list[int]]
+
+@dataclass(slots=True, eq=False)
+class _Text:
+    """A row with its tokens so far. `number` is its place in the order of rows."""
+
+    number: int
+    row: Row
+    new_ids: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -42,14 +50,20 @@ class _Prompt:
 
 @dataclass(slots=True, eq=False)
 class _Sequence:
-    """A row in a slot. `number` is its place in the order of rows; `prompt` is set until that is read."""
+    """A text in a slot. `prompt` is set until it is read."""
 
-    number: int
-    row: Row
+    text: _Text
     uniforms: NDArray[np.float64]
     prompt: _Prompt | None
-    new_ids: list[int]
     blocks: list[int] = field(default_factory=list)
+
+    @property
+    def row(self) -> Row:
+        return self.text.row
+
+    @property
+    def new_ids(self) -> list[int]:
+        return self.text.new_ids
 
     @property
     def past(self) -> int:
@@ -82,7 +96,7 @@ class Scheduler:
         self._pool = BlockPool(self._blocks)
         self._sequences: list[_Sequence] = []  # by number
         # By number, with their tokens so far: rows whose memory was taken away, or that are read again.
-        self._returned: list[_Numbered] = []
+        self._returned: list[_Text] = []
         self._reading: list[_Prompt] = []
         self._latest: _Prompt | None = None  # the prompt that the next row may have, too
         self.restarts = 0  # how often a row began again for lack of memory
@@ -94,7 +108,7 @@ class Scheduler:
         Raises TextgenError if a row needs more memory than the cache has.
         """
         self._clear()
-        arriving: Iterator[_Numbered] = ((number, row, []) for number, row in enumerate(rows))
+        arriving = (_Text(number, row) for number, row in enumerate(rows))
         while True:
             self._admit(arriving)
             if not self._sequences:
@@ -104,20 +118,20 @@ class Scheduler:
             yield from ended
         self._forget_latest()
 
-    def _admit(self, arriving: Iterator[_Numbered]) -> None:
+    def _admit(self, arriving: Iterator[_Text]) -> None:
         """Fill the slots in the order of rows, while there is memory for their prompts."""
         while len(self._sequences) < self._slots:
-            numbered = self._returned.pop(0) if self._returned else next(arriving, None)
-            if numbered is None:
+            text = self._returned.pop(0) if self._returned else next(arriving, None)
+            if text is None:
                 return
-            number, row, new_ids = numbered
-            if not self._find_prompt(row, (*row.token_ids, *new_ids)):
-                self._returned.insert(0, numbered)
+            row = text.row
+            if not self._find_prompt(row, (*row.token_ids, *text.new_ids)):
+                self._returned.insert(0, text)
                 return
             seed = row.settings.seed if row.settings else self._seed
             stream = sampling.uniforms(seed, row.prompt.text, row.sequence, row.max_new_tokens)
-            self._sequences.append(_Sequence(number, row, stream, self._latest, new_ids))
-            self._sequences.sort(key=lambda sequence: sequence.number)
+            self._sequences.append(_Sequence(text, stream, self._latest))
+            self._sequences.sort(key=lambda sequence: sequence.text.number)
 
     def _find_prompt(self, row: Row, token_ids: tuple[int, ...]) -> bool:
         """Make the row's tokens the latest prompt; False if there is no memory for it now."""
@@ -189,7 +203,7 @@ class Scheduler:
         for sequence in list(self._sequences):
             is_running = sequence.prompt is None and sequence in self._sequences
             if is_running and sequence.past == self._switch:
-                self._return(sequence, sequence.new_ids)
+                self._return(sequence, sequence.text)
             elif is_running and sequence.past == len(sequence.blocks) * BLOCK:
                 self._extend(sequence)
         running = [sequence for sequence in self._sequences if sequence.prompt is None]
@@ -220,30 +234,48 @@ class Scheduler:
         """Draw each sequence's next token, and end those that end with it."""
         tokens = self._draw_tokens(sequences, logits)
         ended = []
-        for sequence, token in zip(sequences, tokens, strict=True):
-            sequence.new_ids.append(token)
-            if reason := sequence.row.end_reason(sequence.new_ids, self._stop_ids):
+        for place, (sequence, token) in enumerate(zip(sequences, tokens, strict=True)):
+            row, text = sequence.row, sequence.text
+            text.new_ids.append(token)
+            if row.logprobs >= 0:
+                text.logprobs.append(rank(logits.full[place], token, row.logprobs))
+            if reason := row.end_reason(text.new_ids, self._stop_ids):
                 self._remove(sequence)
-                ended.append((sequence.row, Completion(tuple(sequence.new_ids), reason)))
+                logprobs = tuple(text.logprobs) if row.logprobs >= 0 else None
+                ended.append((row, Completion(tuple(text.new_ids), reason, logprobs)))
         return ended
 
     def _draw_tokens(self, sequences: Sequence[_Sequence], logits: Logits) -> list[int]:
         uniforms = [float(sequence.uniforms[len(sequence.new_ids)]) for sequence in sequences]
         seen = [(sequence.row.token_ids, sequence.new_ids) for sequence in sequences]
+        masks = [self._make_mask(sequence, logits) for sequence in sequences]
         settings = [sequence.row.settings for sequence in sequences]
         if not any(settings):
-            return self._sampler.draw(logits, uniforms, seen)
+            return self._sampler.draw(logits, uniforms, seen, masks)
         places_by_sampler: dict[Sampler, list[int]] = {}
         for place, own in enumerate(settings):
             sampler = make_sampler(sampling.select_sampling(own)) if own else self._sampler
             places_by_sampler.setdefault(sampler, []).append(place)
         tokens = [0] * len(sequences)
         for sampler, places in places_by_sampler.items():
-            some = [uniforms[place] for place in places]
-            drawn = sampler.draw(logits.take(places), some, [seen[place] for place in places])
+            drawn = sampler.draw(
+                logits.take(places),
+                [uniforms[place] for place in places],
+                [seen[place] for place in places],
+                [masks[place] for place in places],
+            )
             for place, token in zip(places, drawn, strict=True):
                 tokens[place] = token
         return tokens
+
+    def _make_mask(self, sequence: _Sequence, logits: Logits) -> Mask | None:
+        """Which tokens may come next; None for all."""
+        row = sequence.row
+        if not row.has_banned_ids:
+            return None
+        mask = np.ones(logits.full.shape[1], bool)
+        mask[row.find_banned_ids(sequence.new_ids, self._stop_ids)] = False
+        return mask
 
     def _extend(self, sequence: _Sequence) -> bool:
         """Add a block to the sequence, or take its memory away if older ones have all of it."""
@@ -252,7 +284,7 @@ class Scheduler:
                 self._forget_latest()
                 continue
             youngest = self._sequences[-1]
-            self._return(youngest, [])
+            self._return(youngest, _Text(youngest.text.number, youngest.row))
             if youngest.prompt is not None:
                 if youngest.prompt is self._latest:
                     self._latest = None
@@ -266,11 +298,11 @@ class Scheduler:
     def _is_long(self, length: int) -> bool:
         return 0 < self._switch < length
 
-    def _return(self, sequence: _Sequence, new_ids: list[int]) -> None:
-        """Let the sequence wait for a slot again, as a prompt that ends with `new_ids`."""
+    def _return(self, sequence: _Sequence, text: _Text) -> None:
+        """Let the text wait for a slot again, as a prompt that ends with its new tokens."""
         self._remove(sequence)
-        self._returned.append((sequence.number, sequence.row, new_ids))
-        self._returned.sort(key=itemgetter(0))
+        self._returned.append(text)
+        self._returned.sort(key=attrgetter("number"))
 
     def _remove(self, sequence: _Sequence) -> None:
         self._sequences.remove(sequence)

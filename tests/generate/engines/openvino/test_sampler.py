@@ -49,7 +49,11 @@ def _as_of_the_graph(rows: NDArray[np.float32], top: int) -> Logits:
 
 
 def _expected(
-    rows: NDArray[np.float32], uniforms: list[float], seen: list[int], settings: Settings
+    rows: NDArray[np.float32],
+    uniforms: list[float],
+    seen: list[int],
+    masks: list[NDArray[np.bool_] | None],
+    settings: Settings,
 ) -> list[int]:
     """The draws by transformers' processors, and by sampling.py."""
     import torch
@@ -62,7 +66,10 @@ def _expected(
 
     from job.generate import sampling
 
-    scores = torch.from_numpy(rows)
+    scores = torch.from_numpy(rows.copy())
+    for place, mask in enumerate(masks):
+        if mask is not None:
+            scores[place, torch.from_numpy(~mask)] = -torch.inf
     input_ids: Any = torch.tensor([seen] * len(rows))
     if settings.repetition_penalty != 1:
         scores = RepetitionPenaltyLogitsProcessor(settings.repetition_penalty)(input_ids, scores)
@@ -84,21 +91,32 @@ def _expected(
     return drawn
 
 
-@given(_ROWS, st.lists(st.floats(0, 1, exclude_max=True), min_size=3, max_size=3), _SETTINGS)
-@example([[0.0] * 40] * 2, [0.0, 1 - 2**-53, 0.0], Settings(top_k=5))
-@example([[0.0] * 40] * 2, [0.5, 0.5, 0.0], Settings(greedy=True))
-@example([[-3.0] * 40], [0.0, 0.0, 0.0], Settings(top_k=0, top_p=0.6875))
-@example([[1.0] * 20 + [0.0] * 20], [0.999, 0.0, 0.0], Settings(top_k=12))
+# Of each row the tokens that may come
+_MASKS = st.lists(st.none() | st.sets(st.integers(0, 39), min_size=1), min_size=3, max_size=3)
+
+
+@given(_ROWS, st.lists(st.floats(0, 1, exclude_max=True), min_size=3, max_size=3), _MASKS, _SETTINGS)
+@example([[0.0] * 40] * 2, [0.0, 1 - 2**-53, 0.0], [None] * 3, Settings(top_k=5))
+@example([[0.0] * 40] * 2, [0.5, 0.5, 0.0], [None] * 3, Settings(greedy=True))
+@example([[-3.0] * 40], [0.0, 0.0, 0.0], [None] * 3, Settings(top_k=0, top_p=0.6875))
+@example([[1.0] * 20 + [0.0] * 20], [0.999, 0.0, 0.0], [None] * 3, Settings(top_k=12))
+@example([[1.0] * 20 + [0.0] * 20], [0.5, 0.0, 0.0], [{39}] * 3, Settings(top_k=12))
 @settings(deadline=None)
 def test_a_draw_is_that_of_the_transformers_engine(
-    rows: list[list[float]], uniforms: list[float], given_settings: Settings
+    rows: list[list[float]],
+    uniforms: list[float],
+    allowed: list[set[int] | None],
+    given_settings: Settings,
 ) -> None:
     logits, uniforms, seen = np.array(rows, np.float32), uniforms[: len(rows)], [0, 7, 7, 39, 5, 39, 39]
     sampler = Sampler(given_settings)
+    masks = [
+        None if tokens is None else np.isin(np.arange(40), list(tokens)) for tokens in allowed[: len(rows)]
+    ]
     drawn = sampler.draw(
-        _as_of_the_graph(logits, sampler.top), uniforms, [(seen[:_PROMPT], seen[_PROMPT:])] * len(rows)
+        _as_of_the_graph(logits, sampler.top), uniforms, [(seen[:_PROMPT], seen[_PROMPT:])] * len(rows), masks
     )
-    assert drawn == _expected(logits, uniforms, seen, given_settings)
+    assert drawn == _expected(logits, uniforms, seen, masks, given_settings)
 
 
 def test_the_full_row_is_not_needed_without_ties() -> None:
