@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,8 @@ def _write_parquet(path: Path, read_rows: Rows) -> None:
 
 def _results(rows: Iterable[Mapping[str, Any]], settings: Settings, model: str) -> Iterator[dict[str, Any]]:
     """A line for each prompt, as /v1/batches gives it; the same in each run with these settings."""
-    for id_, group in groupby(rows, lambda row: row[f"{settings.prefix}id"]):
-        texts = list(group)
+    for texts in _group_by_prompt(rows, settings.prefix):
+        id_ = texts[0][f"{settings.prefix}id"]
         key = hashlib.sha256(f"{settings.seed}\0{model}\0{id_}".encode()).hexdigest()
         error = texts[0][f"{settings.prefix}error"]
         yield {
@@ -73,6 +73,17 @@ def _results(rows: Iterable[Mapping[str, Any]], settings: Settings, model: str) 
             else {"status_code": 200, "request_id": key[32:], "body": _body(texts, key, settings, model)},
             "error": None if error is None else {"code": "invalid_request", "message": error},
         }
+
+
+def _group_by_prompt(rows: Iterable[Mapping[str, Any]], prefix: str) -> Iterator[list[Mapping[str, Any]]]:
+    """The rows of each prompt. Another prompt, which is an error then, may have the same id."""
+    group: list[Mapping[str, Any]] = []
+    for row in rows:
+        if group and row[f"{prefix}sequence"] == 1:
+            yield group
+            group = []
+        group.append(row)
+    yield group
 
 
 def _body(texts: Sequence[Mapping[str, Any]], key: str, settings: Settings, model: str) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrit
             }
             with closing(RowBuilder(engine, settings, present)) as builder:
                 record = _Generation(source, builder, engine, outputs).finish(record)
-        write_format(folder, outputs.read_rows, settings, engine.files.name)
+        if outputs.in_order:  # a shard may have no rows
+            write_format(folder, outputs.read_rows, settings, engine.files.name)
     errors = record["counts"]["errors"]
     _log(
         f"{counted(record['rows'] - errors, 'text')} in {folder / (ROWS if source.is_shard else TEXTS)}"

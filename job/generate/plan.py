@@ -16,7 +16,7 @@ from typing import IO, Self
 
 import click
 
-from job.errors import InputError, PromptError, TextgenError
+from job.errors import InputError, PromptError
 from job.files import write_atomically
 from job.generate.check_rows import check_rows
 from job.generate.formats import check_format
@@ -37,30 +37,28 @@ def write_plan(settings: Settings, shards: int, folder: Path, copy_rows: bool = 
     """Write plan.json and a folder for each shard into `folder`, which must be empty or absent.
 
     copy_rows: put the rows of every file into the folder, not only those of compressed and .parquet ones.
-    Raises InputError as `run` does, TextgenError if the disk is full.
+    Raises InputError and TextgenError as `run` does before it looks for the model, OSError if nothing can be
+    written.
     """
     check_format(settings)
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder}: not empty; give another folder, or delete it")
-        with open_rows(settings, folder) as source, TemporaryFile() as notes:
-            prompts, texts = _note_rows(source, notes)
-            notes.seek(0)
-            folder.mkdir(parents=True, exist_ok=True)
-            copies = copy_rows or settings.prompts == STANDARD_INPUT
-            rows = _read_again(source, notes)
-            texts_of_shards = _write_shards(source, rows, texts, shards, folder, copies)
-        plan = {
-            "format": FORMAT,
-            "shards": shards,
-            "prompts": prompts,
-            "texts": texts,
-            "texts_of_shards": texts_of_shards,
-            "settings": asdict(settings),
-        }
-        write_atomically(folder / PLAN, [json.dumps(plan, indent=2).encode() + b"\n"])
-    except OSError as error:
-        raise TextgenError(f"{error.filename or folder}: {error.strerror}") from None
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder}: not empty; give another folder, or delete it")
+    with open_rows(settings, folder) as source, TemporaryFile() as notes:
+        prompts, texts = _note_rows(source, notes)
+        notes.seek(0)
+        folder.mkdir(parents=True, exist_ok=True)
+        copies = copy_rows or settings.prompts == STANDARD_INPUT
+        rows = _read_again(source, notes)
+        texts_of_shards = _write_shards(source, rows, texts, shards, folder, copies)
+    plan = {
+        "format": FORMAT,
+        "shards": shards,
+        "prompts": prompts,
+        "texts": texts,
+        "texts_of_shards": texts_of_shards,
+        "settings": asdict(settings),
+    }
+    write_atomically(folder / PLAN, [json.dumps(plan, indent=2).encode() + b"\n"])
     click.echo(
         f"{counted(texts, 'text')} of {counted(prompts, 'row')} in {counted(shards, 'shard')}: {folder}",
         err=True,

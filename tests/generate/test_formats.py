@@ -58,6 +58,20 @@ def test_a_batch_file_s_results_are_read_by_openai_s_types(tmp_path: Path) -> No
     assert len(set(ids)) == 5
 
 
+def test_a_duplicate_beside_its_first_row_has_a_line_of_its_own(tmp_path: Path) -> None:
+    rows = [
+        line("a", "/v1/completions", prompt="One", n=2),
+        *[line("a", "/v1/completions", prompt="Two")] * 2,
+    ]
+    folder = generate(tmp_path, *rows, format="openai", on_error="skip")
+    results = [json.loads(result) for result in (folder / formats.OPENAI).read_text().splitlines()]
+    assert [(result["custom_id"], result["error"] is None) for result in results] == [
+        ("a", True),
+        ("a", False),
+        ("a", False),
+    ]
+
+
 def test_fields_of_a_template_may_have_the_names_of_a_batch_line_s(tmp_path: Path) -> None:
     row = {"id": "a", "custom_id": "own", "body": "One"}
     folder = generate(tmp_path, row, template="{body} two", format="openai")

@@ -1,5 +1,8 @@
 """How far a run has come, as text."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from job.generate import progress
@@ -35,3 +38,54 @@ def test_without_a_stderr_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("sys.stderr", None)
     with progress.report_progress(total=2) as advance:
         advance(1, 10)
+
+
+def test_files_are_written_at_the_start_each_five_seconds_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((100.0, 104.0, 105.0, 106.0, 107.5))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setenv("ARGO_PROGRESS_FILE", str(tmp_path / "argo"))
+    files = progress.ProgressFiles(tmp_path, total=8, done=2, is_shard=True)
+    seen = []
+
+    def look() -> None:
+        values = json.loads((tmp_path / "progress.json").read_bytes())
+        seen.append(((tmp_path / "argo").read_text(), values["new_tokens"], values["seconds"]))
+
+    files.write()
+    look()
+    with files:
+        for _ in range(3):
+            files.advance(1, 10)
+            look()
+    look()
+    assert seen == [
+        ("2/8\n", 0, 0.0),
+        ("2/8\n", 0, 0.0),
+        ("4/8\n", 20, 5.0),
+        ("4/8\n", 20, 5.0),
+        ("5/8\n", 30, 7.5),
+    ]
+    assert json.loads((tmp_path / "progress.json").read_bytes())["done"] == 5
+
+
+def test_a_run_without_shards_leaves_no_progress_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGO_PROGRESS_FILE", str(tmp_path / "argo"))
+    progress.ProgressFiles(tmp_path, total=8, done=2, is_shard=False).write()
+    assert [path.name for path in tmp_path.iterdir()] == ["argo"]
+
+
+def test_argo_s_file_has_no_zero_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGO_PROGRESS_FILE", str(tmp_path / "argo"))
+    progress.ProgressFiles(tmp_path, total=0, done=0, is_shard=True).write()
+    assert not (tmp_path / "argo").exists()
+
+
+def test_progress_that_can_t_be_written_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGO_PROGRESS_FILE", str(tmp_path / "none" / "argo"))
+    progress.ProgressFiles(tmp_path / "none", total=8, done=2, is_shard=True).write()

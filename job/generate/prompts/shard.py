@@ -133,6 +133,9 @@ class ShardRows(RowSource):
     def digest(self) -> str:
         return self.shard.digest
 
+    def keep(self) -> None:
+        """Nothing: what came from standard input is in the shard's folder."""
+
     def check(self) -> None:
         """Raise PromptError if the rows are not those that the plan saw."""
         for piece, file in zip(self.shard.pieces, self.files, strict=True):
