@@ -22,6 +22,7 @@ PAGES = (
     "/runs/hostile",
     "/datasets",
     "/datasets/stories",
+    "/datasets/hostile",
     "/datasets/{after}",
     "/datasets/{after}?q=queen&sort=longest",
     "/datasets/{hostile}",
