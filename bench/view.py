@@ -42,7 +42,7 @@ def main(rows: int) -> None:
         ) as server:
             assert server.stdout
             try:
-                measure(server.stdout.readline().strip(), str(version))
+                measure(server.stdout.readline().strip(), str(version), Path(folder, "cache/textgen/texts"))
             finally:
                 server.terminate()
 
@@ -69,7 +69,7 @@ def write_rows(path: Path, count: int) -> None:
             file.write(json.dumps(row) + "\n")
 
 
-def measure(url: str, version: str) -> None:
+def measure(url: str, version: str, cache: Path) -> None:
     """Open the version for the first time, wait for its index, and turn pages."""
     site = url.partition("/?")[0]
     with sync_playwright() as playwright:
@@ -84,13 +84,17 @@ def measure(url: str, version: str) -> None:
         report("first texts, without an index", page)
         page.wait_for_selector(".numbers", timeout=600_000)
         click.echo(f"| figures and search | {1000 * (time.perf_counter() - started):.0f} |")
-        time.sleep(15)  # the words are indexed after the rows
+        while not any(cache.glob("[!.]*-words.sqlite")):  # the words are indexed after the rows
+            time.sleep(0.1)
+        click.echo(f"| search by words | {1000 * (time.perf_counter() - started):.0f} |")
         report("first texts, with one", page, lambda: page.goto(f"{site}/datasets/{version}"))
         report("next page", page, lambda: page.click("[rel=next]"))
         report("a page in the middle", page, lambda: page.goto(f"{site}/datasets/{version}?page=2000"))
         report("search", page, lambda: page.goto(f"{site}/datasets/{version}?q=eta"))
         report("longest first", page, lambda: page.goto(f"{site}/datasets/{version}?sort=longest"))
         browser.close()
+    for path in sorted(cache.glob("[!.]*.sqlite")):
+        click.echo(f"{path.name.partition('-')[2]}: {path.stat().st_size >> 20} MiB")
 
 
 def report(name: str, page: Page, go: Callable[[], object] | None = None) -> None:
