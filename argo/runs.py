@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """A part of a job's time: `inputs`, `checkout`, `main` or `commit`."""
+    """A part of a job's time: `inputs`, `checkout`, `plan`, `main` or `commit`."""
 
     name: str
     started: datetime

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from argo.cli.workflow_file import parameters_option, print_warnings
+from job.generate.shard_files import MOST_SHARDS
 
 
 @click.command("run")
@@ -31,6 +32,11 @@ from argo.cli.workflow_file import parameters_option, print_warnings
     show_default=True,
     help="sandbox: this machine, copy-on-write; docker, podman: the jobs' images; host: no isolation.",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(1, MOST_SHARDS),
+    help="Number of shards of a generate@v1 job, in place of the file's.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print only the run's name.")
 @click.option(
     "-o",
@@ -40,11 +46,13 @@ from argo.cli.workflow_file import parameters_option, print_warnings
 )
 def command(
     file: Path,
+    *,
     parameters: dict[str, str],
     ref: str | None,
     secrets: Path | None,
     env: tuple[str, ...],
     runtime: str,
+    shards: int | None,
     quiet: bool,
     output: str | None,
 ) -> int:
@@ -61,7 +69,13 @@ def command(
     checked = check(file)
     workflow = checked.require_workflow()
     plan = make_plan(
-        workflow, make_runtime(runtime), parameters=parameters, ref=ref, secrets=secrets, env=env
+        workflow,
+        make_runtime(runtime),
+        parameters=parameters,
+        ref=ref,
+        secrets=secrets,
+        env=env,
+        shards=shards,
     )
     if not quiet:
         print_warnings(checked.diagnostics)

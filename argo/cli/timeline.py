@@ -18,6 +18,7 @@ _MARKS = {
     WAITING: ("░", ".", "bright_black"),
     "inputs": ("▒", "-", "cyan"),
     "checkout": ("▒", "-", "cyan"),
+    "plan": ("▒", "-", "cyan"),
     "main": ("█", "#", "blue"),
     RUNNING: ("█", "#", "blue"),
     "commit": ("▓", "=", "green"),

@@ -2,8 +2,10 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from argo.language.model import Container, Generate
+from argo.language.model import Container, Generate, Workflow
+from job.errors import InputError
 
 INPUTS = "/inputs"
 
@@ -29,6 +31,21 @@ def make_shard_action(action: Generate, version: str, plan: str, output: str, *,
     """What generates a shard's texts into the folder `output`; `plan` is the shard's folder of the plan."""
     image = (_GPU_IMAGE if has_gpu else _CPU_IMAGE).format(version=version)
     return Container(action.image or image, _COMMAND, ("shard", f"--output={output}", plan))
+
+
+def set_shards(workflow: Workflow, shards: int) -> Workflow:
+    """The workflow with another number of shards. Raises InputError if no job of it has shards."""
+    jobs = {
+        name: replace(job, action=replace(job.action, shards=shards))
+        if isinstance(job.action, Generate)
+        else job
+        for name, job in workflow.jobs.items()
+    }
+    if not any(isinstance(job.action, Generate) for job in jobs.values()):
+        raise InputError(
+            f"--shards {shards}: no job of {workflow.path} uses generate@v1, and others have none"
+        )
+    return replace(workflow, jobs=jobs)
 
 
 def _options(settings: Mapping[str, object]) -> Iterator[str]:

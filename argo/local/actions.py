@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from argo.language.model import Container, GitCheckout, Job, S3Download, Script, Value
 from argo.local import model_cache
@@ -28,10 +29,46 @@ _AWS_SETTINGS = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE")
 async def run_container(
     state: RunState, job: Job, action: Container | Script, mounts: list[Mount], write_line: WriteLine
 ) -> None:
-    runtime = state.plan.runtime
+    mounts = await prepare_inputs(state, job, mounts, write_line)
+    await run_task(state, job, action, mounts, write_line)
+
+
+async def prepare_inputs(
+    state: RunState, job: Job, mounts: list[Mount], write_line: WriteLine
+) -> list[Mount]:
+    """Copy the inputs that this runtime can't mount with their access; the mounts that are left."""
     if job.instance_type:
         write_line(f"textgen: on this machine, not on a {job.instance_type}")
-    mounts = await _copy_private_inputs(state, job, mounts)
+    folder = inputs_folder(state.run, job.name)
+    copied = [mount for mount in mounts if mount.access in state.plan.runtime.copied]
+    for mount in copied:
+        target = folder / Path(mount.target).name
+        if mount.source != target:
+            source = UntrustedPath.at(mount.source, mount.target)
+            await run_in_thread(
+                lambda _, source=source, target=target: copy_tree(
+                    source, UntrustedPath.at(target, source.name)
+                )  # type: ignore[misc]
+            )
+    return [mount for mount in mounts if mount not in copied]
+
+
+async def run_task(
+    state: RunState,
+    job: Job,
+    action: Container | Script,
+    mounts: list[Mount],
+    write_line: WriteLine,
+    *,
+    name: str = "",
+    outputs: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Run a container of the job, whose inputs are prepared.
+
+    A job with several gives each a `name`, its own `outputs`, and `variables` beside the job's own.
+    """
+    runtime = state.plan.runtime
     if isinstance(action, Script):
         script = state.run.job_folder(job.name) / "script"
         script.write_bytes(action.script.encode("utf-8", "surrogateescape"))
@@ -43,16 +80,16 @@ async def run_container(
     environment = state.plan.environment
     env = {name: state.plan.secrets.value(value) for name, value in job.env.items()}
     task = Task(
-        name=f"{state.run.folder.name}-{job.name}",
+        name="-".join(filter(None, (state.run.folder.name, job.name, name))),
         image=action.image,
         command=command,
         args=args,
-        env={**model_cache.ENV, **environment.variables, **env},
+        env={**model_cache.ENV, **environment.variables, **env, **variables},
         secret=environment.secret | {name for name, value in job.env.items() if not isinstance(value, str)},
         mounts=[
             Mount(inputs_folder(state.run, job.name), "/inputs", Access.WRITE),
             *mounts,
-            Mount(outputs_folder(state.run, job.name), "/outputs", Access.WRITE),
+            Mount(outputs or outputs_folder(state.run, job.name), "/outputs", Access.WRITE),
             Mount(state.plan.project.storage, "/storage", Access.WRITE),
             *model_cache.model_cache_mounts(state.plan.project.cache),
             *state.plan.models,
@@ -153,22 +190,6 @@ async def _fetch_folder(state: RunState, job: Job, target: UntrustedPath) -> Asy
         await run_in_thread(lambda _: copy_tree(UntrustedPath.at(folder), target))
     finally:
         remove_tree(folder)
-
-
-async def _copy_private_inputs(state: RunState, job: Job, mounts: list[Mount]) -> list[Mount]:
-    """Copy the inputs that this runtime can't mount with their access; the mounts that are left."""
-    folder = inputs_folder(state.run, job.name)
-    copied = [mount for mount in mounts if mount.access in state.plan.runtime.copied]
-    for mount in copied:
-        target = folder / Path(mount.target).name
-        if mount.source != target:
-            source = UntrustedPath.at(mount.source, mount.target)
-            await run_in_thread(
-                lambda _, source=source, target=target: copy_tree(
-                    source, UntrustedPath.at(target, source.name)
-                )  # type: ignore[misc]
-            )
-    return [mount for mount in mounts if mount not in copied]
 
 
 async def _run(argv: list[str], env: Mapping[str, str], write_line: WriteLine) -> None:

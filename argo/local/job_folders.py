@@ -7,6 +7,8 @@ from argo.local.run_folder import Run
 from job.errors import JobError
 from job.untrusted_files import UntrustedPath
 
+SHARDS = "shards"
+
 
 def inputs_folder(run: Run, job: str) -> Path:
     """The folder that the job sees as /inputs, its inputs mounted or copied into it."""
@@ -16,6 +18,11 @@ def inputs_folder(run: Run, job: str) -> Path:
 def outputs_folder(run: Run, job: str) -> Path:
     """The folder that the job sees as /outputs."""
     return run.job_folder(job) / "outputs"
+
+
+def shards_folder(run: Run, job: str) -> Path:
+    """What the shards of a generate@v1 job leave until its version is made; see argo.local.shard_folders."""
+    return run.job_folder(job) / SHARDS
 
 
 def shared_folder(run: Run, volume: str) -> Path:

@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from argo.language.graph import upstream_jobs
-from argo.language.model import Container, CreateModel, Job, Script
+from argo.language.model import Container, CreateModel, Generate, Job, Script
+from argo.local.generation import main_container
 from argo.local.plan import Plan
 from argo.repository import CodeVersion
 from argo.runs import now
@@ -51,8 +52,8 @@ def build_lineage(
     if earlier := {name: checkout for name, checkout in checkouts.items() if name in before}:
         lineage["checkouts"] = earlier
     match job.action:
-        case Container(image=image) | Script(image=image):
-            lineage["image"] = image
+        case Container() | Script() | Generate() as action:
+            lineage["image"] = main_container(job, action).image
         case CreateModel(name=name, type=kind):
             lineage["model"] = {"name": name, "type": kind}
     return lineage

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from argo import repository
 from argo.language import Workflow, bind_inputs
+from argo.language.generation import set_shards
 from argo.language.model import EventField, FromWorkflow, GitCheckout, Job
 from argo.local.environment import Environment, choose_environment
 from argo.local.model_cache import model_mounts
@@ -32,7 +33,8 @@ class Checkout:
 class Plan:
     """`root` is the repository that holds the workflow file, None outside of one, and `branch` what is run of
     it, if it is one; `versions` are the dataset inputs, resolved once for the run; `checkouts` those of the
-    git-checkout jobs. `env` are the variables that the user named; `secrets_file` is the file of secrets, if
+    git-checkout jobs. `env` are the variables that the user named, and `shards` the number in place of the
+    file's; `secrets_file` is the file of secrets, if
     there is one. `models` are those of this machine that the user named."""
 
     workflow: Workflow
@@ -43,6 +45,7 @@ class Plan:
     secrets_file: Path | None
     environment: Environment
     env: tuple[str, ...]
+    shards: int | None
     root: Path | None
     ref: str | None
     branch: str
@@ -82,14 +85,18 @@ def make_plan(
     ref: str | None,
     secrets: Path | None,
     env: Collection[str] = (),
+    shards: int | None = None,
     saved: SavedPlan | None = None,
     project: Project | None = None,
 ) -> Plan:
-    """Resolve everything that the run needs. `env` are names of this machine's variables that all jobs get.
+    """Resolve everything that the run needs. `env` are names of this machine's variables that all jobs get,
+    `shards` how many each generate@v1 job has in place of the file's.
 
     A retry gives the plan that was `saved` and the `project`: what was resolved then is not resolved again.
     Raises InputError for what is missing.
     """
+    if shards:
+        workflow = set_shards(workflow, shards)
     values = bind_inputs(workflow, parameters)
     root = repository.find_root(workflow.path.parent)
     project = project or Project.find(workflow.path.parent if root else Path.cwd())
@@ -116,6 +123,7 @@ def make_plan(
         secrets.resolve() if secrets else None,
         environment,
         tuple(env),
+        shards,
         root,
         commit,
         repository.find_branch(root, ref) if root else "",

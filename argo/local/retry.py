@@ -11,6 +11,7 @@ from pathlib import Path
 from argo.language import check
 from argo.local import run_folder
 from argo.local.actions import read_checkout
+from argo.local.job_folders import SHARDS
 from argo.local.plan import Plan, RunState, make_plan
 from argo.local.run_folder import Project, Run
 from argo.local.run_job import version_outputs
@@ -55,6 +56,7 @@ def retry_run(
             ref=None,
             secrets=secrets,
             env=env,
+            shards=saved.shards,
             saved=saved,
             project=Project(folder.parents[2]),
         )
@@ -92,8 +94,15 @@ def _reset(run: Run) -> None:
     }
     for name, job in jobs.items():
         if job.phase is not Phase.SUCCEEDED:
-            remove_tree(run.job_folder(name))
+            _empty_job_folder(run.job_folder(name))
     run.change(phase=Phase.RUNNING, started=now(), finished=None, message="", jobs=jobs)
+
+
+def _empty_job_folder(folder: Path) -> None:
+    """Remove what the job has left but its shards, which go on."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name != SHARDS:
+            remove_tree(path) if path.is_dir() else path.unlink()
 
 
 def _restore(state: RunState, name: str) -> None:

@@ -1,13 +1,23 @@
 """One job, from its inputs to its versions."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from argo.language.model import Container, CreateModel, GitCheckout, Job, S3Download, Script, Type
+from argo.language.model import (
+    Container,
+    CreateModel,
+    Generate,
+    GitCheckout,
+    Job,
+    S3Download,
+    Script,
+    Type,
+)
 from argo.local.actions import run_checkout, run_container, run_download
+from argo.local.generation import main_container, open_folders, plan_shards, run_shards
 from argo.local.inputs import mount_inputs
 from argo.local.job_folders import check_output_folder, make_folders, outputs_folder, read_string
 from argo.local.lineage import build_lineage
@@ -19,6 +29,7 @@ from argo.local.runtime import Mount
 from argo.runs import StepRecord, now
 from job.datasets import DatasetRef, Producer, Version
 from job.errors import JobError, NothingToCommitError
+from job.untrusted_files import UntrustedPath, remove_tree
 
 _MODEL = "model"  # the output of create-model@v1 that its version is recorded as
 
@@ -40,13 +51,12 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
         case CreateModel(name=name):
             with _record_step(state.run, job, "commit"):
                 versions = await _create_model(state, job, DatasetRef.parse(name), mounts, inputs)
-        case Container() | Script() as action:
-            missing = MissingModule(write_line)
+        case Container() | Script() | Generate() as action:
+            missing = MissingModule(write_line, state.plan.runtime, main_container(job, action).image)
             try:
-                with _record_step(state.run, job, "main"):
-                    await run_container(state, job, action, mounts, missing.write_line)
+                await _run_programs(state, job, action, mounts, missing.write_line)
             except JobError:
-                missing.explain(state.plan.runtime, action.image)
+                missing.explain()
                 raise
     strings = [output for output in job.outputs.values() if output.type is Type.STRING]
     outputs = {output.name: read_string(state.run, job, output) for output in strings}
@@ -60,6 +70,23 @@ async def run_job(state: RunState, job: Job, write_line: WriteLine) -> dict[str,
         state.versions[job.name, name] = version
         outputs[name] = str(version)
     return outputs
+
+
+async def _run_programs(
+    state: RunState,
+    job: Job,
+    action: Container | Script | Generate,
+    mounts: list[Mount],
+    write_line: WriteLine,
+) -> None:
+    if isinstance(action, Generate):
+        with _record_step(state.run, job, "plan"):
+            plan, mounts = await plan_shards(state, job, action, mounts, write_line)
+        with _record_step(state.run, job, "main"):
+            await run_shards(state, job, action, plan, mounts, write_line)
+    else:
+        with _record_step(state.run, job, "main"):
+            await run_container(state, job, action, mounts, write_line)
 
 
 def version_outputs(job: Job) -> list[str]:
@@ -99,14 +126,19 @@ async def _commit_outputs(
                 versions[output.name] = await _commit_output(state, job, output.name, output.dataset, inputs)
             except NothingToCommitError as error:
                 write_line(f"textgen: warning: no version is made: {error}")
-                if missing and isinstance(job.action, Container | Script):
-                    missing.explain(state.plan.runtime, job.action.image)
+                if missing:
+                    missing.explain()
     return versions
 
 
 async def _commit_output(
     state: RunState, job: Job, output: str, dataset: DatasetRef, inputs: Mapping[str, str]
 ) -> Version:
+    if isinstance(job.action, Generate):
+        folders = open_folders(state, job, job.action)
+        version = await _commit(state, job, output, dataset, folders.collect(), inputs)
+        remove_tree(folders.root)
+        return version
     folder = outputs_folder(state.run, job.name) / output
     version = await _commit(state, job, output, dataset, folder, inputs)
     shutil.rmtree(folder, ignore_errors=True)  # it is in the store now
@@ -114,17 +146,24 @@ async def _commit_output(
 
 
 async def _commit(
-    state: RunState, job: Job, output: str, dataset: DatasetRef, folder: Path, inputs: Mapping[str, str]
+    state: RunState,
+    job: Job,
+    output: str,
+    dataset: DatasetRef,
+    source: Path | Mapping[str, UntrustedPath],
+    inputs: Mapping[str, str],
 ) -> Version:
-    run = state.run.folder.name
+    """Commit a folder, or files by their paths in the version."""
+    run, datasets = state.run.folder.name, state.plan.datasets
     lineage = build_lineage(state.plan, run, job, code=state.code, inputs=inputs, checkouts=state.checkouts)
-    return await run_in_thread(
-        lambda progress: state.plan.datasets.commit_version(
-            replace(dataset, version="latest"),
-            folder,
-            name=f"/outputs/{output}",
-            lineage=lineage,
-            producer=Producer(run, job.name, output),
-            progress=progress,
+    ref, producer = replace(dataset, version="latest"), Producer(run, job.name, output)
+
+    def commit(progress: Callable[[int], None]) -> Version:
+        if not isinstance(source, Path):
+            return datasets.commit_files(ref, source, lineage=lineage, producer=producer, progress=progress)
+        name = f"/outputs/{output}"
+        return datasets.commit_version(
+            ref, source, name=name, lineage=lineage, producer=producer, progress=progress
         )
-    )
+
+    return await run_in_thread(commit)

@@ -21,6 +21,7 @@ from argo.local.volumes import (
     remove_earlier_volumes,
     remove_volumes,
     restrict_what_stays,
+    used_by_retry,
 )
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import CheckoutError, CommitError, JobError, TextgenError
@@ -77,7 +78,7 @@ def finish_run(state: RunState, report: Reporter) -> None:
     try:
         ended_by = asyncio.run(_until_asked(_run_jobs(state, report), run.folder))
     finally:
-        remove_volumes(run.folder, list(needed_by_retry(state.plan, run)))
+        remove_volumes(run.folder, [*needed_by_retry(state.plan, run), *used_by_retry(run)])
         restrict_what_stays(state.plan.project, run)
     if run.record.phase is Phase.SUCCEEDED:  # it was asked too late
         return
@@ -99,6 +100,7 @@ def _start(plan: Plan, folder: Path, file: str) -> RunState:
         plan.workflow.text,
         plan.ref,
         plan.env,
+        plan.shards,
         plan.project.store_url,
         {ref: version.ref for ref, version in plan.versions.items()},
         code,
@@ -176,7 +178,7 @@ async def _run_and_record(state: RunState, job: Job, report: Reporter) -> bool:
     """Run one job and record how it ended; whether it succeeded."""
     run = state.run
     folder = run.job_folder(job.name)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # with what shards have left
     _change(run, report, job.name, phase=Phase.RUNNING, started=now())
     with (folder / "log").open("w", encoding="utf-8", errors="replace") as log:
 

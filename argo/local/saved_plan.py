@@ -11,18 +11,28 @@ from job.errors import InputError, TextgenError
 from job.files import write_atomically
 
 _FILE = "plan.json"
-_KINDS = {"file": str, "text": str, "ref": str | None, "env": list, "store": str, "versions": dict}
+_KINDS = {
+    "file": str,
+    "text": str,
+    "ref": str | None,
+    "env": list,
+    "shards": int | None,
+    "store": str,
+    "versions": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
     """`file` is the workflow file's path and `text` its content; `ref` is the commit that --ref named, `env`
-    are the names of --env, `store` is the datasets' URL, `versions` are those of the dataset inputs."""
+    are the names of --env, `shards` is the number of --shards, `store` is the datasets' URL, `versions` are
+    those of the dataset inputs."""
 
     file: Path
     text: str
     ref: str | None
     env: tuple[str, ...]
+    shards: int | None
     store: str
     versions: Mapping[DatasetRef, DatasetRef]
     code: CodeVersion | None

@@ -1,4 +1,4 @@
-"""What of a run's folder lives no longer than the run: its copy of the code, its volumes and strings.
+"""What of a run's folder lives no longer than the run: its copy of the code, its volumes, strings and shards.
 
 Of a run that has failed, what a retry needs is kept until the retry succeeds, or the workflow runs anew.
 """
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from argo.language.model import FromJob, GitCheckout, Job, SharedVolume, Type
-from argo.local.job_folders import outputs_folder, shared_folder
+from argo.local.job_folders import SHARDS, outputs_folder, shards_folder, shared_folder
 from argo.local.plan import Plan
 from argo.local.run_folder import Project, Run
 from argo.local.saved_plan import SavedPlan
@@ -35,6 +35,12 @@ def needed_by_retry(plan: Plan, run: Run) -> Iterator[Path]:
             source = entry.source
             if isinstance(source, FromJob) and source.job in succeeded and entry.type is not Type.DATASET:
                 yield outputs_folder(run, source.job) / source.output
+
+
+def used_by_retry(run: Run) -> list[Path]:
+    """What spares a retry work, beside what it needs: the texts of shards."""
+    left = [name for name, job in run.record.jobs.items() if job.phase is not Phase.SUCCEEDED]
+    return [folder for folder in (shards_folder(run, name) for name in left) if folder.exists()]
 
 
 def _shared_volumes(job: Job) -> list[str]:
@@ -72,5 +78,10 @@ def remove_earlier_volumes(folder: Path, file: Path) -> None:
 
 
 def _volumes(folder: Path) -> list[Path]:
-    paths = [folder / CODE, folder / "volumes", *folder.glob("jobs/*/[io][nu]*puts")]
+    paths = [
+        folder / CODE,
+        folder / "volumes",
+        *folder.glob("jobs/*/[io][nu]*puts"),
+        *folder.glob(f"jobs/*/{SHARDS}"),
+    ]
     return [path for path in paths if os.path.lexists(path)]

@@ -21,7 +21,7 @@ from job.storage.store import KeyAbsentError, Store
 from job.text import one_line
 from job.untrusted_files import UntrustedPath, parse_json
 
-_RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
+RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
 _LARGEST_RECORD = 1 << 20  # bytes
 
 _MODE = 0o644  # of a file that no disk had
@@ -138,12 +138,11 @@ def commit_stored_files(
     return _publish(store, ref, manifest, entries)
 
 
-def read_generation(folder: UntrustedPath) -> dict[str, object]:
-    """What `textgen generate` wrote in a folder's run.json: settings, model, revision and software versions.
+def read_generation(file: UntrustedPath) -> dict[str, object]:
+    """What `textgen generate` wrote in its run.json: settings, model, revision and software versions.
 
-    Empty if the folder has no such file; a warning if it is one that can't be read.
+    Empty if there is no such file; a warning if it is one that can't be read.
     """
-    file = folder.joinpath(_RUN_RECORD)
     try:
         record = parse_json(file.read(_LARGEST_RECORD))
     except FileNotFoundError:

@@ -7,7 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from job.datasets import changes, garbage, latest_index, layout
-from job.datasets.commit import StoredFile, commit_stored_files, commit_version, read_generation
+from job.datasets.commit import (
+    RUN_RECORD,
+    StoredFile,
+    commit_stored_files,
+    commit_version,
+    read_generation,
+)
 from job.datasets.fetch import fetch_version, stream_file
 from job.datasets.history import Kind, Producer, State, replay
 from job.datasets.log import Log
@@ -151,17 +157,39 @@ class Datasets:
         visible then.
         """
         folder = UntrustedPath.at(source, name)
-        if generation := read_generation(folder):
-            lineage = {**lineage, "generation": generation}
         return commit_version(
             self.store,
             ref,
             [(folder, "")],
-            lineage=lineage,
+            lineage=_with_generation(lineage, folder.joinpath(RUN_RECORD)),
             producer=producer,
             message=message,
             base=None,
             modes=modes or {},
+            progress=progress,
+        )
+
+    def commit_files(
+        self,
+        ref: DatasetRef,
+        files: Mapping[str, UntrustedPath],
+        *,
+        lineage: Mapping[str, object],
+        producer: Producer,
+        progress: Progress = ignore_progress,
+    ) -> Version:
+        """Store files, by their paths in the version, as a new version of a dataset; see `commit_version`."""
+        if record := files.get(RUN_RECORD):
+            lineage = _with_generation(lineage, record)
+        return commit_version(
+            self.store,
+            ref,
+            [(file, path) for path, file in files.items()],
+            lineage=lineage,
+            producer=producer,
+            message="",
+            base=None,
+            modes={},
             progress=progress,
         )
 
@@ -256,6 +284,11 @@ class Datasets:
             hint = _hint(ref.dataset, map(str, self.datasets()))
             raise UnknownReferenceError(f"no dataset {ref.dataset!r} in {self.url}{hint}")
         return state
+
+
+def _with_generation(lineage: Mapping[str, object], record: UntrustedPath) -> Mapping[str, object]:
+    generation = read_generation(record)
+    return {**lineage, "generation": generation} if generation else lineage
 
 
 def _unknown_version(ref: DatasetRef, state: State) -> UnknownReferenceError:

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from job.errors import InputError, TextgenError
 from job.extras import is_installed
-from job.generate.formats import OPENAI, PARQUET
-from job.generate.outputs import ROWS
+from job.generate.formats import PARQUET
 from job.generate.parquet_files import join_files as join_parquet_files
-from job.generate.shard_files import list_shard_files
+from job.generate.shard_files import FILES, list_shard_files
 
-_NAMES = (ROWS, OPENAI, PARQUET)
 _CHUNK = 1 << 20  # bytes
 
 
@@ -28,7 +26,7 @@ def join_shard_files(folder: Path) -> None:
     Parquet files have no common columns.
     """
     names = [path.name for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
-    for name in _NAMES:
+    for name in FILES.values():
         parts, joined = [folder / part for part in list_shard_files(name, names)], folder / name
         if not parts or os.path.lexists(joined):
             continue

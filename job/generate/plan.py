@@ -27,10 +27,10 @@ from job.generate.prompts.rows import read_file
 from job.generate.prompts.shard import FILE, FORMAT, Piece, Shard, piece_path
 from job.generate.prompts.source import STANDARD_INPUT, RowSource, open_rows
 from job.generate.settings import Settings
+from job.generate.shard_files import MOST_SHARDS
 from job.text import counted
 
 PLAN = "plan.json"
-MOST_SHARDS = 1000
 
 
 def write_plan(settings: Settings, shards: int, folder: Path, copy_rows: bool = False) -> None:

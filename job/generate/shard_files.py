@@ -5,7 +5,14 @@
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+MOST_SHARDS = 1000
+FILES: Mapping[str, str] = {  # that hold the rows, by the setting `format`
+    "jsonl": "outputs.jsonl",
+    "parquet": "outputs.parquet",
+    "openai": "outputs.openai.jsonl",
+}
 
 
 def name_shard_file(name: str, shard: int, shards: int, number: int = 0) -> str:

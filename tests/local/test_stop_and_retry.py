@@ -169,7 +169,7 @@ def test_a_plan_that_can_not_be_read_is_one_line(tmp_path: Path, body: bytes | N
 def test_any_change_of_a_plan_is_read_or_is_one_line(data: st.DataObject) -> None:
     code = CodeVersion("file:///x", None, "", 1, MissingFiles(1, ("sub",), 2))
     versions = {DatasetRef("a"): DatasetRef("a", "b")}
-    plan = SavedPlan(Path("/x.yaml"), "jobs: {}", None, ("A",), "file:///store", versions, code)
+    plan = SavedPlan(Path("/x.yaml"), "jobs: {}", None, ("A",), 3, "file:///store", versions, code)
     with tempfile.TemporaryDirectory() as name:
         folder, file = Path(name), Path(name, "plan.json")
         plan.write(folder)

@@ -92,7 +92,7 @@ class Site:
             (folder / "jobs" / job / "log").write_text(text, "utf-8")
         folder.mkdir(parents=True, exist_ok=True)
         store = (self.root / ".textgen/datasets").as_uri()
-        SavedPlan(self.root / "stories.yaml", FILE, None, (), store, {}, None).write(folder)
+        SavedPlan(self.root / "stories.yaml", FILE, None, (), None, store, {}, None).write(folder)
         run_folder.Run(folder, replace(record, name=name))
         return folder
 

@@ -1,0 +1,158 @@
+"""What the shards of a job leave on this machine until its version is made, also for a retry.
+
+    given.json       what the settings depend on beside the file, as hashes
+    planning/        what `python -m job plan` sees as /outputs
+    plan/            what it has left there, once that is all
+    00003/outputs/   what a shard sees as /outputs
+    00003/done       it has ended well
+
+A job's programs write in `planning` and `outputs` alone, and may leave anything there.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from job.errors import CommitError, JobError
+from job.files import sync_folder, write_atomically
+from job.generate.shard_files import FILES, name_shard_file
+from job.generate.shard_plan import FILE, LARGEST, PlannedTexts, read_planned_texts
+from job.generate.shard_record import ShardsRecord, check_record
+from job.text import counted
+from job.untrusted_files import UntrustedPath, parse_json, remove_tree
+
+PLAN = "plan"
+
+_GIVEN, _DONE, _RECORD = "given.json", "done", "run.json"
+_LARGEST_RECORD = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFolders:
+    """The folders below `root` of a job's `shards`, whose texts go to /outputs/`output`."""
+
+    root: Path
+    output: str
+    shards: int
+
+    def check_given(self, values: Mapping[str, str]) -> None:
+        """Remember values that the texts depend on. Raises JobError if one was another before."""
+        given = {name: sha256(text.encode("utf-8", "replace")).hexdigest() for name, text in values.items()}
+        file = self.root / _GIVEN
+        if not file.exists():
+            self.root.mkdir(exist_ok=True)
+            write_atomically(file, [json.dumps(given).encode()])
+            return
+        earlier = json.loads(file.read_bytes())
+        names = [name for name in sorted({*given, *earlier}) if given.get(name) != earlier.get(name)]
+        if names:
+            raise JobError(
+                f"{', '.join(names)}: not as when the shards began; set it as it was, or run the file anew"
+            )
+
+    @property
+    def is_planned(self) -> bool:
+        return (self.root / PLAN).exists()
+
+    def make_planning(self) -> Path:
+        """What the plan sees as /outputs."""
+        folder = self.root / "planning"
+        remove_tree(folder)
+        _make_folder(folder)
+        return folder
+
+    def keep_plan(self) -> None:
+        """Take what the plan has left; it is on the disk then. Raises JobError if that is nothing."""
+        plan = UntrustedPath(self.root / "planning", (PLAN,), f"/outputs/{PLAN}")
+        if not plan.is_folder():
+            raise JobError(f"{plan.name}: no such folder; the plan has left nothing")
+        for entry in plan.walk():
+            if stat.S_ISREG(entry.status.st_mode):
+                with plan.joinpath(entry.path).open() as file:
+                    os.fsync(file.fileno())
+        plan.root.joinpath(PLAN).rename(self.root / PLAN)
+        sync_folder(self.root)
+
+    def read_plan(self) -> PlannedTexts:
+        """How many texts each shard has. Raises JobError if it is no plan of the shards."""
+        file = UntrustedPath(self.root, (PLAN, FILE), f"/outputs/{PLAN}/{FILE}")
+        try:
+            plan = read_planned_texts(file.read(LARGEST))
+        except (FileNotFoundError, ValueError):
+            plan = None
+        if plan is None or len(plan.texts_of_shards) != self.shards:
+            raise JobError(f"{file.name}: no plan of {counted(self.shards, 'shard')}")
+        return plan
+
+    def find_rows(self, index: int) -> Path:
+        """What a shard reads. Raises JobError if the plan has left no such folder."""
+        rows = UntrustedPath(self.root / PLAN, (f"{index:05d}",), f"/outputs/{PLAN}/{index:05d}")
+        if not rows.is_folder():
+            raise JobError(f"{rows.name}: no such folder in the plan")
+        return rows.root.joinpath(*rows.parts)
+
+    def make_outputs(self, index: int) -> Path:
+        """What a shard sees as /outputs, with what it wrote before.
+
+        Raises JobError if it put something else in the place of its texts.
+        """
+        texts = self._texts(index)
+        folder = texts.root.joinpath(*texts.parts)
+        if not os.path.lexists(folder):
+            _make_folder(folder.parent)
+            _make_folder(folder)
+        elif not texts.is_folder():
+            raise JobError(f"the job replaced the folder {texts.name}")
+        return folder.parent
+
+    def is_done(self, index: int) -> bool:
+        return (self.root / f"{index:05d}" / _DONE).exists()
+
+    def set_done(self, index: int) -> None:
+        (self.root / f"{index:05d}" / _DONE).touch()
+
+    def collect(self) -> dict[str, UntrustedPath]:
+        """The files of the version, by their paths there.
+
+        Raises CommitError if a shard has not all its texts, or is of another run.
+        """
+        plan, total = self.read_plan(), ShardsRecord()
+        files: dict[str, UntrustedPath] = {}
+        for index, texts in enumerate(plan.texts_of_shards):
+            if texts:
+                folder = self._texts(index)
+                record = _read_record(folder.joinpath(_RECORD))
+                total.add(index, texts, record)
+                name = FILES[record["settings"]["format"]]
+                files[name_shard_file(name, index, self.shards)] = folder.joinpath(name)
+        record = total.build(plan.prompts, self.shards)
+        path = self.root / _RECORD
+        write_atomically(path, [json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"])
+        return {**files, _RECORD: UntrustedPath.at(path)}
+
+    def _texts(self, index: int) -> UntrustedPath:
+        name = f"/outputs/{self.output}" + (f" of shard {index}" if self.shards > 1 else "")
+        return UntrustedPath(self.root / f"{index:05d}", ("outputs", self.output), name)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that any user of an image can write to."""
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+
+
+def _read_record(file: UntrustedPath) -> dict[str, Any]:
+    """run.json of a shard. Raises CommitError if it is none."""
+    record: Any = None
+    with suppress(FileNotFoundError, ValueError):
+        record = parse_json(file.read(_LARGEST_RECORD))
+    check_record(record, file.name)
+    if record["settings"].get("format") not in FILES:
+        raise CommitError(f"{file.name}: not that of a shard")
+    return dict(record)
