@@ -104,6 +104,8 @@ class _Generation:
         # All rows are looked at before the weights are loaded: a bad one ends the run here.
         plan = self._make_plan()
         self.source.keep()
+        if self.source.planned is not None:
+            record = {**record, "left_out": self.source.planned - plan.total}
         outputs.write_record(record)
         progress = ProgressFiles(outputs.folder, plan.total, outputs.done, self.source.is_shard)
         progress.write()

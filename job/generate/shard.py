@@ -38,6 +38,7 @@ def _finish_empty(shard: Shard, folder: Path) -> None:
         "prompts": 0,
         "python": platform.python_version(),
         "started": format_now(),
+        "left_out": 0,
     }
     with open_outputs(folder) as outputs:
         outputs.write_record(complete(record, 0, count_outputs([], shard.settings), 0, 0.0))

@@ -19,7 +19,7 @@ def check_record(record: Any, name: str) -> None:
     try:
         counts = record["counts"]
         numbers = [*(counts[key] for key in _COUNTS), *counts["finish_reasons"].values()]
-        numbers += [record["rows"], record["new_tokens"]]
+        numbers += [record["rows"], record["new_tokens"], record["left_out"]]
         times = [datetime.fromisoformat(record[key]) for key in ("started", "finished")]
         is_right = (
             all(type(number) is int and number >= 0 for number in numbers)
@@ -47,8 +47,8 @@ class ShardsRecord:
         Raises CommitError if it has not all of them, or is of another run than the others.
         """
         rows: int = record["rows"]
-        # a row with an error has no text, however many were planned of it
-        if rows > texts or (rows < texts and not record["counts"]["errors"]):
+        # a row with an error leaves out texts that were planned of it, also in the shards after its own
+        if rows + record["left_out"] != texts:
             raise CommitError(f"shard {index} has {counted(rows, 'row')}, and {texts} planned")
         if not rows:
             return
@@ -71,7 +71,7 @@ class ShardsRecord:
             raise CommitError(f"{counted(errors, 'row')} of all shards are wrong, and max_errors is {most}")
         new_tokens, seconds = record["new_tokens"], round(record["seconds"], 3)
         return {
-            **{name: value for name, value in record.items() if name != "resumed_at"},
+            **{name: value for name, value in record.items() if name not in ("resumed_at", "left_out")},
             "prompts": prompts,
             "shards": shards,
             "seconds": seconds,

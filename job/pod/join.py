@@ -74,8 +74,8 @@ class _Total:
     def add(self, index: int, result: ShardResult) -> None:
         """Add a shard. Raises CommitError if it has not all its texts, or is not of the others' run."""
         texts, record = self.plan.texts_of_shards[index], result.record
-        # a row with an error has no text, however many were planned of it
-        if result.rows > texts or (result.rows < texts and not record["counts"]["errors"]):
+        # a row with an error leaves out texts that were planned of it, also in the shards after its own
+        if result.rows + record["left_out"] != texts:
             raise CommitError(
                 f"shard {index} has {counted(result.rows, 'row')}, and {counted(texts, 'text')} were planned"
             )
@@ -99,7 +99,7 @@ class _Total:
             raise CommitError(f"{counted(errors, 'row')} of all shards are wrong, and max_errors is {most}")
         new_tokens, seconds = self.record["new_tokens"], round(self.record["seconds"], 3)
         return {
-            **{name: value for name, value in self.record.items() if name != "resumed_at"},
+            **{name: value for name, value in self.record.items() if name not in ("resumed_at", "left_out")},
             "prompts": self.plan.prompts,
             "shards": len(self.plan.texts_of_shards),
             "seconds": seconds,

@@ -101,6 +101,7 @@ def _check_record(record: Mapping[str, Any], rows: int, name: str) -> None:
     try:
         counts = record["counts"]
         sums = [*(counts[key] for key in SUMS), *counts["finish_reasons"].values(), record["new_tokens"]]
+        sums.append(record["left_out"])
         times = [datetime.fromisoformat(record[key]) for key in ("started", "finished")]
         is_right = (
             all(type(number) is int and number >= 0 for number in sums)

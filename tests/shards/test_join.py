@@ -167,14 +167,17 @@ def test_shards_that_do_not_go_together_are_not_joined(
     assert [str(each) for each in generation.datasets.datasets()] == ["questions"]
 
 
-def test_fewer_rows_are_right_if_some_have_an_error(generate: Generate, folder: str) -> None:
-    """A row that only the shard can find to be wrong has one row in place of several texts."""
-    generation = generate(folder, 3)
-    generation.plan()
-    for index in range(3):
-        generation.run_shard(index)
-    spoil_record(generation, 1, "counts", {"errors": 1}, rows=5)
-    assert generation.join().files == 4
+def test_a_row_with_an_error_leaves_out_the_texts_that_were_planned(
+    generate: Generate, folder: str, prompts: Path, tmp_path: Path
+) -> None:
+    """Only the shard can find it: where it begins it has its error, and elsewhere no row."""
+    settings = replace(ECHO, max_new_tokens=0, max_length=2)
+    path = tmp_path / "pods" / "inputs" / "prompts"
+    shutil.copytree(prompts, path)
+    run(replace(settings, prompts=str(path)), tmp_path / "alone")
+    generation = generate(folder, 20, settings=settings)
+    texts = generation.read_texts(generation.run())
+    assert texts == (tmp_path / "alone" / "outputs.jsonl").read_bytes()
 
 
 def test_a_join_without_a_plan_is_one_line(generate: Generate, folder: str) -> None:

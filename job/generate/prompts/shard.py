@@ -116,7 +116,7 @@ class ShardRows(RowSource):
             files,
             row_format,
             has_duplicates=False,
-            is_shard=True,
+            planned=shard.texts,
             present=shard.present,
         )
         self.shard = shard

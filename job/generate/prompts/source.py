@@ -27,8 +27,9 @@ class RowSource:
     files: Sequence[RowFile] = ()
     row_format: RowFormat = field(default_factory=RowFormat)
     has_duplicates: bool = True  # until it is known
-    is_shard: bool = False
-    present: datetime | None = None  # a shard's: what chat templates take for the present
+    # a shard's: how many texts were planned, and what chat templates take for the present
+    planned: int | None = None
+    present: datetime | None = None
 
     def read(self) -> Iterator[Prompt]:
         """The prompts, in order, each with an id that no other has; one that is none has its `error`.
@@ -45,6 +46,10 @@ class RowSource:
         with UniqueIds() as unique:
             yield from unique.check(rows)
             self.has_duplicates = unique.has_duplicates
+
+    @property
+    def is_shard(self) -> bool:
+        return self.planned is not None
 
     def digest(self) -> str:
         """What the prompts depend on beside the settings: names and bytes of files. Raises PromptError."""
