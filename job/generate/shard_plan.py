@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from job.generate.shard_files import MOST_SHARDS
 from job.untrusted_files import parse_json
 
 FILE = "plan.json"
@@ -30,4 +31,6 @@ def read_planned_texts(body: bytes) -> PlannedTexts:
         raise ValueError("not a plan of shards") from None
     if not all(type(number) is int and number >= 0 for number in (plan.prompts, *plan.texts_of_shards)):
         raise ValueError("not a plan of shards")
+    if not 1 <= len(plan.texts_of_shards) <= MOST_SHARDS:
+        raise ValueError(f"has {len(plan.texts_of_shards)} shards; there may be 1 to {MOST_SHARDS}")
     return plan

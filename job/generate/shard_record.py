@@ -49,7 +49,8 @@ class ShardsRecord:
         rows: int = record["rows"]
         # a row with an error leaves out texts that were planned of it, also in the shards after its own
         if rows + record["left_out"] != texts:
-            raise CommitError(f"shard {index} has {counted(rows, 'row')}, and {texts} planned")
+            planned = f"{counted(texts, 'text')} {'was' if texts == 1 else 'were'} planned"
+            raise CommitError(f"shard {index} has {counted(rows, 'row')}, and {planned}")
         if not rows:
             return
         if self._record:
@@ -84,7 +85,7 @@ class ShardsRecord:
         if names:
             values = (f"{name} {first.get(name)} and {run.get(name)}" for name in names)
             shards = f"shards {self._first} and {index}"
-            raise CommitError(f"{shards} are of different runs ({listed(values)}); start the run again")
+            raise CommitError(f"{shards} differ ({listed(values)}); start the run again")
 
     def _add_figures(self, record: Mapping[str, Any]) -> None:
         total, counts, more = self._record, self._record["counts"], record["counts"]

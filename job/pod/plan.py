@@ -14,13 +14,13 @@ from job.datasets.layout import new_id
 from job.datasets.tree import scan
 from job.datasets.upload import upload_file
 from job.errors import CommitError
-from job.pod.shards import MOST_SHARDS, Plan, Shards
+from job.generate.shard_plan import LARGEST, PlannedTexts, read_planned_texts
+from job.pod.shards import Plan, Shards
 from job.storage.parallel import ignore_progress, map_files
-from job.untrusted_files import UntrustedPath, parse_json
+from job.untrusted_files import UntrustedPath
 
 PLAN, SHARD, PIECE = "plan.json", "shard.json", "piece-"
 _FILE = re.compile(rf"{re.escape(PLAN)}|\d{{5}}/({re.escape(SHARD)}|{PIECE}\d+)")
-_LARGEST_PLAN = 16 << 20  # bytes
 
 
 def store_plan(shards: Shards, folder: UntrustedPath, lineage: Mapping[str, Any]) -> Plan:
@@ -31,7 +31,8 @@ def store_plan(shards: Shards, folder: UntrustedPath, lineage: Mapping[str, Any]
     if stored := shards.read_plan():
         click.echo(f"{shards.job}: the plan was stored before")
         return stored
-    prompts, texts_of_shards = _read_sums(folder.joinpath(PLAN))
+    planned = _read_planned_texts(folder.joinpath(PLAN))
+    texts_of_shards = planned.texts_of_shards
     tree = scan([(folder, "")])
     files = [file for file in tree.files if _FILE.fullmatch(file.path)]
     paths = {file.path for file in files}
@@ -44,20 +45,13 @@ def store_plan(shards: Shards, folder: UntrustedPath, lineage: Mapping[str, Any]
     if scan([(folder, "")]) != tree:
         raise CommitError(f"{folder.name}: changed while it was stored; end what writes to it")
     click.echo(f"{sum(texts_of_shards)} texts in {len(texts_of_shards)} shards")
-    return shards.decide_plan(Plan(prefix, prompts, texts_of_shards, lineage))
+    return shards.decide_plan(Plan(prefix, planned.prompts, texts_of_shards, lineage))
 
 
-def _read_sums(file: UntrustedPath) -> tuple[int, tuple[int, ...]]:
-    """How many rows there are, and how many texts each shard has."""
+def _read_planned_texts(file: UntrustedPath) -> PlannedTexts:
     try:
-        document = parse_json(file.read(_LARGEST_PLAN))
-        prompts, texts = document["prompts"], document["texts_of_shards"]
-        if not all(type(number) is int and number >= 0 for number in [prompts, *texts]):
-            raise ValueError(texts)
+        return read_planned_texts(file.read(LARGEST))
     except FileNotFoundError:
         raise CommitError(f"{file.name}: no such file; was the plan stopped?") from None
-    except (KeyError, TypeError, ValueError):
-        raise CommitError(f"{file.name}: not written by textgen") from None
-    if not 1 <= len(texts) <= MOST_SHARDS:
-        raise CommitError(f"{file.name}: has {len(texts)} shards; there may be 1 to {MOST_SHARDS}")
-    return prompts, tuple(texts)
+    except ValueError as problem:
+        raise CommitError(f"{file.name}: {problem}") from None

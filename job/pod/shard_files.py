@@ -2,23 +2,21 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, BinaryIO
 
 import click
 
 from job.datasets.layout import new_id
 from job.errors import CommitError
-from job.generate.formats import OPENAI, PARQUET
+from job.generate.formats import PARQUET
+from job.generate.shard_files import FILES
+from job.generate.shard_record import check_record
 from job.pod.lines import Lines, find_lines, read_lines, refuse_unreadable
 from job.pod.parts import LARGEST_RECORD, RECORD, ROWS
 from job.pod.shards import ShardFile, ShardResult, Shards
 from job.untrusted_files import UntrustedPath, parse_json
 
 FILE_LIMIT = 4 * 10**9  # bytes; S3 copies up to 5 GB in one request
-_NAMES = {"jsonl": ROWS, "parquet": PARQUET, "openai": OPENAI}  # by the setting `format`
-SUMS = ("texts", "errors", "prompt_tokens", "new_tokens")  # of a record's counts
 
 
 def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResult:
@@ -35,7 +33,7 @@ def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResul
     _check_record(record, rows, folder.joinpath(RECORD).name)
     files: tuple[ShardFile, ...] = ()
     if rows:
-        path = folder.joinpath(_NAMES[record["settings"]["format"]])
+        path = folder.joinpath(FILES[record["settings"]["format"]])
         if path.parts[-1] != ROWS:
             found = [_find_whole(path, rows)] if path.parts[-1] == PARQUET else _find_lines(path)
         files = tuple(_store_file(shards, index, path, lines) for lines in found)
@@ -92,24 +90,10 @@ def _read_record(file: UntrustedPath) -> dict[str, Any]:
     raise CommitError(f"{file.name}: not written by textgen")
 
 
-def _check_record(record: Mapping[str, Any], rows: int, name: str) -> None:
-    """Raise CommitError unless the record is that of a shard that is done, with all that `join` adds up."""
-    if record.get("state") != "completed":
-        raise CommitError(f"{name}: the shard is not done")
-    if record.get("rows") != rows:
-        raise CommitError(f"{name}: says {record.get('rows')!r} rows, and {ROWS} has {rows}")
-    try:
-        counts = record["counts"]
-        sums = [*(counts[key] for key in SUMS), *counts["finish_reasons"].values(), record["new_tokens"]]
-        sums.append(record["left_out"])
-        times = [datetime.fromisoformat(record[key]) for key in ("started", "finished")]
-        is_right = (
-            all(type(number) is int and number >= 0 for number in sums)
-            and type(record["seconds"]) in {int, float}
-            and all(time.tzinfo for time in times)
-            and (not rows or (isinstance(record["run"], dict) and record["settings"]["format"] in _NAMES))
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        is_right = False
-    if not is_right:
-        raise CommitError(f"{name}: not written by textgen")
+def _check_record(record: Any, rows: int, name: str) -> None:
+    """Raise CommitError unless the record is that of a shard that is done, with so many rows."""
+    check_record(record, name)
+    if record["rows"] != rows:
+        raise CommitError(f"{name}: says {record['rows']} rows, and {ROWS} has {rows}")
+    if rows and record["settings"].get("format") not in FILES:
+        raise CommitError(f"{name}: not that of a shard that is done")

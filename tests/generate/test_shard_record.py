@@ -63,14 +63,14 @@ def test_figures_are_added_up_and_times_are_the_first_and_the_last() -> None:
 def test_shards_of_different_runs_are_refused_with_what_differs() -> None:
     total = ShardsRecord()
     total.add(0, 2, record())
-    with pytest.raises(CommitError, match=r"shards 0 and 3 are of different runs \(seed 7 and 8\)"):
+    with pytest.raises(CommitError, match=r"shards 0 and 3 differ \(seed 7 and 8\)"):
         total.add(3, 2, record(run={"model": "tiny", "seed": 8}))
 
 
 def test_a_shard_without_all_its_texts_is_refused_unless_a_row_is_wrong() -> None:
-    with pytest.raises(CommitError, match="shard 1 has 2 rows, and 3 planned"):
+    with pytest.raises(CommitError, match="shard 1 has 2 rows, and 3 texts were planned"):
         ShardsRecord().add(1, 3, record())
-    with pytest.raises(CommitError, match="shard 1 has 2 rows, and 1 planned"):
+    with pytest.raises(CommitError, match="shard 1 has 2 rows, and 1 text was planned"):
         ShardsRecord().add(1, 1, record())
     ShardsRecord().add(1, 3, record(left_out=1))
 
