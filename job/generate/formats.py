@@ -64,7 +64,8 @@ def _results(rows: Iterable[Mapping[str, Any]], settings: Settings, model: str) 
     for texts in _group_by_prompt(rows, settings.prefix):
         id_ = texts[0][f"{settings.prefix}id"]
         key = hashlib.sha256(f"{settings.seed}\0{model}\0{id_}".encode()).hexdigest()
-        error = texts[0][f"{settings.prefix}error"]
+        errors = (text[f"{settings.prefix}error"] for text in texts)
+        error = next((each for each in errors if each is not None), None)
         yield {
             "id": f"batch_req_{key[:32]}",
             "custom_id": str(id_),

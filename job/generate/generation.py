@@ -13,7 +13,7 @@ import click
 from job.errors import TextgenError, UnsupportedError
 from job.generate.build_rows import BadRow, RowBuilder
 from job.generate.engines.choose import open_engine
-from job.generate.engines.engine import Engine, Row
+from job.generate.engines.engine import Completion, Engine, Row
 from job.generate.formats import write_format
 from job.generate.identity import build_identity, check_identity, read_identity, select_present
 from job.generate.output_rows import build_error, build_output, count_outputs
@@ -87,6 +87,7 @@ class _Plan:
     total: int
     done: int
     longest: int  # tokens
+    errors: RowErrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class _Generation:
             done += row.number < self.outputs.in_order
             longest = max(longest, len(row.token_ids) + row.max_new_tokens)
         errors.check(total)
-        return _Plan(total, done, longest)
+        return _Plan(total, done, longest, errors)
 
     def _generate(self, plan: _Plan, progress: ProgressFiles) -> None:
         """Generate the rows that are not done."""
@@ -156,9 +157,20 @@ class _Generation:
                 if row.number < in_order:
                     advance(0, count)
                     continue
-                output = build_output(row, completion, self.engine.tokenizer, self.source.settings)
-                self.outputs.add(row.number, output)
+                self.outputs.add(row.number, self._build_output(row, completion, plan))
                 advance(1, count)
+
+    def _build_output(self, row: Row, completion: Completion, plan: _Plan) -> dict[str, Any]:
+        """The row's output. Raises TextgenError for an error that must not be, or too many of them."""
+        settings = self.source.settings
+        if not completion.error:
+            return build_output(row, completion, self.engine.tokenizer, settings)
+        if settings.on_error == "fail":
+            raise TextgenError(f"{row.prompt.location}: {completion.error}")
+        prompt = replace(row.prompt, error=completion.error)
+        plan.errors.add(prompt)
+        plan.errors.check(plan.total)
+        return build_error(prompt, settings, row.sequence)
 
     def _missing_rows(self, done: int, in_order: int, advance: Advance) -> Iterator[Row]:
         """The rows for the engine: those that are not done, and before them what it asks for again.

@@ -66,10 +66,10 @@ def build_output(
     return _build(row.prompt, settings, values)
 
 
-def build_error(prompt: Prompt, settings: Settings) -> dict[str, Any]:
+def build_error(prompt: Prompt, settings: Settings, sequence: int = 1) -> dict[str, Any]:
     """The output of a row that was not continued."""
     names = NAMES[1:-1]  # it has no log probabilities
-    return _build(prompt, settings, dict.fromkeys(names) | {"sequence": 1, "error": prompt.error})
+    return _build(prompt, settings, dict.fromkeys(names) | {"sequence": sequence, "error": prompt.error})
 
 
 def _build(prompt: Prompt, settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:

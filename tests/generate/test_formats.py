@@ -15,6 +15,7 @@ from job.errors import SettingsError, TextgenError
 from job.generate import formats, outputs
 from job.generate.run import run
 from job.generate.settings import Settings
+from tests.generate.conftest import read_rows
 
 USER = {"role": "user", "content": "Hi"}
 ECHO = Settings(engine="echo", max_new_tokens=2, num_return_sequences=1)
@@ -70,6 +71,15 @@ def test_a_duplicate_beside_its_first_row_has_a_line_of_its_own(tmp_path: Path) 
         ("a", False),
         ("a", False),
     ]
+
+
+def test_a_prompt_of_which_one_text_has_an_error_has_that_error(tmp_path: Path) -> None:
+    run(replace(ECHO, prompt="One", num_return_sequences=2), tmp_path)
+    first, second = read_rows(tmp_path)
+    second |= {"text": None, "completion": None, "new_tokens": None, "error": "out of memory"}
+    formats.write_format(tmp_path, lambda: iter([first, second]), replace(ECHO, format="openai"), "m")
+    result = json.loads((tmp_path / formats.OPENAI).read_text())
+    assert (result["response"], result["error"]["message"]) == (None, "out of memory")
 
 
 def test_fields_of_a_template_may_have_the_names_of_a_batch_line_s(tmp_path: Path) -> None:

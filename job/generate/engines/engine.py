@@ -59,11 +59,13 @@ class Completion:
 
     finish_reason: `stop` if the model or a stop text ended the text, `length` if the limit did.
     logprobs: of each token, as the model gives them, if the row asks for them.
+    error: why there are none: alone, too, the row needs more memory than there is.
     """
 
     token_ids: tuple[int, ...]
     finish_reason: str
     logprobs: tuple[TokenLogprobs, ...] | None = None
+    error: str = ""
 
 
 # It gives each row with its completion, as soon as it ends; rows are taken as slots become free. No text

@@ -26,7 +26,7 @@ from job.generate import sampling
 from job.generate.engines.batches import split_batch
 from job.generate.engines.engine import Completion, Engine, Generate, Row
 from job.generate.models.find import ModelFiles
-from job.generate.models.library_errors import generation_error
+from job.generate.models.library_errors import OUT_OF_MEMORY, generation_error, is_out_of_memory
 from job.generate.models.limits import read_context_length, read_padded_length, read_vocabulary_size
 from job.generate.models.load import (
     Model,
@@ -87,18 +87,32 @@ class TransformersEngine(Engine):
 def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Completion]:
     """Continue all rows; no text depends on the other rows.
 
-    Raises TextgenError if the library or the device fails, for example for lack of memory.
+    Raises TextgenError if the library or the device fails.
     """
     completions: dict[Row, Completion] = {}
     config = model.network.config
     for group in split_batch(rows, config.model_type, read_padded_length(config)):
-        try:
-            completions.update(zip(group, _generate_group(model, group, settings), strict=True))
-        except TextgenError:
-            raise
-        except Exception as error:  # the library raises what it likes
-            raise generation_error(error, model.files.name, model.device, len(group)) from error
+        completions.update(zip(group, _generate_fitting(model, group, settings), strict=True))
     return [completions[row] for row in rows]
+
+
+def _generate_fitting(model: Model, rows: Sequence[Row], settings: Settings) -> list[Completion]:
+    """Continue the rows together, or in halves if there is no memory for that."""
+    try:
+        return _generate_group(model, rows, settings)
+    except TextgenError:
+        raise
+    except Exception as error:  # the library raises what it likes
+        if not is_out_of_memory(error):
+            raise generation_error(error, model.files.name, model.device, len(rows)) from error
+    # Here the error is gone, which holds the memory of the batch.
+    if len(rows) == 1:
+        return [Completion((), "", error=f"{model.device}: {OUT_OF_MEMORY}")]
+    half = len(rows) // 2
+    return [
+        *_generate_fitting(model, rows[:half], settings),
+        *_generate_fitting(model, rows[half:], settings),
+    ]
 
 
 def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> list[Completion]:

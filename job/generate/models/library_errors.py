@@ -5,6 +5,9 @@ from job.errors import ModelError, TextgenError
 _REASON_LENGTH = 300  # characters
 
 
+OUT_OF_MEMORY = "out of memory; lower max_length or max_new_tokens"  # for one row
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a device has no memory left: CUDA has a class for it, the CPU's allocator only words."""
     import torch
@@ -21,8 +24,8 @@ def first_line(error: Exception) -> str:
 def generation_error(error: Exception, model: str, device: object, batch_size: int) -> TextgenError:
     """The error of a batch of `batch_size` rows that could not be computed."""
     if is_out_of_memory(error):
-        hint = "batch_size" if batch_size > 1 else "max_length or max_new_tokens"
-        return TextgenError(f"{device}: out of memory; lower {hint}")
+        problem = "out of memory; lower batch_size" if batch_size > 1 else OUT_OF_MEMORY
+        return TextgenError(f"{device}: {problem}")
     hint = "; try another --dtype" if "dtype" in str(error) else ""
     return TextgenError(
         f"model {model!r}: its network failed: {type(error).__name__}: {first_line(error)}{hint}"

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from job.errors import TextgenError
+from job.generate.engines.engine import Row
 from job.generate.run import run
 from job.generate.settings import Settings
 from tests.generate.conftest import END, PROMPTS, read_rows, read_texts
@@ -103,12 +104,13 @@ def test_a_short_prompt_and_a_long_one_fill_the_context(settings: Settings, tmp_
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "fail", "message"),
+    ("fail", "message"),
     [
-        (4, lambda torch: torch.empty(2**60, dtype=torch.int8), r"^cpu: out of memory; lower batch_size$"),
-        (1, lambda torch: torch.empty(2**60, dtype=torch.int8), "^cpu: out of memory; lower max_length or"),
         (
-            4,
+            lambda torch: torch.empty(2**60, dtype=torch.int8),
+            "^prompt: cpu: out of memory; lower max_length or max_new_tokens$",
+        ),
+        (
             lambda torch: torch.zeros(2)[3],
             "^model '.*': its network failed: IndexError: index 3 is out of bounds",
         ),
@@ -118,7 +120,6 @@ def test_what_the_library_raises_is_one_line(
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    batch_size: int,
     fail: Callable[[Any], object],
     message: str,
 ) -> None:
@@ -130,5 +131,45 @@ def test_what_the_library_raises_is_one_line(
 
     monkeypatch.setattr(GPT2LMHeadModel, "generate", generate)
     with pytest.raises(TextgenError, match=message) as raised:
-        run(replace(settings, batch_size=batch_size), tmp_path)
+        run(settings, tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def limit_memory(monkeypatch: pytest.MonkeyPatch, fits: Callable[[Sequence[Row]], bool]) -> None:
+    """Let the memory run out for the batches that do not fit."""
+    from job.generate.engines import transformers
+
+    generate = transformers._generate_group
+
+    def generate_if_it_fits(model: Any, rows: Sequence[Row], settings: Settings) -> Any:
+        if not fits(rows):
+            raise MemoryError
+        return generate(model, rows, settings)
+
+    monkeypatch.setattr(transformers, "_generate_group", generate_if_it_fits)
+
+
+def test_a_batch_that_there_is_no_memory_for_is_halved(
+    settings: Settings, prompts_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings, prompts=prompts_file, num_return_sequences=2)
+    run(replace(settings, batch_size=3), tmp_path / "small")
+    limit_memory(monkeypatch, lambda rows: len(rows) <= 3)
+    run(replace(settings, batch_size=8), tmp_path / "halved")
+    assert read_texts(tmp_path / "halved") == read_texts(tmp_path / "small")
+
+
+def test_a_row_that_there_is_no_memory_for_even_alone_costs_itself(
+    settings: Settings, prompts_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings, prompts=prompts_file, num_return_sequences=2, on_error="skip")
+    run(settings, tmp_path / "whole")
+    limit_memory(monkeypatch, lambda rows: all(row.prompt.text != PROMPTS[1] for row in rows))
+    run(settings, tmp_path / "short")
+    error = "cpu: out of memory; lower max_length or max_new_tokens"
+    for whole, short in zip(read_rows(tmp_path / "whole"), read_rows(tmp_path / "short"), strict=True):
+        expected = (None, error) if whole["prompt"] == PROMPTS[1] else (whole["text"], None)
+        assert (short["text"], short["error"]) == expected
+        assert (short["id"], short["sequence"]) == (whole["id"], whole["sequence"])
+    with pytest.raises(TextgenError, match=r"^2 of 8 rows are wrong, and max_errors is 1$"):
+        run(replace(settings, max_errors=1), tmp_path / "refused")

@@ -53,7 +53,8 @@ class Generator:
             free, weights = free_memory(), model.weights_bytes(dtype)
             # The other half is for what is computed on the way, and for others.
             blocks = min(blocks, max(0, free - weights) // 2 // size)
-            if blocks < least:
+            # If bad rows are skipped, those that fit are generated.
+            if blocks < least and (settings.on_error == "fail" or blocks < 2):
                 raise TextgenError(
                     f"{model.path}: its weights take {_gigabytes(weights)} in {dtype}, a text of "
                     f"{self.context_length} tokens {_gigabytes(2 * least * size)}, and {_gigabytes(free)} of "

@@ -13,7 +13,6 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from job.errors import TextgenError
 from job.generate import sampling
 from job.generate.engines.engine import Completion, Row, TokenLogprobs
 from job.generate.engines.openvino.blocks import BlockPool
@@ -105,12 +104,11 @@ class Scheduler:
         """Each row with its completion, as soon as it ends; rows are taken as slots become free.
 
         One call at a time: another one forgets the rows of one that was not read to its end.
-        Raises TextgenError if a row needs more memory than the cache has.
         """
         self._clear()
         arriving = (_Text(number, row) for number, row in enumerate(rows))
         while True:
-            self._admit(arriving)
+            yield from self._admit(arriving)
             if not self._sequences:
                 break
             ended = self._start_sequences()
@@ -118,14 +116,20 @@ class Scheduler:
             yield from ended
         self._forget_latest()
 
-    def _admit(self, arriving: Iterator[_Text]) -> None:
-        """Fill the slots in the order of rows, while there is memory for their prompts."""
+    def _admit(self, arriving: Iterator[_Text]) -> Iterator[tuple[Row, Completion]]:
+        """Fill the slots in the order of rows, while there is memory for their prompts.
+
+        Rows that need more than the whole cache come back.
+        """
         while len(self._sequences) < self._slots:
             text = self._returned.pop(0) if self._returned else next(arriving, None)
             if text is None:
                 return
             row = text.row
-            if not self._find_prompt(row, (*row.token_ids, *text.new_ids)):
+            if error := self._find_size_error(row):
+                yield row, Completion((), "", error=error)
+                continue
+            if not self._find_prompt((*row.token_ids, *text.new_ids)):
                 self._returned.insert(0, text)
                 return
             seed = row.settings.seed if row.settings else self._seed
@@ -133,15 +137,19 @@ class Scheduler:
             self._sequences.append(_Sequence(text, stream, self._latest))
             self._sequences.sort(key=lambda sequence: sequence.text.number)
 
-    def _find_prompt(self, row: Row, token_ids: tuple[int, ...]) -> bool:
-        """Make the row's tokens the latest prompt; False if there is no memory for it now."""
+    def _find_size_error(self, row: Row) -> str:
+        """Why the row can never run; empty if it can."""
         length = len(row.token_ids) + row.max_new_tokens
         # One block more than the text has, for the prompt's last one, which each text has for itself.
-        if count_blocks(length) + 1 > self._pool.size:
-            raise TextgenError(
-                f"prompt {row.prompt.id}: {length} tokens need more memory than there is "
-                f"({self._pool.size * BLOCK} tokens); lower max_length or max_new_tokens"
-            )
+        if count_blocks(length) + 1 <= self._pool.size:
+            return ""
+        return (
+            f"{length} tokens need more memory than there is ({self._pool.size * BLOCK} tokens); "
+            "lower max_length or max_new_tokens"
+        )
+
+    def _find_prompt(self, token_ids: tuple[int, ...]) -> bool:
+        """Make the tokens the latest prompt; False if there is no memory for it now."""
         is_latest = self._latest is not None and self._latest.token_ids == token_ids
         if not is_latest:
             self._forget_latest()

@@ -109,9 +109,12 @@ def test_a_text_is_the_same_if_memory_runs_out(folder: Path, rows: list[Row], or
     assert engine._scheduler._pool.free == engine._scheduler._pool.size
 
 
-def test_a_row_that_never_fits_is_one_line(folder: Path, rows: list[Row]) -> None:
-    with pytest.raises(TextgenError, match=r"^prompt 600: 620 tokens need more memory than there is \(320 "):
-        generate(folder, [rows[0], rows[-1]], cache_tokens=320)
+def test_a_row_that_never_fits_costs_itself(folder: Path, rows: list[Row], texts: Tokens) -> None:
+    engine = open_generator(folder, cache_tokens=320)
+    refused, made = engine.generate([rows[-1], rows[0]])
+    assert refused[0] is rows[-1]
+    assert refused[1].error.startswith("620 tokens need more memory than there is (320 tokens); lower max_l")
+    assert (made[1].token_ids, made[1].error) == (texts["1", 1], "")
 
 
 def test_a_cache_that_there_is_no_memory_for_is_one_line(folder: Path) -> None:
@@ -141,6 +144,16 @@ def test_with_less_memory_fewer_texts_run_at_once(
     made = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
     assert made == {key: texts[key] for key in made}
     assert len(made) == len(rows)
+
+
+def test_if_bad_rows_are_skipped_those_that_fit_into_the_memory_are_made(
+    folder: Path, rows: list[Row], texts: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, block = open_model(folder).weights_bytes(FLOAT32), 3 * 2 * 2 * BLOCK * 16 * 4
+    monkeypatch.setattr(generator, "free_memory", lambda: weights + 2 * 9 * block)
+    engine = open_generator(folder, replace(_SETTINGS, on_error="skip"), context_length=1024)
+    made = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows)}
+    assert made == {**texts, ("600", 1): (), ("600", 2): ()}
 
 
 def test_rows_are_taken_as_slots_become_free(folder: Path, rows: list[Row]) -> None:
