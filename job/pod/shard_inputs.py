@@ -19,6 +19,7 @@ from job.pod.spec import INPUTS
 from job.storage.json import parse
 from job.storage.parallel import map_files
 from job.storage.store import KeyAbsentError, Store
+from job.text import quoted
 
 _MOST_LINKS = 40  # one after the other, as Linux follows
 
@@ -97,7 +98,7 @@ def _find_file(path: str, prompts: Prompts | None) -> tuple[str, int]:
             name = _follow_links(path.removeprefix(f"{root}/"), links)
             if name in sizes:
                 return data_prefix(prompts.ref, prompts.manifest.version) + name, sizes[name]
-    raise InputError(f"{path}: no file of the prompts' dataset; give plan --copy-rows")
+    raise InputError(f"{quoted(path)}: no file of the prompts' dataset; give plan --copy-rows")
 
 
 def _follow_links(path: str, links: Mapping[str, str]) -> str:

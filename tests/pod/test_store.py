@@ -15,16 +15,30 @@ import pytest
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, StoreError
 from job.log_lines import read_lines, split_time
-from job.pod import commit, handoff
+from job.pod import commit, handoff, parts
 from job.pod import store as pod_store
 from job.pod.commit import store_outputs
 from job.pod.handoff import End, is_requested, read_end, wait_for_end, write_end
 from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
-from job.pod.outputs import DatasetOutput, StringOutput
-from job.pod.spec import RUN, RUN_NAME, SPEC, CommitSpec, StoreSpec
-from job.pod.store import KeptLogs, Sidecar
+from job.pod.outputs import DatasetOutput, ShardOutput, StringOutput
+from job.pod.parts import POSITION, Position, write_position
+from job.pod.shards import Shards
+from job.pod.spec import RUN, RUN_NAME, SHARD, SPEC, CommitSpec, StoreSpec
+from job.pod.store import KeptLogs, Sidecar, open_sender
 from job.project import STORE_VARIABLE
 from job.storage.store import UnavailableError
+
+COMPLETED = {
+    "state": "completed",
+    "rows": 1,
+    "run": {},
+    "settings": {"format": "jsonl"},
+    "counts": {"texts": 1, "errors": 0, "finish_reasons": {}, "prompt_tokens": 1, "new_tokens": 1},
+    "new_tokens": 1,
+    "seconds": 0.5,
+    "started": "2026-01-01T00:00:00+00:00",
+    "finished": "2026-01-01T00:00:01+00:00",
+}
 
 
 class Pod:
@@ -200,3 +214,95 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.fixture
+def shard(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The pod is that of a shard; the folder of its texts, of which one is whole."""
+    monkeypatch.setenv(SHARD, "3")
+    monkeypatch.setattr(pod_store, "_LOOK", 0.02)
+    texts = pod.outputs / "data"
+    (texts / "outputs.jsonl").write_bytes(b'{"row": 0}\n{"ro')
+    (texts / "run.json").write_text(json.dumps({"state": "running"}))
+    return texts
+
+
+def start_shard(pod: Pod) -> tuple[threading.Event, threading.Thread]:
+    spec = StoreSpec("0.1.0", "job", {"data": ShardOutput()})
+    sender = open_sender(spec, outputs=pod.outputs, notes=pod.handoff, verdict=pod.verdict)
+    logs = KeptLogs([], LogWriter(pod.datasets.store, log_prefix("run", "job", "run-1.uid", "commit")))
+    terminated = threading.Event()
+    sidecar = Sidecar(spec, logs, terminated, sender, handoff=pod.handoff, verdict=pod.verdict)
+    thread = threading.Thread(target=sidecar.run, daemon=True)
+    thread.start()
+    return terminated, thread
+
+
+def stored_parts(pod: Pod) -> list[bytes]:
+    return [
+        pod.datasets.store.get(item.key)
+        for item in pod.datasets.store.list_objects("runs/run/shards/job/00003/parts/")
+    ]
+
+
+def test_a_shard_s_texts_are_sent_while_it_makes_them(
+    pod: Pod, shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_INTERVAL", 0)
+    terminated, thread = start_shard(pod)
+    until(lambda: stored_parts(pod) == [b'{"row": 0}\n'])
+    with (shard / "outputs.jsonl").open("ab") as file:
+        file.write(b'w": 1}\n')
+    until(lambda: stored_parts(pod) == [b'{"row": 0}\n', b'{"row": 1}\n'])
+    terminated.set()
+    thread.join(5)
+
+
+def test_the_last_texts_are_sent_when_the_pod_is_told_to_end(pod: Pod, shard: Path) -> None:
+    terminated, thread = start_shard(pod)
+    assert stored_parts(pod) == []
+    terminated.set()
+    thread.join(5)
+    assert stored_parts(pod) == [b'{"row": 0}\n']
+
+
+def test_texts_that_another_pod_has_stored_are_not_sent_again(pod: Pod, shard: Path) -> None:
+    write_position(pod.handoff / POSITION, Position(1, 11))
+    (shard / "outputs.jsonl").write_bytes(b'{"row": 0}\n{"row": 1}\n')
+    terminated, thread = start_shard(pod)
+    terminated.set()
+    thread.join(5)
+    assert stored_parts(pod) == [b'{"row": 1}\n']
+
+
+def test_a_shard_that_is_done_has_a_result_and_no_version(pod: Pod, shard: Path) -> None:
+    (shard / "outputs.jsonl").write_bytes(b'{"row": 0}\n')
+    (shard / "run.json").write_text(json.dumps(COMPLETED))
+    start_shard(pod)
+    assert pod.ask().returncode == 0
+    result = Shards(pod.datasets.store, "run", "job").read_result(3)
+    assert result and result.rows == 1
+    assert pod.datasets.store.get(result.files[0].key) == b'{"row": 0}\n'
+    assert stored_parts(pod) == [b'{"row": 0}\n']
+    assert pod.datasets.datasets() == []
+    assert list((pod.verdict / "versions").iterdir()) == []
+
+
+def test_a_shard_that_is_not_done_is_refused(pod: Pod, shard: Path) -> None:
+    (shard / "outputs.jsonl").write_bytes(b'{"row": 0}\n')
+    start_shard(pod)
+    done = pod.ask()
+    assert done.returncode == CommitError.exit_status
+    assert "run.json: the shard is not done" in done.stderr
+
+
+def test_a_link_in_the_place_of_texts_is_refused_and_the_pod_ends(pod: Pod, shard: Path) -> None:
+    (shard / "outputs.jsonl").unlink()
+    (shard / "outputs.jsonl").symlink_to("/proc/self/environ")
+    terminated, thread = start_shard(pod)
+    done = pod.ask()
+    assert done.returncode == CommitError.exit_status
+    assert "outputs.jsonl: a link, which is not followed" in done.stderr
+    terminated.set()
+    thread.join(5)
+    assert not thread.is_alive()

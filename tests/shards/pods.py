@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from job.generate.outputs import RECORD, ROWS
 from job.generate.plan import write_plan
 from job.generate.settings import Settings
 from job.generate.shard import run_shard
+from job.generate.shard_files import list_shard_files
 from job.pod import shard_inputs
 from job.pod.commit import store_outputs
 from job.pod.inputs import StepRunner
@@ -70,7 +72,6 @@ class Generation:
     monkeypatch: pytest.MonkeyPatch
     settings: Settings = ECHO
     copy_rows: bool = False
-    pods: int = 0
 
     def __post_init__(self) -> None:
         self.monkeypatch.setattr(shard_inputs, "INPUTS", self.root / "inputs")
@@ -123,16 +124,14 @@ class Generation:
             self.run_shard(index)
         return self.join()
 
-    def read_texts(self, version: Version, suffix: str = ".jsonl") -> bytes:
+    def read_texts(self, version: Version) -> bytes:
         """The texts of a version, its files one after the other."""
-        paths = sorted(file.path for file in self.datasets.files(version) if file.path.endswith(suffix))
+        paths = list_shard_files(ROWS, (file.path for file in self.datasets.files(version)))
         return b"".join(self.datasets.read_file(version, path) for path in paths)
 
     def new_folder(self) -> Path:
-        self.pods += 1
-        folder = self.root / f"pod-{self.pods}"
-        folder.mkdir(parents=True)
-        return folder
+        self.root.mkdir(exist_ok=True)
+        return Path(mkdtemp(dir=self.root))
 
     def _runner(self) -> StepRunner:
         return StepRunner(self.datasets, RUN, resolve_datasets(self.datasets, RUN, ["questions"]), {})

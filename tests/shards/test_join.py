@@ -91,7 +91,7 @@ def test_an_empty_shard_has_no_file_and_a_large_one_several(
     assert max(file.size for file in files) <= 500
     paths = list_shard_files("outputs.jsonl", [file.path for file in files])
     assert len(paths) == len(files) > 6
-    assert b"".join(generation.datasets.read_file(version, path) for path in paths) == alone
+    assert generation.read_texts(version) == alone
 
 
 @pytest.mark.parametrize(("setting", "suffix"), [("parquet", ".parquet"), ("openai", ".openai.jsonl")])
