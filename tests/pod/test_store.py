@@ -35,6 +35,7 @@ COMPLETED = {
     "settings": {"format": "jsonl"},
     "counts": {"texts": 1, "errors": 0, "finish_reasons": {}, "prompt_tokens": 1, "new_tokens": 1},
     "new_tokens": 1,
+    "left_out": 0,
     "seconds": 0.5,
     "started": "2026-01-01T00:00:00+00:00",
     "finished": "2026-01-01T00:00:01+00:00",
@@ -293,7 +294,7 @@ def test_a_shard_that_is_not_done_is_refused(pod: Pod, shard: Path) -> None:
     start_shard(pod)
     done = pod.ask()
     assert done.returncode == CommitError.exit_status
-    assert "run.json: the shard is not done" in done.stderr
+    assert "run.json: not that of a shard that is done" in done.stderr
 
 
 def test_a_link_in_the_place_of_texts_is_refused_and_the_pod_ends(pod: Pod, shard: Path) -> None:
