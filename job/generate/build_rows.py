@@ -40,14 +40,14 @@ class RowBuilder:
         number = 0
         for prompt in prompts:
             row = self._build_row(prompt)
-            sequences = prompt.sequences or range(
-                1, 1 + prompt.count_texts(self._settings.num_return_sequences)
-            )
+            sequences = prompt.sequences
+            if sequences is None:
+                sequences = range(1, 1 + prompt.count_texts(self._settings.num_return_sequences))
             if row is not None:
                 for sequence in sequences:
                     yield replace(row, sequence=sequence, number=number)
                     number += 1
-            elif sequences[0] == 1:  # else it is in the shard before
+            elif 1 in sequences:  # else it is in the shard before
                 yield BadRow(prompt, number)
                 number += 1
 
