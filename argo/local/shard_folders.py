@@ -129,8 +129,9 @@ class ShardFolders:
                 folder = self._texts(index)
                 record = _read_record(folder.joinpath(_RECORD))
                 total.add(index, texts, record)
-                name = FILES[record["settings"]["format"]]
-                files[name_shard_file(name, index, self.shards)] = folder.joinpath(name)
+                if record["rows"]:  # else a row with an error left out all of them
+                    name = FILES[record["settings"]["format"]]
+                    files[name_shard_file(name, index, self.shards)] = folder.joinpath(name)
         record = total.build(plan.prompts, self.shards)
         path = self.root / _RECORD
         write_atomically(path, [json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"])

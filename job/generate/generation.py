@@ -53,7 +53,8 @@ def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrit
         present = source.present or select_present(earlier)
         identity = build_identity(settings, source.digest(), engine, present)
         if done := outputs.done:
-            check_identity(folder, earlier, identity)
+            hint = "start the run anew" if source.is_shard else "use --overwrite or another --output"
+            check_identity(folder, earlier, identity, hint)
             _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
         record = read_record(folder)
         if record.get("state") == "completed" and record.get("rows") == outputs.in_order:

@@ -57,13 +57,13 @@ def read_identity(folder: Path) -> dict[str, Any]:
     return {"engine": "transformers", **identity} if isinstance(identity, dict) else {}
 
 
-def check_identity(folder: Path, earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Raise InputError if the texts in the folder are those of another run, the `earlier` one."""
+def check_identity(folder: Path, earlier: Mapping[str, Any], identity: Mapping[str, Any], hint: str) -> None:
+    """Raise InputError, with the hint, if the texts in the folder are of another run, the `earlier` one."""
     different = [name for name in {**identity, **earlier} if earlier.get(name) != identity.get(name)]
     if different:
         raise InputError(
             f"{folder}: holds the texts of another run "
-            f"({_describe_difference(different, earlier, identity)}); use --overwrite or another --output"
+            f"({_describe_difference(different, earlier, identity)}); {hint}"
         )
 
 

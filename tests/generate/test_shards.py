@@ -201,7 +201,7 @@ def test_a_file_that_changed_since_the_plan_is_refused(rows: Settings, tmp_path:
 def test_another_shard_s_texts_are_not_mixed_in(rows: Settings, tmp_path: Path) -> None:
     run_shards(rows, 2, tmp_path)
     write_plan(replace(rows, seed=7), 2, tmp_path / "other")
-    with pytest.raises(InputError, match=r"another run \(seed 42, not 7\)"):
+    with pytest.raises(InputError, match=r"another run \(seed 42, not 7\); start the run anew"):
         run_shard(tmp_path / "other" / "00000", tmp_path / "texts" / "0")
 
 
