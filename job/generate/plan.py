@@ -16,7 +16,7 @@ from typing import IO, Self
 
 import click
 
-from job.errors import InputError, PromptError
+from job.errors import InputError, PromptError, TextgenError
 from job.files import write_atomically
 from job.generate.check_rows import check_rows
 from job.generate.formats import check_format
@@ -38,7 +38,7 @@ def write_plan(settings: Settings, shards: int, folder: Path, copy_rows: bool = 
 
     copy_rows: put the rows of every file into the folder, not only those of compressed and .parquet ones.
     Raises InputError and TextgenError as `run` does before it looks for the model, OSError if nothing can be
-    written.
+    written there, TextgenError if the disk is full.
     """
     check_format(settings)
     if folder.exists() and any(folder.iterdir()):
@@ -49,7 +49,10 @@ def write_plan(settings: Settings, shards: int, folder: Path, copy_rows: bool = 
         folder.mkdir(parents=True, exist_ok=True)
         copies = copy_rows or settings.prompts == STANDARD_INPUT
         rows = _read_again(source, notes)
-        texts_of_shards = _write_shards(source, rows, texts, shards, folder, copies)
+        try:
+            texts_of_shards = _write_shards(source, rows, texts, shards, folder, copies)
+        except OSError as error:
+            raise TextgenError(f"{folder}: {error.strerror}") from None
     plan = {
         "format": FORMAT,
         "shards": shards,

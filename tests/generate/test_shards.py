@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -61,6 +62,12 @@ def read_parquet(path: Path) -> list[dict[str, Any]]:
 
 def read_shards(folder: Path, shards: int) -> bytes:
     return b"".join((folder / "texts" / str(number) / outputs.ROWS).read_bytes() for number in range(shards))
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pulls the plug, so nothing has to reach the disk itself."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture
@@ -228,6 +235,20 @@ def test_a_plan_overwrites_nothing(tmp_path: Path) -> None:
     write_plan(ECHO, 1, tmp_path / "plan")
     with pytest.raises(InputError, match="plan: not empty; give another folder, or delete it"):
         write_plan(ECHO, 1, tmp_path / "plan")
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("One\n" * 5000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16384, limits[1]))
+    try:
+        with pytest.raises(TextgenError, match=r"plan: File too large$"):
+            write_plan(
+                replace(ECHO, prompts=str(tmp_path / "rows.txt")), 1, tmp_path / "plan", copy_rows=True
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "plan" / "plan.json").exists()
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"format": 2}'])
