@@ -18,7 +18,7 @@ from job.untrusted_files import parse_json
 
 RECORD = "run.json"
 
-_FORMAT = 1  # of the table; change it with it
+_FORMAT = 2  # of the table; change it with it
 _LARGEST_RECORD = 1 << 20  # bytes
 _BATCH = 100  # pairs
 

@@ -54,6 +54,10 @@ def test_a_text_that_differs_more_has_more_difference() -> None:
     assert (differences[0], differences[-1]) == (0, 1)
 
 
+def test_a_text_without_spaces_differs_by_its_characters() -> None:
+    assert difference("从前有一个国王", "从前有一个女王") == pytest.approx(1 / 7)
+
+
 @pytest.mark.parametrize("words", [9_000, 500_000])
 def test_texts_that_repeat_themselves_are_compared_in_time(words: int) -> None:
     before, after = "the " * words, "the " * (words // 2) + "a " + "the " * (words // 3)
