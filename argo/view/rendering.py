@@ -36,6 +36,7 @@ def get_environment() -> Environment:
         "age": format_age,
         "bytes": format_bytes,
         "count": format_count,
+        "counted": count_things,
         "digest": format_digest,
         "duration": format_duration,
         "found": mark_found,
@@ -63,6 +64,11 @@ def build_url(*parts: str, **query: object) -> str:
 def format_count(number: int) -> str:
     """1,000,000 with thin spaces, which no line ends at."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def count_things(number: int, thing: str) -> str:
+    """1 text, 2 texts."""
+    return f"{format_count(number)} {thing}{'s' if number != 1 else ''}"
 
 
 def format_percent(part: float) -> str:

@@ -94,6 +94,7 @@ def _compare(sources: Sources, before: Version, after: Version, most: int) -> di
     return {
         "versions": [before, after],
         "differing": compare_settings(sides),
+        "is_recorded": any(side.manifest.lineage for side in sides),
         "figures": compare_figures(sources, sides) if has_texts else [],
         "differing_files": compare_files(sides),
         "pairs": read_pairs(sources, sides, "changed", "difference", 1, most) if has_texts else None,

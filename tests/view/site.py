@@ -160,6 +160,8 @@ def fill(site: Site) -> None:
     lines = shards.pop("outputs.jsonl").splitlines(keepends=True)
     shards |= {f"outputs-{n:05d}-of-00004.jsonl": b"".join(lines[n * 40 : n * 40 + 40]) for n in range(3)}
     site.commit("shards", "shards", shards, lineage)
+    site.commit("empty", "empty", {"outputs.jsonl": b"", "table.csv": b""})
+    site.commit("blank", "blank", {"outputs.jsonl": encode([row("blank", "", finish_reason="length")])})
     png = (Path(__file__).parent / "pixel.png").read_bytes()
     site.commit(
         "files",

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -27,16 +28,20 @@ PAGES = (
     "/datasets/{after}?q=queen&sort=longest",
     "/datasets/{hostile}",
     "/datasets/{broken}",
+    "/datasets/{empty}",
+    "/datasets/{blank}",
     "/datasets/{files}",
     "/rows/{after}?line=2",
     "/rows/{hostile}?line=9",
     "/compare?v={before}&v={after}",
     "/compare?v={before}&v={after}&v={hostile}&v={broken}&show=all",
     "/compare?v={hostile}&v={files}",
+    "/compare?v={empty}&v={blank}&show=all",
     "/files/{files}?path=picture.png",
     "/files/{files}?path=table.csv",
     "/files/{files}?path=values.json",
     "/files/{files}?path=binary.bin",
+    "/files/{empty}?path=table.csv",
     "/files/{files}?path=<img src=x onerror=alert(1)>.txt",
     "/nowhere",
 )
@@ -93,6 +98,22 @@ def test_runs_are_listed_newest_first_with_what_differs(visit: Visit) -> None:
     expect(page.get_by_text("interrupted: its process is gone")).to_be_visible()
 
 
+def test_a_long_text_makes_no_run_of_the_list_longer_than_a_screen(visit: Visit) -> None:
+    page = visit.open("/")
+    row = page.locator("tbody tr", has=page.get_by_role("link", name="hostile"))
+    expect(row.locator(".cut")).not_to_have_count(0)
+    assert row.evaluate("row => row.offsetHeight < innerHeight / 2")
+
+
+def test_a_phone_shows_changed_parameters_and_when_jobs_ran(browser: Browser, site: Site) -> None:
+    with open_context(browser, site, viewport={"width": 360, "height": 700}) as context:
+        page = context.new_page()
+        page.goto(site.url)
+        expect(page.locator("tr", has_text="succeeded").get_by_text("seed 7")).to_be_visible()
+        page.goto(f"{site.url}/runs/succeeded")
+        expect(page.get_by_role("img", name="waiting 1.0s, running 57s")).to_be_visible()
+
+
 def test_runs_are_found_by_text_branch_and_status(visit: Visit) -> None:
     page = visit.open("/")
     press(page, "/")
@@ -112,6 +133,21 @@ def test_a_failed_run_says_why_on_top(visit: Visit) -> None:
     expect(page.locator(".failure .log")).to_contain_text("ValueError: no prompt in line 4")
     expect(page.locator(".source .failing")).to_have_text(re.compile("generate:"))
     expect(page.locator(".graph a.failed")).to_have_count(1)
+
+
+def test_of_many_failed_jobs_the_first_ones_show_their_logs(visit: Visit, site: Site) -> None:
+    jobs = {
+        f"job-{number}": JobRecord((), Phase.FAILED, now(), now() - timedelta(seconds=number))
+        for number in range(5)
+    }
+    record = RunRecord("", "many", "many.yaml", "sandbox", "", {}, now(), jobs, Phase.FAILED, now())
+    folder = site.add_run("many", record, dict.fromkeys(jobs, "a line\n"))
+    try:
+        page = visit.open("/runs/many")
+        expect(page.locator(".failure b")).to_have_text(["job-4", "job-3", "job-2", "job-1", "job-0"])
+        expect(page.locator(".failure .log")).to_have_count(3)
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_the_time_of_a_job_is_drawn(visit: Visit) -> None:
@@ -207,6 +243,18 @@ def test_lines_that_are_no_rows_are_named(visit: Visit) -> None:
     expect(
         page.get_by_text("These are the first 200\u202f000 of 3\u202f000\u202f000 characters.")
     ).to_be_visible()
+
+
+def test_what_is_empty_says_so(visit: Visit) -> None:
+    empty, blank = visit.site.versions["empty"], visit.site.versions["blank"]
+    page = visit.open(f"/datasets/{empty}")
+    expect(page.get_by_text("No text is in this version.")).to_be_visible()
+    expect(page.get_by_text("Nothing is recorded of what made it.")).to_be_visible()
+    expect(page.get_by_role("search")).to_have_count(0)
+    expect(visit.open(f"/files/{empty}?path=table.csv").get_by_text("This file is empty.")).to_be_visible()
+    for path in (f"/datasets/{blank}", f"/rows/{blank}?line=1", f"/compare?v={empty}&v={blank}&show=all"):
+        expect(visit.open(path).get_by_text("No text.", exact=True)).to_be_visible()
+    expect(page.get_by_text("Nothing is recorded of what made them.")).to_be_visible()
 
 
 def test_versions_are_a_history_of_changes(visit: Visit) -> None:

@@ -28,6 +28,7 @@ def compare_page(sources: Sources, request: Request) -> Page:
     values: dict[str, object] = {
         "versions": versions,
         "differing": compare_settings(sides),
+        "is_recorded": any(side.manifest.lineage for side in sides),
         "differing_files": compare_files(sides),
         "show": query.get("show", "changed"),
         "sort": query.get("sort", "difference"),

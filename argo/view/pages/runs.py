@@ -16,6 +16,7 @@ from job.errors import TextgenError
 
 _REFRESH = 2.0  # seconds, while something runs
 _LAST_LINES = 15  # of a failed job's log
+_LOGS = 3  # of failed jobs: what failed first mostly says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ def run_page(sources: Sources, request: Request) -> Page:
     run = sources.runs.read(request.path_params["name"])
     record = run.record
     steps = list_steps(record)
-    failed = {name: job for name, job in record.jobs.items() if job.phase in (Phase.FAILED, Phase.ERROR)}
+    failed = sorted(
+        (name for name, job in record.jobs.items() if job.phase in (Phase.FAILED, Phase.ERROR)),
+        key=lambda name: record.jobs[name].finished or now(),
+    )
     values = {
         "run": record,
         "url_of_code": run.url,
@@ -71,7 +75,9 @@ def run_page(sources: Sources, request: Request) -> Page:
         "changed": run.parameters,
         "inputs": run.inputs,
         "versions": {name: list_versions(job) for name, job in record.jobs.items()},
-        "failed": {name: _read_last_lines(sources, run, name) for name in failed},
+        "failed": {
+            name: _read_last_lines(sources, run, name) if at < _LOGS else [] for at, name in enumerate(failed)
+        },
         "graph": draw_graph(record),
         "bars": draw_timeline(record, steps, record.finished or now()),
         "lines": run.text.splitlines() if run.text else [],
