@@ -9,7 +9,7 @@ import pytest
 
 from job.errors import CommitError, InputError
 from job.pod import shard_files
-from job.pod.lines import Lines
+from job.pod.lines import Lines, find_lines
 from job.pod.plan import store_plan as store_plan_of
 from job.pod.shard_files import store_shard
 from job.pod.shards import Plan, Shards, read_index
@@ -84,7 +84,6 @@ def test_a_shard_that_is_not_done_has_no_result(
 def test_a_file_that_changes_while_it_is_stored_is_refused(
     generation: Generation, pod: ShardPod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_lines = shard_files.find_lines
 
     def change(*arguments: Any) -> Lines:
         lines = find_lines(*arguments)
