@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,13 +147,14 @@ class _Generation:
         """Generate the rows that are not done."""
         generate = self.engine.load(plan.longest)
         in_order = self.outputs.in_order
-        with progress, report_progress(plan.total, self.outputs.done) as show:
+        with progress, report_progress(plan.total, self.outputs.done) as show, ExitStack() as stack:
 
             def advance(texts: int, new_tokens: int) -> None:
                 progress.advance(texts, new_tokens)
                 show(texts, new_tokens)
 
-            for row, completion in generate(self._missing_rows(plan.done, in_order, advance)):
+            completions = generate(self._missing_rows(plan.done, in_order, advance))
+            for row, completion in stack.enter_context(closing(completions)):
                 count = len(completion.token_ids)
                 if row.number < in_order:
                     advance(0, count)

@@ -110,13 +110,23 @@ def sample(scores: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
     Returns [B], int64.
     Raises TextgenError if a row's logits are not finite.
     """
+    tokens, is_finite = invert(scores, uniform)
+    if not bool(is_finite.all()):
+        raise TextgenError(NOT_FINITE)
+    return tokens
+
+
+def invert(scores: "torch.Tensor", uniform: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+    """As `sample`, without a word from the device: the tokens, and whether each row's logits are finite.
+
+    Returns [B], int64, and [B], bool.
+    """
     import torch
 
     parts = (scores.double().softmax(dim=-1) * PARTS).long()  # [B, V]
     cumulative = parts.cumsum(dim=-1)  # [B, V]
     total = cumulative[:, -1:]  # [B, 1]
-    if not bool((total > 0).all()):
-        raise TextgenError(NOT_FINITE)
     threshold = (uniform[:, None] * total).long().minimum(total - 1)  # [B, 1]
     # The first token whose sum passes the threshold: one of probability 0 adds nothing and never does.
-    return torch.searchsorted(cumulative, threshold, right=True).squeeze(1)
+    tokens = torch.searchsorted(cumulative, threshold, right=True).squeeze(1)  # [B]
+    return tokens.clamp(max=scores.shape[1] - 1), total.squeeze(1) > 0

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from job.errors import InputError, ModelError, PromptError, TextgenError
 from job.generate import outputs
+from job.generate.engines.engine import Completion, Completions, Row
 from job.generate.run import run
 from job.generate.settings import Settings
 from tests.generate.conftest import read_rows
@@ -37,6 +39,31 @@ def test_a_run_leaves_texts_rows_and_a_record(settings: Settings, tmp_path: Path
 def test_max_new_tokens_counts_from_the_prompt(settings: Settings, tmp_path: Path) -> None:
     run(replace(settings, max_length=1, max_new_tokens=3, greedy=True), tmp_path)
     assert [row["new_tokens"] for row in read_rows(tmp_path)] == [3] * 5
+
+
+def test_a_run_that_fails_closes_what_generates(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from job.generate.engines.echo import EchoEngine
+
+    events = []
+
+    def generate(rows: Iterable[Row]) -> Completions:
+        try:
+            for row in rows:
+                yield row, Completion((1,), "length")
+        finally:
+            events.append("closed")
+
+    def fail(*_: object) -> None:
+        raise TextgenError("the disk is full")
+
+    monkeypatch.setattr(EchoEngine, "load", lambda *_: generate)
+    monkeypatch.setattr(outputs.Outputs, "add", fail)
+    try:
+        run(replace(settings, engine="echo"), tmp_path)
+    except TextgenError:  # whose frames are still there
+        assert events == ["closed"]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 4, 6, 11])

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from job.errors import TextgenError
-from job.generate.engines.engine import Completion, Engine, Generate, Row
+from job.generate.engines.engine import Completion, Completions, Engine, Generate, Row
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.prompts.prompt import Prompt
 from job.generate.stop_texts import StopTexts
@@ -85,7 +85,7 @@ class _Worker:
         return number, completion
 
 
-def _generate(workers: list[_Worker], slots: int, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+def _generate(workers: list[_Worker], slots: int, rows: Iterable[Row]) -> Completions:
     """Each row with its completion. A device that fails ends alone: its rows go to the others."""
     waiting = iter(rows)
     try:

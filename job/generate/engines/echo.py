@@ -4,11 +4,11 @@ It is for trying settings, files and workflows, and for tests of all that is not
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from types import MappingProxyType
 
-from job.generate.engines.engine import Completion, Engine, Generate, Row, TokenLogprobs
+from job.generate.engines.engine import Completion, Completions, Engine, Generate, Row, TokenLogprobs
 from job.generate.models.find import ModelFiles
 from job.generate.settings import Settings
 
@@ -72,7 +72,7 @@ def _certain(row: Row, new_ids: Sequence[int]) -> tuple[TokenLogprobs, ...] | No
     return tuple(((number, 0.0),) * (2 if row.logprobs else 1) for number in new_ids)
 
 
-def _repeat(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+def _repeat(rows: Iterable[Row]) -> Completions:
     for row in rows:
         words = [word if word[0].isspace() else f" {word}" for word in map(_to_word, row.token_ids)]
         numbers = cycle(map(_to_number, words))

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,8 +69,10 @@ class Completion:
 
 
 # It gives each row with its completion, as soon as it ends; rows are taken as slots become free. No text
-# depends on the other rows. It raises TextgenError if the library or the device fails.
-Generate = Callable[[Iterable[Row]], Iterator[tuple[Row, Completion]]]
+# depends on the other rows. It raises TextgenError if the library or the device fails. Close what it gives:
+# threads and processes may be behind it.
+Completions = Generator[tuple[Row, Completion], None, None]
+Generate = Callable[[Iterable[Row]], Completions]
 
 
 class Engine(ABC):

@@ -3,7 +3,7 @@
 In shapes, B is the number of rows, T the tokens of the longest prompt, V the size of the vocabulary.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -24,7 +24,7 @@ from transformers import (
 from job.errors import TextgenError, UnsupportedError
 from job.generate import sampling
 from job.generate.engines.batches import split_batch
-from job.generate.engines.engine import Completion, Engine, Generate, Row
+from job.generate.engines.engine import Completion, Completions, Engine, Generate, Row
 from job.generate.models.find import ModelFiles
 from job.generate.models.library_errors import OUT_OF_MEMORY, generation_error, is_out_of_memory
 from job.generate.models.limits import read_context_length, read_padded_length, read_vocabulary_size
@@ -41,10 +41,16 @@ from job.generate.models.transformers_tokenizer import load_tokenizer
 from job.generate.settings import Settings
 
 _SLOTS = 16
+_CONTINUOUS_SLOTS = 256
+# On a CPU it is slower than batches.
+_CONTINUOUS_DEVICES = ("cuda",)
 
 
 class TransformersEngine(Engine):
-    """A model as transformers runs it. Batches are cut at fixed places of the run."""
+    """A model as transformers runs it: on CUDA by its continuous batching, where that takes the model.
+
+    Elsewhere in batches, which are cut at fixed places of the run.
+    """
 
     name = "transformers"
     libraries = ("torch", "transformers", "tokenizers", "numpy")
@@ -58,7 +64,8 @@ class TransformersEngine(Engine):
         config = read_config(files)
         self.device = str(device)
         self.dtype = name_dtype(settings.dtype, device, config)
-        self.slots = settings.batch_size or _SLOTS
+        self._is_continuous = _is_continuous(device, config)
+        self.slots = settings.batch_size or (_CONTINUOUS_SLOTS if self._is_continuous else _SLOTS)
         self.context_length = read_context_length(config)
         self.vocabulary_size = read_vocabulary_size(config)
 
@@ -69,7 +76,12 @@ class TransformersEngine(Engine):
     def load(self, longest: int) -> Generate:
         model = load_model(self.files, self._settings.device, self._settings.dtype, self.tokenizer)
 
-        def generate_batches(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+        if self._is_continuous:
+            from job.generate.engines.continuous_batching import generate_continuously
+
+            return lambda rows: generate_continuously(model, rows, self._settings, self.slots)
+
+        def generate_batches(rows: Iterable[Row]) -> Completions:
             iterator = iter(rows)
             while batch := list(islice(iterator, self.slots)):
                 yield from zip(batch, generate(model, batch, self._settings), strict=True)
@@ -77,11 +89,22 @@ class TransformersEngine(Engine):
         return generate_batches
 
     def identity(self) -> dict[str, Any]:
-        return super().identity() | {"batch_size": self.slots}
+        identity = super().identity()
+        return identity if self._is_continuous else identity | {"batch_size": self.slots}
 
     def first_row(self, done: int) -> int:
+        if self._is_continuous:
+            return done
         # A torn batch is computed again in its whole shape, so that its missing rows come out the same.
         return done // self.slots * self.slots
+
+
+def _is_continuous(device: torch.device, config: Any) -> bool:
+    if device.type not in _CONTINUOUS_DEVICES:
+        return False
+    from job.generate.engines.continuous_batching import takes_continuous_batching
+
+    return takes_continuous_batching(config)
 
 
 def generate(model: Model, rows: Sequence[Row], settings: Settings) -> list[Completion]:
@@ -126,7 +149,7 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
     ]
     attention_mask = [[0] * padding + [1] * (prompt_length - padding) for padding in paddings]
     max_new_tokens = torch.tensor([row.max_new_tokens for row in rows], device=model.device)  # [B]
-    draw = _logits_processors(rows, paddings, settings, model.device, model.stop_ids)
+    draw = build_logits_processors(rows, paddings, settings, model.device, model.stop_ids)
     logprobs = _Logprobs(draw, rows)
     _forget_last_text(model.network)
     with torch.inference_mode():
@@ -162,7 +185,7 @@ def _complete_row(model: Model, row: Row, new_ids: list[int]) -> Completion:
     raise AssertionError("a row ends at its limit")
 
 
-def _logits_processors(
+def build_logits_processors(
     rows: Sequence[Row],
     paddings: Sequence[int],
     settings: Settings,
@@ -204,18 +227,24 @@ def _draw_processors(
         processors.append(
             _NewTokensPenalty(prompt_length, settings.frequency_penalty, settings.presence_penalty)
         )
-    if settings.greedy:
-        return processors
-    if settings.temperature != 1:
-        processors.append(TemperatureLogitsWarper(settings.temperature))
-    if settings.top_k:
-        processors.append(TopKLogitsWarper(settings.top_k))
-    if settings.min_p:
-        processors.append(_MinP(settings.min_p))
-    if settings.top_p < 1:
-        processors.append(_TopP(settings.top_p))
-    processors.append(_Sample(prompt_length, uniforms))
+    if not settings.greedy:
+        processors.extend(build_warpers(settings))
+        processors.append(_Sample(prompt_length, uniforms))
     return processors
+
+
+def build_warpers(settings: Settings) -> LogitsProcessorList:
+    """What changes the scores of the tokens that may be drawn, without a look at the tokens before."""
+    warpers = LogitsProcessorList()
+    if settings.temperature != 1:
+        warpers.append(TemperatureLogitsWarper(settings.temperature))
+    if settings.top_k:
+        warpers.append(TopKLogitsWarper(settings.top_k))
+    if settings.min_p:
+        warpers.append(_MinP(settings.min_p))
+    if settings.top_p < 1:
+        warpers.append(_TopP(settings.top_p))
+    return warpers
 
 
 class _Logprobs(LogitsProcessor):

@@ -4,13 +4,13 @@ https://docs.vllm.ai/en/latest/usage/reproducibility/
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from job.errors import ModelError, TextgenError, UnsupportedError
-from job.generate.engines.engine import Completion, Engine, Generate, Row, TokenLogprobs
+from job.generate.engines.engine import Completion, Completions, Engine, Generate, Row, TokenLogprobs
 from job.generate.models.find import ModelFiles
 from job.generate.models.library_errors import first_line, generation_error, loading_error
 from job.generate.models.limits import read_padded_length, read_vocabulary_size
@@ -85,7 +85,7 @@ class VllmEngine(Engine):
         except Exception as error:  # the library raises what it likes
             raise _loading_error(error, self.files.name, self.device) from error
 
-        def generate_rows(rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+        def generate_rows(rows: Iterable[Row]) -> Completions:
             try:
                 yield from generate(llm, rows, self._settings, stop_ids, self.slots)
             except TextgenError:
@@ -109,7 +109,7 @@ class VllmEngine(Engine):
 
 def generate(
     llm: Any, rows: Iterable[Row], settings: Settings, stop_ids: Sequence[int], slots: int
-) -> Iterator[tuple[Row, Completion]]:
+) -> Completions:
     """Each row with its completion, as soon as the LLMEngine has it.
 
     When the iterator is closed, the other rows are aborted.

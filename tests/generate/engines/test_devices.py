@@ -4,7 +4,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from job.errors import ModelError, TextgenError
 from job.generate.engines.devices import DevicesEngine
 from job.generate.engines.echo import EchoEngine
-from job.generate.engines.engine import Completion, Generate, Row
+from job.generate.engines.engine import Completion, Completions, Generate, Row
 from job.generate.models.find import ModelFiles
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
@@ -35,7 +35,7 @@ class NotingEcho(EchoEngine):
     def load(self, longest: int) -> Generate:
         return self._generate
 
-    def _generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+    def _generate(self, rows: Iterable[Row]) -> Completions:
         for row, completion in super().load(0)(rows):
             with self.notes.open("a") as notes:
                 notes.write(f"{os.getpid()} {row.number}\n")
@@ -49,7 +49,7 @@ class BrokenEcho(EchoEngine):
     def load(self, longest: int) -> Generate:
         return self._fail
 
-    def _fail(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+    def _fail(self, rows: Iterable[Row]) -> Completions:
         yield from list(super().load(0)([next(iter(rows))]))
         raise TextgenError("out of memory")
 
@@ -144,7 +144,7 @@ def test_a_generation_that_is_left_leaves_no_process(tmp_path: Path) -> None:
     texts = generate(make_rows(50))
     next(texts)
     process = int(notes.read_text().split()[0])
-    texts.close()  # type: ignore[attr-defined]
+    texts.close()
     deadline = time.monotonic() + 30
     while Path(f"/proc/{process}/stat").exists() and " Z " not in Path(f"/proc/{process}/stat").read_text():
         assert time.monotonic() < deadline

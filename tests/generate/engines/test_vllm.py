@@ -175,7 +175,7 @@ def test_rows_that_run_are_aborted_when_nobody_wants_them(
     completions = generate(rows, settings)
     generated = vllm.generate(load, iter(rows), settings, [0], 3)
     next(generated)
-    generated.close()  # type: ignore[attr-defined]
+    generated.close()
     assert not load.has_unfinished_requests()
     assert generate(rows, settings) == completions
 

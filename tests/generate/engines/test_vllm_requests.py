@@ -111,7 +111,7 @@ def test_the_rows_that_run_are_aborted_when_the_iterator_is_closed(platform: obj
     generated = generate(llm, ROWS, Settings(), [0], 3)
     next(generated)
     assert llm.running
-    generated.close()  # type: ignore[attr-defined]
+    generated.close()
     assert not llm.running
 
 

@@ -1,9 +1,9 @@
 """The openvino engine: rows in, tokens out, each text the same to the bit in any company."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from job.errors import TextgenError
-from job.generate.engines.engine import Completion, Row
+from job.generate.engines.engine import Completions, Row
 from job.generate.engines.openvino.architecture import read_architecture
 from job.generate.engines.openvino.dtypes import FLOAT32
 from job.generate.engines.openvino.memory import free_memory
@@ -82,7 +82,7 @@ class Generator:
             switch=architecture.switch,
         )
 
-    def generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+    def generate(self, rows: Iterable[Row]) -> Completions:
         """Each row with its completion, as soon as it ends; rows are taken as slots become free."""
         return self._scheduler.generate(rows)
 

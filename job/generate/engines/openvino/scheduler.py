@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.generate import sampling
-from job.generate.engines.engine import Completion, Row, TokenLogprobs
+from job.generate.engines.engine import Completion, Completions, Row, TokenLogprobs
 from job.generate.engines.openvino.blocks import BlockPool
 from job.generate.engines.openvino.network import Logits, Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece, count_blocks
@@ -100,7 +100,7 @@ class Scheduler:
         self._latest: _Prompt | None = None  # the prompt that the next row may have, too
         self.restarts = 0  # how often a row began again for lack of memory
 
-    def generate(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Completion]]:
+    def generate(self, rows: Iterable[Row]) -> Completions:
         """Each row with its completion, as soon as it ends; rows are taken as slots become free.
 
         One call at a time: another one forgets the rows of one that was not read to its end.

@@ -176,7 +176,7 @@ def test_rows_can_be_run_after_others_that_were_given_up(
     engine = open_generator(folder, slots=3)
     given_up = engine.generate(rows)
     next(given_up)
-    given_up.close()  # type: ignore[attr-defined]
+    given_up.close()
     again = {(row.prompt.id, row.sequence): done.token_ids for row, done in engine.generate(rows[8:])}
     assert again == {(row.prompt.id, row.sequence): texts[row.prompt.id, row.sequence] for row in rows[8:]}
 
@@ -250,7 +250,7 @@ def _of_transformers(folder: Path, row: Row, settings: Settings) -> tuple[int, .
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    from job.generate.engines.transformers import _logits_processors
+    from job.generate.engines.transformers import build_logits_processors
 
     network: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = torch.tensor([row.token_ids])
@@ -260,6 +260,6 @@ def _of_transformers(folder: Path, row: Row, settings: Settings) -> tuple[int, .
         generation_config=GenerationConfig(
             do_sample=False, max_new_tokens=row.max_new_tokens, pad_token_id=0, eos_token_id=None
         ),
-        logits_processor=_logits_processors([row], [0], settings, torch.device("cpu")),
+        logits_processor=build_logits_processors([row], [0], settings, torch.device("cpu")),
     )
     return tuple(output[0, len(row.token_ids) :].tolist())
