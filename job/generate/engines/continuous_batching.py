@@ -28,8 +28,8 @@ from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_
 from job.errors import TextgenError
 from job.generate import sampling
 from job.generate.engines.engine import Completion, Completions, Row
-from job.generate.engines.transformers import build_logits_processors, build_warpers
-from job.generate.models.library_errors import generation_error, is_out_of_memory
+from job.generate.engines.transformers import Logprobs, build_logits_processors, build_warpers
+from job.generate.models.library_errors import OUT_OF_MEMORY, generation_error, is_out_of_memory
 from job.generate.models.load import Model
 from job.generate.settings import Settings
 
@@ -64,27 +64,28 @@ def generate_continuously(model: Model, rows: Iterable[Row], settings: Settings,
     With too little memory for so many, half of them go on. Raises TextgenError if the library or the
     device fails.
     """
-    waiting = iter(rows)
-    attention = _select_attention(model)
+    waiting, attention, fewer = iter(rows), _select_attention(model), slots
     while True:
-        batch = _Batch(model, settings, slots, attention)
+        batch, lacks_memory = _Batch(model, settings, fewer, attention), False
         try:
             yield from batch.generate(waiting)
             if batch.left is None:
                 return
-            waiting, attention = chain([batch.left], waiting), None
         except Exception as error:  # the library raises what it likes
             if isinstance(error, TextgenError):
                 raise
-            if slots > 1 and _lacks_memory(error):
-                slots //= 2
-            elif attention:
-                attention = None
-            else:
-                error = MemoryError() if _lacks_memory(error) else error
-                raise generation_error(error, model.files.name, model.device, slots) from error
-            waiting = chain(batch.running_rows(), waiting)
-        gc.collect()  # an error's frames hold the memory of the batch
+            lacks_memory = _lacks_memory(error)
+            if not lacks_memory and not attention:
+                raise generation_error(error, model.files.name, model.device, fewer) from error
+        gc.collect()  # the error, which is gone here, holds the memory of the batch
+        waiting = chain(batch.rows(), waiting)
+        if not lacks_memory:
+            attention = None
+        elif fewer > 1:
+            fewer //= 2
+        else:
+            yield next(waiting), Completion((), "", error=f"{model.device}: {OUT_OF_MEMORY}")
+            fewer = slots
 
 
 def _select_attention(model: Model) -> str | None:
@@ -110,8 +111,18 @@ class _Text:
     row: Row
     settings: Settings  # how its tokens are drawn
     uniforms: NDArray[Any]
-    processors: LogitsProcessorList | None  # its own, if they look at its tokens
+    processors: LogitsProcessorList | None = None  # its own, if they look at its tokens
+    logprobs: Logprobs | None = None
     checked: int = 0
+
+    def complete(self, new_ids: Sequence[int], stop_ids: Sequence[int]) -> Completion | None:
+        """What the row is if it ends with one of the new tokens, or None."""
+        for end in range(self.checked + 1, len(new_ids) + 1):
+            if reason := self.row.end_reason(new_ids[:end], stop_ids):
+                completion = Completion(tuple(new_ids[:end]), reason)
+                return self.logprobs.add_to(0, completion) if self.logprobs else completion
+        self.checked = len(new_ids)
+        return None
 
 
 class _Batch:
@@ -127,8 +138,9 @@ class _Batch:
         self._draw = _Draw(self._running, sampling.select_sampling(settings), slots, model.device)
         self.left: Row | None = None
 
-    def running_rows(self) -> list[Row]:
-        return [text.row for text in self._running.values()]
+    def rows(self) -> list[Row]:
+        """Those that have not ended."""
+        return [text.row for text in self._running.values()] + ([self.left] if self.left else [])
 
     def generate(self, rows: Iterator[Row]) -> Completions:
         numbers = count()
@@ -141,13 +153,12 @@ class _Batch:
                 output = manager.get_result(timeout=_WAIT_SECONDS)
                 self._check(manager, output)
                 # Of a row that has ended already, some are on their way.
-                if output and (text := self._running.get(output.request_id)):
-                    completion = self._read_completion(text, output.generated_tokens)
-                    if completion:
-                        self._running.pop(output.request_id)
-                        if not output.is_finished():
-                            manager.cancel_request(output.request_id)
-                        yield text.row, completion
+                text = self._running.get(output.request_id) if output else None
+                if text and (completion := text.complete(output.generated_tokens, self._model.stop_ids)):
+                    self._running.pop(output.request_id)
+                    if not output.is_finished():
+                        manager.cancel_request(output.request_id)
+                    yield text.row, completion
 
     def _has_room(self) -> bool:
         # As many wait as run, so that no slot has to when a row ends.
@@ -183,21 +194,30 @@ class _Batch:
             network.set_attn_implementation(own_attention)
 
     def _add(self, manager: Any, name: str, row: Row) -> None:
-        settings = row.settings or self._settings
-        processors = None
-        if _looks_back(settings):
-            processors = build_logits_processors([row], [0], settings, self._model.device)
-        text = _Text(
-            row,
-            sampling.select_sampling(settings),
-            sampling.uniforms(settings.seed, row.prompt.text, row.sequence, row.max_new_tokens),
-            processors,
-        )
+        text = self._begin(row)
         if self._attention and not self._draw.is_plain(text):
             self.left = row
             return
         self._running[name] = text
-        manager.add_request(list(row.token_ids), name, row.max_new_tokens, streaming=row.stops is not None)
+        manager.add_request(
+            list(row.token_ids),
+            name,
+            row.max_new_tokens,
+            streaming=row.stops is not None,
+            eos_token_id=-1 if row.ignore_eos else None,
+        )
+
+    def _begin(self, row: Row) -> _Text:
+        settings = row.settings or self._settings
+        uniforms = sampling.uniforms(settings.seed, row.prompt.text, row.sequence, row.max_new_tokens)
+        text = _Text(row, sampling.select_sampling(settings), uniforms)
+        if _looks_back(row, settings):
+            device, stop_ids = self._model.device, self._model.stop_ids
+            text.processors = build_logits_processors([row], [0], settings, device, stop_ids)
+            if row.logprobs >= 0:
+                text.logprobs = Logprobs(text.processors, [row])
+                text.processors = LogitsProcessorList([text.logprobs])
+        return text
 
     def _check(self, manager: Any, output: Any) -> None:
         """Raise the error with which the library's thread ended, or a request."""
@@ -209,18 +229,11 @@ class _Batch:
             raise RuntimeError(output.error)
         self._draw.check()
 
-    def _read_completion(self, text: _Text, new_ids: Sequence[int]) -> Completion | None:
-        for end in range(text.checked + 1, len(new_ids) + 1):
-            if reason := text.row.end_reason(new_ids[:end], self._model.stop_ids):
-                return Completion(tuple(new_ids[:end]), reason)
-        text.checked = len(new_ids)
-        return None
 
-
-def _looks_back(settings: Settings) -> bool:
-    """Whether the tokens before decide which one is drawn."""
+def _looks_back(row: Row, settings: Settings) -> bool:
+    """Whether the tokens before decide which one is drawn, or more is wanted than the drawn one."""
     penalties = (settings.frequency_penalty, settings.presence_penalty)
-    return settings.repetition_penalty != 1 or any(penalties)
+    return settings.repetition_penalty != 1 or any(penalties) or row.has_banned_ids or row.logprobs >= 0
 
 
 class _Draw(ContinuousBatchingLogitsProcessor):

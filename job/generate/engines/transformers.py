@@ -150,7 +150,7 @@ def _generate_group(model: Model, rows: Sequence[Row], settings: Settings) -> li
     attention_mask = [[0] * padding + [1] * (prompt_length - padding) for padding in paddings]
     max_new_tokens = torch.tensor([row.max_new_tokens for row in rows], device=model.device)  # [B]
     draw = build_logits_processors(rows, paddings, settings, model.device, model.stop_ids)
-    logprobs = _Logprobs(draw, rows)
+    logprobs = Logprobs(draw, rows)
     _forget_last_text(model.network)
     with torch.inference_mode():
         output_ids = model.network.generate(  # [B, T + new]
@@ -247,7 +247,7 @@ def build_warpers(settings: Settings) -> LogitsProcessorList:
     return warpers
 
 
-class _Logprobs(LogitsProcessor):
+class Logprobs(LogitsProcessor):
     """Keeps the log probabilities that rows ask for, before `draw` and what it leaves to be taken."""
 
     def __init__(self, draw: LogitsProcessorList, rows: Sequence[Row]) -> None:

@@ -96,6 +96,29 @@ def test_rows_have_their_own_settings(
     assert generate(settings, rows) == expected
 
 
+def test_rows_may_ban_tokens_and_want_their_probabilities(
+    settings: Settings, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(row: Row) -> Row:
+        kinds = ({"logprobs": 2}, {"min_new_tokens": 3}, {"ignore_eos": True}, {"bad_words": ((5,), (7, 8))})
+        return replace(row, **kinds[row.number % 4])
+
+    settings = replace(settings, temperature=3.0)
+    rows = [change(row) for row in rows]
+    expected = generate(settings, rows)
+    assert any(0 in completion.token_ids[:-1] for completion in expected.values())
+    force(monkeypatch)
+    completions = generate(settings, rows)
+    assert {row: completion.token_ids for row, completion in completions.items()} == {
+        row: completion.token_ids for row, completion in expected.items()
+    }
+    for row in rows[::4]:
+        expected_logprobs, logprobs = expected[row].logprobs, completions[row].logprobs
+        assert expected_logprobs and logprobs
+        for likely, other in zip(expected_logprobs, logprobs, strict=True):
+            assert dict(likely) == pytest.approx(dict(other), abs=1e-3)
+
+
 def test_texts_end_by_the_model_a_stop_text_or_the_limit(
     settings: Settings, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,23 +181,31 @@ def test_too_little_memory_runs_half_as_many_rows_at_once(
     assert sorted(set(slots)) == [4, 8, 16]
 
 
-def test_a_text_that_no_cache_holds_is_one_line(
+def test_a_text_that_no_cache_holds_costs_itself(
     settings: Settings, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    force(monkeypatch, num_blocks=1)
-    with pytest.raises(TextgenError, match=r"^cpu: out of memory; lower max_length or max_new_tokens$"):
-        generate(replace(settings, batch_size=4), rows)
+    rows = [replace(row, ignore_eos=True) for row in rows[3:7]]
+    expected = generate(settings, rows)
+    force(monkeypatch, num_blocks=2)
+    error = "cpu: out of memory; lower max_length or max_new_tokens"
+    too_long = {row for row in rows if len(row.token_ids) + row.max_new_tokens > 33}
+    assert 0 < len(too_long) < len(rows)
+    assert generate(replace(settings, batch_size=2), rows) == expected | {
+        row: Completion((), "", error=error) for row in too_long
+    }
 
 
-def test_a_device_without_memory_for_blocks_is_one_line(
+def test_a_device_without_memory_for_blocks_has_no_texts(
     settings: Settings, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from job.generate.engines import continuous_batching
 
     force(monkeypatch)
     monkeypatch.setattr(continuous_batching, "CACHE_OPTIONS", {"max_memory_percent": 1e-9})
-    with pytest.raises(TextgenError, match=r"^cpu: out of memory; lower max_length or max_new_tokens$"):
-        generate(replace(settings, batch_size=4), rows)
+    completions = generate(replace(settings, batch_size=2), rows[:2])
+    assert {completion.error for completion in completions.values()} == {
+        "cpu: out of memory; lower max_length or max_new_tokens"
+    }
 
 
 def test_a_network_that_fails_is_one_line(
