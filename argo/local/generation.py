@@ -45,7 +45,9 @@ async def plan_shards(
     """
     folders = open_folders(state, job, action)
     variables = {name: text for name, text in _variables(state, job).items() if name.startswith("TEXTGEN_")}
-    folders.check_given({"textgen": version("argo-textgen"), **variables})
+    given = {"textgen": version("argo-textgen"), **variables}
+    if folders.is_planned:
+        folders.check_given(given)
     mounts = await prepare_inputs(state, job, mounts, write_line)
     if not folders.is_planned:
         prompts = job.inputs.get(action.prompts_input)
@@ -57,7 +59,7 @@ async def plan_shards(
         await run_task(
             state, job, container, mounts, write_line, name=PLAN, outputs=outputs, variables=_SAFE_PATH
         )
-        await run_in_thread(lambda _: folders.keep_plan())
+        await run_in_thread(lambda _: folders.keep_plan(given))
     return folders.read_plan(), mounts
 
 

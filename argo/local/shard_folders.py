@@ -42,14 +42,8 @@ class ShardFolders:
     shards: int
 
     def check_given(self, values: Mapping[str, str]) -> None:
-        """Remember values that the texts depend on. Raises JobError if one was another before."""
-        given = {name: sha256(text.encode("utf-8", "replace")).hexdigest() for name, text in values.items()}
-        file = self.root / _GIVEN
-        if not file.exists():
-            self.root.mkdir(exist_ok=True)
-            write_atomically(file, [json.dumps(given).encode()])
-            return
-        earlier = json.loads(file.read_bytes())
+        """Raise JobError if a value that the texts depend on was another when the plan was made."""
+        given, earlier = _hash(values), json.loads((self.root / _GIVEN).read_bytes())
         names = [name for name in sorted({*given, *earlier}) if given.get(name) != earlier.get(name)]
         if names:
             raise JobError(
@@ -67,8 +61,11 @@ class ShardFolders:
         _make_folder(folder)
         return folder
 
-    def keep_plan(self) -> None:
-        """Take what the plan has left; it is on the disk then. Raises JobError if that is nothing."""
+    def keep_plan(self, given: Mapping[str, str]) -> None:
+        """Take what the plan has left, and what it was given; all is on the disk then.
+
+        Raises JobError if it has left nothing.
+        """
         plan = UntrustedPath(self.root / "planning", (PLAN,), f"/outputs/{PLAN}")
         if not plan.is_folder():
             raise JobError(f"{plan.name}: no such folder; the plan has left nothing")
@@ -76,6 +73,7 @@ class ShardFolders:
             if stat.S_ISREG(entry.status.st_mode):
                 with plan.joinpath(entry.path).open() as file:
                     os.fsync(file.fileno())
+        write_atomically(self.root / _GIVEN, [json.dumps(_hash(given)).encode()])
         plan.root.joinpath(PLAN).rename(self.root / PLAN)
         sync_folder(self.root)
 
@@ -140,6 +138,11 @@ class ShardFolders:
     def _texts(self, index: int) -> UntrustedPath:
         name = f"/outputs/{self.output}" + (f" of shard {index}" if self.shards > 1 else "")
         return UntrustedPath(self.root / f"{index:05d}", ("outputs", self.output), name)
+
+
+def _hash(values: Mapping[str, str]) -> dict[str, str]:
+    """The values as none can be read: one may be a secret."""
+    return {name: sha256(text.encode("utf-8", "replace")).hexdigest() for name, text in values.items()}
 
 
 def _make_folder(folder: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from job.datasets import DatasetRef, Datasets
+from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import CommitError
+from job.untrusted_files import UntrustedPath
 from tests.hostile import deep_tree, swapping
 
 Make = Callable[..., Path]
@@ -66,6 +67,19 @@ def test_an_output_that_is_a_link_is_not_committed(folder: str, demo: DatasetRef
     link.symlink_to(make({"secret": "1"}))
     with pytest.raises(CommitError, match=r"^/outputs/data: a link, which is not followed$"):
         Datasets.at(folder).commit_version(demo, link, name="/outputs/data", lineage={})
+
+
+def test_a_file_that_is_a_link_is_not_committed_by_its_path(
+    folder: str, demo: DatasetRef, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "link").symlink_to("secret")
+    files = {
+        "kept": UntrustedPath.at(tmp_path / "secret"),
+        "x": UntrustedPath.at(tmp_path / "link", "/outputs/x"),
+    }
+    with pytest.raises(CommitError, match=r"^/outputs/x: a link, which is not followed$"):
+        Datasets.at(folder).commit_files(demo, files, lineage={}, producer=Producer("run", "job", "x"))
 
 
 def test_a_link_that_takes_a_folders_place_is_never_followed(

@@ -207,6 +207,15 @@ def test_a_retry_with_other_settings_is_refused_with_their_names_until_the_file_
     assert not shard_folder(questions, failed, 1).exists()
 
 
+def test_a_plan_that_failed_is_made_anew(questions: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXTGEN_TOP_K", "many")
+    run = questions.run(generation(f"{ECHO}, shards: 1"), env=["TEXTGEN_TOP_K"]).record.name
+    assert "TEXTGEN_TOP_K: top_k must be an integer" in read_log(questions, run)
+    done = questions.textgen("retry", run, "--env=TEXTGEN_TOP_K", env={"TEXTGEN_TOP_K": "5"})
+    assert done.returncode == 0, done.stdout
+    assert json.loads(questions.files("answers")["run.json"])["settings"]["top_k"] == 5
+
+
 def test_a_retry_has_the_number_of_shards_that_the_command_gave(
     questions: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
