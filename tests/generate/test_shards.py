@@ -355,6 +355,7 @@ def kill(folder: Path, share: float) -> None:
         optional={
             "max_length": st.integers(2, 4),  # with which some rows are too long
             "system": st.just("Be brief."),
+            "format": st.just("openai"),
             "template": st.just("Say {prompt}"),
         },
     ),
