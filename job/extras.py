@@ -12,6 +12,7 @@ _EXTRAS = {
     "gguf": "cpu",
     "huggingface_hub": "cpu",
     "jinja2": "cpu",
+    "llguidance": "cpu",
     "numpy": "cpu",
     "openvino": "cpu",
     "tokenizers": "cpu",

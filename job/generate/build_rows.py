@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from job.errors import ModelError, PromptError
 from job.generate.bad_words import BadWords, encode_bad_words
@@ -11,6 +12,10 @@ from job.generate.engines.engine import Engine, Row
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from job.generate.stop_texts import StopTexts
+from job.generate.structure import build_grammar, describe_lack, find_conflict, find_structure
+
+if TYPE_CHECKING:
+    from job.generate.matcher import Matcher
 
 
 class TooLongError(PromptError):
@@ -45,7 +50,8 @@ class RowBuilder:
                 sequences = range(1, 1 + prompt.count_texts(self._settings.num_return_sequences))
             if row is not None:
                 for sequence in sequences:
-                    yield replace(row, sequence=sequence, number=number)
+                    matcher = row.matcher and row.matcher.copy()
+                    yield replace(row, sequence=sequence, number=number, matcher=matcher)
                     number += 1
             elif 1 in sequences:  # else it is in the shard before
                 yield BadRow(prompt, number)
@@ -66,6 +72,7 @@ class RowBuilder:
                     "tokens that there may be; lower it"
                 )
             bad_words = self._encode_bad_words(settings)
+            matcher = self._build_matcher(settings)
         except PromptError as error:
             prompt.error, prompt.is_too_long = str(error), isinstance(error, TooLongError)
             return None
@@ -80,6 +87,7 @@ class RowBuilder:
             settings.ignore_eos,
             settings.min_new_tokens,
             bad_words,
+            matcher,
             settings.logprobs,
         )
 
@@ -94,6 +102,19 @@ class RowBuilder:
         size = self._engine.vocabulary_size
         words = encode_bad_words(settings.bad_words, self._engine.tokenizer)
         return tuple(ids for ids in words if not size or max(ids) < size)
+
+    def _build_matcher(self, settings: Settings) -> "Matcher | None":
+        name = find_structure(settings)
+        if not name:
+            return None
+        if not self._engine.takes_structure:
+            raise PromptError(describe_lack(name, self._engine.name))
+        if problem := find_conflict(settings):
+            raise PromptError(problem)
+        from job.generate.matcher import Matcher
+
+        grammar = build_grammar(settings.json_schema, settings.regex, settings.choices)
+        return Matcher(grammar, self._engine.tokenizer)
 
     def _encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's tokens; of messages the text is then what the chat template makes of them."""

@@ -13,6 +13,7 @@ from job.errors import InputError
 from job.generate.engines.engine import Engine
 from job.generate.outputs import read_record
 from job.generate.settings import Settings
+from job.generate.structure import find_structure
 
 # Recorded as what they lead to: the prompts' texts, the model's revision, the engine, what it computes in.
 _RESOLVED = (
@@ -35,6 +36,8 @@ def build_identity(settings: Settings, prompts: str, engine: Engine, present: da
         **engine.identity(),
     }
     identity["versions"] = {"textgen": version("argo-textgen"), **identity["versions"]}
+    if find_structure(settings):
+        identity["versions"]["llguidance"] = version("llguidance")
     values: dict[str, Any] = json.loads(json.dumps(identity))  # as run.json gives it back
     return values
 
@@ -70,6 +73,6 @@ def check_identity(folder: Path, earlier: Mapping[str, Any], identity: Mapping[s
 def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if not earlier:
         return "without a run.json"
-    long = [name for name in names if name in ("prompts", "versions")]
+    long = [name for name in names if name in ("prompts", "versions", "json_schema")]
     values = [f"{name} {earlier.get(name)}, not {now.get(name)}" for name in names if name not in long]
     return "; ".join(values + [f"other {name}" for name in long])

@@ -9,6 +9,8 @@ import click
 
 from job.generate.settings import TABLE, Settings, load_settings
 
+_METAVARS = {int: "INT", float: "FLOAT"}
+
 
 def settings_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options from which `read_settings` reads: files, folders, and one for each setting."""
@@ -16,10 +18,10 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
         flag, text = f"--{name.replace('_', '-')}", setting.metadata["help"]
         if isinstance(setting.default, bool):
             option = click.option(f"{flag}/--no-{name}", name, default=None, help=text)
-        elif isinstance(setting.default, tuple):
+        elif isinstance(setting.default, tuple) and not setting.metadata["separator"]:
             option = click.option(flag, name, metavar="TEXT", multiple=True, help=text)
         else:
-            metavar = type(setting.default).__name__.upper().replace("STR", "TEXT")
+            metavar = _METAVARS.get(type(setting.default), "TEXT")
             option = click.option(flag, name, metavar=metavar, help=text)
         function = option(function)
     function = click.option(

@@ -46,6 +46,9 @@ def select_sampling(settings: Settings) -> Settings:
         stop=(),
         ignore_eos=False,
         bad_words=(),
+        json_schema="",
+        regex="",
+        choices=(),
         logprobs=-1,
     )
 

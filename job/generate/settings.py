@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from job.errors import SettingsError
+from job.generate.structure import check_structure, read_json_schema
 from job.text import did_you_mean, nearest, quoted
 
 DEFAULT_FILE = Path(__file__).parents[1] / "settings.toml"
@@ -34,6 +35,7 @@ _TYPE_NAMES: Mapping[Any, str] = {
     str: "a string",
     tuple[str, ...]: "a list of strings that are not empty",
 }
+_ALTERNATIVES = (("prompt", "prompts"), ("json_schema", "regex", "choices"))
 # What scores are divided by: beyond these, float32 has no number for the result.
 _SMALLEST, _LARGEST = 1e-9, 1e9
 
@@ -46,14 +48,16 @@ def _setting(
     above: float | None = None,
     maximum: float | None = None,
     pattern: str | None = None,
+    separator: str = "",
     hint: str = "",
 ) -> Any:
     """A row of the table: its default, its text in --help, and which values it takes.
 
-    hint: what to do instead of a value beyond the limits.
+    separator: what stands between the strings of a list that is written as one. hint: what to do instead of
+    a value beyond the limits.
     """
     limits = {"minimum": minimum, "above": above, "maximum": maximum, "pattern": pattern}
-    return field(default=default, metadata={"help": text, "hint": hint, **limits})
+    return field(default=default, metadata={"help": text, "separator": separator, "hint": hint, **limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,9 @@ class Settings:
         minimum=-1,
         maximum=20,
     )
+    json_schema: str = _setting("", "JSON schema that each text keeps to: a file, or the schema itself.")
+    regex: str = _setting("", "Regular expression that matches each text as a whole.")
+    choices: tuple[str, ...] = _setting((), "Texts of which each is one: a,b,c.", separator=",")
     greedy: bool = _setting(False, "Always take the most likely token, without sampling.")
     batch_size: int = _setting(
         0, "Number of texts computed at once; 0 for what the engine finds best.", minimum=0
@@ -199,12 +206,18 @@ def load_settings(
         new, locations = {}, {}
         for location, name, value in source:
             new[name], locations[name] = parse_value(name, value, location), location
-        if "prompt" in new and "prompts" in new:
-            raise SettingsError(f"{locations['prompts']}: give prompt or prompts, not both")
-        if "prompt" in new or "prompts" in new:  # the later one replaces the other
-            values = {name: value for name, value in values.items() if name not in {"prompt", "prompts"}}
+            if name == "json_schema" and new[name]:
+                new[name] = read_json_schema(new[name], location)
+        for group in _ALTERNATIVES:
+            named = [name for name in group if name in new]
+            if len(named) > 1:
+                raise SettingsError(f"{locations[named[1]]}: give {named[0]} or {named[1]}, not both")
+            if named:  # the later one replaces the others
+                values = {name: value for name, value in values.items() if name not in group}
         values |= new
-    return Settings(**values)
+    settings = Settings(**values)
+    check_structure(settings)
+    return settings
 
 
 def parse_value(name: str, value: Any, location: str) -> Any:
@@ -215,7 +228,7 @@ def parse_value(name: str, value: Any, location: str) -> Any:
     if name not in TABLE:
         raise SettingsError(f"{location}: unknown setting {name!r}; {did_you_mean(name, TABLE)}")
     expected, metadata = _TYPES[name], TABLE[name].metadata
-    typed = _convert(expected, value) if isinstance(value, str) else value
+    typed = _convert(expected, value, metadata["separator"]) if isinstance(value, str) else value
     if expected is float and type(typed) is int:
         typed = float(typed)
     if expected == tuple[str, ...]:
@@ -247,13 +260,15 @@ def _check_utf_8(name: str, texts: Iterable[str], location: str) -> None:
             raise SettingsError(f"{location}: {name} must be UTF-8, not {quoted(text)}") from None
 
 
-def _convert(expected: type, text: str) -> Any:
+def _convert(expected: type, text: str, separator: str) -> Any:
     """`text` as the type; unchanged if it can't be one."""
     try:
         if expected is bool:
             return _BOOLEANS[text.strip().lower()]
         if expected == tuple[str, ...]:
-            return json.loads(text) if text.lstrip().startswith("[") else [text]
+            if text.lstrip().startswith("["):
+                return json.loads(text)
+            return text.split(separator) if separator else [text]
         return expected(text)
     except (KeyError, ValueError, RecursionError):
         return text

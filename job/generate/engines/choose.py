@@ -13,6 +13,7 @@ from job.generate.engines.echo import EchoEngine
 from job.generate.engines.engine import Engine
 from job.generate.models.find import ModelFiles, find_model
 from job.generate.settings import TABLE, Settings
+from job.generate.structure import describe_lack, find_structure
 
 # Where the drivers of GPUs show themselves: NVIDIA's, and AMD's ROCm.
 _GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
@@ -27,8 +28,16 @@ _OF_VLLM = ("tensor_parallel_size", "quantization")  # settings
 def open_engine(settings: Settings, earlier: str | None = None) -> Engine:
     """The settings' model on its engine. `earlier` made the texts that are there: `auto` goes on with it.
 
-    Raises ModelError if there is no such model, or if the engine is not installed or can't run it.
+    Raises ModelError if there is no such model, or if the engine is not installed or can't run it,
+    SettingsError for a setting that it does not have.
     """
+    engine = _open(settings, earlier)
+    if not engine.takes_structure and (name := find_structure(settings)):
+        raise SettingsError(describe_lack(name, engine.name))
+    return engine
+
+
+def _open(settings: Settings, earlier: str | None) -> Engine:
     known = earlier if earlier in ("echo", *_PACKAGES) else "auto"  # another one is told with the differences
     name = settings.engine if settings.engine != "auto" else known
     if name == "echo":

@@ -7,7 +7,7 @@ import gc
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any
 
@@ -203,7 +203,7 @@ class _Batch:
             list(row.token_ids),
             name,
             row.max_new_tokens,
-            streaming=row.stops is not None,
+            streaming=row.stops is not None or row.matcher is not None,
             eos_token_id=-1 if row.ignore_eos else None,
         )
 
@@ -213,7 +213,9 @@ class _Batch:
         text = _Text(row, sampling.select_sampling(settings), uniforms)
         if _looks_back(row, settings):
             device, stop_ids = self._model.device, self._model.stop_ids
-            text.processors = build_logits_processors([row], [0], settings, device, stop_ids)
+            # They run in the library's thread, and a matcher follows one reader's tokens.
+            drawn = replace(row, matcher=row.matcher and row.matcher.copy())
+            text.processors = build_logits_processors([drawn], [0], settings, device, stop_ids)
             if row.logprobs >= 0:
                 text.logprobs = Logprobs(text.processors, [row])
                 text.processors = LogitsProcessorList([text.logprobs])
@@ -233,7 +235,7 @@ class _Batch:
 def _looks_back(row: Row, settings: Settings) -> bool:
     """Whether the tokens before decide which one is drawn, or more is wanted than the drawn one."""
     penalties = (settings.frequency_penalty, settings.presence_penalty)
-    return settings.repetition_penalty != 1 or any(penalties) or row.has_banned_ids or row.logprobs >= 0
+    return settings.repetition_penalty != 1 or any(penalties) or row.is_restricted or row.logprobs >= 0
 
 
 class _Draw(ContinuousBatchingLogitsProcessor):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from job.generate.engines.engine import Completion, Completions, Engine, Generat
 from job.generate.models.tokenizer import Tokenizer
 from job.generate.prompts.prompt import Prompt
 from job.generate.stop_texts import StopTexts
+
+if TYPE_CHECKING:
+    from job.generate.matcher import Matcher
 
 
 class DevicesEngine(Engine):
@@ -127,14 +130,23 @@ def _work(connection: Connection, make: Callable[[], Engine], longest: int) -> N
             connection.send(error)
 
 
-def _pack(row: Row) -> tuple[Row, tuple[str, ...]]:
+def _pack(row: Row) -> tuple[Row, tuple[str, ...], str]:
     """What a device needs of a row: neither all that came with it nor a copy of the tokenizer."""
-    lean = replace(row, prompt=Prompt(row.prompt.id, row.prompt.text), stops=None)
-    return lean, row.stops.texts if row.stops else ()
+    lean = replace(row, prompt=Prompt(row.prompt.id, row.prompt.text), stops=None, matcher=None)
+    return lean, row.stops.texts if row.stops else (), row.matcher.grammar if row.matcher else ""
 
 
 def _receive(connection: Connection, engine: Engine) -> Iterator[Row]:
     """Rows, until there are no more for now."""
     while (packed := connection.recv()) is not None:
-        row, stops = packed
-        yield replace(row, stops=StopTexts(stops, engine.tokenizer, row.min_new_tokens)) if stops else row
+        row, texts, grammar = packed
+        stops = StopTexts(texts, engine.tokenizer, row.min_new_tokens) if texts else None
+        yield replace(row, stops=stops, matcher=_make_matcher(grammar, engine))
+
+
+def _make_matcher(grammar: str, engine: Engine) -> "Matcher | None":
+    if not grammar:
+        return None
+    from job.generate.matcher import Matcher  # imports llguidance
+
+    return Matcher(grammar, engine.tokenizer)

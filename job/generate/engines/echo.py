@@ -25,6 +25,9 @@ class Words:
     )
     eos_id = None
 
+    def to_json(self) -> str | None:
+        return None
+
     def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:
         return tuple(map(_to_number, _WORD.findall(text)))
 
@@ -54,6 +57,7 @@ class EchoEngine(Engine):
     device = "cpu"
     dtype = "none"
     slots = 1
+    takes_structure = False
     context_length = None
     vocabulary_size = None
     tokenizer = Words()

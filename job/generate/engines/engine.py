@@ -4,7 +4,10 @@ import importlib.metadata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from job.generate.bad_words import BadWords, find_last_tokens
 from job.generate.models.find import ModelFiles
@@ -12,6 +15,11 @@ from job.generate.models.tokenizer import Tokenizer
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from job.generate.stop_texts import StopTexts
+
+if TYPE_CHECKING:
+    from job.generate.matcher import Matcher
+
+Mask = NDArray[np.bool_]  # [V], whether a token may come
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +36,31 @@ class Row:
     ignore_eos: bool = False
     min_new_tokens: int = 0
     bad_words: BadWords = ()
+    matcher: "Matcher | None" = None  # of its structure
     logprobs: int = -1  # how many of the most likely tokens are wanted beside the drawn one; -1 for neither
 
     @property
-    def has_banned_ids(self) -> bool:
-        """Whether `find_banned_ids` may ever find any."""
-        return bool(self.bad_words or self.min_new_tokens)
+    def is_restricted(self) -> bool:
+        """Whether there are tokens that must not come."""
+        return bool(self.matcher or self.bad_words or self.min_new_tokens)
 
-    def find_banned_ids(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> list[int]:
-        """The tokens that must not come next."""
-        banned = find_last_tokens(self.bad_words, new_ids)
-        return banned + list(stop_ids) if len(new_ids) < self.min_new_tokens else banned
+    def make_mask(self, new_ids: Sequence[int], stop_ids: Collection[int], size: int) -> Mask:
+        """Which of `size` tokens may come next. Raises TextgenError if none may."""
+        if self.matcher:
+            return self.matcher.make_mask(new_ids, stop_ids, size)
+        mask = np.ones(size, bool)
+        mask[find_last_tokens(self.bad_words, new_ids)] = False
+        if len(new_ids) < self.min_new_tokens:
+            mask[list(stop_ids)] = False
+        return mask
 
     def end_reason(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> str:
         """Why the row ends with the newest of its tokens: `stop` or `length`; empty if it goes on."""
         if new_ids[-1] in stop_ids and not self.ignore_eos:
             return "stop"
         if self.stops and self.stops.appear(self.token_ids, new_ids):
+            return "stop"
+        if self.matcher and self.matcher.is_complete(new_ids):
             return "stop"
         return "length" if len(new_ids) == self.max_new_tokens else ""
 
@@ -57,7 +73,8 @@ TokenLogprobs = tuple[tuple[int, float], ...]
 class Completion:
     """A row's new tokens.
 
-    finish_reason: `stop` if the model or a stop text ended the text, `length` if the limit did.
+    finish_reason: `stop` if the model, a stop text or the structure ended the text, `length` if the limit
+    did.
     logprobs: of each token, as the model gives them, if the row asks for them.
     error: why there are none: alone, too, the row needs more memory than there is.
     """
@@ -89,6 +106,7 @@ class Engine(ABC):
     device: str  # what `auto` came to
     dtype: str
     slots: int  # how many rows run at once
+    takes_structure: bool = True  # whether it draws with the masks of rows
     context_length: int | None  # of a text, in tokens; None if there is no limit
     vocabulary_size: int | None  # tokens; None if it is not known
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     GenerationConfig,
@@ -212,8 +213,8 @@ def build_logits_processors(
         for own, places in places_by_settings.items()
     ]
     processors = groups[0][1] if len(groups) == 1 else LogitsProcessorList([_ByRow(groups)])
-    if any(row.has_banned_ids for row in rows):
-        processors.insert(0, _BannedIds(rows, prompt_length, stop_ids))
+    if any(row.is_restricted for row in rows):
+        processors.insert(0, _Masks(rows, prompt_length, stop_ids))
     return processors
 
 
@@ -276,19 +277,23 @@ class Logprobs(LogitsProcessor):
         return replace(completion, logprobs=tuple(step[place][: 1 + count] for step in steps))
 
 
-class _BannedIds(LogitsProcessor):
-    """Takes away the tokens that must not come next: bad words, and an end of the text that is too early."""
+class _Masks(LogitsProcessor):
+    """Takes away the tokens that must not come next."""
 
     def __init__(self, rows: Sequence[Row], prompt_length: int, stop_ids: Sequence[int]) -> None:
-        self.rows, self.prompt_length, self.stop_ids = rows, prompt_length, stop_ids
+        self.running = {place: row for place, row in enumerate(rows) if row.is_restricted}
+        self.prompt_length, self.stop_ids = prompt_length, stop_ids
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         # input_ids: [B, T + new], scores: [B, V]
-        scores = scores.clone()
+        masks = np.ones(scores.shape, bool)
         new_ids = input_ids[:, self.prompt_length :].tolist()  # [B, new]
-        for place, (row, ids) in enumerate(zip(self.rows, new_ids, strict=True)):
-            scores[place, row.find_banned_ids(ids, self.stop_ids)] = -torch.inf
-        return scores
+        for place, row in list(self.running.items()):
+            if new_ids[place] and row.end_reason(new_ids[place], self.stop_ids):
+                del self.running[place]
+            else:
+                masks[place] = row.make_mask(new_ids[place], self.stop_ids, scores.shape[1])
+        return scores.masked_fill(~torch.from_numpy(masks).to(scores.device), -torch.inf)
 
 
 class _ByRow(LogitsProcessor):
@@ -371,8 +376,8 @@ def _stopping_criteria(
     criteria = StoppingCriteriaList([_MaxNewTokens(prompt_length, max_new_tokens)])
     if any(row.ignore_eos for row in rows):
         criteria.append(_EndOfText(rows, stop_ids, max_new_tokens.device))
-    if any(row.stops for row in rows):
-        criteria.append(_StopTexts(rows, prompt_length))
+    if any(row.stops or row.matcher for row in rows):
+        criteria.append(_EndOfRows(rows, prompt_length, stop_ids))
     return criteria
 
 
@@ -387,19 +392,18 @@ class _EndOfText(StoppingCriteria):
         return torch.isin(input_ids[:, -1], self.stop_ids) & ~self.ignores
 
 
-class _StopTexts(StoppingCriteria):
-    """Ends each row at its stop texts."""
+class _EndOfRows(StoppingCriteria):
+    """Ends each row where it says so, as at its stop texts."""
 
-    def __init__(self, rows: Sequence[Row], prompt_length: int) -> None:
-        self.rows, self.prompt_length = rows, prompt_length
+    def __init__(self, rows: Sequence[Row], prompt_length: int, stop_ids: Sequence[int]) -> None:
+        self.rows, self.prompt_length, self.stop_ids = rows, prompt_length, stop_ids
+        self.is_ended = [False] * len(rows)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
         new_ids = input_ids[:, self.prompt_length :].tolist()  # [B, new]
-        appear = [
-            row.stops is not None and row.stops.appear(row.token_ids, ids)
-            for row, ids in zip(self.rows, new_ids, strict=True)
-        ]
-        return torch.tensor(appear, device=input_ids.device)
+        for place, (row, ids) in enumerate(zip(self.rows, new_ids, strict=True)):
+            self.is_ended[place] = self.is_ended[place] or bool(row.end_reason(ids, self.stop_ids))
+        return torch.tensor(self.is_ended, device=input_ids.device)
 
 
 class _MaxNewTokens(StoppingCriteria):

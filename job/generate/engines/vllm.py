@@ -30,6 +30,7 @@ class VllmEngine(Engine):
     """A model as vLLM runs it. Each row has a seed of its own, and vLLM draws with it."""
 
     name = "vllm"
+    takes_structure = False  # vLLM would need a tokenizer of its own for it
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, files: ModelFiles, settings: Settings) -> None:

@@ -28,6 +28,9 @@ class Tokenizer(Protocol):
     def eos_id(self) -> int | None:
         """The token that ends a text, if there is one."""
 
+    def to_json(self) -> str | None:
+        """The tokenizers library's file of it; None if it is of another library."""
+
     def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:
         """The text's tokens, by default with those that the model wants around a text."""
 
@@ -57,6 +60,9 @@ class FastTokenizer:
     def eos_id(self) -> int | None:
         token = self.special_tokens.get("eos_token")
         return None if token is None else self.token_id(token)
+
+    def to_json(self) -> str | None:
+        return self.backend.to_str()
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:
         return tuple(self.backend.encode(text, add_special_tokens=add_special_tokens).ids)

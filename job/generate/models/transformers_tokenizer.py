@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from job.errors import ModelError
 from job.generate.models.checkpoint import list_files
@@ -48,6 +48,10 @@ class TransformersTokenizer:
     def eos_id(self) -> int | None:
         token_id: int | None = self.backend.eos_token_id
         return token_id
+
+    def to_json(self) -> str | None:
+        backend: Any = getattr(self.backend, "backend_tokenizer", None)  # not of those that Python computes
+        return None if backend is None else backend.to_str()
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> tuple[int, ...]:
         return tuple(self.backend(text, add_special_tokens=add_special_tokens).input_ids)

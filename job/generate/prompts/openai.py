@@ -29,7 +29,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "echo": False,
     "logit_bias": {},
     "modalities": ["text"],
-    "response_format": {"type": "text"},
     "stream": False,
     "tools": [],
 }

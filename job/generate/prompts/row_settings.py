@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from job.errors import PromptError, SettingsError
+from job.generate.prompts.row_structure import KEYS as STRUCTURES
+from job.generate.prompts.row_structure import parse_structure
 from job.generate.settings import describe_type, parse_value, takes_list
 from job.text import quoted
 
@@ -29,7 +31,7 @@ NAMES = {
     "top_p": "top_p",
 }
 _TOP_LOGPROBS = "top_logprobs"  # how many, where `logprobs` says whether
-KEYS = NAMES.keys() | {_TOP_LOGPROBS}
+KEYS = NAMES.keys() | {_TOP_LOGPROBS} | STRUCTURES
 
 
 def parse_row_settings(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def parse_row_settings(row: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if KEYS.isdisjoint(row):
         return settings
+    settings |= parse_structure(row)
     row = dict(row) | {"logprobs": _read_logprobs(row)}
     for key in sorted(row.keys() & NAMES.keys()):
         if row[key] is None:

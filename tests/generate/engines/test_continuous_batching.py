@@ -14,6 +14,7 @@ from job.generate.engines.engine import Completion, Row
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from job.generate.stop_texts import StopTexts
+from job.generate.structure import build_grammar
 
 pytestmark = pytest.mark.model
 
@@ -117,6 +118,19 @@ def test_rows_may_ban_tokens_and_want_their_probabilities(
         assert expected_logprobs and logprobs
         for likely, other in zip(expected_logprobs, logprobs, strict=True):
             assert dict(likely) == pytest.approx(dict(other), abs=1e-3)
+
+
+def test_rows_keep_to_their_structure(
+    settings: Settings, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from job.generate.matcher import Matcher
+
+    matcher = Matcher(build_grammar("", "[a-e]{2,8}|The dog", ()), open_engine(settings).tokenizer)
+    rows = [replace(row, matcher=matcher.copy()) if row.number % 2 else row for row in rows]
+    expected = generate(settings, rows)
+    assert any(row.matcher and completion.finish_reason == "stop" for row, completion in expected.items())
+    force(monkeypatch)
+    assert generate(settings, rows) == expected
 
 
 def test_texts_end_by_the_model_a_stop_text_or_the_limit(

@@ -95,6 +95,27 @@ def test_stop_texts_end_rows_there_too() -> None:
     }
 
 
+class GrammarEcho(EchoEngine):
+    """It says which grammar a row has."""
+
+    def load(self, longest: int) -> Generate:
+        return lambda rows: (
+            (row, Completion((), row.matcher.grammar if row.matcher else "")) for row in rows
+        )
+
+
+def test_structures_get_there_too() -> None:
+    from job.generate.matcher import Matcher
+
+    first, second = make_rows(2)
+    rows = [replace(first, matcher=Matcher("a grammar", EchoEngine.tokenizer)), second]
+    completions = on_devices(partial(GrammarEcho, FILES, Settings()))(rows)
+    assert {row.number: completion.finish_reason for row, completion in completions} == {
+        0: "a grammar",
+        1: "",
+    }
+
+
 def test_what_came_with_a_row_stays_here() -> None:
     (row,) = make_rows(1)
     row.prompt.row = {"book": "x" * 1_000_000}

@@ -1,5 +1,6 @@
 """Lines of OpenAI's batch files, as their public descriptions have them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -35,9 +36,75 @@ def test_a_line_of_completions_is_a_prompt() -> None:
     assert prompt.settings == {"max_new_tokens": 5, "num_return_sequences": 2}
 
 
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "settings"),
+    [
+        ({"response_format": None}, {}),
+        ({"response_format": {"type": "text"}}, {"json_schema": "", "regex": "", "choices": ()}),
+        ({"response_format": {"type": "json_object"}}, {"json_schema": '{"type": "object"}'}),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}},
+            {"json_schema": json.dumps(SCHEMA)},
+        ),
+        ({"structured_outputs": {"json": SCHEMA}}, {"json_schema": json.dumps(SCHEMA)}),
+        ({"structured_outputs": {"json": json.dumps(SCHEMA)}}, {"json_schema": json.dumps(SCHEMA)}),
+        ({"structured_outputs": {"json_object": True}}, {"json_schema": '{"type": "object"}'}),
+        ({"structured_outputs": {"regex": "a", "choice": None}}, {"regex": "a"}),
+        ({"structured_outputs": {"choice": ["a", "b"]}}, {"choices": ("a", "b")}),
+    ],
+)
+def test_a_structure_replaces_the_run_s(body: dict[str, Any], settings: dict[str, Any]) -> None:
+    prompt = parse(line(messages=MESSAGES, **body))
+    none = {"json_schema": "", "regex": "", "choices": ()} if settings else {}
+    assert (prompt.error, prompt.settings) == ("", none | settings)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        (
+            line(messages=MESSAGES, response_format={"type": "yaml"}),
+            "body.response_format.type must be one of text, json_object, json_schema, not 'yaml'",
+        ),
+        (line(messages=MESSAGES, response_format="text"), "body.response_format must be an object"),
+        (
+            line(messages=MESSAGES, response_format={"type": "json_schema", "json_schema": {"name": "a"}}),
+            "body.response_format.json_schema.schema must be a JSON schema, which is an object",
+        ),
+        (
+            line(
+                messages=MESSAGES,
+                response_format={"type": "json_schema", "json_schema": {"schema": {"items": {"type": "x"}}}},
+            ),
+            "body.response_format.json_schema.schema: #/items: Invalid type: x",
+        ),
+        (
+            line(messages=MESSAGES, structured_outputs={"grammar": "a"}),
+            "body.structured_outputs.grammar can't be set here; ",
+        ),
+        (
+            line(messages=MESSAGES, structured_outputs={"regex": "a", "choice": ["b"]}),
+            "body.structured_outputs must have one of json, regex, choice, json_object",
+        ),
+        (
+            line(messages=MESSAGES, structured_outputs={"json": "{"}),
+            "body.structured_outputs.json is not JSON",
+        ),
+        (
+            line(messages=MESSAGES, structured_outputs={"regex": "("}),
+            "body.structured_outputs.regex: unclosed",
+        ),
+        (
+            line(messages=MESSAGES, structured_outputs={"choice": []}),
+            "body.structured_outputs.choice must be a list of strings that are not empty",
+        ),
+        (
+            line(messages=MESSAGES, structured_outputs={"regex": "a"}, response_format={"type": "text"}),
+            "body.response_format and structured_outputs can't be used together; leave one out",
+        ),
         (
             line("/v1/embeddings", input="a"),
             "url must be /v1/chat/completions or /v1/completions, not '/v1/embeddings'",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import TextgenError
-from job.generate.engines.engine import TokenLogprobs
+from job.generate.engines.engine import Mask, TokenLogprobs
 from job.generate.engines.openvino.network import Logits
 from job.generate.sampling import NOT_FINITE, PARTS
 from job.generate.settings import Settings
@@ -25,7 +25,6 @@ _NEVER = np.float32(-np.inf)
 
 Floats = NDArray[np.float32]
 Tokens = NDArray[np.int64]
-Mask = NDArray[np.bool_]  # [V], whether a token may come
 _NO_TOKENS = np.zeros(0, np.int64)
 
 

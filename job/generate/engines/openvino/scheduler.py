@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.generate import sampling
-from job.generate.engines.engine import Completion, Completions, Row, TokenLogprobs
+from job.generate.engines.engine import Completion, Completions, Mask, Row, TokenLogprobs
 from job.generate.engines.openvino.blocks import BlockPool
 from job.generate.engines.openvino.network import Logits, Network
 from job.generate.engines.openvino.paged_attention import BLOCK, Piece, count_blocks
-from job.generate.engines.openvino.sampler import Mask, Sampler, make_sampler, rank
+from job.generate.engines.openvino.sampler import Sampler, make_sampler, rank
 
 PIECE = 512  # tokens of prompts that a step reads
 
@@ -278,12 +278,9 @@ class Scheduler:
 
     def _make_mask(self, sequence: _Sequence, logits: Logits) -> Mask | None:
         """Which tokens may come next; None for all."""
-        row = sequence.row
-        if not row.has_banned_ids:
+        if not sequence.row.is_restricted:
             return None
-        mask = np.ones(logits.full.shape[1], bool)
-        mask[row.find_banned_ids(sequence.new_ids, self._stop_ids)] = False
-        return mask
+        return sequence.row.make_mask(sequence.new_ids, self._stop_ids, logits.full.shape[1])
 
     def _extend(self, sequence: _Sequence) -> bool:
         """Add a block to the sequence, or take its memory away if older ones have all of it."""
