@@ -18,7 +18,7 @@ from job.generate.structure import find_structure
 # Recorded as what they lead to: the prompts' texts, the model's revision, the engine, what it computes in.
 _RESOLVED = (
     *("prompt", "prompts", "model", "revision", "engine", "device", "dtype", "batch_size"),
-    *("tensor_parallel_size", "quantization"),
+    *("deterministic", "tensor_parallel_size", "quantization"),
 )
 # These change no row of outputs.jsonl.
 _WITHOUT_EFFECT = ("on_error", "max_errors", "format")

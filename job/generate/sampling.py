@@ -100,9 +100,9 @@ def keep_nucleus(scores: "torch.Tensor", top_p: float) -> "torch.Tensor":
     import torch
 
     ascending = scores.sort(dim=-1).values  # [B, V]
-    sums = ascending.double().softmax(dim=-1).cumsum(dim=-1)  # [B, V]
+    sums = (ascending.double().softmax(dim=-1) * PARTS).long().cumsum(dim=-1)  # [B, V]
     last_equal = torch.searchsorted(ascending, scores, right=True) - 1  # [B, V]
-    is_removed = (sums.gather(1, last_equal) <= 1 - top_p) & (scores < ascending[:, -1:])
+    is_removed = (sums.gather(1, last_equal) <= (1 - top_p) * PARTS) & (scores < ascending[:, -1:])
     return scores.masked_fill(is_removed, -torch.inf)
 
 

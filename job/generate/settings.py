@@ -161,6 +161,10 @@ class Settings:
         "auto, float32, bfloat16, float16 or int8 (openvino).",
         pattern="auto|float32|bfloat16|float16|int8",
     )
+    deterministic: bool = _setting(
+        False,
+        "Compute each text to the bit as it is alone; with transformers one at a time.",
+    )
     tensor_parallel_size: int = _setting(1, "Number of GPUs that share the model (vllm).", minimum=1)
     quantization: str = _setting(
         "", "How the weights are quantized: fp8, awq, ... (vllm).", pattern=r"[a-z0-9_-]*"

@@ -191,7 +191,8 @@ class _Batch:
             finally:
                 manager.stop(hard_stop=True)
         finally:
-            network.set_attn_implementation(own_attention)
+            if self._attention:
+                network.set_attn_implementation(own_attention)
 
     def _add(self, manager: Any, name: str, row: Row) -> None:
         text = self._begin(row)

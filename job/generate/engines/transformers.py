@@ -3,7 +3,9 @@
 In shapes, B is the number of rows, T the tokens of the longest prompt, V the size of the vocabulary.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -62,11 +64,14 @@ class TransformersEngine(Engine):
         self.files, self._settings = files, settings
         silence_transformers()
         device = select_device(settings.device)
+        if settings.deterministic:
+            _check_deterministic(settings, device)
         config = read_config(files)
         self.device = str(device)
         self.dtype = name_dtype(settings.dtype, device, config)
-        self._is_continuous = _is_continuous(device, config)
-        self.slots = settings.batch_size or (_CONTINUOUS_SLOTS if self._is_continuous else _SLOTS)
+        self._is_continuous = not settings.deterministic and _is_continuous(device, config)
+        slots = 1 if settings.deterministic else _CONTINUOUS_SLOTS if self._is_continuous else _SLOTS
+        self.slots = settings.batch_size or slots
         self.context_length = read_context_length(config)
         self.vocabulary_size = read_vocabulary_size(config)
 
@@ -75,6 +80,8 @@ class TransformersEngine(Engine):
         return load_tokenizer(self.files)
 
     def load(self, longest: int) -> Generate:
+        # Read when the first matrices are multiplied; without it cuBLAS may choose other ways each time.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         model = load_model(self.files, self._settings.device, self._settings.dtype, self.tokenizer)
 
         if self._is_continuous:
@@ -85,12 +92,16 @@ class TransformersEngine(Engine):
         def generate_batches(rows: Iterable[Row]) -> Completions:
             iterator = iter(rows)
             while batch := list(islice(iterator, self.slots)):
-                yield from zip(batch, generate(model, batch, self._settings), strict=True)
+                with _deterministic_algorithms(self._settings.deterministic):
+                    completions = generate(model, batch, self._settings)
+                yield from zip(batch, completions, strict=True)
 
         return generate_batches
 
     def identity(self) -> dict[str, Any]:
         identity = super().identity()
+        if self._settings.deterministic:
+            return identity | {"deterministic": True}
         return identity if self._is_continuous else identity | {"batch_size": self.slots}
 
     def first_row(self, done: int) -> int:
@@ -98,6 +109,27 @@ class TransformersEngine(Engine):
             return done
         # A torn batch is computed again in its whole shape, so that its missing rows come out the same.
         return done // self.slots * self.slots
+
+
+def _check_deterministic(settings: Settings, device: torch.device) -> None:
+    if device.type == "mps":
+        raise UnsupportedError("deterministic: PyTorch has no such algorithms for mps; use --device cpu")
+    if settings.batch_size > 1:
+        raise UnsupportedError(
+            f"deterministic: the transformers engine has it for one text at a time, and batch_size is "
+            f"{settings.batch_size}; leave one of them out"
+        )
+
+
+@contextmanager
+def _deterministic_algorithms(is_on: bool) -> Iterator[None]:
+    """PyTorch's mode in which an operation is the same to the bit each time, or raises RuntimeError."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or is_on)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _is_continuous(device: torch.device, config: Any) -> bool:

@@ -43,7 +43,7 @@ class VllmEngine(Engine):
         self.files, self._settings = files, settings
         silence_transformers()
         _configure_vllm()
-        self.device = _select_device(settings.device)
+        self.device = _select_device(settings.device, settings.deterministic)
         import torch
 
         config = read_config(files)
@@ -206,8 +206,11 @@ def _configure_vllm() -> None:
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")
 
 
-def _select_device(name: str) -> str:
-    """The type of the devices that this vLLM runs on. Raises ModelError if none is there, or for another."""
+def _select_device(name: str, is_deterministic: bool) -> str:
+    """The type of the devices that this vLLM runs on.
+
+    Raises ModelError if none is there, UnsupportedError for another, or if texts depend on others there.
+    """
     from vllm.platforms import current_platform
 
     device: str = current_platform.device_type
@@ -219,8 +222,16 @@ def _select_device(name: str) -> str:
         raise UnsupportedError(f"device {name}: the vllm engine numbers none; set CUDA_VISIBLE_DEVICES")
     if name not in ("auto", device):
         raise UnsupportedError(f"device {name}: the vllm that is installed runs on {device}")
-    if current_platform.is_cuda() and current_platform.has_device_capability(_BATCH_INVARIANT_CAPABILITY):
+    has_kernels = current_platform.is_cuda() and current_platform.has_device_capability(
+        _BATCH_INVARIANT_CAPABILITY
+    )
+    if has_kernels:
         os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")
+    if is_deterministic and not (has_kernels and os.environ["VLLM_BATCH_INVARIANT"] == "1"):
+        raise UnsupportedError(
+            "deterministic: vLLM has it on NVIDIA GPUs from compute capability 8.0 on, with "
+            "VLLM_BATCH_INVARIANT=1; use --engine transformers elsewhere"
+        )
     return device
 
 

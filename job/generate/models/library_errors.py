@@ -26,6 +26,8 @@ def generation_error(error: Exception, model: str, device: object, batch_size: i
     if is_out_of_memory(error):
         problem = "out of memory; lower batch_size" if batch_size > 1 else OUT_OF_MEMORY
         return TextgenError(f"{device}: {problem}")
+    if "deterministic" in str(error):
+        return TextgenError(f"deterministic: model {model!r} can't have it on {device}: {first_line(error)}")
     hint = "; try another --dtype" if "dtype" in str(error) else ""
     return TextgenError(
         f"model {model!r}: its network failed: {type(error).__name__}: {first_line(error)}{hint}"

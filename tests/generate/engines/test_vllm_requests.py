@@ -244,8 +244,33 @@ def test_rows_do_not_change_each_other_where_the_gpu_has_the_kernels(
     from job.generate.engines.vllm import _select_device
 
     platform.has_device_capability = lambda least: least <= capability
-    assert _select_device("auto") == "cuda"
+    assert _select_device("auto", False) == "cuda"
     assert os.environ.get("VLLM_BATCH_INVARIANT") == value
+
+
+@pytest.mark.parametrize(
+    ("is_cuda", "capability", "invariant", "is_taken"),
+    [(True, 90, None, True), (True, 90, "0", False), (True, 75, None, False), (False, 90, "1", False)],
+)
+def test_deterministic_needs_kernels_whose_results_no_row_changes(
+    platform: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    is_cuda: bool,
+    capability: int,
+    invariant: str | None,
+    is_taken: bool,
+) -> None:
+    from job.generate.engines.vllm import _select_device
+
+    platform.is_cuda = lambda: is_cuda
+    platform.has_device_capability = lambda least: least <= capability
+    if invariant is not None:
+        monkeypatch.setenv("VLLM_BATCH_INVARIANT", invariant)
+    if is_taken:
+        assert _select_device("auto", True) == "cuda"
+        return
+    with pytest.raises(UnsupportedError, match=r"^deterministic: vLLM has it on NVIDIA GPUs"):
+        _select_device("auto", True)
 
 
 @pytest.mark.parametrize("changed", [{"quantization": "fp8"}, {"tensor_parallel_size": 2}])
