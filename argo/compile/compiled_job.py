@@ -17,18 +17,8 @@ from argo.compile.parameters import Parameters, build_parameters
 from argo.compile.specs import Part, build_inputs_spec, build_store_spec
 from argo.language.model import Container, Job, Script, Workflow
 from job.pod.outputs import Output
-from job.pod.spec import (
-    NODE_ID,
-    POD,
-    POD_NAMESPACE,
-    POD_UID,
-    SHARD,
-    SPEC,
-    CheckoutStep,
-    CommitSpec,
-    InputsSpec,
-    StoreSpec,
-)
+from job.pod.spec import NODE_ID, POD, POD_NAMESPACE, POD_UID, SHARD, SPEC, CommitSpec, InputsSpec, StoreSpec
+from job.pod.steps import CheckoutStep
 
 
 @dataclass(frozen=True, slots=True)

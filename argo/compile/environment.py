@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from argo.kubernetes_names import STORE
 from job.pod import spec
+from job.pod.values import parameter_variable
 from job.project import STORE_VARIABLE
 
 # Where the Secret of the linked repository is, as files
@@ -52,4 +53,4 @@ STORE_ENVIRONMENT: Environment = {
 
 def parameter_environment(name: str) -> Environment:
     """The variable with a parameter of the workflow, which Argo fills in as base64."""
-    return {spec.parameter_variable(name): "{{=toBase64(workflow.parameters['" + name + "'])}}"}
+    return {parameter_variable(name): "{{=toBase64(workflow.parameters['" + name + "'])}}"}

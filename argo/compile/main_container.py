@@ -8,7 +8,8 @@ from argo.compile.environment import Environment, PodField, SecretKey
 from argo.compile.escaping import escape_kubernetes_vars, is_plain
 from argo.kubernetes_names import SECRETS
 from argo.language.model import Container, Job, Script, Secret, Type
-from job.pod.spec import GIT_TRUSTS_EVERY_OWNER, NOTES, SHARE_OUTPUTS, MainCommand, Value, Variable
+from job.pod.spec import GIT_TRUSTS_EVERY_OWNER, NOTES, SHARE_OUTPUTS, MainCommand
+from job.pod.values import Value, Variable
 
 _SCRIPT = f"{NOTES}/script"
 _COMMAND = f"{NOTES}/main"

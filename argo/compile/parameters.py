@@ -10,7 +10,7 @@ from argo.language import bind_given_inputs
 from argo.language.model import Workflow
 from job.checkout.git import is_ref, is_url, redact_url
 from job.errors import InputError
-from job.pod.spec import Parameter
+from job.pod.values import Parameter
 from job.text import quoted
 
 # A parameter reaches a pod as base64 in one variable, which Linux limits to 128 KiB with its name.

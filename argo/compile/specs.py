@@ -24,7 +24,8 @@ from argo.language.model import (
     Value,
 )
 from job.datasets.reference import DatasetRef
-from job.pod import outputs, spec
+from job.pod import outputs, spec, values
+from job.pod.steps import CheckoutStep, DatasetStep, OutputStep, S3Step, ShardStep, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def build_inputs_spec(
     folders = tuple(f"{spec.OUTPUTS}/{o.name}" for o in job.outputs.values() if o.type is not Type.STRING)
     shard = builder.shard_step(part) if part and part.shard else None
     read = [*steps.values(), *([shard.prompts] if shard else [])]
-    reads_datasets = any(isinstance(step, spec.DatasetStep) for step in read)
+    reads_datasets = any(isinstance(step, DatasetStep) for step in read)
     references = tuple(builder.references()) if reads_datasets else ()
     inputs_spec = spec.InputsSpec(textgen, job.name, steps, folders, references, shard=shard)
     return inputs_spec, builder.environment()
@@ -115,7 +116,7 @@ class _StepBuilder:
             environment |= parameter_environment(name)
         return environment
 
-    def input_step(self, job_input: Input) -> tuple[str, spec.Step]:
+    def input_step(self, job_input: Input) -> tuple[str, Step]:
         """The path of an input, and how it is made."""
         path = f"{spec.INPUTS}/{job_input.name}"
         match job_input.source:
@@ -124,21 +125,21 @@ class _StepBuilder:
                 below = action.path.removeprefix("/outputs/").partition("/")[2]
                 return f"{path}/{below}".rstrip("/"), self.checkout_step(producer, action)
             case FromJob(job=producer, output=output):
-                return path, spec.OutputStep(producer, output)
+                return path, OutputStep(producer, output)
             case FromWorkflow(input=name) if job_input.type is Type.DATASET:
-                return path, spec.DatasetStep(self._parameter(parameter_name(name)))
+                return path, DatasetStep(self._parameter(parameter_name(name)))
             case FromWorkflow(input=name):
                 return path, self._parameter(parameter_name(name))
             case DatasetRef() as ref:
-                return path, spec.DatasetStep(str(ref))
+                return path, DatasetStep(str(ref))
         raise AssertionError(job_input.source)
 
-    def checkout_step(self, name: str, action: GitCheckout) -> spec.CheckoutStep:
+    def checkout_step(self, name: str, action: GitCheckout) -> CheckoutStep:
         """The repository; the linked one at the push's commit, unless the file says otherwise."""
         linked = action.url is EventField.URL
         url = self._parameter(kubernetes_names.GITHUB_URL) if linked else str(action.url)
         if action.ref is EventField.REF or (linked and action.ref is None):
-            ref: spec.Value | None = self._parameter(kubernetes_names.GITHUB_REF)
+            ref: values.Value | None = self._parameter(kubernetes_names.GITHUB_REF)
         else:
             ref = action.ref
         if linked and action.password is None:
@@ -146,26 +147,26 @@ class _StepBuilder:
                 self._secret(f"GIT_{key.upper()}", SecretKey(kubernetes_names.GIT, key, optional=True))
                 for key in ("username", "password")
             )
-            return spec.CheckoutStep(name, url, ref, *keys)
-        return spec.CheckoutStep(name, url, ref, self._value(action.username), self._value(action.password))
+            return CheckoutStep(name, url, ref, *keys)
+        return CheckoutStep(name, url, ref, self._value(action.username), self._value(action.password))
 
-    def s3_step(self, action: S3Download) -> spec.S3Step:
+    def s3_step(self, action: S3Download) -> S3Step:
         """Objects of a bucket."""
         access_key, secret_access_key = self._value(action.access_key), self._value(action.secret_access_key)
-        return spec.S3Step(action.url, action.region, action.endpoint, access_key, secret_access_key)
+        return S3Step(action.url, action.region, action.endpoint, access_key, secret_access_key)
 
-    def shard_step(self, part: Part) -> spec.ShardStep:
+    def shard_step(self, part: Part) -> ShardStep:
         """A shard's rows, and its earlier texts."""
         if part.prompts is None:
-            return spec.ShardStep(part.shard)
+            return ShardStep(part.shard)
         _, prompts = self.input_step(part.prompts)
-        if not isinstance(prompts, spec.DatasetStep | spec.OutputStep):
+        if not isinstance(prompts, DatasetStep | OutputStep):
             raise AssertionError(part)
-        return spec.ShardStep(part.shard, part.prompts.name, prompts)
+        return ShardStep(part.shard, part.prompts.name, prompts)
 
-    def references(self) -> Iterator[spec.Value]:
+    def references(self) -> Iterator[values.Value]:
         """Every dataset reference of the run, the same for all its jobs: the first one resolves all."""
-        references: dict[spec.Value, None] = {}
+        references: dict[values.Value, None] = {}
         for job in self.inlined.jobs.values():
             for job_input in job.inputs.values():
                 if isinstance(job_input.source, DatasetRef):
@@ -174,15 +175,15 @@ class _StepBuilder:
                     references[self._parameter(parameter_name(job_input.source.input))] = None
         yield from references
 
-    def _parameter(self, name: str) -> spec.Parameter:
+    def _parameter(self, name: str) -> values.Parameter:
         self.names[name] = None
         return self.parameters.parameter(name)
 
-    def _value(self, value: Value | None) -> spec.Value | None:
+    def _value(self, value: Value | None) -> values.Value | None:
         if not isinstance(value, Secret):
             return value
         return self._secret(f"SECRET_{value.name}", SecretKey(kubernetes_names.SECRETS, value.name))
 
-    def _secret(self, variable: str, key: SecretKey) -> spec.Variable:
+    def _secret(self, variable: str, key: SecretKey) -> values.Variable:
         self.secrets[variable] = key
-        return spec.Variable(variable)
+        return values.Variable(variable)

@@ -10,7 +10,7 @@ from job.errors import InputError
 INPUTS = "/inputs"
 
 _CPU_IMAGE, _GPU_IMAGE = "textgen-job-cpu:{version}", "textgen-job:{version}"
-_COMMAND = ("python3", "-m", "job")
+_COMMAND = ("python3", "-P", "-m", "job")  # -P: a folder `job` where an image starts is another one
 
 
 def make_plan_action(action: Generate, version: str, output: str, *, copy_rows: bool) -> Container:

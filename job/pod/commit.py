@@ -31,19 +31,9 @@ from job.pod.plan import store_plan
 from job.pod.results import JobResults, read_results, write_results
 from job.pod.shard_files import store_shard
 from job.pod.shards import Shards, read_index
-from job.pod.spec import (
-    INPUTS,
-    LINEAGE,
-    OUTPUTS,
-    RUN,
-    RUN_NAME,
-    VERSIONS_1,
-    StoreSpec,
-    load_spec,
-    read_variable,
-    resolve_value,
-)
+from job.pod.spec import INPUTS, LINEAGE, OUTPUTS, RUN, RUN_NAME, VERSIONS_1, StoreSpec, load_spec
 from job.pod.store_outage import retry_while_unavailable
+from job.pod.values import read_variable, resolve_value
 from job.pod.volume import save_volume
 from job.project import STORE_VARIABLE as STORE
 from job.untrusted_files import UntrustedPath

@@ -24,32 +24,29 @@ from job.pod.results import JobResults, decide_commit, read_commit, read_results
 from job.pod.shard_inputs import Prompts, fetch_rows, fetch_texts
 from job.pod.shards import Shards, read_index
 from job.pod.spec import (
-    FILE_VARIABLES,
     GIT_TRUSTS_EVERY_OWNER,
-    GIT_VARIABLES,
     INPUTS,
-    KEY_VARIABLES,
     LINEAGE,
     NOTES,
     OUTPUTS,
     RUN,
     SHARD_FOLDER,
     SHARE_OUTPUTS,
-    CheckoutStep,
-    DatasetStep,
     InputsSpec,
     MainCommand,
-    OutputStep,
-    Parameter,
-    S3Step,
-    ShardStep,
-    Step,
     load_spec,
+)
+from job.pod.steps import CheckoutStep, DatasetStep, OutputStep, S3Step, ShardStep, Step
+from job.pod.store_outage import retry_while_unavailable
+from job.pod.termination import report_termination
+from job.pod.values import (
+    FILE_VARIABLES,
+    GIT_VARIABLES,
+    KEY_VARIABLES,
+    Parameter,
     read_variable,
     resolve_value,
 )
-from job.pod.store_outage import retry_while_unavailable
-from job.pod.termination import report_termination
 from job.pod.volume import load_volume
 from job.project import STORE_VARIABLE as STORE
 from job.storage.store import UnavailableError

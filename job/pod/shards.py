@@ -23,7 +23,8 @@ from job.datasets.layout import over_key
 from job.errors import InputError, StoreError
 from job.generate.shard_files import MOST_SHARDS
 from job.pod.results import decide, get_json, job_folder
-from job.pod.spec import SHARD, read_variable
+from job.pod.spec import SHARD
+from job.pod.values import read_variable
 from job.storage import json as store_json
 from job.storage.store import Store
 

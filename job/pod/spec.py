@@ -7,10 +7,8 @@ The JSON has VERSION. In version 1, and without one, there was no `store`: `comm
 StoreSpec. Such pods run until no release reads version 1 any more.
 """
 
-import base64
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +17,8 @@ from typing import Any, Protocol, Self, TypeVar
 from job.errors import InputError
 from job.pod.json_reader import COMPILE_AGAIN, JsonReader
 from job.pod.outputs import Output, read_output
+from job.pod.steps import ShardStep, Step, read_shard_step, read_step
+from job.pod.values import Value, read_optional_value, read_value, read_variable, value_to_json, without_none
 
 VERSION = 2
 _READABLE = (None, 1, VERSION)
@@ -57,115 +57,6 @@ GIT_TRUSTS_EVERY_OWNER = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
-
-
-def parameter_variable(name: str) -> str:
-    """The variable that holds a parameter of the workflow, as base64 of UTF-8."""
-    return f"PARAMETER_{name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of the workflow; as a step, it becomes a file. `default` stands for an empty one."""
-
-    name: str
-    default: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return _without_none({"parameter": self.name, "default": self.default})
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A variable of the container's environment, which holds a secret or a long text."""
-
-    name: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"variable": self.name}
-
-
-Value = str | Parameter | Variable
-
-# The variables that a value may be, as patterns
-FILE_VARIABLES = "SCRIPT"
-KEY_VARIABLES = "SECRET_.+"  # of an S3 bucket; the linked repository's are for git alone
-GIT_VARIABLES = "SECRET_.+|GIT_USERNAME|GIT_PASSWORD"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckoutStep:
-    """A repository, at the commit that the run uses for the checkout of `job`."""
-
-    job: str
-    url: Value
-    ref: Value | None = None
-    username: Value | None = None
-    password: Value | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        values = {name: _to_json(getattr(self, name)) for name in ("url", "ref", "username", "password")}
-        return {"checkout": _without_none({"job": self.job, **values})}
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetStep:
-    """A dataset's files, at the version that the run uses for the reference."""
-
-    ref: Value
-
-    def to_json(self) -> dict[str, Any]:
-        return {"dataset": _to_json(self.ref)}
-
-
-@dataclass(frozen=True, slots=True)
-class OutputStep:
-    """An output of an earlier job of the run: a string, a volume or a dataset."""
-
-    job: str
-    output: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"output": [self.job, self.output]}
-
-
-@dataclass(frozen=True, slots=True)
-class S3Step:
-    """Objects of a bucket."""
-
-    url: str
-    region: str | None = None
-    endpoint: str | None = None
-    access_key: Value | None = None
-    secret_access_key: Value | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        keys = {
-            "access-key": _to_json(self.access_key),
-            "secret-access-key": _to_json(self.secret_access_key),
-        }
-        location = {"url": self.url, "region": self.region, "endpoint": self.endpoint}
-        return {"s3": _without_none(location | keys)}
-
-
-Step = CheckoutStep | DatasetStep | Parameter | OutputStep | S3Step
-
-
-@dataclass(frozen=True, slots=True)
-class ShardStep:
-    """A shard of a planned generation: its rows, and what an earlier pod has stored of its texts.
-
-    prompts: the dataset of the input `input`, whose files the plan names; None if the plan has all rows.
-    output: the output, whose folder the texts go to.
-    """
-
-    output: str
-    input: str = ""
-    prompts: DatasetStep | OutputStep | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        prompts = self.prompts.to_json() if self.prompts else None
-        return _without_none({"output": self.output, "input": self.input or None, "prompts": prompts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +112,12 @@ class InputsSpec:
         return _head(self.textgen, self.job) | {
             "into": {path: step.to_json() for path, step in self.steps.items()},
             "folders": list(self.folders),
-            **({"resolve": [_to_json(ref) for ref in self.references]} if self.references else {}),
-            **({"files": {name: _to_json(text) for name, text in self.files.items()}} if self.files else {}),
+            **({"resolve": [value_to_json(ref) for ref in self.references]} if self.references else {}),
+            **(
+                {"files": {name: value_to_json(text) for name, text in self.files.items()}}
+                if self.files
+                else {}
+            ),
             **({"main": self.main.to_json()} if self.main else {}),
             **({"shard": self.shard.to_json()} if self.shard else {}),
         }
@@ -235,12 +130,12 @@ class InputsSpec:
         return cls(
             spec.get("textgen").optional_string() or "",
             spec.get("job").string(),
-            {path: _read_step(step) for path, step in spec.get("into").items()},
+            {path: read_step(step) for path, step in spec.get("into").items()},
             tuple(folder.string() for folder in spec.get("folders").elements()),
-            tuple(_read_value(ref) for ref in spec.get("resolve").elements()),
-            {name: _read_value(text) for name, text in spec.get("files").items()},
+            tuple(read_value(ref) for ref in spec.get("resolve").elements()),
+            {name: read_value(text) for name, text in spec.get("files").items()},
             None if main.value is None else _read_main(main),
-            None if shard.value is None else _read_shard(shard),
+            None if shard.value is None else read_shard_step(shard),
         )
 
 
@@ -264,7 +159,7 @@ class StoreSpec:
         """The JSON object; from_json reads it."""
         return _head(self.textgen, self.job) | {
             "outputs": {name: output.to_json() for name, output in self.outputs.items()},
-            "event": _without_none({"url": _to_json(self.url), "ref": _to_json(self.ref)}),
+            "event": without_none({"url": value_to_json(self.url), "ref": value_to_json(self.ref)}),
             "lineage": dict(self.lineage),
             "logs": list(self.logs),
         }
@@ -278,8 +173,8 @@ class StoreSpec:
             spec.get("textgen").optional_string() or "",
             spec.get("job").string(),
             {name: read_output(output) for name, output in spec.get("outputs").items()},
-            _read_optional_value(event.get("url")),
-            _read_optional_value(event.get("ref")),
+            read_optional_value(event.get("url")),
+            read_optional_value(event.get("ref")),
             {name: entry.value for name, entry in spec.get("lineage").items()},
             tuple(name.string() for name in spec.get("logs").elements()),
         )
@@ -311,13 +206,6 @@ class _Spec(Protocol):
 S = TypeVar("S", bound=_Spec)
 
 
-def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The variable of this container. Raises InputError if it is not set."""
-    if name not in environ:
-        raise InputError(f"{name} is not set: this command runs in a pod that `textgen compile` made")
-    return environ[name]
-
-
 def load_spec(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """The spec of this container. Raises InputError if there is none that this version reads."""
     return kind.from_json(_load_json(environ))
@@ -336,29 +224,6 @@ def _load_json(environ: Mapping[str, str]) -> Any:
         raise InputError(f"{SPEC} is not JSON: {COMPILE_AGAIN}") from None
 
 
-def resolve_value(value: Value | None, environ: Mapping[str, str], variables: str | None = None) -> str:
-    """The text that a value stands for; empty for None. `variables` is a pattern of those that it may be.
-
-    A parameter comes as base64, so that nothing on its way expands what is in it. Raises InputError if it
-    is missing or not UTF-8, and for other variables: the store's keys are in the same environment.
-    """
-    match value:
-        case None:
-            return ""
-        case Variable(name):
-            if not variables or not re.fullmatch(variables, name):
-                raise InputError(f"{SPEC}: the variable {name} is for something else; {COMPILE_AGAIN}")
-            return environ.get(name, "")
-        case Parameter(name, default):
-            encoded = read_variable(parameter_variable(name), environ)
-            try:
-                text = base64.b64decode(encoded, validate=True).decode("utf-8")
-            except ValueError as error:
-                raise InputError(f"the parameter {name} is not UTF-8") from error
-            return text or default or ""
-    return value
-
-
 def _read_version(document: Any) -> JsonReader:
     """The document, if its version is read here. Raises InputError, which names the image that it needs."""
     spec = JsonReader(document, SPEC)
@@ -373,70 +238,11 @@ def _read_version(document: Any) -> JsonReader:
     return spec
 
 
-def _read_step(step: JsonReader) -> Step:
-    if step.has("checkout"):
-        checkout = step.get("checkout")
-        return CheckoutStep(
-            checkout.get("job").string(),
-            _read_value(checkout.get("url")),
-            *(_read_optional_value(checkout.get(name)) for name in ("ref", "username", "password")),
-        )
-    if step.has("dataset"):
-        return DatasetStep(_read_value(step.get("dataset")))
-    if step.has("parameter"):
-        return _read_parameter(step)
-    if step.has("output"):
-        names = [name.string() for name in step.get("output").elements()]
-        return OutputStep(*names) if len(names) == 2 else step.get("output").refuse("a job and an output")
-    if step.has("s3"):
-        s3 = step.get("s3")
-        return S3Step(
-            s3.get("url").string(),
-            s3.get("region").optional_string(),
-            s3.get("endpoint").optional_string(),
-            *(_read_optional_value(s3.get(name)) for name in ("access-key", "secret-access-key")),
-        )
-    return step.refuse("a step")
-
-
-def _read_shard(shard: JsonReader) -> ShardStep:
-    prompts = None if shard.get("prompts").value is None else _read_step(shard.get("prompts"))
-    if not isinstance(prompts, DatasetStep | OutputStep | None):
-        return shard.get("prompts").refuse("a dataset")
-    return ShardStep(shard.get("output").string(), shard.get("input").optional_string() or "", prompts)
-
-
 def _read_main(main: JsonReader) -> MainCommand:
     env = {name: text.string() for name, text in main.get("env").items()}
     argv = tuple(word.string() for word in main.get("argv").elements())
     return MainCommand(argv, env, main.get("share").boolean())
 
 
-def _read_value(value: JsonReader) -> Value:
-    if isinstance(value.value, str):
-        return value.value
-    if value.has("variable"):
-        return Variable(value.get("variable").string())
-    if value.has("parameter"):
-        return _read_parameter(value)
-    return value.refuse("a value")
-
-
-def _read_optional_value(value: JsonReader) -> Value | None:
-    return None if value.value is None else _read_value(value)
-
-
-def _read_parameter(value: JsonReader) -> Parameter:
-    return Parameter(value.get("parameter").string(), value.get("default").optional_string())
-
-
 def _head(textgen: str, job: str) -> dict[str, Any]:
     return {"version": VERSION, "textgen": textgen, "job": job}
-
-
-def _to_json(value: Value | None) -> Any:
-    return value.to_json() if isinstance(value, Parameter | Variable) else value
-
-
-def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if value is not None}

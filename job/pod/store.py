@@ -31,8 +31,9 @@ from job.pod.logs import LogWriter, log_prefix, name_attempt
 from job.pod.outputs import ShardOutput
 from job.pod.parts import POSITION, PartSender, Position, read_position
 from job.pod.shards import Shards, read_index
-from job.pod.spec import HANDOFF, NOTES, OUTPUTS, VERDICT, StoreSpec, load_spec, read_variable
+from job.pod.spec import HANDOFF, NOTES, OUTPUTS, VERDICT, StoreSpec, load_spec
 from job.pod.store_outage import retry_while_unavailable
+from job.pod.values import read_variable
 from job.project import STORE_VARIABLE
 from job.storage.open import open_store
 from job.storage.store import UnavailableError

@@ -12,7 +12,8 @@ from argo.compile.lint import lint
 from argo.language import load
 from argo.language.diagnostics import WorkflowError
 from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
-from job.pod.spec import SHARD, DatasetStep, InputsSpec, OutputStep, ShardStep, StoreSpec, load_spec
+from job.pod.spec import SHARD, InputsSpec, StoreSpec, load_spec
+from job.pod.steps import DatasetStep, OutputStep, ShardStep
 from tests.compile.conftest import CompileSpec, Spec
 from tests.compile.test_snapshots import compare, compile_text
 
@@ -92,7 +93,7 @@ def test_the_plan_has_the_settings_and_the_join_the_dataset(compile_spec: Compil
     plan = load_spec(InputsSpec, environment(found["write-plan"], "inputs"))
     assert plan.main is not None
     assert plan.main.argv == (
-        *("python3", "-m", "job", "plan", "--shards=16", "--inputs=/inputs", "--model=/inputs/model"),
+        *("python3", "-P", "-m", "job", "plan", "--shards=16", "--inputs=/inputs", "--model=/inputs/model"),
         *("--prompts=/inputs/prompts", "--max-new-tokens=256", "--greedy", "--stop=a b", "--stop={{x"),
         "/outputs/plan",
     )

@@ -14,7 +14,7 @@ from argo.compile.names import label_value, resource_name
 from argo.compile.workflow import build
 from argo.language import Severity, WorkflowError, load
 from job.errors import InputError
-from job.pod.spec import parameter_variable
+from job.pod.values import parameter_variable
 from tests.compile.conftest import CompileSpec
 
 

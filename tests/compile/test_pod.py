@@ -14,17 +14,9 @@ from argo.compile.workflow import build
 from argo.instances import builtin_instances
 from argo.kubernetes_names import STORE
 from argo.language import load
-from job.pod.spec import (
-    API,
-    HANDOFF,
-    NOTES,
-    OUTPUTS,
-    VERDICT,
-    CheckoutStep,
-    InputsSpec,
-    Parameter,
-    load_spec,
-)
+from job.pod.spec import API, HANDOFF, NOTES, OUTPUTS, VERDICT, InputsSpec, load_spec
+from job.pod.steps import CheckoutStep
+from job.pod.values import Parameter
 from tests.compile.conftest import CompileSpec, Spec
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ import pytest
 from argo.compile import ClusterConfig, FileOrigin, Kind
 from argo.compile.workflow import build
 from argo.language import load
-from job.pod.spec import SPEC, CommitSpec, InputsSpec, StoreSpec, load_spec, parameter_variable
+from job.pod.spec import SPEC, CommitSpec, InputsSpec, StoreSpec, load_spec
+from job.pod.values import parameter_variable
 
 WORKFLOWS = sorted((Path(__file__).parent / "conformance").glob("*.yaml"))
 

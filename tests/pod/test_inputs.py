@@ -15,16 +15,9 @@ from job.errors import CheckoutError, CommitError, InputError, JobError, StoreEr
 from job.pod import inputs
 from job.pod.inputs import StepRunner, main_script
 from job.pod.results import JobResults, decide_commit, resolve_datasets, write_results
-from job.pod.spec import (
-    SPEC,
-    CheckoutStep,
-    DatasetStep,
-    MainCommand,
-    OutputStep,
-    S3Step,
-    Step,
-    Variable,
-)
+from job.pod.spec import SPEC, MainCommand
+from job.pod.steps import CheckoutStep, DatasetStep, OutputStep, S3Step, Step
+from job.pod.values import Variable
 from job.untrusted_files import UntrustedPath
 from tests.git import committed, git
 from tests.hostile import swapping

@@ -12,7 +12,7 @@ from job.errors import StoreError
 from job.pod import commit, inputs
 from job.pod.inputs import StepRunner
 from job.pod.outputs import DatasetOutput
-from job.pod.spec import CheckoutStep
+from job.pod.steps import CheckoutStep
 from job.pod.store_outage import retry_while_unavailable
 from job.storage.store import UnavailableError
 from tests.git import committed

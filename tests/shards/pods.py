@@ -23,7 +23,8 @@ from job.pod.outputs import JoinOutput, Output, PlanOutput, ShardOutput
 from job.pod.parts import POSITION, PartSender, Position
 from job.pod.results import resolve_datasets
 from job.pod.shards import Shards
-from job.pod.spec import SHARD, DatasetStep, ShardStep
+from job.pod.spec import SHARD
+from job.pod.steps import DatasetStep, ShardStep
 from job.untrusted_files import UntrustedPath
 
 RUN, JOB, OUTPUT = "run-1", "write", "texts"

@@ -10,7 +10,7 @@ import pytest
 from job.errors import InputError, JobError, StoreError
 from job.pod.inputs import StepRunner
 from job.pod.results import JobResults, write_results
-from job.pod.spec import OutputStep, ShardStep
+from job.pod.steps import OutputStep, ShardStep
 from tests.shards.pods import QUESTIONS, RUN, Generation
 
 Generate = Callable[..., Generation]
