@@ -1,6 +1,7 @@
 """What a shard's pod gets of its rows: bytes of files that the plan may name, and as they were planned."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,16 @@ from typing import Any
 import pytest
 
 from job.errors import InputError, JobError, StoreError
+from job.generate.shard import run_shard
+from job.pod import inputs
 from job.pod.inputs import StepRunner
+from job.pod.parts import POSITION, Position, read_position
 from job.pod.results import JobResults, write_results
-from job.pod.steps import OutputStep, ShardStep
-from tests.shards.pods import QUESTIONS, RUN, Generation
+from job.pod.spec import RUN as RUN_ID
+from job.pod.spec import SHARD, SPEC, InputsSpec
+from job.pod.steps import DatasetStep, OutputStep, ShardStep
+from job.project import STORE_VARIABLE
+from tests.shards.pods import JOB, QUESTIONS, RUN, Generation
 
 Generate = Callable[..., Generation]
 
@@ -144,3 +151,38 @@ def test_a_plan_with_ranges_needs_one(generation: Generation) -> None:
     runner = StepRunner(generation.datasets, RUN, {}, {})
     with pytest.raises(InputError, match="no file of the prompts' dataset; give plan --copy-rows"):
         runner.run_shard(generation.shards, 0, ShardStep("texts"), folder / "shard", folder)
+
+
+def test_inputs_leaves_what_main_and_store_read(
+    generation: Generation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = generation.start(1)
+    pod.run_main(rows=3)
+    pod.sender.send_rest()
+    notes, outputs = tmp_path / "notes", tmp_path / "outputs"
+    notes.mkdir()
+    paths = {
+        "NOTES": notes,
+        "OUTPUTS": outputs,
+        "SHARD_FOLDER": notes / "shard",
+        "LINEAGE": notes / "lineage",
+    }
+    for name, path in paths.items():
+        monkeypatch.setattr(inputs, name, path)
+    shard = ShardStep("texts", "prompts", DatasetStep("questions"))
+    inputs_spec = InputsSpec("0.1.0", JOB, references=("questions",), shard=shard)
+    environ = {SPEC: json.dumps(inputs_spec.to_json()), STORE_VARIABLE: generation.datasets.url, RUN_ID: RUN}
+    for name, value in {**environ, SHARD: "1"}.items():
+        monkeypatch.setenv(name, value)
+    mask = os.umask(0o022)
+    try:
+        inputs.command.main([], standalone_mode=False)
+    finally:
+        os.umask(mask)
+    texts = outputs / "texts" / "outputs.jsonl"
+    position = read_position(notes / POSITION)
+    assert position == Position(3, texts.stat().st_size)
+    assert (texts.stat().st_mode & 0o777, texts.parent.stat().st_mode & 0o777) == (0o666, 0o777)
+    assert json.loads((notes / "lineage").read_bytes())["inputs"]["prompts"].startswith("questions:")
+    run_shard(notes / "shard", outputs / "texts")
+    assert json.loads((outputs / "texts" / "run.json").read_bytes())["resumed_at"] == 3
