@@ -282,6 +282,8 @@ def test_the_linked_repositorys_password_is_for_git_alone(variables: str | None)
         ),
         ({"files": {"../../../home/textgen/.gitconfig": "x"}}, "not below /var/run/textgen"),
         ({"files": {"..": "x"}}, "not below /var/run/textgen"),
+        ({"shard": {"output": "../opt/textgen/code"}}, "not below /outputs"),
+        ({"shard": {"output": ".."}}, "not below /outputs"),
     ],
 )
 def test_inputs_are_nowhere_but_where_the_job_finds_them(spec: dict[str, Any], reason: str) -> None:
