@@ -35,6 +35,7 @@ _TYPE_NAMES: Mapping[Any, str] = {
     str: "a string",
     tuple[str, ...]: "a list of strings that are not empty",
 }
+_FOLDERS = ("prompts", "model")  # settings that may be a folder
 _ALTERNATIVES = (("prompt", "prompts"), ("json_schema", "regex", "choices"))
 # What scores are divided by: beyond these, float32 has no number for the result.
 _SMALLEST, _LARGEST = 1e-9, 1e9
@@ -297,14 +298,19 @@ def _read_toml(path: Path) -> Iterator[_Value]:
 
 
 def _read_folder(folder: Path) -> Iterator[_Value]:
-    """One file for each setting; an empty file is not set, and folders are a job's other inputs."""
+    """One file for each setting; an empty file is not set. Folders are a job's other inputs.
+
+    One of them may be the prompts or the model.
+    """
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise SettingsError(f"{folder}: can't be read: {error.strerror}") from None
     for path in paths:
         # The newline with which `echo 7 > seed` ends is not part of the value.
-        if path.is_file() and (text := _read_text(path).removesuffix("\n")):
+        if path.is_dir() and path.name in _FOLDERS:
+            yield str(path), path.name, str(path)
+        elif path.is_file() and (text := _read_text(path).removesuffix("\n")):
             yield str(path), path.name, text
 
 

@@ -1,6 +1,7 @@
 """Where a setting's value comes from, and what is refused."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job.errors import SettingsError
+from job.generate.prompts.row_settings import NAMES
 from job.generate.settings import DEFAULT_FILE, TABLE, Settings, load_settings, parse_value
+from job.generate.structure import SETTINGS as STRUCTURES
 
 TUTORIAL = {
     "seed": 42,
@@ -147,7 +150,40 @@ def test_any_text_is_a_value_or_one_line_that_names_the_setting(name: str, text:
         assert "\n" not in str(error)
 
 
+ROW_SETTINGS = {*NAMES.values(), "greedy", *STRUCTURES}
+_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+
+
+def describe_values(name: str) -> str:
+    """The type of a setting and its bounds, as the page has them."""
+    row = TABLE[name]
+    words = [_TYPES.get(type(row.default), "a list of strings")]
+    limits = row.metadata
+    if limits["pattern"] and re.fullmatch(r"[a-z0-9-]+(\|[a-z0-9-]+)+", limits["pattern"]):
+        words = ["one of these words"]
+    bounds = {"minimum": "at least", "above": "above", "maximum": "at most"}
+    if limits["minimum"] is not None:
+        del bounds["above"]  # it says no more
+    words += [f"{word} {limits[bound]}" for bound, word in bounds.items() if limits[bound] is not None]
+    return ", ".join(words).replace("1e-09", "1e-9").replace("1000000000.0", "1e9")
+
+
 def test_the_page_has_the_table_of_settings() -> None:
     page = (Path(__file__).parents[2] / "docs/settings.md").read_text("utf-8")
     for name, row in TABLE.items():
-        assert f"| `{name}` | `{json.dumps(row.default)}` | {row.metadata['help']} |" in page
+        cells = [
+            f"`{name}`",
+            describe_values(name),
+            f"`{json.dumps(row.default)}`",
+            "yes" if name in ROW_SETTINGS else "",
+            row.metadata["help"],
+        ]
+        assert f"| {' | '.join(cells)} |" in page
+
+
+@pytest.mark.parametrize("name", ["prompts", "model"])
+def test_an_input_that_is_a_folder_is_the_path_of_the_setting_of_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert getattr(load_settings(inputs=tmp_path), name) == str(tmp_path / name)
+    flags = {"prompt": "One", "model": "tiny"}
+    assert getattr(load_settings(inputs=tmp_path, flags=flags), name) in ("", "tiny")
