@@ -25,12 +25,13 @@ LARGER_INSTANCE_TYPE = "textgen/larger-instance-type"  # annotation of a pod: wh
 TRIGGER = "textgen/trigger"  # label: whether a push's run has started; annotation: the push
 REPORTED = "textgen/told"  # label: the run's end has been reported to the git host
 
-# Labels and annotations of Argo that are read here
+# Labels and annotations of Argo
 ARGO_COMPLETED = "workflows.argoproj.io/completed"
 ARGO_ARCHIVING_STATUS = "workflows.argoproj.io/workflow-archiving-status"
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"  # label of a pod: the Workflow's name
 ARGO_NODE_ID = "workflows.argoproj.io/node-id"
 ARGO_NODE_NAME = "workflows.argoproj.io/node-name"
+ARGO_PROGRESS = "workflows.argoproj.io/progress"
 
 # Parameters of a Workflow with the repository that it runs for
 GITHUB_URL = "github-url"

@@ -32,6 +32,21 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a generation in shards has come. `texts` is 0 until it is known how many there will be.
+
+    `seconds_left` and `tokens_per_second`, of all shards that are at work, are None if they are not known.
+    """
+
+    done: int
+    texts: int
+    done_shards: int
+    shards: int
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """A job of a run. `outputs` holds the version of each dataset and the text of each string."""
 
@@ -42,6 +57,7 @@ class JobRecord:
     message: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[StepRecord, ...] = ()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +106,25 @@ def _read_job(data: Mapping[str, Any]) -> JobRecord:
     steps = _check(data.get("steps", []), list, dict)
     return JobRecord(
         **{
-            **_read_fields({key: value for key, value in data.items() if key != "steps"}),
+            **_read_fields({key: value for key, value in data.items() if key not in {"steps", "progress"}}),
             "needs": tuple(_check(data["needs"], list, str)),
             "steps": tuple(map(_read_step, steps)),
+            "progress": _read_progress(data.get("progress")),
         }
     )
+
+
+def _read_progress(data: Mapping[str, Any] | None) -> Progress | None:
+    if data is None:
+        return None
+    progress = Progress(**_check(data, dict))
+    _check([progress.done, progress.texts, progress.done_shards, progress.shards], list, int)
+    _check(
+        [value for value in (progress.tokens_per_second, progress.seconds_left) if value is not None],
+        list,
+        float,
+    )
+    return progress
 
 
 def _read_step(data: Mapping[str, Any]) -> StepRecord:

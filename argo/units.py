@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from argo.runs import JobRecord, RunRecord, now
+from argo.runs import JobRecord, Progress, RunRecord, now
 
 
 def format_duration(record: RunRecord | JobRecord) -> str:
@@ -10,6 +10,20 @@ def format_duration(record: RunRecord | JobRecord) -> str:
     if not record.started:
         return ""
     return format_seconds(((record.finished or now()) - record.started).total_seconds())
+
+
+def format_progress(progress: Progress | None) -> str:
+    """20/64 texts, 3/16 shards, 41 tokens/s, 3m5s left; empty for a job that has none."""
+    if not progress:
+        return ""
+    speed, left = progress.tokens_per_second, progress.seconds_left
+    parts = (
+        f"{progress.done}/{progress.texts} texts" if progress.texts else "",
+        f"{progress.done_shards}/{progress.shards} shards",
+        "" if speed is None else f"{speed:.0f} tokens/s" if speed >= 10 else f"{speed:.1f} tokens/s",
+        "" if left is None else f"{format_seconds(left)} left",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def format_seconds(seconds: float) -> str:

@@ -12,16 +12,19 @@ from argo.cli.tables import align_columns, output_option, print_value
 from argo.cli.timeline import format_timeline
 from argo.local import run_folder
 from argo.runs import JobRecord, RunRecord
-from argo.units import format_duration
+from argo.units import format_duration, format_progress
 
 if TYPE_CHECKING:
     from argo.cluster.api import Api
 
 _NamedJob = tuple[str, JobRecord]
-_COLUMNS: tuple[tuple[str, Callable[[_NamedJob], str]], ...] = (
+_Column = tuple[str, Callable[[_NamedJob], str]]
+_PROGRESS: _Column = ("PROGRESS", lambda job: format_progress(job[1].progress) or "<none>")
+_COLUMNS: tuple[_Column, ...] = (
     ("JOB", lambda job: job[0]),
     ("STATUS", lambda job: job[1].phase),
     ("DURATION", lambda job: format_duration(job[1]) or "<none>"),
+    _PROGRESS,
     (
         "OUTPUTS",
         lambda job: ",".join(f"{name}={value}" for name, value in job[1].outputs.items()) or "<none>",
@@ -54,8 +57,10 @@ def command(name: str, output: str | None, context: str | None, namespace: str |
     ]
     click.echo(align_columns([field for field in fields if field[1]]))
     click.echo()
-    titles = [title for title, _ in _COLUMNS]
-    rows = [[value(job) for _, value in _COLUMNS] for job in run.jobs.items()]
+    has_progress = any(job.progress for job in run.jobs.values())
+    columns = [column for column in _COLUMNS if has_progress or column is not _PROGRESS]
+    titles = [title for title, _ in columns]
+    rows = [[value(job) for _, value in columns] for job in run.jobs.items()]
     click.echo(align_columns([titles, *rows]))
     if timeline := format_timeline(run):
         click.echo(f"\n{timeline}")

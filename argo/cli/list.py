@@ -11,7 +11,7 @@ from argo.cluster.connection import connect, is_configured
 from argo.local import run_folder
 from argo.local.run_folder import Project
 from argo.runs import RunRecord
-from argo.units import format_age, format_duration
+from argo.units import format_age, format_duration, format_progress
 from job.errors import TextgenError
 
 
@@ -19,6 +19,11 @@ def _ended_jobs(run: RunRecord) -> str:
     return f"{sum(job.phase.ended for job in run.jobs.values())}/{len(run.jobs)}"
 
 
+def _progress(run: RunRecord) -> str:
+    return "; ".join(format_progress(job.progress) for job in run.jobs.values() if job.progress)
+
+
+_PROGRESS = Column[RunRecord]("PROGRESS", _progress)
 _RUNTIME = Column[RunRecord]("RUNTIME", lambda run: run.runtime, wide=True)
 _COLUMNS = (
     Column[RunRecord]("NAME", lambda run: run.name),
@@ -26,6 +31,7 @@ _COLUMNS = (
     Column[RunRecord]("AGE", lambda run: format_age(run.started)),
     Column[RunRecord]("DURATION", format_duration),
     Column[RunRecord]("JOBS", _ended_jobs),
+    _PROGRESS,
     _RUNTIME,
     Column[RunRecord]("FILE", lambda run: run.file, wide=True),
     Column[RunRecord]("SOURCE", lambda run: run.source, wide=True),
@@ -58,7 +64,8 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
                 raise
             click.echo(f"textgen: showing only the runs of this machine: {error}", err=True)
     runs = sorted([*local_runs, *cluster_runs], key=lambda run: run.started, reverse=True)
+    shown = [column for column in _COLUMNS if column is not _PROGRESS or any(map(_progress, runs))]
     columns = [
-        replace(column, wide=column.wide and not (cluster_runs and column is _RUNTIME)) for column in _COLUMNS
+        replace(column, wide=column.wide and not (cluster_runs and column is _RUNTIME)) for column in shown
     ]
     print_rows(runs, columns, output, RunRecord.to_json, f"no runs in {' or '.join(locations)}")

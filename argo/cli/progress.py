@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from argo.runs import JobRecord, Phase, RunRecord
-from argo.units import format_duration
+from argo.units import format_duration, format_progress
 from job.text import visible, visible_line
 
 PHASE_COLOURS = {
@@ -46,10 +46,11 @@ class LineReporter:
 
     def changed(self, job: str, record: JobRecord) -> None:
         duration = f"  {format_duration(record)}" if record.finished and record.started else ""
+        progress = f"  {format_progress(record.progress)}" if record.progress else ""
         message = f"  {visible(record.message)}" if record.message else ""
         phase = click.style(f"{record.phase:<9}", fg=PHASE_COLOURS.get(record.phase))
         clock = time.strftime("%H:%M:%S")
-        self._print(f"{clock}  {job:<{self._width}}  {phase}{duration}{message}".rstrip())
+        self._print(f"{clock}  {job:<{self._width}}  {phase}{duration}{progress}{message}".rstrip())
 
     def line(self, job: str, text: str) -> None:
         self._print(f"{self._prefixes[job]} {visible_line(text)}")

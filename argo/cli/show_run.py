@@ -11,7 +11,7 @@ import click
 
 from argo.cli.progress import PHASE_COLOURS, LineReporter
 from argo.local import run_folder
-from argo.runs import Phase, RunRecord
+from argo.runs import JobRecord, Phase, RunRecord
 from argo.units import format_duration
 from job.extras import find_missing_module
 from job.text import visible, visible_line
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from argo.cluster.follow_run import RunSnapshot
 
 _READ_SECONDS = 0.2
+_PROGRESS_SECONDS = 30.0  # between two lines that say how far a generation has come
 _LAST_LINES = 10  # of a failed job's log
 
 
@@ -41,12 +42,14 @@ def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
     Ctrl-C leaves the run alone, says how to return to it, and is raised again.
     """
     from argo.cluster.follow_run import follow_run
+    from argo.cluster.shard_progress import ShardProgressReader
 
     snapshot = None
     try:
         with _open_display(quiet) as show:
+            progress = ShardProgressReader(api, lambda problem: click.echo(f"textgen: {problem}", err=True))
             for snapshot in follow_run(api, name):
-                show(snapshot.record)
+                show(progress.add_to(snapshot))
     except KeyboardInterrupt:
         run = f"{name} {api.options}"
         click.echo(
@@ -100,11 +103,15 @@ def _open_display(quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
 
 
 class _ChangePrinter:
-    """Prints a phase or a message that was not printed before; some come and go."""
+    """Prints a phase or a message that was not printed before; some come and go.
+
+    How far a generation has come, and what its pods say, is printed now and then.
+    """
 
     def __init__(self) -> None:
         self._reporter: LineReporter | None = None
         self._printed: set[tuple[str, Phase, str]] = set()
+        self._generations: dict[str, tuple[Phase, JobRecord, float]] = {}  # what was printed last, and when
 
     def __call__(self, run: RunRecord) -> None:
         if self._reporter is None:
@@ -112,7 +119,10 @@ class _ChangePrinter:
             self._reporter.started(run)
             self._printed = {(name, Phase.PENDING, "") for name in run.jobs}
         for name, job in run.jobs.items():
-            if (name, job.phase, job.message) not in self._printed:
+            if job.progress and not job.phase.ended:
+                if self._is_due(name, job):
+                    self._reporter.changed(name, job)
+            elif (name, job.phase, job.message) not in self._printed:
                 self._reporter.changed(name, job)
             self._printed.add((name, job.phase, job.message))
         change = ("", run.phase, run.message)
@@ -120,3 +130,11 @@ class _ChangePrinter:
             click.echo(visible(run.message))
             self._printed.add(change)
         sys.stdout.flush()
+
+    def _is_due(self, name: str, job: JobRecord) -> bool:
+        """Whether a generation has a new phase, or something new after a while."""
+        phase, last, printed = self._generations.get(name, (None, job, 0.0))
+        is_due = phase is not job.phase or (job != last and time.monotonic() - printed >= _PROGRESS_SECONDS)
+        if is_due:
+            self._generations[name] = job.phase, job, time.monotonic()
+        return is_due

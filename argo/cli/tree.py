@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from argo.cli.progress import PHASE_COLOURS
 from argo.runs import Phase, RunRecord
-from argo.units import format_duration
+from argo.units import format_duration, format_progress
 from job.text import visible
 
 _GLYPHS = {
@@ -36,16 +36,18 @@ def build_tree(run: RunRecord) -> Tree:
     for name, job in run.jobs.items():
         parent = next((branches[need] for need in reversed(job.needs) if need in branches), root)
         duration = format_duration(job) if job.phase is not Phase.PENDING else ""
-        branches[name] = parent.add(_build_row(name, job.phase, duration, job.message))
+        progress = format_progress(job.progress)
+        branches[name] = parent.add(_build_row(name, job.phase, duration, job.message, progress))
     return root
 
 
-def _build_row(name: str, phase: Phase, duration: str, message: str) -> Text:
+def _build_row(name: str, phase: Phase, duration: str, message: str, progress: str = "") -> Text:
     colour = PHASE_COLOURS.get(phase) or ("cyan" if phase is Phase.RUNNING else "dim")
     return Text.assemble(
         (f"{_GLYPHS[phase]} ", colour),
         (visible(name), "bold"),
         f"  {phase}" if phase is not Phase.SUCCEEDED else "",
         (f"  {duration}" if duration else "", "dim"),
+        f"  {progress}" if progress else "",
         (f"  {visible(message)}" if message else "", colour if phase.ended else "yellow"),
     )

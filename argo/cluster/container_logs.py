@@ -9,6 +9,7 @@ from argo.cluster.api import Api, ApiError, UnreachableError
 from argo.cluster.backoff import Backoff
 from argo.cluster.log_lines import EARLIEST, ExecutorLines, LogLine, parse_timestamp, read_times
 from argo.cluster.objects import Pod
+from argo.cluster.workflow_nodes import line_prefix
 from job.errors import ClusterError
 from job.log_lines import read_lines
 
@@ -70,7 +71,7 @@ class ContainerLogReader:
 
         A last line without an end is left out if the log is not whole: a later request brings it whole.
         """
-        job = pods.job_name(self.pod)
+        job, prefix = pods.job_name(self.pod), line_prefix(pods.part(self.pod))
         since = parse_timestamp(self._last_timestamp) if self._last_timestamp else EARLIEST
         read_before, untimed = self._repeated, 0
         query = {
@@ -98,7 +99,7 @@ class ContainerLogReader:
                     self._last_timestamp = line.time
                 text = self._executor.remove(line.text)
                 if text is not None:
-                    yield LogLine(max(line.at, since), job, text)
+                    yield LogLine(max(line.at, since), job, prefix + text)
 
 
 def _is_log_complete(pod: Pod, container: str) -> bool:

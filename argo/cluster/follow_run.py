@@ -10,10 +10,12 @@ from typing import Any
 from argo import kubernetes_names
 from argo.cluster import pods
 from argo.cluster.api import Api
+from argo.cluster.generation_status import summarize
 from argo.cluster.infinite_watch import watch_objects
 from argo.cluster.objects import Pod, Workflow
+from argo.cluster.workflow_nodes import Part
 from argo.cluster.workflow_status import build_run_record
-from argo.runs import Phase, RunRecord
+from argo.runs import RunRecord
 from job.errors import ClusterError, UnknownReferenceError
 from job.text import did_you_mean
 
@@ -40,16 +42,14 @@ class RunSnapshot:
     @property
     def record(self) -> RunRecord:
         """The run, with what its pods say about jobs that wait or have failed."""
-        run = build_run_record(self.workflow)
-        out_of_memory = pods.out_of_memory_reasons(self.pods)
+        run = build_run_record(self.workflow, pods.out_of_memory_reasons(self.pods))
         steps = pods.list_steps(self.pods)
         jobs = {}
         for name, job in run.jobs.items():
             message = "" if job.message in pods.USUAL_WAITS else job.message
-            if not job.phase.ended:
-                message = self.wait_reasons.get(name) or message
-            elif job.phase is not Phase.SUCCEEDED:
-                message = out_of_memory.get(name) or message
+            reason = "" if job.phase.ended else self.wait_reasons.get(name, "")
+            both = "; ".join(filter(None, (message, reason)))  # other pods of it may have failed
+            message = both if job.progress else reason or message
             jobs[name] = replace(job, message=message, steps=steps.get(name, ()))
         return replace(run, jobs=jobs, message=run.message or self.wait_reasons.get("", ""))
 
@@ -130,13 +130,14 @@ class _WaitReasons:
         """The snapshot with reasons. Events are read only for a wait of some seconds, or `now`."""
         if snapshot.ended:
             return snapshot
-        reasons = {}
+        reasons: dict[str, str] = {}
+        parts: dict[str, list[tuple[Part, Pod]]] = {}  # a generation's pods, by job
         for pod in snapshot.pods:
-            phase = (pod.get("status") or {}).get("phase")
-            if phase == "Running":
-                reasons[pods.job_name(pod)] = pods.node_unresponsive(pod)
-            elif phase == "Pending" and not pod["metadata"].get("deletionTimestamp"):
-                reasons[pods.job_name(pod)] = pods.pending_reason(pod) or self._explain(pod, now)
+            if part := pods.part(pod):
+                parts.setdefault(pods.job_name(pod), []).append((part, pod))
+            else:
+                reasons[pods.job_name(pod)] = _find_reason(pod) or self._explain(pod, now)
+        reasons |= {job: self._explain_parts(each, now) for job, each in parts.items()}
         picked_up = (snapshot.workflow.get("status") or {}).get("phase")
         if not picked_up and self._is_due("", _NOT_PICKED_UP, now):
             reasons[""] = (
@@ -144,13 +145,41 @@ class _WaitReasons:
             )
         return replace(snapshot, wait_reasons={job: reason for job, reason in reasons.items() if reason})
 
+    def _explain_parts(self, parts: list[tuple[Part, Pod]], now: bool) -> str:
+        """Why the first one of many pods waits, and how many do for such a reason."""
+        reasons = [(part, reason) for part, pod in parts if (reason := _find_reason(pod))]
+        if reasons:
+            return summarize(*reasons[0], len(reasons), "wait")
+        for part, pod in parts:
+            if _is_waiting(pod):  # the events of one pod are enough
+                reason = self._explain(pod, now)
+                return f"{part}: {reason}" if reason else ""
+        return ""
+
     def _explain(self, pod: Pod, now: bool) -> str:
+        """What its events say of a pod that waits, or which container runs before the job's."""
+        if not _is_waiting(pod):
+            return ""
         uid = pod["metadata"]["uid"]
         if self._is_due(uid, _UNEXPLAINED, now):
             del self._due[uid]
-            self._explained[uid] = pods.latest_warning(self._api, pod) or pods.running_init_container(pod)
+            init_container = "" if pods.part(pod) else pods.running_init_container(pod)
+            self._explained[uid] = pods.latest_warning(self._api, pod) or init_container
         return self._explained.get(uid, "")
 
     def _is_due(self, wait: str, seconds: float, now: bool) -> bool:
         time_now = time.monotonic()
         return time_now >= self._due.setdefault(wait, time_now if now else time_now + seconds)
+
+
+def _is_waiting(pod: Pod) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Pending" and not pod["metadata"].get(
+        "deletionTimestamp"
+    )
+
+
+def _find_reason(pod: Pod) -> str:
+    """Why the pod does not go on, as far as it says so itself."""
+    if (pod.get("status") or {}).get("phase") == "Running":
+        return pods.node_unresponsive(pod)
+    return pods.pending_reason(pod) if _is_waiting(pod) else ""

@@ -1,14 +1,18 @@
 """The lines of a job's log: their times, and which of them Argo has printed."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from heapq import heappop, heappush, heapreplace
 from typing import NamedTuple
 
 from job.log_lines import Line, split_time
 
 Timestamp = tuple[datetime, str]  # a second, and the digits after it, which a datetime can't hold
+
+MOST_OPEN = 200  # logs that are read at one time: each is a connection
 
 EARLIEST: Timestamp = (datetime.min.replace(tzinfo=UTC), "")
 
@@ -55,6 +59,37 @@ def read_times(lines: Iterable[Line]) -> Iterator[TimedLine]:
             except ValueError:  # no such day
                 text = line.text
         yield TimedLine(time, at, text)
+
+
+class Log(NamedTuple):
+    """The lines of one container, in the order of time, and a time that no line is before."""
+
+    start: Timestamp
+    lines: Iterator[LogLine]
+
+
+def merge_logs(logs: Iterable[Log]) -> Iterator[LogLine]:
+    """The lines of all logs in the order of time.
+
+    A log is read from when its turn has come, so that thousands that follow one another need few connections.
+    Of more logs at one time than may be open, some come after others.
+    """
+    waiting = deque(sorted(logs, key=lambda log: log.start))
+    heads: list[tuple[LogLine, int, Iterator[LogLine]]] = []  # the next line of each open log
+    opened = 0
+    while heads or waiting:
+        while waiting and len(heads) < MOST_OPEN and (not heads or waiting[0].start <= heads[0][0].at):
+            lines = waiting.popleft().lines
+            opened += 1
+            if line := next(lines, None):
+                heappush(heads, (line, opened, lines))
+        if heads:
+            line, number, lines = heads[0]
+            yield line
+            if line := next(lines, None):
+                heapreplace(heads, (line, number, lines))
+            else:
+                heappop(heads)
 
 
 class ExecutorLines:

@@ -166,6 +166,10 @@ class Outputs(TypedDict, total=False):
     artifacts: list[Artifact]
 
 
+class Sequence(TypedDict):
+    count: str
+
+
 class Task(TypedDict, total=False):
     """A task of a DAG, or a step."""
 
@@ -173,6 +177,7 @@ class Task(TypedDict, total=False):
     template: str
     depends: str
     dependencies: list[str]
+    withSequence: Sequence
 
 
 class Dag(TypedDict):
@@ -207,11 +212,16 @@ class WorkflowSpec(TypedDict, total=False):
 
 
 class WorkflowNode(TypedDict, total=False):
-    """What Argo reports of a part of a run: the whole run, a job (type Retry) or a pod (type Pod)."""
+    """What Argo reports of a part of a run: the whole run, a job (type Retry) or a pod (type Pod).
+
+    progress: DONE/ALL.
+    """
 
     id: Required[str]
     type: Required[str]
+    name: str
     displayName: str
+    progress: str
     phase: str
     boundaryID: str
     children: list[str]
@@ -229,6 +239,7 @@ class WorkflowStatus(TypedDict, total=False):
     finishedAt: str
     nodes: dict[str, WorkflowNode]
     compressedNodes: str
+    offloadNodeStatusVersion: str
     conditions: list[Condition]
     storedWorkflowTemplateSpec: WorkflowSpec
     artifactRepositoryRef: ArtifactRepositoryRef

@@ -1,13 +1,15 @@
 """What a run's pods say: their job, why they wait, how they ended."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from argo import kubernetes_names
 from argo.cluster.api import Api
 from argo.cluster.objects import Container, ContainerState, Event, Pod
+from argo.cluster.workflow_nodes import Part, parse_part
 from argo.runs import StepRecord
 from job.errors import ClusterError
 
@@ -19,6 +21,9 @@ _SIDECAR = "store"
 
 # Reasons of a wait that need no word: they pass by themselves.
 USUAL_WAITS = {"ContainerCreating", "PodInitializing", ""}
+
+# What a generation's pods are in a run's timeline.
+_PART_STEPS = {"plan": "plan", "shard": "main", "join": "commit"}
 
 _BINARY_UNIT = re.compile(r"(\d+)([KMGT]i)")
 
@@ -62,20 +67,45 @@ def container_states(pod: Pod) -> Mapping[str, ContainerState]:
     return {each["name"]: each.get("state", {}) for each in statuses}
 
 
+def part(pod: Pod) -> Part | None:
+    """Which of a generation's pods it is; None for the pod of any other job."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return parse_part(annotations.get(kubernetes_names.ARGO_NODE_NAME, ""))
+
+
 def list_steps(pods: Iterable[Pod]) -> dict[str, tuple[StepRecord, ...]]:
-    """When each container of the jobs ran, by job."""
-    steps: dict[str, tuple[StepRecord, ...]] = {}
+    """When each container of the jobs ran, by job. All shards of a generation are one step."""
+    steps: dict[str, list[StepRecord]] = {}
+    parts: dict[tuple[str, str], list[StepRecord]] = {}
     for pod in sort_by_age(pods):
-        states = container_states(pod)
-        for name in container_names(pod):
-            state = states.get(name, {})
-            times: Mapping[str, Any] = state.get("terminated") or state.get("running") or {}
-            if name != _SIDECAR and (started := times.get("startedAt")):
-                finished = times.get("finishedAt")
-                end = datetime.fromisoformat(finished) if finished else None
-                step = StepRecord(name, datetime.fromisoformat(started), end)
-                steps[job_name(pod)] = (*steps.get(job_name(pod), ()), step)
-    return steps
+        if kind := part(pod):
+            parts.setdefault((job_name(pod), _PART_STEPS[kind.name]), []).extend(_list_pod_steps(pod))
+        else:
+            steps.setdefault(job_name(pod), []).extend(_list_pod_steps(pod))
+    for (job, name), inner in parts.items():
+        if inner:
+            ends = [step.finished for step in inner if step.finished]
+            end = max(ends) if len(ends) == len(inner) else None
+            steps.setdefault(job, []).append(StepRecord(name, min(step.started for step in inner), end))
+    return {job: tuple(sorted(each, key=attrgetter("started"))) for job, each in steps.items() if each}
+
+
+def _list_pod_steps(pod: Pod) -> Iterator[StepRecord]:
+    """The pod's containers in turn: one that Argo holds back begins when the one before has ended."""
+    states = container_states(pod)
+    before: datetime | None = None
+    for name in container_names(pod):
+        state = states.get(name, {})
+        times: Mapping[str, Any] = state.get("terminated") or state.get("running") or {}
+        if name == _SIDECAR or not (started := times.get("startedAt")):
+            continue
+        start = datetime.fromisoformat(started)
+        finished = times.get("finishedAt")
+        end = datetime.fromisoformat(finished) if finished else None
+        yield StepRecord(name, max(start, before or start), end)
+        if end is None:
+            return
+        before = end
 
 
 def pending_reason(pod: Pod) -> str:
@@ -135,14 +165,13 @@ def running_init_container(pod: Pod) -> str:
 
 
 def out_of_memory_reasons(pods: Iterable[Pod]) -> Mapping[str, str]:
-    """For each job whose newest pod was killed for its memory: what it had, and what to do."""
-    newest = {job_name(pod): pod for pod in sort_by_age(pods)}
+    """For the Workflow's node of each pod that was killed for its memory: what it had, and what to do."""
     reasons = {}
-    for job, pod in newest.items():
+    for pod in pods:
         for container, state in container_states(pod).items():
             terminated = state.get("terminated") or {}
             if terminated.get("reason") == "OOMKilled" and container not in _ARGO_CONTAINERS:
-                reasons[job] = _out_of_memory_reason(pod, container)
+                reasons[node_id(pod)] = _out_of_memory_reason(pod, container)
     return reasons
 
 

@@ -5,40 +5,49 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from argo.cluster import pods, workflow_status
 from argo.cluster.api import Api
 from argo.cluster.archived_logs import read_archived_log
 from argo.cluster.container_logs import ContainerLogReader
 from argo.cluster.follow_run import RunSnapshot, follow_run
-from argo.cluster.log_lines import LogLine
+from argo.cluster.log_lines import EARLIEST, MOST_OPEN, Log, LogLine, merge_logs, parse_timestamp
 from argo.cluster.objects import Pod
-from argo.cluster.stored_logs import read_stored_logs
+from argo.cluster.stored_logs import KeptLog, read_stored_logs
+from argo.cluster.workflow_nodes import Part, get_attempts, get_nodes, line_prefix, parse_part
 
 # Seconds for which a line waits for older lines of other pods.
 _MERGE_WINDOW = 0.15
 
+# Of more containers than may be followed at one time, the lines of some come when others have ended.
+_OPEN = threading.BoundedSemaphore(MOST_OPEN)
+
 _Lines = queue.SimpleQueue[LogLine | Exception]
 
 
-def read_logs(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogLine]:
-    """What the jobs have printed so far. Raises ClusterError."""
+def read_logs(api: Api, snapshot: RunSnapshot, jobs: set[str], part: Part | None = None) -> Iterator[LogLine]:
+    """What the jobs have printed so far, or of a generation one part. Raises ClusterError."""
     readers = [
         ContainerLogReader(api, pod, container)
         for pod in snapshot.pods
-        if pods.job_name(pod) in jobs
+        if pods.job_name(pod) in jobs and part in (None, pods.part(pod))
         for container in _started_containers(pod)
     ]
-    kept = _read_kept(api, snapshot, jobs)
-    yield from heapq.merge(kept, *(reader.read_lines(follow=False) for reader in readers))
+    yield from heapq.merge(_read_kept(api, snapshot, jobs, part), merge_logs(map(_read_log, readers)))
 
 
 def read_last_lines(api: Api, snapshot: RunSnapshot, job: str, count: int) -> list[str]:
-    """The last lines that a job has printed. Raises ClusterError."""
-    return [line.text for line in deque(read_logs(api, snapshot, {job}), maxlen=count)]
+    """The last lines that a job has printed, or of a generation the part that failed first.
+
+    Raises ClusterError.
+    """
+    generation = workflow_status.get_generations(snapshot.workflow).get(job)
+    lines = read_logs(api, snapshot, {job}, generation.first_failed if generation else None)
+    return [line.text for line in deque(lines, maxlen=count)]
 
 
 def follow_logs(api: Api, name: str, jobs: set[str]) -> Iterator[LogLine]:
@@ -58,7 +67,7 @@ def follow_logs(api: Api, name: str, jobs: set[str]) -> Iterator[LogLine]:
             if (pod["metadata"]["uid"], container) not in threads
         ]
         if not threads:  # everything up to now, exactly in order
-            yield from heapq.merge(*(reader.read_lines(follow=False) for reader in new_readers))
+            yield from merge_logs(map(_read_log, new_readers))
         for reader in new_readers:
             thread = threading.Thread(target=_put_lines, args=(reader, lines), daemon=True)
             threads[reader.pod["metadata"]["uid"], reader.container] = thread
@@ -83,10 +92,18 @@ def _started_containers(pod: Pod) -> list[str]:
     ]
 
 
+def _read_log(reader: ContainerLogReader) -> Log:
+    state = pods.container_states(reader.pod).get(reader.container, {})
+    times: Mapping[str, Any] = state.get("terminated") or state.get("running") or {}
+    started = times.get("startedAt")
+    return Log(parse_timestamp(started) if started else EARLIEST, reader.read_lines(follow=False))
+
+
 def _put_lines(reader: ContainerLogReader, lines: _Lines) -> None:
     try:
-        for line in reader.read_lines(follow=True):
-            lines.put(line)
+        with _OPEN:
+            for line in reader.read_lines(follow=True):
+                lines.put(line)
     except Exception as error:
         lines.put(error)
 
@@ -104,16 +121,19 @@ def _take_sorted(lines: _Lines) -> Iterator[LogLine]:
     yield from sorted(taken)
 
 
-def _read_kept(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogLine]:
+def _read_kept(
+    api: Api, snapshot: RunSnapshot, jobs: set[str], part: Part | None = None
+) -> Iterator[LogLine]:
     """The logs of attempts whose pods are not in the snapshot: in the store, or in Argo's archive."""
     existing = {pods.node_id(pod) for pod in snapshot.pods}
     workflow = snapshot.workflow
-    nodes = workflow_status.get_nodes(workflow)
+    nodes = get_nodes(workflow)
     attempts = [
         (job, attempt)
         for job, node in workflow_status.get_job_nodes(workflow).items()
-        for attempt in (workflow_status.get_attempts(node, nodes) if job in jobs else ())
+        for attempt in (get_attempts(node, nodes) if job in jobs else ())
         if attempt["id"] not in existing and attempt.get("startedAt")
+        if part in (None, parse_part(attempt.get("name", "")))
     ]
     if not attempts:
         return
@@ -121,5 +141,10 @@ def _read_kept(api: Api, snapshot: RunSnapshot, jobs: set[str]) -> Iterator[LogL
         for job, attempt in attempts:
             yield from read_archived_log(api, workflow, job, attempt)
     else:
-        places = [(job, attempt["id"], attempt["startedAt"]) for job, attempt in attempts]
-        yield from read_stored_logs(api, workflow["metadata"]["uid"], places)
+        kept = [
+            KeptLog(
+                job, attempt["id"], attempt["startedAt"], line_prefix(parse_part(attempt.get("name", "")))
+            )
+            for job, attempt in attempts
+        ]
+        yield from read_stored_logs(api, workflow["metadata"]["uid"], kept)

@@ -1,8 +1,9 @@
 """Stopping a run, and running the jobs of a failed run again.
 
 `retry_run` does what `argo retry` does (argo-workflows, workflow/util/util.go, FormulateRetryWorkflow) for
-the one form that textgen's runs have: a DAG of jobs, each with its attempts. The run keeps its name and its
-uid, so what its jobs have committed is not committed twice.
+the one form that textgen's runs have: a DAG of jobs, each with its attempts or a DAG of a plan, shards and a
+join. The run keeps its name and its uid, so what its jobs have committed is not committed twice, and the
+shards that have succeeded are not made again.
 """
 
 import base64
@@ -18,7 +19,8 @@ from argo.cluster.api import Api, ApiError
 from argo.cluster.backoff import retry_on_conflict
 from argo.cluster.follow_run import get_workflow
 from argo.cluster.objects import Workflow, WorkflowNode
-from argo.cluster.workflow_status import Nodes, build_run_record
+from argo.cluster.workflow_nodes import Nodes, get_nodes
+from argo.cluster.workflow_status import build_run_record
 from argo.runs import Phase
 from job.errors import InputError
 
@@ -28,6 +30,8 @@ _END_LABELS = (
     kubernetes_names.ARGO_ARCHIVING_STATUS,
     kubernetes_names.REPORTED,
 )
+# The types of nodes that hold others: a DAG, and the shards of a generation.
+_GROUPS = {"DAG", "TaskGroup"}
 
 
 def stop_run(api: Api, name: str) -> None:
@@ -52,14 +56,14 @@ def retry_run(api: Api, name: str) -> tuple[str, ...]:
     if run.phase not in {Phase.FAILED, Phase.ERROR}:
         raise InputError(f"{name} is {run.phase}: only a run that has failed can be retried")
     jobs = tuple(name for name, job in run.jobs.items() if job.phase is not Phase.SUCCEEDED)
-    succeeded = _succeeded_nodes(workflow)
-    _delete_pods(api, name, succeeded)
-    api.replace(api.workflow_path(name), reset_workflow(workflow, succeeded))
+    kept = _select_nodes(workflow)
+    _delete_pods(api, name, kept)
+    api.replace(api.workflow_path(name), reset_workflow(workflow, kept))
     return jobs
 
 
-def reset_workflow(workflow: Workflow, succeeded: Nodes) -> Workflow:
-    """The Workflow as Argo must find it to run all but the `succeeded` nodes again."""
+def reset_workflow(workflow: Workflow, kept: Nodes) -> Workflow:
+    """The Workflow as Argo must find it to run all but the `kept` nodes again; those that failed go on."""
     metadata = workflow["metadata"]
     spec: dict[str, Any] = {**workflow["spec"]}
     status: dict[str, Any] = {**workflow["status"]}
@@ -72,11 +76,10 @@ def reset_workflow(workflow: Workflow, succeeded: Nodes) -> Workflow:
     others = [each for each in status.get("conditions") or () if each["type"] != "Completed"]
     status["conditions"] = [*others, {"type": "Completed", "status": "False"}]
     status["startedAt"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    nodes = {key: _prune_links(node, succeeded) for key, node in succeeded.items()}
-    root = {
-        key: value for key, value in nodes[metadata["name"]].items() if key not in {"message", "finishedAt"}
-    }
-    nodes[metadata["name"]] = {**root, "phase": "Running", "startedAt": status["startedAt"]}
+    nodes = {key: _prune_links(node, kept) for key, node in kept.items()}
+    for key, node in nodes.items():
+        if key == metadata["name"] or (node["type"] in _GROUPS and node["phase"] != "Succeeded"):
+            nodes[key] = _restart(node, status["startedAt"])
     if status.pop("compressedNodes", None):
         compressed = gzip.compress(json.dumps(nodes).encode())
         status["compressedNodes"] = base64.b64encode(compressed).decode()
@@ -87,28 +90,39 @@ def reset_workflow(workflow: Workflow, succeeded: Nodes) -> Workflow:
     return cast(Workflow, changed)
 
 
-def _succeeded_nodes(workflow: Workflow) -> Nodes:
-    """The nodes of the run itself and of the jobs that succeeded."""
-    name, nodes = workflow["metadata"]["name"], workflow_status.get_nodes(workflow)
+def _select_nodes(workflow: Workflow) -> Nodes:
+    """The nodes of the run itself, of the jobs that succeeded, and of the parts of others that did."""
+    name, nodes = workflow["metadata"]["name"], get_nodes(workflow)
     if name not in nodes or nodes[name]["type"] != "DAG":
         raise InputError(f"{name} ended before its first job; submit it again")
-    jobs = {key for key, node in nodes.items() if node.get("boundaryID") == name}
-    inner = {node.get("boundaryID") for key, node in nodes.items() if key != name and key not in jobs}
-    if not inner <= jobs:
+    jobs = workflow_status.get_job_nodes(workflow)
+    generations = [jobs[job] for job in workflow_status.get_generations(workflow)]
+    groups = {name, *(node["id"] for node in generations if node["type"] in _GROUPS)}
+    tasks = {key for key, node in nodes.items() if node.get("boundaryID") in groups}
+    inner = {node.get("boundaryID") for key, node in nodes.items() if key not in {name, *tasks}}
+    if not inner <= tasks:
         raise InputError(f"{name} was not made by textgen: use argo retry {name}")
-    succeeded = set()
-    for job in workflow_status.get_job_nodes(workflow).values():
-        if job.get("phase") == "Succeeded":
-            succeeded |= {each["id"] for each in (job, *workflow_status.get_attempts(job, nodes))}
-    return {
-        key: node for key, node in nodes.items() if key == name or {key, node.get("boundaryID")} & succeeded
-    }
+    kept = set(groups)
+    for key in tasks:
+        node = nodes[key]
+        if node.get("phase") == "Succeeded":
+            kept |= {key, *(node.get("children") or () if node["type"] == "Retry" else ())}
+        elif node["type"] == "TaskGroup" and node.get("boundaryID") != name:
+            kept.add(key)
+    inside = kept - groups
+    return {key: node for key, node in nodes.items() if key in kept or node.get("boundaryID") in inside}
 
 
-def _prune_links(node: WorkflowNode, succeeded: Nodes) -> Mapping[str, Any]:
+def _restart(node: Mapping[str, Any], started: str) -> Mapping[str, Any]:
+    """The node of what has ended and now goes on."""
+    rest = {key: value for key, value in node.items() if key not in {"message", "finishedAt"}}
+    return {**rest, "phase": "Running", "startedAt": started}
+
+
+def _prune_links(node: WorkflowNode, kept: Nodes) -> Mapping[str, Any]:
     """The node without references to nodes that are deleted."""
     links = {
-        key: [child for child in children if child in succeeded]
+        key: [child for child in children if child in kept]
         for key, children in (
             ("children", node.get("children")),
             ("outboundNodes", node.get("outboundNodes")),
@@ -118,10 +132,10 @@ def _prune_links(node: WorkflowNode, succeeded: Nodes) -> Mapping[str, Any]:
     return {**node, **links}
 
 
-def _delete_pods(api: Api, name: str, succeeded: Nodes) -> None:
+def _delete_pods(api: Api, name: str, kept: Nodes) -> None:
     """Delete the pods of all other attempts: a new attempt's pod has the same name."""
     for pod in pods.list_pods(api, name):
-        if pods.node_id(pod) not in succeeded:
+        if pods.node_id(pod) not in kept:
             try:
                 api.delete(api.core_path("pods", pod["metadata"]["name"]))
             except ApiError as error:

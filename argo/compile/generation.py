@@ -21,7 +21,7 @@ from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
 from job.pod.spec import OUTPUTS, SHARD_FOLDER
 
 PLAN, SHARD, JOIN = "plan", "shard", "join"
-INDEX = "index"  # the input parameter of a shard's template
+INDEX, TEXTS = "index", "texts"  # input parameters of a shard's template; the second is the plan's output
 
 
 def compile_pods(context: WorkflowContext, job: Job) -> Iterator[CompiledJob]:

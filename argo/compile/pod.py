@@ -17,7 +17,7 @@ from hera.workflows import models as m
 from argo import kubernetes_names
 from argo.compile.compiled_job import CompiledJob, WorkflowContext
 from argo.compile.environment import GIT_FOLDER, ConfigMapKey, Environment, PodField, SecretKey
-from argo.compile.generation import INDEX, JOIN, PLAN, SHARD, part_template_name
+from argo.compile.generation import INDEX, JOIN, PLAN, SHARD, TEXTS, part_template_name
 from argo.compile.main_container import MainContainer
 from argo.compile.names import label_value, parameter_name, template_name
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
@@ -25,7 +25,7 @@ from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
 from argo.compile.volumes import list_volumes, main_mounts, mount, shared_mounts
 from argo.language.model import Generate, Job
-from job.pod.outputs import DatasetOutput, JoinOutput, ModelOutput, Output
+from job.pod.outputs import DatasetOutput, JoinOutput, ModelOutput, Output, PlanOutput
 from job.pod.spec import API, HANDOFF, NOTES, VERDICT, VERSIONS
 
 IMAGE = "textgen:{version}"  # of textgen's containers: job/ without torch
@@ -93,10 +93,15 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
         init_containers.append(m.UserContainer(**inputs.fields()))
     return m.Template(
         name=part_template_name(job, compiled.part),
-        inputs=m.Inputs(parameters=[m.Parameter(name=INDEX)]) if compiled.part == SHARD else None,
+        inputs=_shard_parameters() if compiled.part == SHARD else None,
         metadata=m.Metadata(
             labels={kubernetes_names.JOB: label_value(job.name)},
-            annotations={kubernetes_names.JOB: job.name, **_WITHOUT_IDENTITY, **scheduling.annotations},
+            annotations={
+                kubernetes_names.JOB: job.name,
+                **_WITHOUT_IDENTITY,
+                **scheduling.annotations,
+                **_progress_annotation(context, compiled),
+            },
         ),
         init_containers=init_containers,
         container=None if commit else m.Container(**main.fields()),
@@ -119,7 +124,12 @@ def build_generation_template(job: Job, action: Generate) -> m.Template:
             template=part_template_name(job, SHARD),
             depends=PLAN,
             with_sequence=m.Sequence.model_validate({"count": str(action.shards)}),
-            arguments=m.Arguments(parameters=[m.Parameter(name=INDEX, value="{{item}}")]),
+            arguments=m.Arguments(
+                parameters=[
+                    m.Parameter(name=INDEX, value="{{item}}"),
+                    m.Parameter(name=TEXTS, value=f"{{{{tasks.{PLAN}.outputs.parameters.{TEXTS}}}}}"),
+                ]
+            ),
         ),
         m.DAGTask(name=JOIN, template=part_template_name(job, JOIN), depends=SHARD),
     ]
@@ -143,15 +153,32 @@ def _container_set(job: Job, main: _PodContainer, commit: _PodContainer) -> m.Co
     return m.ContainerSetTemplate(containers=nodes, volume_mounts=mounts)
 
 
+def _shard_parameters() -> m.Inputs:
+    return m.Inputs(parameters=[m.Parameter(name=INDEX), m.Parameter(name=TEXTS)])
+
+
+def _progress_annotation(context: WorkflowContext, compiled: CompiledJob) -> dict[str, str]:
+    """How many texts a shard has, until it says so itself: as Argo shows it (`0/N`), once a minute.
+
+    Shards differ by at most one text; the first ones have more (job.generate.plan).
+    """
+    action = context.inlined.jobs[compiled.job.name].action
+    if compiled.part != SHARD or not isinstance(action, Generate):
+        return {}
+    texts, index = (f"asInt(inputs.parameters.{name})" for name in (TEXTS, INDEX))
+    share = f"int(({texts} + {action.shards - 1} - {index}) / {action.shards})"
+    return {kubernetes_names.ARGO_PROGRESS: f"0/{{{{={share}}}}}"}
+
+
 def _version_parameters(outputs: Mapping[str, Output]) -> m.Outputs | None:
-    """The versions that the job has made, for `argo get` and `kubectl get workflow -o yaml`."""
+    """For `argo get` and `kubectl get workflow -o yaml`: the versions of a job, the texts of a plan."""
     parameters = [
         m.Parameter(
-            name=parameter_name(name),
+            name=TEXTS if isinstance(output, PlanOutput) else parameter_name(name),
             value_from=m.ValueFrom.model_validate({"path": f"{VERSIONS}/{name}", "default": ""}),
         )
         for name, output in outputs.items()
-        if isinstance(output, DatasetOutput | ModelOutput | JoinOutput)
+        if isinstance(output, DatasetOutput | ModelOutput | JoinOutput | PlanOutput)
     ]
     return m.Outputs(parameters=parameters) if parameters else None
 

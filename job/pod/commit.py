@@ -62,6 +62,12 @@ def store_job(spec: StoreSpec) -> JobResults:
     return retry_while_unavailable(lambda: store_outputs(datasets, run, spec.job, spec.outputs, lineage))
 
 
+def list_parameters(outputs: Mapping[str, Output], results: JobResults) -> dict[str, str]:
+    """What Argo shows of the results: the versions, and of a plan how many texts there are."""
+    plans = [name for name, output in outputs.items() if isinstance(output, PlanOutput)]
+    return {**results.datasets, **{name: results.strings[name] for name in plans}}
+
+
 def _inputs_lineage() -> dict[str, Any]:
     """What the job took, as `inputs` wrote it. A job that takes nothing may have no such container."""
     try:
@@ -91,8 +97,8 @@ def store_outputs(
     """Store every output of a job, once; the job's results, as the first attempt stored them.
 
     A dataset without a file has no version and is not in the results. The plan and the shards of a job leave
-    no results: only its join does. Raises CommitError for a string that was not written, and what can't be
-    read.
+    no results in the store: only its join does. A plan's results are how many texts there are. Raises
+    CommitError for a string that was not written, and what can't be read.
     """
     if stored := read_results(datasets.store, run, job):
         click.echo(f"{job}: was stored before")
@@ -101,8 +107,8 @@ def store_outputs(
     for name, output in outputs.items():
         match output:
             case PlanOutput():
-                store_plan(shards, UntrustedPath.at(root / name), lineage)
-                return JobResults()
+                plan = store_plan(shards, UntrustedPath.at(root / name), lineage)
+                return JobResults(strings={name: str(sum(plan.texts_of_shards))})
             case ShardOutput():
                 store_shard(shards, read_index(), UntrustedPath.at(root / name))
                 return JobResults()

@@ -136,7 +136,7 @@ class StepRunner:
             self.lineage["inputs"][step.input] = str(version)
         texts = fetch_rows(shards, index, prompts, folder)
         position = fetch_texts(shards, index, outputs / step.output)
-        click.echo(f"shard {index}: {texts} texts, of which {position.rows} are stored")
+        click.echo(f"{texts} texts, of which {position.rows} are stored")
         return position
 
     def _find_version(self, step: DatasetStep | OutputStep) -> DatasetRef:

@@ -14,6 +14,7 @@ from job.generate.shard_record import check_record
 from job.pod.lines import Lines, find_lines, read_lines, refuse_unreadable
 from job.pod.parts import LARGEST_RECORD, RECORD, ROWS
 from job.pod.shards import ShardFile, ShardResult, Shards
+from job.text import counted
 from job.untrusted_files import UntrustedPath, parse_json
 
 FILE_LIMIT = 4 * 10**9  # bytes; S3 copies up to 5 GB in one request
@@ -39,7 +40,7 @@ def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResul
         files = tuple(_store_file(shards, index, path, lines) for lines in found)
     result = ShardResult(files, rows, record)
     shards.put_result(index, result)
-    click.echo(f"shard {index}: {rows} rows, {sum(file.size for file in files)} bytes")
+    click.echo(f"{counted(rows, 'row')}, {sum(file.size for file in files)} bytes")
     return result
 
 

@@ -62,6 +62,16 @@ class ShardResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardProgress:
+    """How many of a shard's texts there are; the tokens and seconds of the process that makes them now."""
+
+    done: float
+    texts: float
+    new_tokens: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shards:
     """The shards of one job of a run."""
 
@@ -105,6 +115,11 @@ class Shards:
         """Say that a shard is done, whose files are all stored."""
         body = json.dumps(asdict(result), ensure_ascii=False).encode()
         self.store.put(f"{self.shard_prefix(index)}result.json", body)
+
+    def read_progress(self, index: int) -> ShardProgress | None:
+        """How far a shard has come, as its pod has said last; None if it has said nothing yet."""
+        document = get_json(self.store, f"{self.shard_prefix(index)}progress.json")
+        return None if document is None else ShardProgress(**document)
 
     def put_over(self, version: str) -> None:
         """Say that all shards are in this version: garbage collection may remove what they have stored."""

@@ -24,7 +24,7 @@ import click
 
 from job.errors import StoreError, TextgenError
 from job.pod import spec as pod_spec
-from job.pod.commit import store_job
+from job.pod.commit import list_parameters, store_job
 from job.pod.handoff import HEARTBEAT, End, is_requested, read_end, write_end
 from job.pod.log_follower import ApiServerError, LogFollower, PodLogs, follow_in_turn
 from job.pod.logs import LogWriter, log_prefix, name_attempt
@@ -247,8 +247,8 @@ class Sidecar:
                 results = store_job(self.spec)
                 versions = self.verdict / pod_spec.VERSIONS.name
                 versions.mkdir(exist_ok=True)
-                for name, version in results.datasets.items():
-                    (versions / name).write_text(version, "utf-8")
+                for name, value in list_parameters(self.spec.outputs, results).items():
+                    (versions / name).write_text(value, "utf-8")
                 end = End()
             except TextgenError as error:
                 click.echo(f"textgen: {error}", err=True)

@@ -20,6 +20,7 @@ NODE = cast(
         "outputs": {"artifacts": [{"name": "main-logs", "s3": {"bucket": "logs", "key": "main.log"}}]},
     },
 )
+KEPT = stored_logs.KeptLog("job", "node", "2026-11-22T18:00:00Z")
 EXECUTOR = b'time=2026-11-22T18:00:02.000Z level=INFO msg="sub-process exited" argo=true error=<nil>'
 
 
@@ -39,7 +40,7 @@ def test_a_stored_log_is_whole(tmp_path: Path) -> None:
     datasets.store.put(f"{prefix}000000", body[:33])
     datasets.store.put(f"{prefix}000001", body[33:])
     (log,) = list_logs(datasets, "run", "job")
-    assert [line.text for line in stored_logs._read_log(datasets, "job", log)] == ["日本", "words", "last"]
+    assert [line.text for line in stored_logs._read_log(datasets, KEPT, log)] == ["日本", "words", "last"]
 
 
 def test_an_error_that_nobody_expects_does_not_end_a_log_silently() -> None:

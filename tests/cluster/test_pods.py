@@ -10,6 +10,7 @@ from argo.cluster.api import Api, ApiError
 from argo.cluster.follow_run import RunSnapshot
 from argo.runs import StepRecord
 from tests.cluster.fake_api import FakeApi
+from tests.cluster.test_workflow_status import find_job_node
 
 T = [f"2026-11-22T18:00:0{number}Z" for number in range(3)]
 
@@ -115,7 +116,8 @@ def test_a_job_out_of_memory_says_what_it_had(
         phase="Failed",
         containerStatuses=[{"name": "main", "state": {"terminated": {"reason": "OOMKilled"}}}],
     )
-    pod["metadata"]["annotations"] |= annotations
+    (attempt,) = find_job_node(failed_workflow, "fails")["children"]
+    pod["metadata"]["annotations"] |= {"workflows.argoproj.io/node-id": attempt, **annotations}
     assert RunSnapshot(failed_workflow, (pod,)).record.jobs["fails"].message == message
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from argo.cluster.follow_run import RunSnapshot
-from argo.cluster.workflow_status import build_run_record, get_nodes
+from argo.cluster.workflow_nodes import get_nodes
+from argo.cluster.workflow_status import build_run_record
 from argo.runs import Phase
 
 

@@ -76,6 +76,18 @@ def test_the_job_is_a_dag_of_plan_shards_and_join(compile_spec: CompileSpec) -> 
     assert all("retryStrategy" in found[f"write-{part}"] for part in ("plan", "shard", "join"))
 
 
+def test_argo_knows_how_many_texts_a_shard_has_before_it_begins(compile_spec: CompileSpec) -> None:
+    found = templates(compile_spec(FLOW.replace("TYPE", "C5")))
+    (texts,) = found["write-plan"]["outputs"]["parameters"]
+    assert (texts["name"], texts["valueFrom"]["path"]) == ("texts", "/verdict/versions/plan")
+    arguments = found["write"]["dag"]["tasks"][1]["arguments"]["parameters"]
+    assert arguments[1] == {"name": "texts", "value": "{{tasks.plan.outputs.parameters.texts}}"}
+    assert [each["name"] for each in found["write-shard"]["inputs"]["parameters"]] == ["index", "texts"]
+    shares = "int((asInt(inputs.parameters.texts) + 15 - asInt(inputs.parameters.index)) / 16)"
+    annotations = found["write-shard"]["metadata"]["annotations"]
+    assert annotations["workflows.argoproj.io/progress"] == f"0/{{{{={shares}}}}}"
+
+
 def test_a_shard_brings_its_rows_and_the_model_and_keeps_parts(compile_spec: CompileSpec) -> None:
     shard = templates(compile_spec(FLOW.replace("TYPE", "C5")))["write-shard"]
     inputs = environment(shard, "inputs")

@@ -17,7 +17,7 @@ from job.generate.settings import Settings
 from job.generate.shard import run_shard
 from job.generate.shard_files import list_shard_files
 from job.pod import shard_inputs
-from job.pod.commit import store_outputs
+from job.pod.commit import list_parameters, store_outputs
 from job.pod.inputs import StepRunner
 from job.pod.outputs import JoinOutput, Output, PlanOutput, ShardOutput
 from job.pod.parts import POSITION, PartSender, Position
@@ -78,14 +78,14 @@ class Generation:
         self.monkeypatch.setattr(shard_inputs, "INPUTS", self.root / "inputs")
         self.shards = Shards(self.datasets.store, RUN, JOB)
 
-    def plan(self) -> None:
-        """The plan's pod, from its start to its end."""
+    def plan(self) -> dict[str, str]:
+        """The plan's pod, from its start to its end; what Argo shows of it."""
         folder, prompts = self.new_folder(), self.root / "inputs" / "prompts"
         shutil.rmtree(prompts, ignore_errors=True)
         self._runner().run_step(prompts, DatasetStep("questions"))
         settings = replace(self.settings, prompts=str(prompts))
         write_plan(settings, self.count, folder / "plan", self.copy_rows)
-        self._store({"plan": PlanOutput()}, folder, {"made by": "plan"})
+        return self._store({"plan": PlanOutput()}, folder, {"made by": "plan"})
 
     def start(self, index: int) -> ShardPod:
         """A pod of a shard, when `inputs` has ended."""
@@ -139,5 +139,6 @@ class Generation:
 
     def _store(
         self, outputs: dict[str, Output], root: Path, lineage: Mapping[str, Any] | None = None
-    ) -> None:
-        store_outputs(self.datasets, RUN, JOB, outputs, lineage or {}, root=root)
+    ) -> dict[str, str]:
+        results = store_outputs(self.datasets, RUN, JOB, outputs, lineage or {}, root=root)
+        return list_parameters(outputs, results)

@@ -48,6 +48,11 @@ def test_the_texts_in_a_bucket_are_those_of_a_run_alone(generate: Generate, s3: 
     assert list(generation.datasets.verify(version)) == []
 
 
+def test_a_plan_says_how_many_texts_there_are(generate: Generate, folder: str) -> None:
+    generation = generate(folder, 3)
+    assert [generation.plan(), generation.plan()] == [{"plan": "17"}] * 2
+
+
 def test_run_json_adds_up_what_the_shards_did(generate: Generate, folder: str) -> None:
     generation = generate(folder, 20)
     generation.plan()
