@@ -30,7 +30,7 @@ _WITHOUT_PADDING = frozenset(
     ]
 )
 # Not known: these can't be made small enough for a test.
-_NOT_TESTED = frozenset(
+NOT_TESTED = frozenset(
     [
         "blt",
         "dbrx",
@@ -56,7 +56,7 @@ def split_batch(rows: Sequence[Row], model_type: str, padded_length: int | None)
         return [[row] for row in rows]
     length = max(len(row.token_ids) for row in rows) + max(row.max_new_tokens for row in rows)
     too_long = padded_length is not None and length > padded_length
-    if not too_long and model_type not in _WITHOUT_PADDING | _NOT_TESTED:
+    if not too_long and model_type not in _WITHOUT_PADDING | NOT_TESTED:
         return [list(rows)]
     return [list(group) for _, group in groupby(sorted(rows, key=_shape), key=_shape)]
 

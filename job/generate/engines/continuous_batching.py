@@ -27,9 +27,11 @@ from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_
 
 from job.errors import TextgenError
 from job.generate import sampling
+from job.generate.engines.batches import NOT_TESTED
 from job.generate.engines.engine import Completion, Completions, Row
-from job.generate.engines.transformers import Logprobs, build_logits_processors, build_warpers
+from job.generate.engines.logits_processors import Logprobs, build_logits_processors, build_warpers
 from job.generate.models.library_errors import OUT_OF_MEMORY, generation_error, is_out_of_memory
+from job.generate.models.limits import read_context_length, read_padded_length
 from job.generate.models.load import Model
 from job.generate.settings import Settings
 
@@ -41,13 +43,37 @@ _WAIT_SECONDS = 1.0
 # What the library says, by ValueError and RuntimeError, if the cache is too small.
 _TOO_SMALL = ("Invalid values: max_batch_tokens", "No requests can be scheduled")
 _ATTENTION_LAYERS = frozenset(["full_attention", "sliding_attention"])
+# Model types (of transformers 5.23) whose texts it changes, or whose keys and values its cache can't hold.
+_NOT_TAKEN = frozenset(
+    [
+        "axk1",
+        "deepseek_v2",
+        "deepseek_v3",
+        "diffllama",
+        "doge",
+        "gemma4",
+        "gemma4_text",
+        "gemma4_unified",
+        "gemma4_unified_text",
+        "glm4_moe_lite",
+        "gpt_bigcode",
+        "hrm_text",
+        "jetmoe",
+        "longcat_flash",
+        "mimo_v2_flash",
+        "minicpm3",
+        "moshi",
+        "nemotron",
+        "youtu",
+    ]
+)
 _NO_TOKENS: Any = torch.empty(0, dtype=torch.long)  # no warper looks at the tokens before
 
 logging.getLogger("ContinuousBatchingLogger").setLevel(logging.CRITICAL)  # it has a handler of its own
 
 
 def takes_continuous_batching(config: Any) -> bool:
-    """Whether the library's continuous batching runs networks of this configuration."""
+    """Whether the library's continuous batching runs networks of this configuration, with the same texts."""
     network_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     layers = getattr(config.get_text_config(decoder=True), "layer_types", None) or ()
     return bool(
@@ -55,6 +81,8 @@ def takes_continuous_batching(config: Any) -> bool:
         and network_class.is_backend_compatible()
         and not config.is_encoder_decoder
         and _ATTENTION_LAYERS.issuperset(layers)
+        and config.model_type not in _NOT_TAKEN | NOT_TESTED
+        and read_padded_length(config) == read_context_length(config)  # else a long text changes the others
     )
 
 

@@ -1,4 +1,4 @@
-"""Every causal class of transformers gives a text in a batch that it gives alone."""
+"""Every causal class of transformers gives a text in a batch that it gives alone, also continuously."""
 
 import os
 from pathlib import Path
@@ -50,11 +50,25 @@ def rows(lengths: tuple[int, ...], max_new_tokens: int = 8) -> list[Row]:
 
 
 def check(network: Any, batch: list[Row]) -> None:
+    from job.generate.engines.continuous_batching import generate_continuously, takes_continuous_batching
     from job.generate.engines.transformers import generate
 
     model = Model(ModelFiles("tiny", "", Path()), network, tokenizer(), ())
     settings = Settings(top_k=0)
-    assert generate(model, batch, settings) == [generate(model, [row], settings)[0] for row in batch]
+    alone = [generate(model, [row], settings)[0] for row in batch]
+    assert generate(model, batch, settings) == alone
+    if takes_continuous_batching(network.config):
+        texts = dict(generate_continuously(model, batch, settings, len(batch) - 1))
+        assert [texts[row] for row in batch] == alone
+
+
+@pytest.fixture(autouse=True)
+def small_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of continuous batching, which by itself takes the memory; and it tidies up often, which is slow."""
+    from job.generate.engines import continuous_batching
+
+    monkeypatch.setattr(continuous_batching, "CACHE_OPTIONS", {"num_blocks": 60, "page_size": 16})
+    monkeypatch.setattr("gc.collect", lambda: 0)
 
 
 @pytest.mark.parametrize("model_type", sorted(set(model_types()) - NOT_TINY))
@@ -62,15 +76,41 @@ def test_a_text_in_a_batch_is_the_text_alone(model_type: str) -> None:
     check(tiny_network(model_type), rows((9, 1, 6, 6)))
 
 
+LONG_ROPE = {
+    "rope_parameters": {
+        "rope_type": "longrope",
+        "rope_theta": 10_000.0,
+        "short_factor": [1.0] * 8,
+        "long_factor": [4.0] * 8,
+    },
+    "original_max_position_embeddings": 16,
+}
+
+
 @pytest.mark.parametrize("longest", [9, 12, 20])
 def test_a_text_that_makes_the_network_change_its_frequencies_changes_no_other(longest: int) -> None:
-    short, long = ([factor] * 8 for factor in (1.0, 4.0))
-    rope = {"rope_type": "longrope", "rope_theta": 10_000.0, "short_factor": short, "long_factor": long}
-    network = tiny_network("phi3", rope_parameters=rope, original_max_position_embeddings=16)
-    check(network, rows((longest, 3, 6, 6)))
+    check(tiny_network("phi3", **LONG_ROPE), rows((longest, 3, 6, 6)))
 
 
 def test_a_class_that_is_not_tried_is_not_padded() -> None:
     for model_type in NOT_TINY:
         assert len(split_batch(rows((9, 3, 6)), model_type, None)) == 3
         assert len(split_batch(rows((5, 5, 5)), model_type, None)) == 1
+
+
+@pytest.mark.parametrize(
+    ("model_type", "changed", "is_taken"),
+    [
+        ("llama", {}, True),
+        ("phi3", {}, True),
+        ("phi3", LONG_ROPE, False),
+        ("deepseek_v3", {}, False),
+        ("mamba", {}, False),
+    ],
+)
+def test_continuous_batching_takes_networks_of_attention(
+    model_type: str, changed: dict[str, Any], is_taken: bool
+) -> None:
+    from job.generate.engines.continuous_batching import takes_continuous_batching
+
+    assert takes_continuous_batching(tiny_network(model_type, **changed).config) == is_taken

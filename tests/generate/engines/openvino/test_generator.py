@@ -250,7 +250,7 @@ def _of_transformers(folder: Path, row: Row, settings: Settings) -> tuple[int, .
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    from job.generate.engines.transformers import build_logits_processors
+    from job.generate.engines.logits_processors import build_logits_processors
 
     network: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = torch.tensor([row.token_ids])
