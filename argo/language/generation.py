@@ -1,11 +1,13 @@
 """What runs a generate@v1 job, on a cluster and here: images and commands of its plan and shards."""
 
+import json
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from argo.language.model import Container, Generate, Workflow
 from job.errors import InputError
+from job.generate.settings import TABLE
 
 INPUTS = "/inputs"
 
@@ -53,6 +55,8 @@ def _options(settings: Mapping[str, object]) -> Iterator[str]:
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             yield flag if value else f"--no-{name}"
+        elif isinstance(value, tuple) and TABLE[name].metadata["separator"]:
+            yield f"{flag}={json.dumps(value)}"
         elif isinstance(value, tuple):
             yield from (f"{flag}={each}" for each in value)
         else:

@@ -18,7 +18,7 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
         flag, text = f"--{name.replace('_', '-')}", setting.metadata["help"]
         if isinstance(setting.default, bool):
             option = click.option(f"{flag}/--no-{name}", name, default=None, help=text)
-        elif isinstance(setting.default, tuple) and not setting.metadata["separator"]:
+        elif isinstance(setting.default, tuple):
             option = click.option(flag, name, metavar="TEXT", multiple=True, help=text)
         else:
             metavar = _METAVARS.get(type(setting.default), "TEXT")
@@ -38,6 +38,9 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
 def read_settings(file: Path | None, inputs: Path | None, flags: dict[str, object]) -> Settings:
     """The settings of a command line and the environment. Raises SettingsError."""
     given_flags = {name: value for name, value in flags.items() if value not in (None, ())}
+    for name, value in given_flags.items():
+        if TABLE[name].metadata["separator"] and isinstance(value, tuple) and len(value) == 1:
+            given_flags[name] = value[0]  # a list that is written as one text
     return load_settings(file, inputs, os.environ, given_flags)
 
 

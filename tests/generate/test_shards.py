@@ -129,6 +129,24 @@ def test_a_template_s_file_need_not_be_there_any_more(rows: Settings, tmp_path: 
     assert read_shards(tmp_path, 2) == whole
 
 
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"json_schema": '{"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"]}'},
+        {"choices": ("a, b", "[c]", "d")},
+        {"regex": "[a-e]{2,9}"},
+        {"bad_words": ("[e", "o"), "min_new_tokens": 3, "logprobs": 1},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_shards_have_the_run_s_structure_and_bans(
+    llama: Path, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    settings = Settings(model=str(llama), engine="openvino", max_new_tokens=12, **changed)
+    assert run_shards(settings, 3, tmp_path) == run_alone(settings, tmp_path)
+
+
 def test_a_line_of_openai_s_results_has_all_texts_of_its_prompt(rows: Settings, tmp_path: Path) -> None:
     settings = replace(rows, format="openai")
     assert run_shards(settings, 5, tmp_path) == run_alone(settings, tmp_path)

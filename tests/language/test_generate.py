@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from argo.language import CheckResult, Workflow
+from argo.language.generation import make_plan_action
 from argo.language.model import Generate
 
 FLOW = """\
@@ -36,6 +37,22 @@ def test_numbers_booleans_and_lists_need_no_quotes(read_text: Callable[[str], Wo
         parallelism=None,
         image=None,
     )
+
+
+def test_a_folder_named_prompts_is_the_prompts(read_text: Callable[[str], Workflow]) -> None:
+    inputs = "      prompts: {type: dataset, with: {ref: other}}\n"
+    for arguments, expected in (("seed: 7", "prompts"), ("prompt: Hello", "")):
+        action = read_text(flow(arguments, inputs)).jobs["write"].action
+        assert isinstance(action, Generate)
+        assert action.prompts_input == expected
+
+
+def test_a_list_that_may_be_one_text_is_one(read_text: Callable[[str], Workflow]) -> None:
+    action = read_text(flow("prompt: A, choices: ['a, b'], stop: [c, d]")).jobs["write"].action
+    assert isinstance(action, Generate)
+    plan = make_plan_action(action, "1", "/outputs", copy_rows=False)
+    flags = [each for each in plan.args if each.startswith(("--choices", "--stop"))]
+    assert flags == ['--choices=["a, b"]', "--stop=c", "--stop=d"]
 
 
 def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[[str], Workflow]) -> None:

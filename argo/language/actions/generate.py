@@ -67,7 +67,9 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
 def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
     """The name of the input that holds the prompts; "" if they are no files. None after an error."""
     if "prompts" not in settings:
-        return ""
+        entry = call.inputs.get("prompts")  # a folder of this name is the setting's value
+        is_folder = entry is not None and entry.type is not Type.STRING
+        return "prompts" if is_folder and "prompt" not in settings else ""
     field = call.arguments["prompts"]
     if "prompt" in settings:
         field.report("bad-setting", "give prompt or prompts, not both", "remove one", field.key_at)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from job.errors import SettingsError
-from job.generate.settings import load_settings
+from job.generate.options import read_settings
+from job.generate.run import command
+from job.generate.settings import TABLE, load_settings
 
 SCHEMA = '{"type": "object", "properties": {"a": {"type": "string"}}}'
 
@@ -23,6 +25,20 @@ def test_choices_are_a_list_or_stand_between_commas(tmp_path: Path) -> None:
     assert load_settings(file).choices == ("a, b", "c")
     assert load_settings(flags={"choices": "yes, no,maybe"}).choices == ("yes", " no", "maybe")
     assert load_settings(flags={"choices": '["a, b", "c"]'}).choices == ("a, b", "c")
+
+
+@pytest.mark.parametrize(
+    ("flags", "choices"),
+    [
+        (["--choices=a,b"], ("a", "b")),
+        (["--choices=a", "--choices=b, c"], ("a", "b, c")),
+        (['--choices=["a, b"]'], ("a, b",)),
+    ],
+)
+def test_choices_of_a_command_line(flags: list[str], choices: tuple[str, ...]) -> None:
+    context = command.make_context("generate", flags)
+    given = {name: value for name, value in context.params.items() if name in TABLE}
+    assert read_settings(None, None, given).choices == choices
 
 
 def test_a_later_source_replaces_the_structure_of_an_earlier_one(tmp_path: Path) -> None:
