@@ -22,11 +22,12 @@ from pathlib import Path
 import click
 
 from job.files import write_atomically
+from job.generate.outputs import RECORD, ROWS
+from job.generate.progress import FILE as PROGRESS
 from job.pod.lines import find_lines, read_lines, refuse_unreadable
 from job.storage.store import KeyAbsentError, Store
 from job.untrusted_files import UntrustedPath, parse_json
 
-ROWS, RECORD, PROGRESS = "outputs.jsonl", "run.json", "progress.json"
 POSITION = "parts.json"  # what `inputs` brought, and in /verdict what `store` has sent
 LARGEST_RECORD = 1 << 20  # bytes
 PART = 8 << 20  # bytes; a longer line is a part of its own

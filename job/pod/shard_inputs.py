@@ -12,7 +12,8 @@ from job.datasets.layout import data_prefix
 from job.datasets.manifest import Manifest
 from job.datasets.reference import DatasetRef
 from job.errors import InputError, StoreError
-from job.pod.parts import RECORD, ROWS, Position, fetch_parts
+from job.generate.outputs import RECORD, ROWS
+from job.pod.parts import Position, fetch_parts
 from job.pod.plan import PIECE, SHARD
 from job.pod.shards import Shards
 from job.pod.spec import INPUTS

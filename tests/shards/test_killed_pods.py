@@ -86,13 +86,13 @@ def run_all(generation: Generation, *errors: type[BaseException]) -> None:
 def test_a_kill_after_any_change_of_the_store(
     generate: Generate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = generate((tmp_path / "first").as_uri(), 2)
+    first = generate((tmp_path / "first").as_uri(), 1)
     shutil.copytree(tmp_path / "first", tmp_path / "empty")
     expected = first.read_texts(first.run())
     for number in count(1):
         root = tmp_path / str(number)
         shutil.copytree(tmp_path / "empty", root)
-        generation = Generation(Datasets.at(root.as_uri()), tmp_path / "pods", 2, monkeypatch)
+        generation = Generation(Datasets.at(root.as_uri()), tmp_path / "pods", 1, monkeypatch)
         with monkeypatch.context() as patch:
             killed = kill_after(generation.datasets.store, number, patch)
             run_all(generation, Killed)
@@ -103,7 +103,7 @@ def test_a_kill_after_any_change_of_the_store(
         shutil.rmtree(root)
         if not killed():
             break
-    assert number > 30
+    assert number > 20
 
 
 def only_the_version_is_left(generation: Generation) -> None:
