@@ -25,8 +25,8 @@ import click
 
 from job.datasets import DatasetRef, Datasets
 from job.generate.settings import Settings
-from job.pod.join import join_shards
-from job.pod.shards import Plan, ShardFile, ShardResult, Shards
+from job.pod.shards.join import join_shards
+from job.pod.shards.keys import Plan, ShardFile, ShardResult, Shards
 from job.storage.parallel import parallel_map
 
 CALLS = (

@@ -9,8 +9,8 @@ from job.command import LazyGroup, run_group
 # A command's name: the module that has it as `command`, its line in --help.
 COMMANDS = {
     "generate": ("job.generate.run", "Generate text from prompts."),
-    "plan": ("job.generate.plan", "Divide a generation into shards."),
-    "shard": ("job.generate.shard", "Generate the texts of one shard."),
+    "plan": ("job.generate.shards.plan", "Divide a generation into shards."),
+    "shard": ("job.generate.shards.run", "Generate the texts of one shard."),
     "model": ("job.generate.models.find", "Download a model and print its folder or GGUF file."),
     "checkout": ("job.checkout.checkout", "Check out a git repository."),
     "download": ("job.checkout.download", "Download objects from S3."),

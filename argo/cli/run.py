@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from argo.cli.workflow_file import parameters_option, print_warnings
-from job.generate.shard_files import MOST_SHARDS
+from job.generate.shards.files import MOST_SHARDS
 
 
 @click.command("run")

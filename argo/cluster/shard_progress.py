@@ -17,7 +17,7 @@ from argo.cluster.workflow_status import get_generations
 from argo.kubernetes_names import STORE
 from argo.runs import Progress, RunRecord
 from job.errors import ClusterError, InputError, StoreError
-from job.pod.shards import ShardProgress, Shards
+from job.pod.shards.keys import ShardProgress, Shards
 from job.storage.parallel import parallel_map
 
 _INTERVAL = 10.0  # seconds between two looks into the store

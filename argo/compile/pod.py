@@ -160,7 +160,7 @@ def _shard_parameters() -> m.Inputs:
 def _progress_annotation(context: WorkflowContext, compiled: CompiledJob) -> dict[str, str]:
     """How many texts a shard has, until it says so itself: as Argo shows it (`0/N`), once a minute.
 
-    Shards differ by at most one text; the first ones have more (job.generate.plan).
+    Shards differ by at most one text; the first ones have more (job.generate.shards.plan).
     """
     action = context.inlined.jobs[compiled.job.name].action
     if compiled.part != SHARD or not isinstance(action, Generate):

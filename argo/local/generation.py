@@ -14,7 +14,7 @@ from argo.local.process import WriteLine, run_in_thread
 from argo.local.runtime import Access, Mount
 from argo.local.shard_folders import PLAN, ShardFolders
 from job.errors import JobError
-from job.generate.shard_plan import PlannedTexts
+from job.generate.shards.plan_json import PlannedTexts
 
 _ROWS = "/run/textgen/shard"  # what a shard reads
 # The folder that the host runtime is started in may hold another `job`.

@@ -21,9 +21,9 @@ from typing import Any
 
 from job.errors import CommitError, JobError
 from job.files import sync_folder, write_atomically
-from job.generate.shard_files import FILES, name_shard_file
-from job.generate.shard_plan import FILE, LARGEST, PlannedTexts, read_planned_texts
-from job.generate.shard_record import ShardsRecord, check_record
+from job.generate.shards.files import FILES, name_shard_file
+from job.generate.shards.plan_json import FILE, LARGEST, PlannedTexts, read_planned_texts
+from job.generate.shards.record import ShardsRecord, check_record
 from job.text import counted
 from job.untrusted_files import UntrustedPath, parse_json, remove_tree
 

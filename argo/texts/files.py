@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from argo.texts.rows import BrokenRow, Lines, Row, read_names, read_rows
 from job.datasets import Datasets, File, Manifest, Version
 from job.errors import UnknownReferenceError
-from job.generate.shard_files import list_shard_files
+from job.generate.shards.files import list_shard_files
 from job.storage.parallel import Progress, ignore_progress
 
 FILE = "outputs.jsonl"

@@ -15,7 +15,6 @@ import click
 from job.checkout.git import is_commit, redact_url
 from job.datasets import DatasetRef, Datasets, Producer
 from job.errors import NothingToCommitError
-from job.pod.join import join_shards
 from job.pod.modes import read_modes
 from job.pod.outputs import (
     DatasetOutput,
@@ -27,10 +26,11 @@ from job.pod.outputs import (
     StringOutput,
     VolumeOutput,
 )
-from job.pod.plan import store_plan
 from job.pod.results import JobResults, read_results, write_results
-from job.pod.shard_files import store_shard
-from job.pod.shards import Shards, read_index
+from job.pod.shards.files import store_shard
+from job.pod.shards.join import join_shards
+from job.pod.shards.keys import Shards, read_index
+from job.pod.shards.plan import store_plan
 from job.pod.spec import INPUTS, LINEAGE, OUTPUTS, RUN, RUN_NAME, VERSIONS_1, StoreSpec, load_spec
 from job.pod.store_outage import retry_while_unavailable
 from job.pod.values import read_variable, resolve_value

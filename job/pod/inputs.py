@@ -19,10 +19,10 @@ from job.checkout.download import download, read_keys
 from job.checkout.git import PASSWORD, USERNAME, redact_url
 from job.datasets import DatasetRef, Datasets
 from job.errors import CheckoutError, InputError, JobError, StoreError
-from job.pod.parts import POSITION, Position, write_position
 from job.pod.results import JobResults, decide_commit, read_commit, read_results, resolve_datasets
-from job.pod.shard_inputs import Prompts, fetch_rows, fetch_texts
-from job.pod.shards import Shards, read_index
+from job.pod.shards.inputs import Prompts, fetch_rows, fetch_texts
+from job.pod.shards.keys import Shards, read_index
+from job.pod.shards.parts import POSITION, Position, write_position
 from job.pod.spec import (
     GIT_TRUSTS_EVERY_OWNER,
     INPUTS,

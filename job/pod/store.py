@@ -29,8 +29,8 @@ from job.pod.handoff import HEARTBEAT, End, is_requested, read_end, write_end
 from job.pod.log_follower import ApiServerError, LogFollower, PodLogs, follow_in_turn
 from job.pod.logs import LogWriter, log_prefix, name_attempt
 from job.pod.outputs import ShardOutput
-from job.pod.parts import POSITION, PartSender, Position, read_position
-from job.pod.shards import Shards, read_index
+from job.pod.shards.keys import Shards, read_index
+from job.pod.shards.parts import POSITION, PartSender, Position, read_position
 from job.pod.spec import HANDOFF, NOTES, OUTPUTS, VERDICT, StoreSpec, load_spec
 from job.pod.store_outage import retry_while_unavailable
 from job.pod.values import read_variable

@@ -12,7 +12,7 @@ from pyarrow.parquet import ParquetFile, write_table
 from argo.cli.dataset import command
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError, TextgenError
-from job.generate import join_files
+from job.generate.shards import join
 
 Make = Callable[..., Path]
 
@@ -124,7 +124,7 @@ def test_without_pyarrow_nothing_is_fetched(
 ) -> None:
     source = make({"outputs-00000-of-00001.parquet": "PAR1"})
     version = Datasets.at(folder).commit_version(demo, source, lineage={})
-    monkeypatch.setattr(join_files, "is_installed", lambda _: False)
+    monkeypatch.setattr(join, "is_installed", lambda _: False)
     refused = get(folder, version, tmp_path / "out", "--join").exception
     assert isinstance(refused, InputError)
     assert str(refused).endswith("install the extra: argo-textgen[parquet]")

@@ -15,14 +15,15 @@ import pytest
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, StoreError
 from job.log_lines import read_lines, split_time
-from job.pod import commit, handoff, parts
+from job.pod import commit, handoff
 from job.pod import store as pod_store
 from job.pod.commit import store_outputs
 from job.pod.handoff import End, is_requested, read_end, wait_for_end, write_end
 from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
 from job.pod.outputs import DatasetOutput, ShardOutput, StringOutput
-from job.pod.parts import POSITION, Position, write_position
-from job.pod.shards import Shards
+from job.pod.shards import parts
+from job.pod.shards.keys import Shards
+from job.pod.shards.parts import POSITION, Position, write_position
 from job.pod.spec import RUN, RUN_NAME, SHARD, SPEC, CommitSpec, StoreSpec
 from job.pod.store import KeptLogs, Sidecar, open_sender
 from job.project import STORE_VARIABLE

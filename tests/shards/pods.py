@@ -12,17 +12,17 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets, Version
 from job.generate.outputs import RECORD, ROWS
-from job.generate.plan import write_plan
 from job.generate.settings import Settings
-from job.generate.shard import run_shard
-from job.generate.shard_files import list_shard_files
-from job.pod import shard_inputs
+from job.generate.shards.files import list_shard_files
+from job.generate.shards.plan import write_plan
+from job.generate.shards.run import run_shard
 from job.pod.commit import list_parameters, store_outputs
 from job.pod.inputs import StepRunner
 from job.pod.outputs import JoinOutput, Output, PlanOutput, ShardOutput
-from job.pod.parts import POSITION, PartSender, Position
 from job.pod.results import resolve_datasets
-from job.pod.shards import Shards
+from job.pod.shards import inputs as shard_inputs
+from job.pod.shards.keys import Shards
+from job.pod.shards.parts import POSITION, PartSender, Position
 from job.pod.spec import SHARD
 from job.pod.steps import DatasetStep, ShardStep
 from job.untrusted_files import UntrustedPath

@@ -12,8 +12,8 @@ import pytest
 
 from job.errors import CommitError, StoreError
 from job.generate.run import run
-from job.generate.shard_files import list_shard_files
-from job.pod import shard_files
+from job.generate.shards.files import list_shard_files
+from job.pod.shards import files as shard_files
 from tests.shards.pods import ANSWERS, ECHO, Generation
 from tests.storage.servers import on_every_server
 

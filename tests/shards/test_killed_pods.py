@@ -13,8 +13,8 @@ import pytest
 
 from job.datasets import Datasets
 from job.errors import StoreError
-from job.pod import parts, shard_files
-from job.pod.parts import Position
+from job.pod.shards import files, parts
+from job.pod.shards.parts import Position
 from tests.shards.pods import ANSWERS, JOB, RUN, Generation
 from tests.storage.proxy import NONE, Fault, Proxy
 from tests.storage.servers import on_every_server
@@ -52,7 +52,7 @@ def kill_after(store: Any, number: int, monkeypatch: pytest.MonkeyPatch) -> Call
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some rows, and files of some more."""
     monkeypatch.setattr(parts, "PART", 400)
-    monkeypatch.setattr(shard_files, "FILE_LIMIT", 700)
+    monkeypatch.setattr(files, "FILE_LIMIT", 700)
 
 
 def run_shard(generation: Generation, index: int) -> None:

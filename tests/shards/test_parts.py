@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from job.errors import CommitError
-from job.pod import parts
-from job.pod.lines import Lines, find_lines
-from job.pod.parts import PartSender, Position, fetch_parts
+from job.pod.shards import parts
+from job.pod.shards.lines import Lines, find_lines
+from job.pod.shards.parts import PartSender, Position, fetch_parts
 from job.storage.directory import Directory
 from job.storage.store import UnavailableError
 from job.untrusted_files import UntrustedPath

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from job.errors import InputError, JobError, StoreError
-from job.generate.shard import run_shard
+from job.generate.shards.run import run_shard
 from job.pod import inputs
 from job.pod.inputs import StepRunner
-from job.pod.parts import POSITION, Position, read_position
 from job.pod.results import JobResults, write_results
+from job.pod.shards.parts import POSITION, Position, read_position
 from job.pod.spec import RUN as RUN_ID
 from job.pod.spec import SHARD, SPEC, InputsSpec
 from job.pod.steps import DatasetStep, OutputStep, ShardStep

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from job.errors import CommitError, InputError
-from job.pod import shard_files
-from job.pod.lines import Lines, find_lines
-from job.pod.plan import store_plan as store_plan_of
-from job.pod.shard_files import store_shard
-from job.pod.shards import Plan, Shards, read_index
+from job.pod.shards import files as shard_files
+from job.pod.shards.files import store_shard
+from job.pod.shards.keys import Plan, Shards, read_index
+from job.pod.shards.lines import Lines, find_lines
+from job.pod.shards.plan import store_plan as store_plan_of
 from job.pod.spec import SHARD
 from job.storage.directory import Directory
 from job.untrusted_files import UntrustedPath

@@ -28,7 +28,7 @@ def get(ref: DatasetRef, target: Path | None, join: bool, datasets: Datasets) ->
     version = datasets.resolve(ref)
     folder, finish = target or Path(ref.name), None
     if join:
-        from job.generate.join_files import check_join, join_shard_files
+        from job.generate.shards.join import check_join, join_shard_files
 
         check_join([file.path for file in datasets.files(version)])
         finish = join_shard_files

@@ -13,7 +13,7 @@ from argo.language.nodes import Scalar
 from argo.language.values import looks_like_expression
 from job.errors import SettingsError
 from job.generate.settings import TABLE, parse_value
-from job.generate.shard_files import MOST_SHARDS
+from job.generate.shards.files import MOST_SHARDS
 from job.text import did_you_mean, listed, quoted
 
 _FOR_PODS = ("shards", "parallelism", "image")

@@ -24,7 +24,7 @@ import click
 from job.files import write_atomically
 from job.generate.outputs import RECORD, ROWS
 from job.generate.progress import FILE as PROGRESS
-from job.pod.lines import find_lines, read_lines, refuse_unreadable
+from job.pod.shards.lines import find_lines, read_lines, refuse_unreadable
 from job.storage.store import KeyAbsentError, Store
 from job.untrusted_files import UntrustedPath, parse_json
 

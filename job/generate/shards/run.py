@@ -13,7 +13,7 @@ from job.generate.options import exit_on_sigterm
 from job.generate.output_rows import count_outputs
 from job.generate.outputs import open_outputs
 from job.generate.progress import ProgressFiles
-from job.generate.prompts.shard import Shard, ShardRows, read_shard
+from job.generate.shards.shard import Shard, ShardRows, read_shard
 
 
 def run_shard(folder: Path, outputs: Path) -> None:

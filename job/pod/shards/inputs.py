@@ -13,9 +13,9 @@ from job.datasets.manifest import Manifest
 from job.datasets.reference import DatasetRef
 from job.errors import InputError, StoreError
 from job.generate.outputs import RECORD, ROWS
-from job.pod.parts import Position, fetch_parts
-from job.pod.plan import PIECE, SHARD
-from job.pod.shards import Shards
+from job.pod.shards.keys import Shards
+from job.pod.shards.parts import Position, fetch_parts
+from job.pod.shards.plan import PIECE, SHARD
 from job.pod.spec import INPUTS
 from job.storage.json import parse
 from job.storage.parallel import map_files

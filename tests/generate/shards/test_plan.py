@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from job.generate.shard_plan import PlannedTexts, read_planned_texts
+from job.generate.shards.plan_json import PlannedTexts, read_planned_texts
 
 PLAN = {"prompts": 2, "texts_of_shards": [2, 1, 0], "settings": {"seed": 7}}
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from job.errors import CommitError
-from job.generate.shard_record import ShardsRecord, check_record
+from job.generate.shards.record import ShardsRecord, check_record
 
 
 def record(rows: int = 2, second: int = 1, **fields: object) -> dict[str, Any]:

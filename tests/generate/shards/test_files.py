@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job.generate.shard_files import list_shard_files, name_shard_file
+from job.generate.shards.files import list_shard_files, name_shard_file
 
 
 def test_a_shard_s_file_says_which_it_is_and_of_how_many() -> None:

@@ -28,12 +28,12 @@ from job.errors import InputError, PromptError, SettingsError, TextgenError
 from job.generate import formats, generation, outputs
 from job.generate.engines.choose import open_engine
 from job.generate.outputs import read_record
-from job.generate.plan import write_plan
 from job.generate.prompts import files
 from job.generate.prompts.files import RowFile
 from job.generate.run import run
 from job.generate.settings import Settings
-from job.generate.shard import run_shard
+from job.generate.shards.plan import write_plan
+from job.generate.shards.run import run_shard
 from tests.generate.conftest import read_rows
 
 ECHO = Settings(engine="echo", max_new_tokens=2, num_return_sequences=2, on_error="skip")

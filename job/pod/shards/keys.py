@@ -5,7 +5,7 @@
     runs/<run>/shards/<job>/00003/run.json   the newest that a pod of the shard had
     runs/<run>/shards/<job>/00003/progress.json
     runs/<run>/shards/<job>/00003/parts/…    its texts so far (parts.py)
-    runs/<run>/shards/<job>/00003/files/<id>/…    its texts, whole (shard_files.py)
+    runs/<run>/shards/<job>/00003/files/<id>/…    its texts, whole (files.py)
     runs/<run>/shards/<job>/00003/result.json     put last: the shard is done
     runs/<run>/shards/<job>/over.json        all shards are in a version, and nothing here is needed any more
 
@@ -21,7 +21,7 @@ from typing import Any
 
 from job.datasets.layout import over_key
 from job.errors import InputError, StoreError
-from job.generate.shard_files import MOST_SHARDS
+from job.generate.shards.files import MOST_SHARDS
 from job.pod.results import decide, get_json, job_folder
 from job.pod.spec import SHARD
 from job.pod.values import read_variable

@@ -10,11 +10,11 @@ from job.datasets.layout import new_id
 from job.errors import CommitError
 from job.generate.formats import PARQUET
 from job.generate.outputs import RECORD, ROWS
-from job.generate.shard_files import FILES
-from job.generate.shard_record import check_record
-from job.pod.lines import Lines, find_lines, read_lines, refuse_unreadable
-from job.pod.parts import LARGEST_RECORD
-from job.pod.shards import ShardFile, ShardResult, Shards
+from job.generate.shards.files import FILES
+from job.generate.shards.record import check_record
+from job.pod.shards.keys import ShardFile, ShardResult, Shards
+from job.pod.shards.lines import Lines, find_lines, read_lines, refuse_unreadable
+from job.pod.shards.parts import LARGEST_RECORD
 from job.text import counted
 from job.untrusted_files import UntrustedPath, parse_json
 

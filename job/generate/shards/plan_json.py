@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from job.generate.shard_files import MOST_SHARDS
+from job.generate.shards.files import MOST_SHARDS
 from job.untrusted_files import parse_json
 
 FILE = "plan.json"

@@ -8,7 +8,7 @@ from job.errors import InputError, TextgenError
 from job.extras import is_installed
 from job.generate.formats import PARQUET
 from job.generate.parquet_files import join_files as join_parquet_files
-from job.generate.shard_files import FILES, list_shard_files
+from job.generate.shards.files import FILES, list_shard_files
 
 _CHUNK = 1 << 20  # bytes
 

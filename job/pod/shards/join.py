@@ -10,9 +10,9 @@ from job.datasets import DatasetRef, Datasets, Producer, StoredFile, Version
 from job.datasets.commit import select_generation
 from job.errors import CommitError
 from job.generate.outputs import RECORD
-from job.generate.shard_files import name_shard_file
-from job.generate.shard_record import ShardsRecord
-from job.pod.shards import ShardResult, Shards
+from job.generate.shards.files import name_shard_file
+from job.generate.shards.record import ShardsRecord
+from job.pod.shards.keys import ShardResult, Shards
 from job.storage.parallel import parallel_map
 from job.text import counted
 

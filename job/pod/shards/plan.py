@@ -14,9 +14,9 @@ from job.datasets.layout import new_id
 from job.datasets.tree import scan
 from job.datasets.upload import upload_file
 from job.errors import CommitError
-from job.generate.shard_plan import FILE as PLAN
-from job.generate.shard_plan import LARGEST, PlannedTexts, read_planned_texts
-from job.pod.shards import Plan, Shards
+from job.generate.shards.plan_json import FILE as PLAN
+from job.generate.shards.plan_json import LARGEST, PlannedTexts, read_planned_texts
+from job.pod.shards.keys import Plan, Shards
 from job.storage.parallel import ignore_progress, map_files
 from job.untrusted_files import UntrustedPath
 

@@ -24,10 +24,10 @@ from job.generate.identity import select_present
 from job.generate.options import exit_on_sigterm, read_settings, settings_options
 from job.generate.prompts.files import RowFile, read_whole_lines
 from job.generate.prompts.rows import read_file
-from job.generate.prompts.shard import FILE, FORMAT, Piece, Shard, piece_path
 from job.generate.prompts.source import STANDARD_INPUT, RowSource, open_rows
 from job.generate.settings import Settings
-from job.generate.shard_files import MOST_SHARDS
+from job.generate.shards.files import MOST_SHARDS
+from job.generate.shards.shard import FILE, FORMAT, Piece, Shard, piece_path
 from job.text import counted
 
 PLAN = "plan.json"

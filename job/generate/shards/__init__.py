@@ -1,0 +1,1 @@
+"""A generation in shards: the plan, each shard, and what they leave."""

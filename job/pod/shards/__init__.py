@@ -1,0 +1,1 @@
+"""A generation in shards on a cluster: what its pods keep in the store, and bring."""
