@@ -46,6 +46,9 @@ _FETCH = "job/datasets/fetch.py"
 _UNTRUSTED = "job/untrusted_files.py"
 _GIT = "job/checkout/git.py"
 _SPEC = "job/pod/spec.py"
+_VALUES = "job/pod/values.py"
+_SHARD_INPUTS = "job/pod/shard_inputs.py"
+_PARTS = "job/pod/parts.py"
 _INPUTS = "job/pod/inputs.py"
 _POD = "argo/compile/pod.py"
 _WORKFLOW = "argo/compile/workflow.py"
@@ -62,6 +65,8 @@ _TEST_UNTRUSTED = "tests/job/test_untrusted_files.py"
 _TEST_POD = "tests/compile/test_pod.py"
 _TEST_SPEC = "tests/pod/test_spec.py"
 _TEST_INPUTS = "tests/pod/test_inputs.py"
+_TEST_SHARD_INPUTS = "tests/shards/test_shard_inputs.py"
+_TEST_PARTS = "tests/shards/test_parts.py"
 _TEST_CHECKOUT = "tests/checkout/test_checkout.py tests/checkout/test_names.py"
 _TEST_HOSTILE = "tests/local/test_hostile_jobs.py"
 _TEST_OWN = f"{_TEST_HOSTILE} -k namespaces"
@@ -166,14 +171,22 @@ MUTANTS = (
         "tests/local/test_job_folders.py -k not_one",
     ),
     # What a spec of a pod may name
-    Mutant(_SPEC, "if not variables or not re.fullmatch(variables, name):", "if False:", _TEST_SPEC),
-    Mutant(_SPEC, "re.fullmatch(variables, name)", "re.search(variables, name)", _TEST_SPEC),
-    Mutant(_SPEC, 'KEY_VARIABLES = "SECRET_.+"', 'KEY_VARIABLES = "SECRET_.+|GIT_.+"', _TEST_SPEC),
+    Mutant(_VALUES, "if not variables or not re.fullmatch(variables, name):", "if False:", _TEST_SPEC),
+    Mutant(_VALUES, "re.fullmatch(variables, name)", "re.search(variables, name)", _TEST_SPEC),
+    Mutant(_VALUES, 'KEY_VARIABLES = "SECRET_.+"', 'KEY_VARIABLES = "SECRET_.+|GIT_.+"', _TEST_SPEC),
     Mutant(_SPEC, "{INPUTS, OUTPUTS}.isdisjoint(path.parents)", "False", _TEST_SPEC),
     Mutant(_SPEC, ' or ".." in path.parts', "", _TEST_SPEC),
     Mutant(_SPEC, "path in other.parents for path in paths", "False for path in paths", _TEST_SPEC),
     Mutant(_SPEC, ' or "/" in name for', " for", _TEST_SPEC),
     Mutant(_INPUTS, "    spec.check_paths()", "    pass", _TEST_INPUTS),
+    Mutant(_SPEC, "        if self.shard and (", "        if False and (", _TEST_SPEC),
+    # What shards take of a plan and of earlier pods
+    Mutant(_SHARD_INPUTS, "if name in sizes:", "if True:", _TEST_SHARD_INPUTS),
+    Mutant(_SHARD_INPUTS, "if not 0 <= start <= end <= size:", "if False:", _TEST_SHARD_INPUTS),
+    Mutant(_SHARD_INPUTS, "if digest.hexdigest() != piece.sha256:", "if False:", _TEST_SHARD_INPUTS),
+    Mutant(_PARTS, " and hashlib.sha256(body).hexdigest() == part.sha256", "", "tests/shards -k damaged"),
+    Mutant(_PARTS, "self._put_newest(RECORD, self._read(RECORD))  # who", "# who", _TEST_PARTS),
+    Mutant("job/pod/lines.py", "left or digest.hexdigest() != lines.sha256", "left", _TEST_PARTS),
     Mutant(
         _INPUTS,
         "if isinstance(step, CheckoutStep | S3Step) and (shared := _find_in_shared_volume(path)):",
