@@ -114,7 +114,9 @@ class RowBuilder:
         from job.generate.matcher import Matcher
 
         grammar = build_grammar(settings.json_schema, settings.regex, settings.choices)
-        return Matcher(grammar, self._engine.tokenizer)
+        matcher = Matcher(grammar, self._engine.tokenizer)
+        matcher.check()
+        return matcher
 
     def _encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's tokens; of messages the text is then what the chat template makes of them."""

@@ -147,7 +147,7 @@ class _Text:
         """What the row is if it ends with one of the new tokens, or None."""
         for end in range(self.checked + 1, len(new_ids) + 1):
             if reason := self.row.end_reason(new_ids[:end], stop_ids):
-                completion = Completion(tuple(new_ids[:end]), reason)
+                completion = self.row.complete(new_ids[:end], reason)
                 return self.logprobs.add_to(0, completion) if self.logprobs else completion
         self.checked = len(new_ids)
         return None

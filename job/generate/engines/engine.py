@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]  # [V], whether a token may come
 
 
+# A new token and its log probability, then those of the most likely tokens.
+TokenLogprobs = tuple[tuple[int, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A text to generate: text number `sequence`, from 1, of its prompt."""
@@ -45,7 +49,7 @@ class Row:
         return bool(self.matcher or self.bad_words or self.min_new_tokens)
 
     def make_mask(self, new_ids: Sequence[int], stop_ids: Collection[int], size: int) -> Mask:
-        """Which of `size` tokens may come next. Raises TextgenError if none may."""
+        """Which of `size` tokens may come next."""
         if self.matcher:
             return self.matcher.make_mask(new_ids, stop_ids, size)
         mask = np.ones(size, bool)
@@ -55,18 +59,24 @@ class Row:
         return mask
 
     def end_reason(self, new_ids: Sequence[int], stop_ids: Collection[int]) -> str:
-        """Why the row ends with the newest of its tokens: `stop` or `length`; empty if it goes on."""
+        """Why the row ends with its newest token: `stop`, `length` or `error`; empty if it goes on."""
         if new_ids[-1] in stop_ids and not self.ignore_eos:
             return "stop"
         if self.stops and self.stops.appear(self.token_ids, new_ids):
             return "stop"
         if self.matcher and self.matcher.is_complete(new_ids):
             return "stop"
+        if self.matcher and self.matcher.error:
+            return "error"
         return "length" if len(new_ids) == self.max_new_tokens else ""
 
-
-# A new token and its log probability, then those of the most likely tokens.
-TokenLogprobs = tuple[tuple[int, float], ...]
+    def complete(
+        self, new_ids: Sequence[int], reason: str, logprobs: Sequence[TokenLogprobs] | None = None
+    ) -> "Completion":
+        """What the row is if it ends with these tokens for the reason that `end_reason` gives."""
+        if self.matcher and reason == "error":
+            return Completion((), "", error=self.matcher.error)
+        return Completion(tuple(new_ids), reason, None if self.logprobs < 0 else tuple(logprobs or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,8 @@ class Completion:
     finish_reason: `stop` if the model, a stop text or the structure ended the text, `length` if the limit
     did.
     logprobs: of each token, as the model gives them, if the row asks for them.
-    error: why there are none: alone, too, the row needs more memory than there is.
+    error: why there are none: alone, too, the row needs more memory than there is, or its structure leads
+    nowhere.
     """
 
     token_ids: tuple[int, ...]

@@ -204,5 +204,5 @@ def _complete_row(model: Model, row: Row, new_ids: list[int]) -> Completion:
     for count in range(1, row.max_new_tokens + 1):
         # Where the row ends, the batch may go on.
         if reason := row.end_reason(new_ids[:count], model.stop_ids):
-            return Completion(tuple(new_ids[:count]), reason)
+            return row.complete(new_ids[:count], reason)
     raise AssertionError("a row ends at its limit")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from job.errors import PromptError, SettingsError
+from job.errors import PromptError, SettingsError, TextgenError
 from job.generate.engines.openvino.dtypes import BFLOAT16, FLOAT32, list_dtypes
 from job.generate.run import run
 from job.generate.settings import Settings
@@ -35,6 +35,7 @@ class Person(Strict):
     addresses: Annotated[list[Address], Field(max_length=2)]
 
 
+NOWHERE = "no token of the model goes on with a text of this structure; try another one"
 PERSON = json.dumps(Person.model_json_schema())
 
 
@@ -138,6 +139,21 @@ def test_a_resumed_run_is_the_same_to_the_byte(llama: Path, tmp_path: Path) -> N
     file.write_bytes(b"".join(whole.splitlines(keepends=True)[:7]))
     assert generate(tmp_path, llama, "transformers", regex="[a-e]{3,30}", batch_size=3) == rows
     assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("engine", ["openvino", "transformers"])
+def test_a_structure_that_leads_nowhere_costs_its_row_alone(
+    llama: Path, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("job.generate.matcher.fill_next_token_bitmask", lambda _, bits: bits.fill(0))
+    file = tmp_path / "p.jsonl"
+    file.write_text('{"prompt": "One"}\n{"prompt": "Two", "structured_outputs": {"regex": "a"}}\n')
+    options = {"prompts": str(file), "num_return_sequences": 1}
+    good, bad = generate(tmp_path / "skip", llama, engine, on_error="skip", **options)
+    assert (good["error"], good["new_tokens"] > 1) == (None, True)
+    assert (bad["text"], bad["error"]) == (None, NOWHERE)
+    with pytest.raises(TextgenError, match=rf"p\.jsonl:2: {NOWHERE}"):
+        generate(tmp_path / "fail", llama, engine, **options)
 
 
 def test_an_engine_that_has_none_says_so(tmp_path: Path) -> None:

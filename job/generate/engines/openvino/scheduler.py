@@ -249,8 +249,7 @@ class Scheduler:
                 text.logprobs.append(rank(logits.full[place], token, row.logprobs))
             if reason := row.end_reason(text.new_ids, self._stop_ids):
                 self._remove(sequence)
-                logprobs = tuple(text.logprobs) if row.logprobs >= 0 else None
-                ended.append((row, Completion(tuple(text.new_ids), reason, logprobs)))
+                ended.append((row, row.complete(text.new_ids, reason, text.logprobs)))
         return ended
 
     def _draw_tokens(self, sequences: Sequence[_Sequence], logits: Logits) -> list[int]:
