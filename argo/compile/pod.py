@@ -21,7 +21,7 @@ from argo.compile.generation import INDEX, JOIN, PLAN, SHARD, TEXTS, part_templa
 from argo.compile.main_container import MainContainer
 from argo.compile.names import label_value, parameter_name, template_name
 from argo.compile.resources import GPU_PRODUCT, Resources, Scheduling, schedule_job
-from argo.compile.retry_strategy import RETRY_STRATEGY
+from argo.compile.retry_strategy import RETRY_STRATEGY, SHARD_RETRY_STRATEGY
 from argo.compile.security import RESTRICTED_CONTEXT, main_security_context
 from argo.compile.volumes import list_volumes, main_mounts, mount, shared_mounts
 from argo.language.model import Generate, Job
@@ -111,7 +111,9 @@ def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Templat
         node_selector=dict(scheduling.node_selector) or None,
         tolerations=[m.Toleration.model_validate(dict(each)) for each in scheduling.tolerations] or None,
         affinity=_affinity(scheduling.preferred_gpus),
-        retry_strategy=m.RetryStrategy.model_validate(RETRY_STRATEGY),
+        retry_strategy=m.RetryStrategy.model_validate(
+            SHARD_RETRY_STRATEGY if compiled.part == SHARD else RETRY_STRATEGY
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """generate@v1 on a cluster: a plan, a pod for each shard, and a join."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
 from job.pod.spec import SHARD, InputsSpec, StoreSpec, load_spec
 from job.pod.steps import DatasetStep, OutputStep, ShardStep
 from tests.compile.conftest import CompileSpec, Spec
+from tests.compile.test_pod import ENDS
 from tests.compile.test_snapshots import compare, compile_text
 
 FLOW = """\
@@ -74,6 +76,17 @@ def test_the_job_is_a_dag_of_plan_shards_and_join(compile_spec: CompileSpec) -> 
     assert (plan["template"], shard["depends"], join["depends"]) == ("write-plan", "plan", "shard")
     assert shard["withSequence"] == {"count": "16"}
     assert all("retryStrategy" in found[f"write-{part}"] for part in ("plan", "shard", "join"))
+
+
+def test_a_shard_is_tried_again_if_it_was_out_of_memory_too(compile_spec: CompileSpec) -> None:
+    found = templates(compile_spec(FLOW.replace("TYPE", "C5")))
+    strategies = {part: found[f"write-{part}"]["retryStrategy"] for part in ("plan", "shard", "join")}
+    assert [strategy["limit"] for strategy in strategies.values()] == [4, 20, 4]
+    shard = re.fullmatch(r"lastRetry.message matches '(.*)'", strategies["shard"]["expression"])
+    assert shard
+    for message, again in ENDS.items():
+        is_out_of_memory = message.rstrip(": )").endswith("137")
+        assert bool(re.search(shard[1], message)) is (again or is_out_of_memory), message
 
 
 def test_argo_knows_how_many_texts_a_shard_has_before_it_begins(compile_spec: CompileSpec) -> None:
