@@ -47,8 +47,8 @@ _UNTRUSTED = "job/untrusted_files.py"
 _GIT = "job/checkout/git.py"
 _SPEC = "job/pod/spec.py"
 _VALUES = "job/pod/values.py"
-_SHARD_INPUTS = "job/pod/shard_inputs.py"
-_PARTS = "job/pod/parts.py"
+_SHARD_INPUTS = "job/pod/shards/inputs.py"
+_PARTS = "job/pod/shards/parts.py"
 _INPUTS = "job/pod/inputs.py"
 _POD = "argo/compile/pod.py"
 _WORKFLOW = "argo/compile/workflow.py"
@@ -186,7 +186,7 @@ MUTANTS = (
     Mutant(_SHARD_INPUTS, "if digest.hexdigest() != piece.sha256:", "if False:", _TEST_SHARD_INPUTS),
     Mutant(_PARTS, " and hashlib.sha256(body).hexdigest() == part.sha256", "", "tests/shards -k damaged"),
     Mutant(_PARTS, "self._put_newest(RECORD, self._read(RECORD))  # who", "# who", _TEST_PARTS),
-    Mutant("job/pod/lines.py", "left or digest.hexdigest() != lines.sha256", "left", _TEST_PARTS),
+    Mutant("job/pod/shards/lines.py", "left or digest.hexdigest() != lines.sha256", "left", _TEST_PARTS),
     Mutant(
         _INPUTS,
         "if isinstance(step, CheckoutStep | S3Step) and (shared := _find_in_shared_volume(path)):",
