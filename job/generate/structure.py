@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from job.errors import SettingsError
 from job.extras import describe_missing, is_installed
-from job.text import quoted
+from job.text import quoted, shortened
 
 SETTINGS = ("json_schema", "regex", "choices")
 # With each of these a text could end where its structure does not, or would have to go on behind it.
@@ -67,18 +67,26 @@ def find_problem(json_schema: str = "", regex: str = "", choices: tuple[str, ...
     """Why it is no structure, in one line, with the place in a schema; empty if it is one."""
     if not is_installed("llguidance"):
         return str(describe_missing("llguidance"))
-    problem = _validate(build_grammar(json_schema, regex, choices))
+    problem = _validate(json_schema, regex, choices)
     if not problem:
         return ""
     if json_schema:
-        return f"#{_locate(json.loads(json_schema), problem)}: {problem}"
+        try:
+            place = _locate(json.loads(json_schema), problem)
+        except RecursionError:
+            place = ""
+        return f"#{shortened(place)}: {problem}"
     return f"{problem}: {quoted(regex)}" if regex else problem
 
 
-def _validate(grammar: str) -> str:
+def _validate(json_schema: str, regex: str = "", choices: tuple[str, ...] = ()) -> str:
+    """What llguidance says of it, on one line; empty if it takes it."""
     from llguidance import LLMatcher
 
-    message = LLMatcher.validate_grammar(grammar)
+    try:
+        message = LLMatcher.validate_grammar(build_grammar(json_schema, regex, choices))
+    except ValueError as error:  # a schema that is too deep, or has a number beyond a float's
+        message = str(error)
     if not message or message.startswith("WARNING"):
         return ""
     # The regex library shows the place over several lines, and then says what is wrong.
@@ -92,7 +100,7 @@ def _locate(schema: Mapping[str, Any], problem: str) -> str:
     definitions = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
     for others in ({}, definitions):  # what the part refers to
         for pointer, part in _list_parts(schema):
-            if _validate(build_grammar(json.dumps(others | part), "", ())) == problem:
+            if _validate(json.dumps(others | part)) == problem:
                 return pointer
     return ""
 
@@ -125,13 +133,16 @@ def read_json_schema(value: str, location: str) -> str:
             ) from None
     try:
         schema = json.loads(text, parse_constant=_refuse_constant)
+        line = json.dumps(schema, ensure_ascii=False, allow_nan=False)
+        line.encode()
     except json.JSONDecodeError as error:
         raise SettingsError(f"{place}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except UnicodeEncodeError:
+        raise SettingsError(f"{place}: half of a surrogate pair in it") from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{place}: not JSON: {error}") from None
     if not isinstance(schema, dict):
         raise SettingsError(f'{place}: a JSON schema is an object; write {{"type": "object", ...}}')
-    line = json.dumps(schema, ensure_ascii=False)
     if problem := find_problem(json_schema=line):
         raise SettingsError(f"{place}: {problem}")
     return line

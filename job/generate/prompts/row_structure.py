@@ -67,7 +67,10 @@ def _read_schema(place: str, value: object) -> tuple[str, dict[str, Any]]:
             raise PromptError(f"{place} is not JSON") from None
     if not isinstance(value, dict):
         raise PromptError(f"{place} must be a JSON schema, which is an object")
-    return place, {"json_schema": json.dumps(value, ensure_ascii=False)}
+    try:
+        return place, {"json_schema": json.dumps(value, ensure_ascii=False)}
+    except RecursionError:
+        raise PromptError(f"{place} is nested too deep") from None
 
 
 def _read_regex(place: str, value: object) -> tuple[str, dict[str, Any]]:

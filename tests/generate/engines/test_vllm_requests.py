@@ -286,6 +286,13 @@ def test_settings_of_vllm_are_refused_elsewhere(
         open_engine(settings)
 
 
+def test_it_keeps_to_no_structure(gpt2: Path, platform: object) -> None:
+    with pytest.raises(
+        SettingsError, match=r"^regex: the vllm engine has none; set engine to openvino or tr"
+    ):
+        open_engine(Settings(model=str(gpt2), engine="vllm", regex="a"))
+
+
 def test_vllm_that_is_not_installed_is_one_line(gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "_PACKAGES", {**choose._PACKAGES, "vllm": ("no_such_package",)})
     with pytest.raises(

@@ -36,6 +36,9 @@ def test_a_line_of_completions_is_a_prompt() -> None:
     assert prompt.settings == {"max_new_tokens": 5, "num_return_sequences": 2}
 
 
+DEEP: dict[str, Any] = {}
+for _ in range(5000):
+    DEEP = {"items": DEEP}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
@@ -88,6 +91,11 @@ def test_a_structure_replaces_the_run_s(body: dict[str, Any], settings: dict[str
         (
             line(messages=MESSAGES, structured_outputs={"regex": "a", "choice": ["b"]}),
             "body.structured_outputs must have one of json, regex, choice, json_object",
+        ),
+        pytest.param(
+            line(messages=MESSAGES, structured_outputs={"json": DEEP}),
+            "body.structured_outputs.json is nested too deep",
+            id="deep",
         ),
         (
             line(messages=MESSAGES, structured_outputs={"json": "{"}),

@@ -54,6 +54,11 @@ def test_a_later_source_replaces_the_structure_of_an_earlier_one(tmp_path: Path)
     ("schema", "message"),
     [
         ('{"a":\n  1,}', r"schema\.json:2:5: not JSON: "),
+        ('{"minimum": 1e999}', r"schema\.json: not JSON: Out of range float values are not JSON"),
+        ('{"const": "\\ud800"}', r"schema\.json: half of a surrogate pair in it$"),
+        ('{"items":' * 300 + "{}" + "}" * 300, r"schema\.json: #/items/items.*…: recursion limit exceeded"),
+        ('{"items":' * 900 + "{}" + "}" * 900, r"schema\.json: #: recursion limit exceeded"),
+        ('{"items":' * 9000 + "{}" + "}" * 9000, r"schema\.json: not JSON: maximum recursion depth exceeded"),
         ("[]", r"schema\.json: a JSON schema is an object; write "),
         ('{"minimum": NaN}', r"schema\.json: not JSON: NaN is no number of JSON$"),
         (
