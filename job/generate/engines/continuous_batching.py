@@ -37,7 +37,7 @@ from job.generate.settings import Settings
 
 # Of the free memory: the rest is for what a step computes.
 CACHE_OPTIONS: dict[str, Any] = {"max_memory_percent": 0.8}
-_PIECE = 32  # tokens of prompts that a step reads for each slot
+_PIECE = 8  # tokens of prompts that a step reads for each slot
 _LEAST_PIECE = 512
 _WAIT_SECONDS = 1.0
 # What the library says, by ValueError and RuntimeError, if the cache is too small.

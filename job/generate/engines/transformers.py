@@ -70,8 +70,9 @@ class TransformersEngine(Engine):
         return load_tokenizer(self.files)
 
     def load(self, longest: int) -> Generate:
-        # Read when the first matrices are multiplied; without it cuBLAS may choose other ways each time.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if self._settings.deterministic:
+            # Without it cuBLAS may multiply in other ways each time; PyTorch says so in that mode.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         model = load_model(self.files, self._settings.device, self._settings.dtype, self.tokenizer)
 
         if self._is_continuous:
