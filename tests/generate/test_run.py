@@ -148,7 +148,7 @@ def test_a_stopped_run_says_so(
         ({"max_new_tokens": 500}, PromptError, r"are more than the context of .* \(128 tokens\)"),
         ({"prompt": " "}, PromptError, "an empty prompt"),
         ({"model": "./nothing"}, ModelError, r"'\./nothing': no such file or folder"),
-        ({"device": "cuda:99"}, ModelError, "device cuda:99: this machine has"),
+        ({"device": "cuda:99"}, ModelError, "device cuda:99: torch can't use one here"),
     ],
 )
 def test_bad_input_leaves_nothing(

@@ -79,6 +79,8 @@ def _make(name: str, files: ModelFiles, settings: Settings) -> Engine:
         from job.generate.engines.openvino.engine import OpenvinoEngine
 
         return OpenvinoEngine(files, settings)
+    if settings.engine == "transformers":
+        _takes_gpu(settings.device)  # says if there is one that can't be used
     from job.generate.engines.devices import DevicesEngine
     from job.generate.engines.transformers import TransformersEngine
     from job.generate.models.load import list_devices
@@ -110,4 +112,10 @@ def _takes_gpu(device: str) -> bool:
         return False
     import torch
 
-    return torch.cuda.is_available() or torch.mps.is_available()
+    if torch.cuda.is_available() or torch.mps.is_available():
+        return True
+    if has_driver:
+        from job.generate.models.load import read_cuda_error
+
+        click.echo(f"this machine has a GPU, which torch can't use: {read_cuda_error()}", err=True)
+    return False

@@ -103,7 +103,8 @@ def generate_continuously(model: Model, rows: Iterable[Row], settings: Settings,
             if isinstance(error, TextgenError):
                 raise
             lacks_memory = _lacks_memory(error)
-            if not lacks_memory and not attention:
+            if not attention and not (lacks_memory and (fewer > 1 or batch.has_cache)):
+                error = MemoryError() if lacks_memory else error
                 raise generation_error(error, model.files.name, model.device, fewer) from error
         gc.collect()  # the error, which is gone here, holds the memory of the batch
         waiting = chain(batch.rows(), waiting)
@@ -165,6 +166,7 @@ class _Batch:
         self._running: dict[str, _Text] = {}
         self._draw = _Draw(self._running, sampling.select_sampling(settings), slots, model.device)
         self.left: Row | None = None
+        self.has_cache = False  # else not one row has room, and the device fails
 
     def rows(self) -> list[Row]:
         """Those that have not ended."""
@@ -252,6 +254,7 @@ class _Batch:
 
     def _check(self, manager: Any, output: Any) -> None:
         """Raise the error with which the library's thread ended, or a request."""
+        self.has_cache = self.has_cache or manager.batch_processor is not None
         if output and output.error:
             manager.stop(hard_stop=True)  # its own error may come behind those of the requests
         if error := manager.background_thread_status.fatal_error:

@@ -37,9 +37,10 @@ def generation_error(error: Exception, model: str, device: object, batch_size: i
 def loading_error(error: Exception, model: str, device: object) -> TextgenError:
     """The error of a network that could not be loaded."""
     if is_out_of_memory(error):
-        return TextgenError(
-            f"{device}: out of memory for model {model}; use --dtype bfloat16, or a smaller model"
-        )
+        other = "--dtype bfloat16"
+        if str(device).startswith("cuda"):
+            other += ", several GPUs (--engine vllm --tensor-parallel-size N)"
+        return TextgenError(f"{device}: out of memory for model {model}; use {other}, or a smaller model")
     if is_custom_code(error):
         return ModelError(
             f"model {model!r}: it is code of its own (auto_map in config.json), which is never run; "

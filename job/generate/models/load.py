@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from job.errors import ModelError, TextgenError
 from job.generate.models.find import ModelFiles
 from job.generate.models.gguf.checkpoint import open_checkpoint
-from job.generate.models.library_errors import loading_error
+from job.generate.models.library_errors import first_line, loading_error
 from job.generate.models.limits import read_vocabulary_size
 from job.generate.models.stop_ids import select_stop_ids
 from job.generate.models.tokenizer import Tokenizer
@@ -170,10 +170,24 @@ def select_device(name: str) -> "torch.device":
     device = torch.device(name)
     if device.type == "mps" and not torch.mps.is_available():
         raise ModelError("device mps: not on this machine; use --device auto")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"device {name}: torch can't use one here: {read_cuda_error()}; use --device auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise ModelError(f"device {name}: this machine has {count} CUDA devices; use --device auto")
     return device
+
+
+def read_cuda_error() -> str:
+    """Why torch can't use a GPU: there is no driver, it is too old, or torch was built without CUDA."""
+    from torch import cuda
+
+    init: Any = cuda.init
+    try:
+        init()
+    except Exception as error:  # AssertionError, RuntimeError
+        return first_line(error).partition(". ")[0]
+    return "it finds none"
 
 
 def _select_dtype(name: str, device: "torch.device") -> "torch.dtype":

@@ -77,7 +77,7 @@ def test_a_model_that_openvino_does_not_build_goes_to_transformers_and_says_why(
 
 @pytest.mark.parametrize("device", ["mps", "cuda", "cuda:1"])
 def test_a_gpu_is_not_asked_of_openvino(settings: Settings, device: str) -> None:
-    with pytest.raises(ModelError, match=f"device {device}: (this machine has|not on this machine)"):
+    with pytest.raises(ModelError, match=f"device {device}: (torch can't use one here|not on this machine)"):
         open_engine(replace(settings, device=device))
     with pytest.raises(ModelError, match=f"device {device}: the openvino engine runs on the CPU"):
         open_engine(replace(settings, device=device, engine="openvino"))
@@ -166,6 +166,45 @@ def test_weights_that_openvino_does_not_know_go_to_transformers(
     assert "does not know the tensor transformer.h.0.unknown; transformers runs it" in capsys.readouterr().err
     assert json.loads((tmp_path / "outputs/run.json").read_text())["run"]["engine"] == "transformers"
     assert len(read_rows(tmp_path / "outputs")) == 3
+
+
+TOO_OLD = "The NVIDIA driver on your system is too old (found version 11040). Please update it.\nOr go to"
+
+
+@pytest.fixture
+def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU whose driver is too old for torch: it is counted, and can't be used."""
+
+    def init() -> None:
+        raise RuntimeError(TOO_OLD)
+
+    monkeypatch.setattr(choose, "_GPUS", (Path("/dev/null"),))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.init", init)
+
+
+@pytest.mark.parametrize(("engine", "taken"), [("auto", "openvino"), ("transformers", "transformers")])
+def test_a_gpu_that_torch_can_not_use_is_said_and_the_processor_taken(
+    settings: Settings, engine: str, taken: str, old_driver: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = open_engine(replace(settings, engine=engine))
+    assert (chosen.name, chosen.device) == (taken, "cpu")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "this machine has a GPU, which torch can't use: "
+        "The NVIDIA driver on your system is too old (found version 11040)"
+    )
+
+
+def test_a_gpu_that_is_asked_for_and_can_not_be_used_is_one_line(
+    settings: Settings, old_driver: None
+) -> None:
+    with pytest.raises(
+        ModelError,
+        match=r"^device cuda:0: torch can't use one here: The NVIDIA driver .* 11040\); use --device auto$",
+    ):
+        open_engine(replace(settings, device="cuda"))
 
 
 @pytest.mark.parametrize(

@@ -209,17 +209,15 @@ def test_a_text_that_no_cache_holds_costs_itself(
     }
 
 
-def test_a_device_without_memory_for_blocks_has_no_texts(
+def test_a_device_without_memory_for_blocks_fails_and_leaves_its_rows_to_others(
     settings: Settings, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from job.generate.engines import continuous_batching
 
     force(monkeypatch)
     monkeypatch.setattr(continuous_batching, "CACHE_OPTIONS", {"max_memory_percent": 1e-9})
-    completions = generate(replace(settings, batch_size=2), rows[:2])
-    assert {completion.error for completion in completions.values()} == {
-        "cpu: out of memory; lower max_length or max_new_tokens"
-    }
+    with pytest.raises(TextgenError, match=r"^cpu: out of memory; lower max_length or max_new_tokens$"):
+        generate(replace(settings, batch_size=2), rows[:2])
 
 
 def test_a_network_that_fails_is_one_line(

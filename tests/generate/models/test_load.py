@@ -11,6 +11,7 @@ import pytest
 from job.errors import ModelError, TextgenError
 from job.generate.models import load
 from job.generate.models.find import find_model
+from job.generate.models.library_errors import loading_error
 from job.generate.models.load import load_model
 from job.generate.run import run
 from job.generate.settings import Settings
@@ -98,6 +99,14 @@ def test_a_device_without_memory_for_the_weights_is_one_line(
     monkeypatch.setattr(load, "_load_network", fill_memory)
     with pytest.raises(TextgenError, match=r"^cpu: out of memory for model .*; use --dtype bfloat16, or"):
         load_model(find_model(str(gpt2)), "cpu")
+
+
+def test_a_model_that_is_too_large_for_a_gpu_is_told_of_several() -> None:
+    error = loading_error(MemoryError(), "large", "cuda:1")
+    assert str(error) == (
+        "cuda:1: out of memory for model large; use --dtype bfloat16, several GPUs "
+        "(--engine vllm --tensor-parallel-size N), or a smaller model"
+    )
 
 
 @pytest.mark.parametrize("answer", ["y\n", ""])
