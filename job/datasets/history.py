@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from job.storage.json import check_types
+
 
 @dataclass(frozen=True, slots=True)
 class Producer:
@@ -66,7 +68,12 @@ class Entry:
         fields = value | {"kind": Kind(value["kind"]), "at": datetime.fromisoformat(value["at"])}
         if "origin" in fields:
             fields["producer"] = Producer(**fields.pop("origin"))
-        return cls(**fields)
+            check_types(fields["producer"])
+        entry = cls(**fields)
+        check_types(entry)
+        if entry.at.tzinfo is None:
+            raise ValueError("at: no time zone")
+        return entry
 
 
 @dataclass(slots=True)

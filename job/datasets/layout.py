@@ -90,6 +90,12 @@ def parse_milliseconds(key: str) -> int | None:
     return HIGHEST - int(inverted) if dash else None
 
 
+def parse_number(key: str) -> int | None:
+    """The number of the log record under a key; None if the key has a time."""
+    inverted, dash, _ = key.rpartition("/")[2].partition("-")
+    return None if dash else HIGHEST - int(inverted.removesuffix(".json"))
+
+
 def shards_prefix(run: str, job: str = "") -> str:
     """The prefix of what the shards of a job leave, or those of all jobs of a run (job.pod.shards)."""
     return f"{RUNS}/{run}/shards/{job}/" if job else f"{RUNS}/{run}/shards/"

@@ -158,16 +158,22 @@ class Log:
 def _decode(body: bytes, key: str, entries: int = _ENTRIES) -> LogRecord:
     value = json.decode(body, key)
     try:
-        return LogRecord(
-            int(value["sequence"]),
+        record = LogRecord(
+            value["sequence"],
             value["exists"],
             value["latest"],
             value["tags"],
-            int(value["versions"]),
+            value["versions"],
             tuple(Entry.from_json(entry) for entry in [value["entry"], *value["earlier"]][:entries]),
         )
+        json.check_types(record)
+        if not all(isinstance(version, str) for version in record.tags.values()):
+            raise TypeError("tags")
+        if layout.parse_number(key) not in (None, record.number):
+            raise ValueError(f"sequence: {record.number}")
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{key}: damaged in the store: {error!r}") from error
+    return record
 
 
 def _encode(entry: Entry, earlier: Sequence[Entry], state: State) -> bytes:

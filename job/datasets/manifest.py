@@ -113,6 +113,11 @@ class Manifest:
                 tuple(Link(link["path"], link["target"]) for link in value["links"]),
                 tuple(Folder(folder["path"], _mode(folder["mode"])) for folder in value["folders"]),
             )
+            json.check_types(manifest)
+            if manifest.producer:
+                json.check_types(manifest.producer)
+            for link in manifest.links:
+                json.check_types(link)
             entries = manifest.paths()
             wrong = [path for path in entries if find_problem(path)]
             wrong += [file.path for file in manifest.files if not _SHA256.fullmatch(file.sha256)]

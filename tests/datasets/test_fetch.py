@@ -97,6 +97,12 @@ def test_another_file_beside_a_version_s_files_is_reported(datasets: Datasets, v
         {"files": "none"},
         {"files": [{"path": None}]},
         {"origin": 7},
+        {"origin": {"run": [], "job": "", "output": ""}},
+        {"dataset": None},
+        {"parent": ["v"]},
+        {"message": 5},
+        {"lineage": ["a"]},
+        {"links": [{"path": "l", "target": 5}]},
         {"format": 2},
     ],
 )

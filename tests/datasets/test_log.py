@@ -1,8 +1,10 @@
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -193,6 +195,43 @@ def test_a_damaged_record_is_reported_and_nothing_is_written_after_it(
     with pytest.raises(StoreError, match=message):
         datasets.commit_version(demo, make(), lineage={})
     assert len(list(datasets.store.list_objects(layout.log_prefix(demo)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sequence", 10**40),
+        ("sequence", "2"),
+        ("exists", "yes"),
+        ("latest", 1),
+        ("tags", ["a"]),
+        ("tags", {"a": 1}),
+        ("versions", None),
+        ("entry", {"version": []}),
+        ("entry", {"version": 1}),
+        ("entry", {"message": ["a"]}),
+        ("entry", {"files": "many"}),
+        ("entry", {"size": 1.5}),
+        ("entry", {"at": "2026-01-01T00:00:00"}),
+        ("entry", {"origin": {"run": [], "job": "", "output": ""}}),
+        ("earlier", [{"message": 1}]),
+    ],
+)
+def test_a_value_of_another_type_is_a_line(
+    tmp_path: Path, demo: DatasetRef, make: Make, name: str, value: Any
+) -> None:
+    datasets = Datasets(Directory(tmp_path / "s"))
+    for _ in range(2):
+        datasets.commit_version(demo, make(), lineage={})
+    key = layout.log_key(demo, 2)
+    record = json.loads(datasets.store.get(key))
+    if name == "entry":
+        value = record["entry"] | value
+    if name == "earlier":
+        value = [record["earlier"][0] | value[0]]
+    datasets.store.put(key, json.dumps(record | {name: value}).encode())
+    with pytest.raises(StoreError, match=f"^{key}: damaged in the store: "):
+        datasets.versions(demo)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
