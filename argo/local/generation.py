@@ -13,6 +13,7 @@ from argo.local.plan import RunState
 from argo.local.process import WriteLine, run_in_thread
 from argo.local.runtime import Access, Mount
 from argo.local.shard_folders import PLAN, ShardFolders
+from argo.runs import Progress
 from job.errors import JobError
 from job.generate.shards.plan_json import PlannedTexts
 
@@ -82,6 +83,12 @@ async def run_shards(
         write_line(f"textgen: {len(shards) - len(missing)} of {len(shards)} shards are done already")
     waiting, failures = iter(missing), list[str]()
 
+    def record_progress() -> None:
+        done = [index for index in range(action.shards) if index not in shards or folders.is_done(index)]
+        texts = plan.texts_of_shards
+        progress = Progress(sum(texts[index] for index in done), sum(texts), len(done), action.shards)
+        state.run.change_job(job.name, progress=progress)
+
     async def run_shard(index: int, gpu: str | None) -> None:
         prefix = f"shard {index}: " if action.shards > 1 else ""
         try:
@@ -99,6 +106,7 @@ async def run_shards(
             failures.append(f"{prefix}{error}")
         else:
             folders.set_done(index)
+            record_progress()
 
     async def work(gpu: str | None) -> None:
         for index in waiting:
@@ -106,6 +114,7 @@ async def run_shards(
             if failures:
                 return
 
+    record_progress()
     gpus = share_gpus(plan.settings, list_gpus(_variables(state, job)))[: action.parallelism]
     try:
         async with asyncio.TaskGroup() as group:

@@ -21,6 +21,7 @@ from argo.local.actions import run_task
 from argo.local.containers import Containers
 from argo.local.gpus import share_gpus
 from argo.local.host import Host
+from argo.runs import Progress
 from job.datasets import DatasetRef
 from job.errors import JobError
 from tests.local.conftest import Repository, script, workflow
@@ -74,7 +75,9 @@ def test_any_number_of_shards_gives_the_texts_of_a_script(questions: Repository,
     questions.run(script_job(command))
     whole = joined(questions, tmp_path / "script")
     for shards, files in ((1, 1), (4, 4), (20, 15)):
-        assert questions.run(generation(f"{ECHO}, shards: {shards}")).phases() == {"write": "Succeeded"}
+        done = questions.run(generation(f"{ECHO}, shards: {shards}"))
+        assert done.phases() == {"write": "Succeeded"}
+        assert done.record.jobs["write"].progress == Progress(15, 15, shards, shards)
         names = [file.path for file in questions.manifest("answers").files]
         assert names == sorted(
             [*(f"outputs-{n:05d}-of-{shards:05d}.jsonl" for n in range(files)), "run.json"]
