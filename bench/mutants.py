@@ -112,7 +112,7 @@ MUTANTS = (
     Mutant(_FETCH, "            sync_folder(target.parent)\n", "", "tests/datasets/test_fetch.py -k appears"),
     Mutant(
         "job/generate/outputs.py",
-        "            os.fsync(self._descriptor)\n",
+        "        os.fsync(self._descriptor)\n",
         "",
         "tests/generate/test_outputs.py",
     ),
@@ -204,7 +204,7 @@ MUTANTS = (
         _WORKFLOW, "automount_service_account_token=False", "automount_service_account_token=True", _TEST_POD
     ),
     Mutant(_WORKFLOW, "archive_logs=False", "archive_logs=True", _TEST_POD),
-    Mutant(_POD, '_mount("outputs", read_only=True),', '_mount("outputs"),', _TEST_POD),
+    Mutant(_POD, 'mount("outputs", read_only=True),', 'mount("outputs"),', _TEST_POD),
     Mutant(_POD, "mount_path=str(VERDICT), read_only=True)", "mount_path=str(VERDICT))", _TEST_POD),
     Mutant(
         "argo/compile/compiled_job.py",
@@ -214,7 +214,7 @@ MUTANTS = (
     ),
     Mutant(_POD, '"init,wait,main,commit"', '"init,wait"', _TEST_POD),
     Mutant(
-        _POD,
+        "argo/compile/volumes.py",
         'str(NOTES), read_only=True),\n        m.VolumeMount(name="shm"',
         'str(NOTES)),\n        m.VolumeMount(name="shm"',
         _TEST_POD,
@@ -379,7 +379,10 @@ MUTANTS = (
     Mutant("argo/cli/progress.py", "{visible_line(text)}", "{text}", _TEST_SHOWN),
     Mutant("argo/cli/show_run.py", "{visible_line(line)}", "{line}", _TEST_SHOWN),
     Mutant(
-        "ci/summary", "markdown_block(read_text(version))", "read_text(version)", "tests/ci/test_summary.py"
+        "ci/summary",
+        "markdown_block(read_text(sources.datasets, after))",
+        "read_text(sources.datasets, after)",
+        "tests/ci/test_summary.py",
     ),
     Mutant("job/command.py", 'return visible(str(error), keep="\\n\\t")', "return str(error)", "tests/cli"),
 )
