@@ -71,6 +71,14 @@ def test_a_structure_that_no_token_goes_on_with_is_one_line() -> None:
     assert re.fullmatch(r"the structure can't be followed: .+", matcher.error)
 
 
+def test_a_structure_that_takes_too_much_is_one_text_s_error() -> None:
+    matcher = Matcher(build_grammar("", "a{1000000000}", ()), byte_level())
+    token_ids = byte_level().encode("a") * 5
+    masks = [matcher.make_mask(token_ids[:count], (), 300) for count in range(5)]
+    assert masks[-1].all()
+    assert re.fullmatch(r"the structure can't be followed: lexer error: too many .*", matcher.error)
+
+
 def test_a_tokenizer_of_another_library_is_one_line() -> None:
     with pytest.raises(ModelError, match=r"^the model's tokenizer is none of the tokenizers library"):
         Matcher(build_grammar("", "a", ()), Words()).check()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from job.errors import PromptError, SettingsError, TextgenError
 from job.generate.engines.openvino.dtypes import BFLOAT16, FLOAT32, list_dtypes
+from job.generate.outputs import read_record
 from job.generate.run import run
 from job.generate.settings import Settings
 from tests.generate.conftest import read_rows
@@ -138,6 +139,7 @@ def test_a_resumed_run_is_the_same_to_the_byte(llama: Path, tmp_path: Path) -> N
     whole = file.read_bytes()
     file.write_bytes(b"".join(whole.splitlines(keepends=True)[:7]))
     assert generate(tmp_path, llama, "transformers", regex="[a-e]{3,30}", batch_size=3) == rows
+    assert "llguidance" in read_record(tmp_path)["run"]["versions"]
     assert file.read_bytes() == whole
 
 
