@@ -19,6 +19,10 @@ if [ "${1:-}" = wheels ]; then
 fi
 site=$(mktemp -d)
 trap 'rm -rf "$site"' EXIT
+if ! [ -d "$wheels" ] && ! "$python" -c 'import click, gguf, transformers'; then
+    echo "Run bench/gpu.sh wheels where there is a network, and copy $wheels here." >&2
+    exit 2
+fi
 if [ -d "$wheels" ]; then
     "$python" -m pip install --quiet --no-index --no-deps --no-compile --target "$site" "$wheels"/*.whl
 fi

@@ -52,10 +52,13 @@ def load_model(
     Raises ModelError: not a causal language model, broken or incomplete files, no such device;
     TextgenError if the device has no memory for it.
     """
+    import torch
     from transformers import GenerationConfig
 
     silence_transformers()
     torch_device = select_device(device)
+    if torch_device.index is not None:
+        torch.cuda.set_device(torch_device)  # kernels of other libraries take the current one
     try:
         network = _load_network(files, dtype, torch_device)
         network.to(torch_device).eval()

@@ -11,7 +11,6 @@ import pytest
 from job.errors import ModelError, TextgenError
 from job.generate.models import load
 from job.generate.models.find import find_model
-from job.generate.models.library_errors import loading_error
 from job.generate.models.load import load_model
 from job.generate.run import run
 from job.generate.settings import Settings
@@ -101,12 +100,27 @@ def test_a_device_without_memory_for_the_weights_is_one_line(
         load_model(find_model(str(gpt2)), "cpu")
 
 
-def test_a_model_that_is_too_large_for_a_gpu_is_told_of_several() -> None:
-    error = loading_error(MemoryError(), "large", "cuda:1")
-    assert str(error) == (
-        "cuda:1: out of memory for model large; use --dtype bfloat16, several GPUs "
+def test_a_model_that_is_too_large_for_its_gpu_is_told_of_several(
+    gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    current: list[torch.device] = []
+
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", current.append)
+    monkeypatch.setattr(load, "_load_network", fail)
+    with pytest.raises(TextgenError) as raised:
+        load_model(find_model(str(gpt2)), "cuda:1")
+    assert str(raised.value) == (
+        f"cuda:1: out of memory for model {gpt2}; use --dtype bfloat16, several GPUs "
         "(--engine vllm --tensor-parallel-size N), or a smaller model"
     )
+    assert current == [torch.device("cuda:1")]
 
 
 @pytest.mark.parametrize("answer", ["y\n", ""])
