@@ -31,7 +31,7 @@ ENV PATH=/tools/bin:$PATH UV_LINK_MODE=copy
 # The package, installed into a folder: without argo/ for the images of jobs, and without its command, which is argo's.
 # Its bytecode has no times in it, so that a rebuild makes the same again.
 FROM tools AS job-code
-COPY requirements-job.lock pyproject.toml README.md LICENSE /source/
+COPY requirements-job.lock pyproject.toml README.md LICENSE NOTICE /source/
 COPY job /source/job
 ENV INSTALL="uv pip install --target /code --no-deps --compile-bytecode --build-constraints /source/requirements-job.lock /source" \
     PYC_INVALIDATION_MODE=UNCHECKED_HASH
