@@ -3,13 +3,15 @@
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from argo.cluster.api import Api
-from argo.cluster.kubeconfig import list_paths, load_kubeconfig
+from argo.cluster.kubeconfig_paths import list_paths
 from job.checkout.git import redact_url
 from job.errors import InputError
 from job.text import quoted
+
+if TYPE_CHECKING:
+    from argo.cluster.api import Api
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CONNECTIONS = 64  # one for each container that is followed
@@ -20,7 +22,7 @@ def is_configured() -> bool:
     return any(path.is_file() and path.stat().st_size for path in list_paths()) or _in_cluster()
 
 
-def connect(context: str | None = None, namespace: str | None = None) -> Api:
+def connect(context: str | None = None, namespace: str | None = None) -> "Api":
     """The cluster of KUBECONFIG's files or ~/.kube/config; inside a cluster, of the pod's service account.
 
     Sends no request. Raises InputError for a configuration that can't be used.
@@ -28,6 +30,9 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException
     from urllib3.exceptions import HTTPError
+
+    from argo.cluster.api import Api
+    from argo.cluster.kubeconfig import load_kubeconfig
 
     configuration = Configuration()
     configuration.retries = False  # urllib3 would log each of them

@@ -11,15 +11,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from argo.cluster.api import UnreachableError
+from argo.cluster.kubeconfig_paths import DEFAULT_PATH, list_paths
 from job.errors import InputError
 from job.text import did_you_mean, one_line, quoted
-
-DEFAULT_PATH = Path.home() / ".kube" / "config"
 
 _TOKEN = "BearerToken"  # noqa: S105 - the client's name for it
 _NOISE = re.compile(r"\[Errno -?\d+\] |^exec: |^Invalid kube-config( file)?\. |\{.*\}|[ .]*\(_ssl\.c:\d+\)")
@@ -36,12 +34,6 @@ def load_kubeconfig(configuration: Any, context: str | None) -> tuple[str, str |
     selected = _Context.find(files, context or current, "--context" if context else "current-context")
     selected.load(os.pathsep.join(files), configuration)
     return selected.name, selected.namespace
-
-
-def list_paths() -> list[Path]:
-    """The kubeconfigs that kubectl would read; some may not exist."""
-    paths = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    return [Path(path).expanduser() for path in paths] or [DEFAULT_PATH]
 
 
 def _read_files() -> dict[str, dict[str, Any]]:

@@ -209,11 +209,14 @@ def test_a_store_that_does_not_answer_is_not_waited_for(home: Path) -> None:
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("line", ["textgen ", "textgen dataset show ", "textgen logs ", "textgen view "])
+@pytest.mark.parametrize(
+    "line", ["textgen ", "textgen dataset show ", "textgen list --", "textgen logs ", "textgen view "]
+)
 def test_an_answer_imports_nothing_slow(home: Path, line: str) -> None:
     code = (
         "import atexit, sys; out = sys.stdout\n"
         "slow = {'kubernetes', 'hera', 'boto3', 'obstore', 'rich', 'rapidfuzz', 'pydantic', 'torch'}\n"
+        "slow |= {'asyncio', 'ssl', 'tenacity', 'yaml'}\n"
         "atexit.register(lambda: print(sorted(slow & set(sys.modules)), file=out))\n"
         "from argo.cli import main; main()"
     )
