@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -124,8 +124,9 @@ def _work(connection: Connection, make: Callable[[], Engine], longest: int) -> N
             engine = make()
             generate = engine.load(longest)
             while True:
-                for row, completion in generate(_receive(connection, engine)):
-                    connection.send((row.number, completion))
+                with closing(generate(_receive(connection, engine))) as completions:
+                    for row, completion in completions:
+                        connection.send((row.number, completion))
         except TextgenError as error:
             connection.send(error)
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from job.errors import TextgenError
+from job.generate import outputs
 from job.generate.engines.choose import open_engine
 from job.generate.engines.engine import Completion, Row
 from job.generate.prompts.prompt import Prompt
+from job.generate.run import run
 from job.generate.settings import Settings
 from job.generate.stop_texts import StopTexts
 from job.generate.structure import build_grammar
@@ -260,6 +262,19 @@ def test_a_generation_that_is_left_leaves_no_thread(
         next(texts)
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
+    settings: Settings, prompts_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch)
+    settings = replace(settings, prompts=prompts_file, num_return_sequences=3, max_length=40)
+    run(settings, tmp_path)
+    file = tmp_path / outputs.ROWS
+    whole = file.read_bytes()
+    file.write_bytes(b"".join(whole.splitlines(keepends=True)[:5]))
+    run(settings, tmp_path)
+    assert file.read_bytes() == whole
 
 
 @pytest.fixture
