@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from argo.units import format_age, format_bytes, format_duration, format_seconds
+from argo.units import format_age, format_bytes, format_duration, format_progress, format_seconds
 from argo.view.safe_text import mark_controls, mark_found, show_controls
 
 FOLDER = Path(__file__).parent
@@ -43,6 +43,7 @@ def get_environment() -> Environment:
         "json": lambda value: encode_json(value).decode("utf-8", "replace"),
         "marked": mark_controls,
         "percent": format_percent,
+        "progress": format_progress,
         "seconds": format_seconds,
     }
     environment.globals |= {"url": build_url}

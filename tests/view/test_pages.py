@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from argo.local import run_folder
-from argo.runs import JobRecord, Phase, RunRecord, now
+from argo.runs import JobRecord, Phase, Progress, RunRecord, now
 from tests.view.conftest import Visit, open_context
 from tests.view.site import HOSTILE, Site
 
@@ -154,6 +155,17 @@ def test_the_time_of_a_job_is_drawn(visit: Visit) -> None:
     page = visit.open("/runs/succeeded")
     bars = page.get_by_role("img", name="waiting 1.0s, running 57s")
     expect(bars).to_be_visible()
+
+
+def test_how_far_a_generation_in_shards_has_come_is_beside_its_status(visit: Visit, site: Site) -> None:
+    job = JobRecord((), Phase.SUCCEEDED, now(), now(), progress=Progress(64, 64, 16, 16))
+    record = RunRecord("", "shards", "shards.yaml", "sandbox", "", {}, now(), {"write": job}, Phase.SUCCEEDED)
+    folder = site.add_run("shards", replace(record, finished=now()), {"write": "a line\n"})
+    try:
+        row = visit.open("/runs/shards").locator(".jobs [data-row]")
+        expect(row).to_contain_text("Succeeded64/64 texts, 16/16 shards")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_log_grows_while_its_job_runs(visit: Visit) -> None:
