@@ -54,7 +54,7 @@ def _options(settings: Mapping[str, object]) -> Iterator[str]:
     for name, value in settings.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
-            yield flag if value else f"--no-{name}"
+            yield flag if value else f"--no-{flag[2:]}"
         elif isinstance(value, tuple) and TABLE[name].metadata["separator"]:
             yield f"{flag}={json.dumps(value)}"
         elif isinstance(value, tuple):

@@ -17,7 +17,7 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
     for name, setting in reversed(list(TABLE.items())):
         flag, text = f"--{name.replace('_', '-')}", setting.metadata["help"]
         if isinstance(setting.default, bool):
-            option = click.option(f"{flag}/--no-{name}", name, default=None, help=text)
+            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
         elif isinstance(setting.default, tuple):
             option = click.option(flag, name, metavar="TEXT", multiple=True, help=text)
         else:

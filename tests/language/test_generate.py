@@ -7,6 +7,7 @@ import pytest
 from argo.language import CheckResult, Workflow
 from argo.language.generation import make_plan_action
 from argo.language.model import Generate
+from job.generate.run import command
 
 FLOW = """\
 jobs:
@@ -53,6 +54,17 @@ def test_a_list_that_may_be_one_text_is_one(read_text: Callable[[str], Workflow]
     plan = make_plan_action(action, "1", "/outputs", copy_rows=False)
     flags = [each for each in plan.args if each.startswith(("--choices", "--stop"))]
     assert flags == ['--choices=["a, b"]', "--stop=c", "--stop=d"]
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_what_is_true_or_false_is_a_flag_of_the_plan(
+    read_text: Callable[[str], Workflow], value: str
+) -> None:
+    action = read_text(flow(f"prompt: A, ignore_eos: {value}")).jobs["write"].action
+    assert isinstance(action, Generate)
+    flag = "--ignore-eos" if value == "true" else "--no-ignore-eos"
+    assert make_plan_action(action, "1", "/outputs", copy_rows=False).args[-2] == flag
+    assert command.make_context("plan", [flag]).params["ignore_eos"] == (value == "true")
 
 
 def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[[str], Workflow]) -> None:
