@@ -21,6 +21,7 @@ from job.generate.models.find import find_model
 from job.generate.prompts.prompt import Prompt
 from job.generate.run import run
 from job.generate.settings import Settings
+from job.generate.stop_texts import StopTexts
 from tests.generate.conftest import read_rows, save_llama
 
 pytestmark = [
@@ -96,12 +97,25 @@ def generate(load: Any) -> Generate:
     return lambda rows, settings: dict(vllm.generate(load, rows, settings, [0], 3))
 
 
+@pytest.mark.parametrize(
+    ("changed", "stops"),
+    [
+        ({}, ()),
+        ({}, ("a", "e")),
+        ({"repetition_penalty": 1.3}, ()),
+        ({"frequency_penalty": 0.5, "presence_penalty": 1.0}, ()),
+        ({"greedy": False, "min_p": 1.0}, ()),  # which leaves the likeliest token
+    ],
+)
 def test_greedy_texts_are_those_of_transformers(
-    generate: Generate, rows: list[Row], settings: Settings
+    generate: Generate, rows: list[Row], settings: Settings, changed: dict[str, Any], stops: tuple[str, ...]
 ) -> None:
     from job.generate.engines.transformers import TransformersEngine
 
-    settings = replace(settings, greedy=True)
+    settings = replace(settings, **{"greedy": True, **changed})
+    if stops:
+        tokenizer = TransformersEngine(find_model(settings.model), replace(settings, device="cpu")).tokenizer
+        rows = [replace(row, stops=StopTexts(stops, tokenizer)) for row in rows]
     completions = generate(rows, settings)
     other = TransformersEngine(find_model(settings.model), replace(settings, device="cpu"))
     expected = dict(other.load(60)(rows))
