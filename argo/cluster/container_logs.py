@@ -1,5 +1,6 @@
 """The log of one container of a pod: each line once, however often the connection breaks."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class ContainerLogReader:
     api: Api
     pod: Pod
     container: str
+    stopped: threading.Event = field(default_factory=threading.Event)  # ends `read_lines`, within two minutes
     _last_timestamp: str = ""  # of the last line that was read
     _repeated: int = 0  # how many lines so far had it
     _untimed: int = 0  # how many lines before the first with a time were read
@@ -36,12 +38,14 @@ class ContainerLogReader:
         The last line of a container that has ended needs no end. Raises ClusterError if the cluster refuses,
         or has not answered for ten minutes.
         """
-        while True:
+        while not self.stopped.is_set():
             try:
                 ended = self._has_ended() if follow else _is_log_complete(self.pod, self.container)
                 for line in self._request_lines(follow=follow and not ended, is_whole=ended):
                     self._backoff.reset()
                     yield line
+                    if self.stopped.is_set():
+                        return
                 if ended or not follow:
                     return
                 time.sleep(_PAUSE)

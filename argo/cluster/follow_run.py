@@ -73,19 +73,28 @@ def get_snapshot(api: Api, name: str) -> RunSnapshot:
 def follow_run(api: Api, name: str) -> Iterator[RunSnapshot]:
     """The run at first, at each change and at least every half second; the last time when it has ended.
 
+    Its threads end soon after the iterator is closed.
+
     Raises UnknownReferenceError if there is no such run, and ClusterError if it is deleted meanwhile or the
     cluster refuses.
     """
     get_workflow(api, name)
     changes: _Changes = queue.SimpleQueue()
+    stopped = threading.Event()
     for kind, path, selector in (
         ("workflow", api.workflow_path(), {"fieldSelector": f"metadata.name={name}"}),
         ("pods", api.core_path("pods"), {"labelSelector": f"{kubernetes_names.ARGO_WORKFLOW}={name}"}),
     ):
         threading.Thread(
-            target=_watch, args=(changes, kind, api, path, selector), name=f"watch {kind}", daemon=True
+            target=_watch,
+            args=(changes, stopped, kind, api, path, selector),
+            name=f"watch {kind}",
+            daemon=True,
         ).start()
-    return _snapshots(api, name, changes)
+    try:
+        yield from _snapshots(api, name, changes)
+    finally:
+        stopped.set()
 
 
 def _snapshots(api: Api, name: str, changes: _Changes) -> Iterator[RunSnapshot]:
@@ -110,9 +119,16 @@ def _snapshots(api: Api, name: str, changes: _Changes) -> Iterator[RunSnapshot]:
             return
 
 
-def _watch(changes: _Changes, kind: str, api: Api, path: str, selector: Mapping[str, str]) -> None:
+def _watch(
+    changes: _Changes,
+    stopped: threading.Event,
+    kind: str,
+    api: Api,
+    path: str,
+    selector: Mapping[str, str],
+) -> None:
     try:
-        for objects in watch_objects(api, path, **selector):
+        for objects in watch_objects(api, path, stopped, **selector):
             changes.put((kind, list(objects.values())))
     except ClusterError as error:
         changes.put(error)

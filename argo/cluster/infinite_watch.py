@@ -1,6 +1,7 @@
 """A collection of the API server as it changes: list it, watch it, and list it again if the watch is lost."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,8 +13,10 @@ _WATCH_SECONDS = 240  # then a new watch
 _SILENCE = 60  # seconds without an event or a bookmark: the connection may be dead
 
 
-def watch_objects(api: Api, path: str, **selector: str) -> Iterator[Mapping[str, Object]]:
-    """All objects of a collection by uid, at first and after each change.
+def watch_objects(
+    api: Api, path: str, stopped: threading.Event | None = None, **selector: str
+) -> Iterator[Mapping[str, Object]]:
+    """All objects of a collection by uid, at first and after each change; none soon after `stopped` is set.
 
     Continues after 410 Gone, dropped connections and restarts of the API server. Raises ClusterError if the
     server refuses, or has not answered for ten minutes.
@@ -21,7 +24,8 @@ def watch_objects(api: Api, path: str, **selector: str) -> Iterator[Mapping[str,
     objects: dict[str, Object] = {}
     resource_version = ""
     backoff = Backoff()
-    while True:
+    stopped = stopped or threading.Event()
+    while not stopped.is_set():
         try:
             if not resource_version:
                 collection = api.get(path, **selector)
@@ -31,6 +35,8 @@ def watch_objects(api: Api, path: str, **selector: str) -> Iterator[Mapping[str,
                 yield dict(objects)
             for event in _watch_events(api, path, resource_version, selector):
                 backoff.reset()
+                if stopped.is_set():
+                    return
                 kind, changed = event["type"], event["object"]
                 if kind == "ERROR":
                     raise ApiError(changed.get("message", ""), changed.get("code", 500), {})

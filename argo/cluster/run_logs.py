@@ -50,17 +50,21 @@ def read_last_lines(api: Api, snapshot: RunSnapshot, job: str, count: int) -> li
     return [line.text for line in deque(lines, maxlen=count)]
 
 
-def follow_logs(api: Api, name: str, jobs: set[str]) -> Iterator[LogLine]:
+def follow_logs(
+    api: Api, name: str, jobs: set[str], stopped: threading.Event | None = None
+) -> Iterator[LogLine]:
     """What the jobs have printed, and print from now on, until all of them or the run have ended.
 
-    Raises ClusterError and UnknownReferenceError.
+    If `stopped` is set, it ends within a second, and its threads soon after. Raises ClusterError and
+    UnknownReferenceError.
     """
     lines: _Lines = queue.SimpleQueue()
     threads: dict[tuple[str, str], threading.Thread] = {}
     snapshot = None
+    stopped = stopped or threading.Event()
     for snapshot in follow_run(api, name):
         new_readers = [
-            ContainerLogReader(api, pod, container)
+            ContainerLogReader(api, pod, container, stopped)
             for pod in snapshot.pods
             if pods.job_name(pod) in jobs
             for container in _started_containers(pod)
@@ -74,9 +78,11 @@ def follow_logs(api: Api, name: str, jobs: set[str]) -> Iterator[LogLine]:
             thread.start()
         yield from _take_sorted(lines)
         run = snapshot.record
+        if stopped.is_set():
+            return
         if all(run.jobs[job].phase.ended for job in jobs & run.jobs.keys()):
             break
-    while any(thread.is_alive() for thread in threads.values()):
+    while any(thread.is_alive() for thread in threads.values()) and not stopped.is_set():
         yield from _take_sorted(lines)
     yield from _take_sorted(lines)
     if snapshot:

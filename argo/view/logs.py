@@ -3,10 +3,10 @@
 import json
 import queue
 import threading
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 
 from starlette.requests import Request
@@ -23,6 +23,8 @@ _READ_SECONDS = 0.2
 _IDLE_SECONDS = 1.0  # after which a browser that is gone is noticed
 _AT_ONCE = 500  # lines
 _LAST_BYTES = 64 << 10
+
+Follow = Callable[[threading.Event], Iterator[str]]
 
 
 def read_last_lines(runs: Runs, run: Run, job: str, count: int) -> list[str]:
@@ -50,20 +52,22 @@ def read_log(runs: Runs, run: Run, job: str) -> Iterator[str]:
             yield line.text
 
 
-def follow_log(runs: Runs, run: Run, job: str) -> Iterator[str]:
-    """What the job has printed, and prints until it ends. Raises ClusterError, StoreError."""
+def follow_log(runs: Runs, run: Run, job: str, stopped: threading.Event) -> Iterator[str]:
+    """What the job has printed, and prints until it ends, or `stopped` is set.
+
+    Raises ClusterError, StoreError.
+    """
     if run.folder:
         tail = LogTail(run.folder, job)
         while True:
             ended = run_folder.read(run.folder).jobs[job].phase.ended  # first, so that no line is missed
             yield from tail.read_lines(is_end=ended)
-            if ended:
+            if ended or stopped.wait(_READ_SECONDS):
                 return
-            time.sleep(_READ_SECONDS)
     elif runs.connect:
         from argo.cluster.run_logs import follow_logs
 
-        for line in follow_logs(runs.connect(), run.record.name, {job}):
+        for line in follow_logs(runs.connect(), run.record.name, {job}, stopped):
             yield line.text
 
 
@@ -82,8 +86,8 @@ def send_followed_log(sources: Sources, request: Request) -> Response:
     run, job = _find_job(sources, request)
     number = request.headers.get("last-event-id", "")
     done = int(number) if number.isascii() and number.isdigit() else 0
-    lines = islice(follow_log(sources.runs, run, job), done, None)
-    return StreamingResponse(_encode_events(lines, done), media_type="text/event-stream")
+    follow = partial(follow_log, sources.runs, run, job)
+    return StreamingResponse(_encode_events(follow, done), media_type="text/event-stream")
 
 
 def _find_job(sources: Sources, request: Request) -> tuple[Run, str]:
@@ -93,8 +97,8 @@ def _find_job(sources: Sources, request: Request) -> tuple[Run, str]:
     return run, job
 
 
-def _encode_events(lines: Iterator[str], done: int) -> Iterator[str]:
-    for batch in _gather(lines):
+def _encode_events(follow: Follow, done: int) -> Generator[str, None, None]:
+    for batch in _gather(follow, done):
         if isinstance(batch, TextgenError):
             yield f"event: problem\ndata: {json.dumps(show_controls(str(batch)))}\n\n"
         elif batch:
@@ -105,8 +109,9 @@ def _encode_events(lines: Iterator[str], done: int) -> Iterator[str]:
     yield "event: end\ndata: 0\n\n"
 
 
-def _gather(lines: Iterable[str]) -> Iterator[list[str] | TextgenError]:
-    """The lines in lists as they come; an empty one now and then, so that whoever waits can stop."""
+def _gather(follow: Follow, done: int) -> Iterator[list[str] | TextgenError]:
+    """The lines after the first `done` in lists as they come; an empty one now and then, so that whoever
+    waits can stop. That stops the thread that reads them, too."""
     waiting: queue.Queue[str | TextgenError | None] = queue.Queue(maxsize=4 * _AT_ONCE)
     stopped = threading.Event()
 
@@ -118,7 +123,7 @@ def _gather(lines: Iterable[str]) -> Iterator[list[str] | TextgenError]:
 
     def read() -> None:
         try:
-            for line in lines:
+            for line in islice(follow(stopped), done, None):
                 put(line)
                 if stopped.is_set():
                     return
@@ -126,7 +131,7 @@ def _gather(lines: Iterable[str]) -> Iterator[list[str] | TextgenError]:
             put(error)
         put(None)
 
-    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=read, name="follow log", daemon=True).start()
     try:
         items: list[str | TextgenError | None] = []
         while None not in items:

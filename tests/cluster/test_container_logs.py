@@ -152,3 +152,10 @@ def test_lines_of_the_executor_are_left_out() -> None:
     api = FakeApi(lambda *_: ended(), lambda *_: [body])
     found = ContainerLogReader(cast(Api, api), POD, "main").read_lines(follow=False)
     assert [line.text for line in found] == ["time=mine level=INFO msg=argo"]
+
+
+def test_a_log_that_is_not_wanted_any_more_ends_with_its_connection() -> None:
+    reader = ContainerLogReader(cast(Api, FakeApi(lambda *_: RUNNING, lambda *_: [])), POD, "main")
+    lines = reader.read_lines(follow=True)
+    reader.stopped.set()
+    assert list(lines) == []

@@ -1,6 +1,7 @@
 """A watch shows what the API server holds, also after connections that break."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -98,3 +99,17 @@ def test_ten_minutes_without_an_answer_end_the_watch(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with pytest.raises(UnreachableError, match="down"):
         seen([UnreachableError("down")] * 20, [], 1)
+
+
+def test_a_watch_that_is_stopped_ends_with_what_comes_next() -> None:
+    stopped = threading.Event()
+
+    def stream(*_: object) -> Any:
+        yield event("ADDED", thing("b", 2))
+        stopped.set()
+        yield event("BOOKMARK", thing("", 3))
+        raise AssertionError("read on")
+
+    api = cast(Api, FakeApi(lambda *_: listing(1, "a"), stream))
+    snapshots = infinite_watch.watch_objects(api, "things", stopped)
+    assert [sorted(snapshot) for snapshot in snapshots] == [["a"], ["a", "b"]]
