@@ -156,6 +156,7 @@ def test_gitlabs_job_runs_a_commit_and_ends_with_its_text(
     clone: Path, baseline: Namespace, tmp_path: Path
 ) -> None:
     given = {
+        "CI_COMMIT_BRANCH": "tales",
         "NAMESPACE": baseline.name,
         "CLUSTER": str(tmp_path / "cluster.yaml"),
         "TEXTGEN_STORE": baseline.store,
@@ -177,5 +178,8 @@ def test_gitlabs_job_runs_a_commit_and_ends_with_its_text(
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("seed = 7\n")
     assert f"{DATASET}:" in done.stdout
+    workflows = json.loads(kubectl("-n", baseline.name, "get", "workflows", "-o", "json"))["items"]
+    branches = [each["metadata"]["annotations"].get("textgen/branch") for each in workflows]
+    assert branches.count("tales") == 1
     assert (clone / "workflow.yaml").exists()
     assert len(list(clone.glob("report-*.html"))) == 1
