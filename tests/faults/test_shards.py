@@ -1,0 +1,119 @@
+"""A shard whose pods are lost, and Argo and the store away meanwhile: the same texts, and few made twice."""
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.cluster.command import Command
+from tests.cluster.generation import (
+    MODEL,
+    commit_prompts,
+    count_stored_rows,
+    make_command,
+    open_shards,
+    read_job,
+    read_texts,
+    submit,
+    write_job,
+)
+from tests.cluster.kubernetes import Namespace, kubectl, until
+from tests.faults.component import are_own, stopped
+
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
+
+SHARDS, TEXTS = 2, 64 * 10
+SETTINGS: dict[str, Any] = {
+    "model": MODEL[0],
+    "max_new_tokens": 40,
+    "num_return_sequences": 10,
+    "seed": 3,
+}
+EACH = TEXTS // SHARDS
+AWAY = 15  # seconds
+
+
+def store_answers() -> bool:
+    endpoint = urlsplit(os.environ["S3_ENDPOINT"])
+    with socket.socket() as client:
+        return client.connect_ex((endpoint.hostname, endpoint.port)) == 0
+
+
+def find_pod(namespace: Namespace, run: str, index: int) -> dict[str, Any] | None:
+    """The pod of a shard whose main container runs."""
+    for pod in namespace.pods(run, "write"):
+        name = pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"]
+        states = {each["name"]: each["state"] for each in pod["status"].get("containerStatuses", ())}
+        is_at_work = "running" in states.get("main", {}) and not pod["metadata"].get("deletionTimestamp")
+        if f".shard({index}:" in name and is_at_work:
+            return pod
+    return None
+
+
+def count_rows(namespace: Namespace, pod: dict[str, Any]) -> int:
+    """How many rows the pod has; 0 if it can't say."""
+    words = ("exec", pod["metadata"]["name"], "-c", "main", "--", "cat", "/outputs/texts/outputs.jsonl")
+    return kubectl("-n", namespace.name, *words, check=False).count("\n")
+
+
+def delete_in_third(namespace: Namespace, textgen: Command, run: str, third: int) -> tuple[int, int]:
+    """Delete the pod of the first shard by force in a third of its rows: the rows that it had, and stored."""
+    shards = open_shards(namespace, run, "write")
+
+    def find_due() -> tuple[dict[str, Any], int] | None:
+        pod = find_pod(namespace, run, 0)
+        rows = count_rows(namespace, pod) if pod else 0
+        return (pod, rows) if pod and rows > third * EACH / 3 + 10 else None
+
+    pod, rows = until(find_due, f"third {third + 1} of the shard", 600, every=1)
+    assert rows <= (third + 1) * EACH / 3
+    stored = count_stored_rows(shards, 0)
+    words = ("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--wait=false")
+    kubectl("-n", namespace.name, *words)
+    namespace.lost(run, "write", pod["metadata"]["uid"], 60)
+    return rows, stored
+
+
+def is_counted(textgen: Command, run: str) -> bool:
+    """Whether Argo, and so `argo get`, says how many of the texts there are, and not only whether all are.
+
+    It counts the containers of the pods of the plan and of the shard, too.
+    """
+    done, texts = map(int, textgen.namespace.get(run)["status"].get("progress", "0/0").split("/"))
+    assert not done or texts in {3, TEXTS + 5}
+    return 5 < done < TEXTS and 0 < read_job(textgen, run, "alone")["progress"]["done"] < TEXTS
+
+
+def test_a_lost_shard_goes_on_after_its_last_part(restricted: Namespace, tmp_path: Path) -> None:
+    if not are_own():
+        pytest.skip("the cluster's components are not this machine's own processes")
+    commit_prompts(restricted, tmp_path / "files")
+    jobs = write_job("write", shards=SHARDS, **SETTINGS)
+    textgen = make_command(tmp_path, restricted, jobs, MODEL[1])
+    run = submit(textgen)
+    lost = []
+    for third in range(3):
+        lost.append(delete_in_third(restricted, textgen, run, third))
+        if third == 1:
+            with stopped("argo", lambda: True), stopped("minio", store_answers):
+                time.sleep(AWAY)  # the fault itself, not a wait for something
+    workflow = restricted.ended(run, 900)
+    assert workflow["status"]["phase"] == "Succeeded"
+    print("rows that a lost pod had, and stored:", lost)
+
+    lines = textgen("logs", run, "write").splitlines()
+    begun = [line for line in lines if line.startswith(f"shard 0: {EACH} texts, of which")]
+    resumed = int(begun[-1].split()[-3])
+    assert resumed >= lost[-1][1]  # no row that was stored is made again
+    progress = read_job(textgen, run, "write")["progress"]
+    assert (progress["done"], progress["texts"]) == (TEXTS, TEXTS)
+
+    undisturbed = make_command(tmp_path, restricted, write_job("alone", shards=1, **SETTINGS), MODEL[1])
+    other = submit(undisturbed)
+    until(lambda: is_counted(undisturbed, other), "Argo to count some of the texts", 600, every=2)
+    assert restricted.ended(other, 900)["status"]["phase"] == "Succeeded"
+    assert read_texts(restricted, "write") == read_texts(restricted, "alone")
