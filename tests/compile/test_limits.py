@@ -52,8 +52,8 @@ BRACES = "has a text with '{{' or a control character, and the image's entrypoin
         ),
         # as JSON, in which each of these is six characters
         (jobs("a", script="{{" + "語" * 22_000), ":2:3: jobs.a: its script or texts are over 128 KB"),
-        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_000), ":1:1: jobs: 10"),
-        (jobs(*(f"j{n}" for n in range(10)), script="語" * 34_015), ":1:1: jobs: 10"),
+        (jobs(*(f"j{n}" for n in range(10)), script="x" * 104_050), ":1:1: jobs: 10"),
+        (jobs(*(f"j{n}" for n in range(10)), script="語" * 34_000), ":1:1: jobs: 10"),
         (INPUTS % ("a.b", "a-b"), ": inputs.a-b: the inputs 'a-b' and 'a.b' are both 'a-b' for Argo"),
         (
             INPUTS % ("a", "github-url"),
