@@ -87,6 +87,24 @@ def test_a_run_that_was_stopped_computes_only_what_is_missing(prompted: Namespac
     assert read_texts(prompted, "stopped") == read_texts(prompted, "undisturbed")
 
 
+def test_argo_counts_the_texts_while_they_are_made(prompted: Namespace, tmp_path: Path) -> None:
+    """Once a minute; it counts the containers of the pods of the plan and of the shard, too."""
+    settings: dict[str, Any] = {"model": MODEL[0], "max_new_tokens": 40, "num_return_sequences": 60}
+    textgen, run = generate(tmp_path, prompted, write_job("counted", shards=1, **settings), MODEL)
+    texts = 64 * 60
+
+    def is_counted() -> bool:
+        done, count = map(int, prompted.get(run)["status"].get("progress", "0/0").split("/"))
+        return 5 < done < count == texts + 5
+
+    until(is_counted, "Argo to count some of the texts", 400, every=2)
+    progress = read_job(textgen, run, "counted")["progress"]
+    assert progress["texts"] == texts
+    assert 0 < progress["done"] < texts
+    textgen("stop", run)
+    prompted.ended(run)
+
+
 def have_ended(namespace: Namespace, run: str, job: str) -> bool:
     return all(pod["status"]["phase"] in {"Succeeded", "Failed"} for pod in namespace.pods(run, job))
 
