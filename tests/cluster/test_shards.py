@@ -109,6 +109,7 @@ def have_ended(namespace: Namespace, run: str, job: str) -> bool:
     return all(pod["status"]["phase"] in {"Succeeded", "Failed"} for pod in namespace.pods(run, job))
 
 
+@pytest.mark.soak
 def test_a_hundred_shards_end_and_the_status_is_small(prompted: Namespace, tmp_path: Path) -> None:
     """Argo compresses the nodes of a Workflow of more than 1 MiB."""
     sizes: dict[int, int] = {}

@@ -24,7 +24,7 @@ from tests.cluster.generation import (
 from tests.cluster.kubernetes import Namespace, kubectl, until
 from tests.faults.component import are_own, stopped
 
-pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive, pytest.mark.soak]
 
 SHARDS, TEXTS = 2, 64 * 10
 SETTINGS: dict[str, Any] = {
