@@ -9,7 +9,7 @@ StoreSpec. Such pods run until no release reads version 1 any more.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self, TypeVar
@@ -102,10 +102,9 @@ class InputsSpec:
             raise InputError(f"{SPEC}: a path that is not below {INPUTS} or {OUTPUTS}; {COMPILE_AGAIN}")
         if any(path in other.parents for path in paths for other in paths):
             raise InputError(f"{SPEC}: a path below another one; {COMPILE_AGAIN}")
-        if any(name in {"", ".", ".."} or "/" in name for name in self.files):
-            raise InputError(f"{SPEC}: a file that is not below {NOTES}; {COMPILE_AGAIN}")
-        if self.shard and (self.shard.output in {"", ".", ".."} or "/" in self.shard.output):
-            raise InputError(f"{SPEC}: an output that is not below {OUTPUTS}; {COMPILE_AGAIN}")
+        _check_names(self.files, "a file", NOTES)
+        if self.shard:
+            _check_names([self.shard.output], "an output", OUTPUTS)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object; from_json reads it."""
@@ -155,6 +154,10 @@ class StoreSpec:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     logs: tuple[str, ...] = ()
 
+    def check_paths(self) -> None:
+        """Raise InputError if an output would be read elsewhere than where the job writes it."""
+        _check_names(self.outputs, "an output", OUTPUTS)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON object; from_json reads it."""
         return _head(self.textgen, self.job) | {
@@ -187,6 +190,9 @@ class CommitSpec:
     textgen: str
     job: str
 
+    def check_paths(self) -> None:
+        """Nothing: it has none."""
+
     def to_json(self) -> dict[str, Any]:
         """The JSON object; from_json reads it."""
         return _head(self.textgen, self.job)
@@ -202,13 +208,17 @@ class _Spec(Protocol):
     @classmethod
     def from_json(cls, document: Any) -> Self: ...
 
+    def check_paths(self) -> None: ...
+
 
 S = TypeVar("S", bound=_Spec)
 
 
 def load_spec(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """The spec of this container. Raises InputError if there is none that this version reads."""
-    return kind.from_json(_load_json(environ))
+    spec = kind.from_json(_load_json(environ))
+    spec.check_paths()
+    return spec
 
 
 def is_before_store(environ: Mapping[str, str] = os.environ) -> bool:
@@ -236,6 +246,12 @@ def _read_version(document: Any) -> JsonReader:
             f"with {image}, or compile it again with the `textgen` of this image"
         )
     return spec
+
+
+def _check_names(names: Iterable[str], what: str, folder: Path) -> None:
+    """Raise InputError if a name is not that of a file in the folder."""
+    if any(name in {"", ".", ".."} or "/" in name for name in names):
+        raise InputError(f"{SPEC}: {what} that is not below {folder}; {COMPILE_AGAIN}")
 
 
 def _read_main(main: JsonReader) -> MainCommand:

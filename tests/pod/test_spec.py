@@ -289,4 +289,11 @@ def test_the_linked_repositorys_password_is_for_git_alone(variables: str | None)
 def test_inputs_are_nowhere_but_where_the_job_finds_them(spec: dict[str, Any], reason: str) -> None:
     document = {"version": 2, "job": "a", **spec}
     with pytest.raises(InputError, match=reason):
-        InputsSpec.from_json(document).check_paths()
+        load_spec(InputsSpec, {SPEC: json.dumps(document)})
+
+
+@pytest.mark.parametrize("name", ["../proc/self/environ", "/proc/self/environ", "..", ".", ""])
+def test_outputs_are_nowhere_but_where_the_job_writes_them(name: str) -> None:
+    document = {"version": 2, "job": "a", "outputs": {name: {"string": True}}}
+    with pytest.raises(InputError, match="an output that is not below /outputs"):
+        load_spec(StoreSpec, {SPEC: json.dumps(document)})
