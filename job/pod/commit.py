@@ -100,9 +100,6 @@ def store_outputs(
     no results in the store: only its join does. A plan's results are how many texts there are. Raises
     CommitError for a string that was not written, and what can't be read.
     """
-    if stored := read_results(datasets.store, run, job):
-        click.echo(f"{job}: was stored before")
-        return stored
     shards = Shards(datasets.store, run, job)
     for name, output in outputs.items():
         match output:
@@ -112,6 +109,9 @@ def store_outputs(
             case ShardOutput():
                 store_shard(shards, read_index(), UntrustedPath.at(root / name))
                 return JobResults()
+    if stored := read_results(datasets.store, run, job):
+        click.echo(f"{job}: was stored before")
+        return stored
     strings = {
         name: UntrustedPath.at(root / name).read_string()
         for name, output in outputs.items()

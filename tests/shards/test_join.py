@@ -53,6 +53,19 @@ def test_a_plan_says_how_many_texts_there_are(generate: Generate, folder: str) -
     assert [generation.plan(), generation.plan()] == [{"plan": "17"}] * 2
 
 
+def test_a_plan_and_a_shard_that_are_late_change_nothing(generate: Generate, folder: str) -> None:
+    """Their nodes were lost, and they go on when the version is there."""
+    generation = generate(folder, 1)
+    generation.plan()
+    late = generation.start(0)
+    late.run_main()
+    generation.run_shard(0)
+    version = generation.join()
+    assert generation.plan() == {"plan": "17"}
+    generation.commit(late)
+    assert generation.join() == version
+
+
 def test_run_json_adds_up_what_the_shards_did(generate: Generate, folder: str) -> None:
     generation = generate(folder, 20)
     generation.plan()
