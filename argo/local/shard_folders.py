@@ -13,24 +13,21 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from job.errors import CommitError, JobError
+from job.errors import JobError
 from job.files import sync_folder, write_atomically
 from job.generate.shards.files import FILES, name_shard_file
 from job.generate.shards.plan_json import FILE, LARGEST, PlannedTexts, read_planned_texts
-from job.generate.shards.record import ShardsRecord, check_record
+from job.generate.shards.record import ShardsRecord, read_shard_record
 from job.text import counted
-from job.untrusted_files import UntrustedPath, parse_json, remove_tree
+from job.untrusted_files import UntrustedPath, remove_tree
 
 PLAN = "plan"
 
 _GIVEN, _DONE, _RECORD = "given.json", "done", "run.json"
-_LARGEST_RECORD = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,7 @@ class ShardFolders:
         for index, texts in enumerate(plan.texts_of_shards):
             if texts:
                 folder = self._texts(index)
-                record = _read_record(folder.joinpath(_RECORD))
+                record = read_shard_record(folder.joinpath(_RECORD))
                 total.add(index, texts, record)
                 if record["rows"]:  # else a row with an error left out all of them
                     name = FILES[record["settings"]["format"]]
@@ -149,14 +146,3 @@ def _make_folder(folder: Path) -> None:
     """Make a folder that any user of an image can write to."""
     folder.mkdir(parents=True)
     folder.chmod(0o777)
-
-
-def _read_record(file: UntrustedPath) -> dict[str, Any]:
-    """run.json of a shard. Raises CommitError if it is none."""
-    record: Any = None
-    with suppress(FileNotFoundError, ValueError):
-        record = parse_json(file.read(_LARGEST_RECORD))
-    check_record(record, file.name)
-    if record["settings"].get("format") not in FILES:
-        raise CommitError(f"{file.name}: not that of a shard")
-    return dict(record)

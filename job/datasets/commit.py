@@ -19,7 +19,7 @@ from job.storage.parallel import Progress, map_files, parallel_map
 from job.storage.paths import find_collisions, find_overlapping
 from job.storage.store import KeyAbsentError, Store
 from job.text import one_line
-from job.untrusted_files import UntrustedPath, parse_json
+from job.untrusted_files import UntrustedPath, parse_record
 
 RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
 _LARGEST_RECORD = 1 << 20  # bytes
@@ -144,7 +144,7 @@ def read_generation(file: UntrustedPath) -> dict[str, object]:
     Empty if there is no such file; a warning if it is one that can't be read.
     """
     try:
-        record = parse_json(file.read(_LARGEST_RECORD))
+        record = parse_record(file.read(_LARGEST_RECORD))
     except FileNotFoundError:
         return {}
     except (CommitError, ValueError) as error:

@@ -128,10 +128,10 @@ class StepRunner:
 
         Can run again after an UnavailableError. Raises as `run_step` does.
         """
-        prompts = None
+        prompts = Prompts()
         if step.prompts:
             version = self.datasets.resolve(self._find_version(step.prompts))
-            prompts = Prompts(step.input, version.ref, self.datasets.manifest(version))
+            prompts = Prompts.of_version(step.input, version.ref, self.datasets.manifest(version))
             self.lineage["inputs"][step.input] = str(version)
         texts = fetch_rows(shards, index, prompts, folder)
         position = fetch_texts(shards, index, outputs / step.output)

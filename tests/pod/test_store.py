@@ -33,7 +33,7 @@ COMPLETED = {
     "state": "completed",
     "rows": 1,
     "run": {},
-    "settings": {"format": "jsonl"},
+    "settings": {"format": "jsonl", "max_errors": 0},
     "counts": {"texts": 1, "errors": 0, "finish_reasons": {}, "prompt_tokens": 1, "new_tokens": 1},
     "new_tokens": 1,
     "left_out": 0,

@@ -214,7 +214,10 @@ def test_progress_is_kept_four_times_a_minute(pod: Pod, clock: Clock) -> None:
     assert json.loads(pod.store.get("progress.json")) == progress
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", "no", *(PROGRESS % done for done in ('"1"', "NaN", "[]"))])
+NUMBERS = ('"1"', "NaN", "[]", "-1", "1" + "0" * 400)
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", "no", *(PROGRESS % done for done in NUMBERS)])
 def test_what_is_no_progress_is_left_out(pod: Pod, body: str) -> None:
     (pod.texts / "progress.json").write_text(body)
     pod.write(LINES[0])

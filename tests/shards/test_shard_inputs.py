@@ -2,17 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from job.datasets.manifest import File
 from job.errors import InputError, JobError, StoreError
 from job.generate.shards.run import run_shard
 from job.pod import inputs
 from job.pod.inputs import StepRunner
 from job.pod.results import JobResults, write_results
+from job.pod.shards.inputs import Prompts, fetch_rows
 from job.pod.shards.parts import POSITION, Position, read_position
 from job.pod.spec import RUN as RUN_ID
 from job.pod.spec import SHARD, SPEC, InputsSpec
@@ -70,6 +73,8 @@ def test_a_shard_gets_its_own_bytes_alone(generation: Generation, monkeypatch: p
         ({"start": 3, "end": 2}, "not in its file"),
         ({"start": "x"}, "shard.json: not written by textgen"),
         ({"start": [1]}, "shard.json: not written by textgen"),
+        ({"start": float("inf")}, "shard.json: not written by textgen$"),
+        ({"start": "9" * 4000}, "shard.json: not written by textgen$"),
         ({"sha256": "0"}, "a.txt: damaged in the store: not the bytes that were planned"),
     ],
 )
@@ -81,6 +86,23 @@ def test_a_plan_names_bytes_of_its_dataset_alone(
     change_piece(generation, 0, change)
     with pytest.raises((InputError, StoreError), match=refusal):
         generation.start(0)
+
+
+def test_the_files_of_a_version_are_looked_at_once(generation: Generation) -> None:
+    """A shard may have as many pieces as the version has files."""
+
+    class Files(tuple[File, ...]):
+        looks = 0
+
+        def __iter__(self) -> Iterator[File]:
+            Files.looks += 1
+            return super().__iter__()
+
+    version = generation.datasets.resolve(QUESTIONS)
+    manifest = generation.datasets.manifest(version)
+    prompts = Prompts.of_version("prompts", QUESTIONS, replace(manifest, files=Files(manifest.files)))
+    fetch_rows(generation.shards, 0, prompts, generation.new_folder() / "shard")
+    assert Files.looks == 1
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'{"pieces": [1]}', b'{"pieces": 1}', b"x"])

@@ -57,15 +57,18 @@ def link(name: str) -> Change:
     ("change", "refusal"),
     [
         (lambda folder: (folder / "run.json").unlink(), r"run\.json: no such file; was the shard stopped\?"),
-        (lambda folder: (folder / "run.json").write_text("["), r"run\.json: not written by textgen"),
-        (lambda folder: (folder / "run.json").write_text("[]"), r"run\.json: not written by textgen"),
+        (lambda folder: (folder / "run.json").write_text("["), r"run\.json: not JSON"),
+        (lambda folder: (folder / "run.json").write_text("[]"), r"run\.json: not that of a shard"),
         (lambda folder: (folder / "run.json").write_bytes(b" " * (2 << 20)), r"run\.json: over 1024 KiB"),
         (link("run.json"), r"run\.json: a link, which is not followed"),
         (change_record({"state": "running"}), r"run\.json: not that of a shard that is done"),
         (change_record({"rows": 3}), r"run\.json: says 3 rows, and outputs\.jsonl has 9"),
         (change_record({"counts": {"texts": "x"}}), r"run\.json: not that of a shard that is done"),
         (change_record({"settings": {"format": "../x"}}), r"run\.json: not that of a shard that is done"),
-        (change_record({"settings": {"format": "parquet"}}), r"outputs\.parquet: no such file"),
+        (
+            change_record({"settings": {"format": "parquet", "max_errors": 0}}),
+            r"outputs\.parquet: no such file",
+        ),
         (lambda folder: (folder / "outputs.jsonl").unlink(), r"outputs\.jsonl: no such file"),
         (lambda folder: (folder / "outputs.jsonl").write_bytes(b"{}\n{"), "its last line is not whole"),
         (link("outputs.jsonl"), r"outputs\.jsonl: a link, which is not followed"),
@@ -121,6 +124,10 @@ def store_plan(root: Path) -> Plan:
     [
         (lambda folder: (folder / "plan.json").unlink(), r"plan\.json: no such file; was the plan stopped\?"),
         (lambda folder: (folder / "plan.json").write_text("[]"), r"plan\.json: not a plan of shards"),
+        (
+            lambda folder: (folder / "plan.json").write_text('{"prompts": 1' + "0" * 30),
+            r"plan\.json: a number of more than 64 bits",
+        ),
         (link("plan.json"), r"plan\.json: a link, which is not followed"),
         (
             lambda folder: (folder / "00000" / "shard.json").unlink(),

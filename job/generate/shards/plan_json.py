@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from job.generate.shards.files import MOST_SHARDS
-from job.untrusted_files import parse_json
+from job.untrusted_files import parse_record
 
 FILE = "plan.json"
 LARGEST = 16 << 20  # bytes
@@ -22,7 +22,7 @@ class PlannedTexts:
 
 def read_planned_texts(body: bytes) -> PlannedTexts:
     """Read plan.json, which any program may have written. Raises ValueError if it is none."""
-    document = parse_json(body)
+    document = parse_record(body)
     try:
         plan = PlannedTexts(
             document["prompts"], tuple(document["texts_of_shards"]), dict(document["settings"])

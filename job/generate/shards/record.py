@@ -6,32 +6,47 @@ from datetime import datetime
 from typing import Any
 
 from job.errors import CommitError
-from job.text import counted, listed
+from job.generate.shards.files import FILES
+from job.text import counted, listed, one_line
+from job.untrusted_files import UntrustedPath, parse_record
 
+LARGEST_RECORD = 1 << 20  # bytes
+
+_MOST_SECONDS = 1e15
 _COUNTS = ("texts", "errors", "prompt_tokens", "new_tokens")
 
 
-def check_record(record: Any, name: str) -> None:
-    """Raise CommitError, with the file's name, unless it is run.json of a shard that is done.
-
-    Any program may have written it.
-    """
+def read_shard_record(file: UntrustedPath) -> dict[str, Any]:
+    """What run.json of a shard says. Raises CommitError unless it is that of a shard that is done."""
     try:
-        counts = record["counts"]
+        record = parse_record(file.read(LARGEST_RECORD))
+    except FileNotFoundError:
+        raise CommitError(f"{file.name}: no such file; was the shard stopped?") from None
+    except ValueError as problem:
+        raise CommitError(f"{file.name}: {problem}") from None
+    if not _is_done(record):
+        raise CommitError(f"{file.name}: not that of a shard that is done")
+    return dict(record)
+
+
+def _is_done(record: Any) -> bool:
+    """Whether it is the record of a shard that is done. Any program may have written it."""
+    try:
+        counts, settings = record["counts"], record["settings"]
         numbers = [*(counts[key] for key in _COUNTS), *counts["finish_reasons"].values()]
-        numbers += [record["rows"], record["new_tokens"], record["left_out"]]
+        numbers += [record["rows"], record["new_tokens"], record["left_out"], settings["max_errors"]]
         times = [datetime.fromisoformat(record[key]) for key in ("started", "finished")]
-        is_right = (
-            all(type(number) is int and number >= 0 for number in numbers)
+        return (
+            record["state"] == "completed"
+            and all(type(number) is int and number >= 0 for number in numbers)
             and type(record["seconds"]) in {int, float}
+            and 0 <= record["seconds"] < _MOST_SECONDS
             and all(time.tzinfo for time in times)
-            and isinstance(record["settings"], dict)
+            and settings["format"] in FILES
             and (not record["rows"] or isinstance(record["run"], dict))
         )
     except (AttributeError, KeyError, TypeError, ValueError):
-        is_right = False
-    if not is_right or record["state"] != "completed":
-        raise CommitError(f"{name}: not that of a shard that is done")
+        return False
 
 
 class ShardsRecord:
@@ -67,7 +82,7 @@ class ShardsRecord:
         record = self._record
         if not record:
             raise CommitError("no shard has a row")
-        errors, most = record["counts"]["errors"], record["settings"].get("max_errors") or 0
+        errors, most = record["counts"]["errors"], record["settings"]["max_errors"]
         if errors > most > 0:
             raise CommitError(f"{counted(errors, 'row')} of all shards are wrong, and max_errors is {most}")
         new_tokens, seconds = record["new_tokens"], round(record["seconds"], 3)
@@ -85,7 +100,7 @@ class ShardsRecord:
         if names:
             values = (f"{name} {first.get(name)} and {run.get(name)}" for name in names)
             shards = f"shards {self._first} and {index}"
-            raise CommitError(f"{shards} differ ({listed(values)}); start the run again")
+            raise CommitError(f"{shards} differ ({one_line(listed(values))}); start the run again")
 
     def _add_figures(self, record: Mapping[str, Any]) -> None:
         total, counts, more = self._record, self._record["counts"], record["counts"]

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
@@ -11,12 +11,11 @@ from job.errors import CommitError
 from job.generate.formats import PARQUET
 from job.generate.outputs import RECORD, ROWS
 from job.generate.shards.files import FILES
-from job.generate.shards.record import check_record
+from job.generate.shards.record import read_shard_record
 from job.pod.shards.keys import ShardFile, ShardResult, Shards
 from job.pod.shards.lines import Lines, find_lines, read_lines, refuse_unreadable
-from job.pod.shards.parts import LARGEST_RECORD
 from job.text import counted
-from job.untrusted_files import UntrustedPath, parse_json
+from job.untrusted_files import UntrustedPath
 
 FILE_LIMIT = 4 * 10**9  # bytes; S3 copies up to 5 GB in one request
 
@@ -29,10 +28,12 @@ def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResul
     if stored := shards.read_result(index):
         click.echo(f"{shards.job}: shard {index} was stored before")
         return stored
-    record = _read_record(folder.joinpath(RECORD))
+    file = folder.joinpath(RECORD)
+    record = read_shard_record(file)
     found = _find_lines(folder.joinpath(ROWS))
     rows = sum(lines.rows for lines in found)
-    _check_record(record, rows, folder.joinpath(RECORD).name)
+    if record["rows"] != rows:
+        raise CommitError(f"{file.name}: says {record['rows']} rows, and {ROWS} has {rows}")
     files: tuple[ShardFile, ...] = ()
     if rows:
         path = folder.joinpath(FILES[record["settings"]["format"]])
@@ -78,24 +79,3 @@ def _open(path: UntrustedPath) -> BinaryIO:
         return path.open()
     except FileNotFoundError:
         raise CommitError(f"{path.name}: no such file; was the shard stopped?") from None
-
-
-def _read_record(file: UntrustedPath) -> dict[str, Any]:
-    try:
-        record = parse_json(file.read(LARGEST_RECORD))
-        if isinstance(record, dict):
-            return record
-    except FileNotFoundError:
-        raise CommitError(f"{file.name}: no such file; was the shard stopped?") from None
-    except ValueError:
-        pass
-    raise CommitError(f"{file.name}: not written by textgen")
-
-
-def _check_record(record: Any, rows: int, name: str) -> None:
-    """Raise CommitError unless the record is that of a shard that is done, with so many rows."""
-    check_record(record, name)
-    if record["rows"] != rows:
-        raise CommitError(f"{name}: says {record['rows']} rows, and {ROWS} has {rows}")
-    if rows and record["settings"].get("format") not in FILES:
-        raise CommitError(f"{name}: not that of a shard that is done")

@@ -1,9 +1,10 @@
 """What a shard's pod finds when it starts: its rows, and the texts that earlier pods of it have stored."""
 
 import hashlib
+import operator
 import os.path
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import click
@@ -21,17 +22,39 @@ from job.storage.json import parse
 from job.storage.parallel import map_files
 from job.storage.store import KeyAbsentError, Store
 from job.text import quoted
+from job.untrusted_files import parse_record
 
 _MOST_LINKS = 40  # one after the other, as Linux follows
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The version whose files the plan may name, and the input at which its pod had them."""
+    """The files that the plan may name: those of a version.
 
-    input: str
-    ref: DatasetRef
-    manifest: Manifest
+    folder: where the plan's pod had them; prefix: of their keys; sizes and links: by their paths there.
+    """
+
+    folder: str = ""
+    prefix: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_version(cls, input_name: str, ref: DatasetRef, manifest: Manifest) -> "Prompts":
+        return cls(
+            f"{INPUTS / input_name}/",
+            data_prefix(ref, manifest.version),
+            {file.path: file.size for file in manifest.files},
+            {link.path: link.target for link in manifest.links},
+        )
+
+    def find(self, path: str) -> tuple[str, int]:
+        """The key and the size of a file, by its path in the plan's pod. Raises InputError if it is none."""
+        if self.folder and path.startswith(self.folder):
+            name = _follow_links(path.removeprefix(self.folder), self.links)
+            if name in self.sizes:
+                return self.prefix + name, self.sizes[name]
+        raise InputError(f"{quoted(path)}: no file of the prompts' dataset; give plan --copy-rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +72,7 @@ class _Piece:
         return self.end - self.start
 
 
-def fetch_rows(shards: Shards, index: int, prompts: Prompts | None, folder: Path) -> int:
+def fetch_rows(shards: Shards, index: int, prompts: Prompts, folder: Path) -> int:
     """Write what `python -m job shard` reads to `folder`: shard.json and its pieces; how many texts it has.
 
     Nothing that the plan says is trusted, as another job's pod may have made it: it names files of `prompts`
@@ -68,38 +91,27 @@ def fetch_rows(shards: Shards, index: int, prompts: Prompts | None, folder: Path
     return plan.texts_of_shards[index]
 
 
-def _find_pieces(
-    body: bytes, prefix: str, copied: Mapping[str, int], prompts: Prompts | None
-) -> list[_Piece]:
+def _find_pieces(body: bytes, prefix: str, copied: Mapping[str, int], prompts: Prompts) -> list[_Piece]:
     """Where the bytes of each piece are. Raises InputError."""
     key = f"{prefix}{SHARD}"
     pieces = []
     try:
-        for number, piece in enumerate(parse(body, key)["pieces"]):
-            name, start, end = f"{PIECE}{number}", int(piece["start"]), int(piece["end"])
+        for number, piece in enumerate(parse_record(body)["pieces"]):
+            name, start, end = (
+                f"{PIECE}{number}",
+                operator.index(piece["start"]),
+                operator.index(piece["end"]),
+            )
             if name in copied:
                 source, size, start, end = prefix + name, copied[name], 0, end - start
             else:
-                source, size = _find_file(str(piece["path"]), prompts)
+                source, size = prompts.find(str(piece["path"]))
             if not 0 <= start <= end <= size:
                 raise InputError(f"{key}: {name}: not in its file: bytes {start} to {end} of {size}")
             pieces.append(_Piece(name, source, start, end, str(piece["sha256"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{key}: not written by textgen: {error!r}") from None
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{key}: not written by textgen") from None
     return pieces
-
-
-def _find_file(path: str, prompts: Prompts | None) -> tuple[str, int]:
-    """The key and the size of a file of the version, by its path in the plan's pod. Raises InputError."""
-    if prompts is not None:
-        root = INPUTS / prompts.input
-        links = {link.path: link.target for link in prompts.manifest.links}
-        sizes = {file.path: file.size for file in prompts.manifest.files}
-        if path.startswith(f"{root}/"):
-            name = _follow_links(path.removeprefix(f"{root}/"), links)
-            if name in sizes:
-                return data_prefix(prompts.ref, prompts.manifest.version) + name, sizes[name]
-    raise InputError(f"{quoted(path)}: no file of the prompts' dataset; give plan --copy-rows")
 
 
 def _follow_links(path: str, links: Mapping[str, str]) -> str:

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from heapq import heappop, heappush
-from math import isfinite
 from pathlib import Path
 
 import click
@@ -24,12 +23,12 @@ import click
 from job.files import write_atomically
 from job.generate.outputs import RECORD, ROWS
 from job.generate.progress import FILE as PROGRESS
+from job.generate.shards.record import LARGEST_RECORD
 from job.pod.shards.lines import find_lines, read_lines, refuse_unreadable
 from job.storage.store import KeyAbsentError, Store
-from job.untrusted_files import UntrustedPath, parse_json
+from job.untrusted_files import UntrustedPath, parse_record
 
 POSITION = "parts.json"  # what `inputs` brought, and in /verdict what `store` has sent
-LARGEST_RECORD = 1 << 20  # bytes
 PART = 8 << 20  # bytes; a longer line is a part of its own
 
 _INTERVAL = 60.0  # seconds after which fewer bytes are a part
@@ -172,9 +171,9 @@ class PartSender:
         self._reported = time.monotonic()
         if body := self._read(PROGRESS):
             with suppress(ValueError, TypeError, KeyError):  # whoever watches has no use for it
-                values = parse_json(body)
+                values = parse_record(body)
                 numbers = {name: values[name] for name in _NUMBERS}
-                if all(isfinite(number) for number in numbers.values()):
+                if all(number >= 0 for number in numbers.values()):
                     self._put_newest(PROGRESS, json.dumps(numbers).encode())
 
     def _read(self, name: str) -> bytes:

@@ -1,9 +1,12 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from job.errors import CommitError
-from job.generate.shards.record import ShardsRecord, check_record
+from job.generate.shards.record import ShardsRecord, read_shard_record
+from job.untrusted_files import UntrustedPath
 
 
 def record(rows: int = 2, second: int = 1, **fields: object) -> dict[str, Any]:
@@ -65,6 +68,8 @@ def test_shards_of_different_runs_are_refused_with_what_differs() -> None:
     total.add(0, 2, record())
     with pytest.raises(CommitError, match=r"shards 0 and 3 differ \(seed 7 and 8\)"):
         total.add(3, 2, record(run={"model": "tiny", "seed": 8}))
+    with pytest.raises(CommitError, match=r"differ \(seed 7 and 8\\n8\\n8.*…\); start the run again$"):
+        total.add(3, 2, record(run={"model": "tiny", "seed": "8\n" * 999}))
 
 
 def test_a_shard_without_all_its_texts_is_refused_unless_a_row_is_wrong() -> None:
@@ -78,7 +83,7 @@ def test_a_shard_without_all_its_texts_is_refused_unless_a_row_is_wrong() -> Non
 def test_errors_of_all_shards_are_counted_together() -> None:
     total = ShardsRecord()
     for index in range(3):
-        total.add(index, 2, record(settings={"max_errors": 2}))
+        total.add(index, 2, record(settings={"format": "jsonl", "max_errors": 2}))
     with pytest.raises(CommitError, match="3 rows of all shards are wrong, and max_errors is 2"):
         total.build(6, 3)
 
@@ -102,11 +107,29 @@ def test_no_text_at_all_is_no_version() -> None:
         record(started="yesterday"),
         record(finished="2026-01-01T00:00:00"),  # of no zone
         record(seconds="1"),
+        record(seconds=-1),
+        record(seconds=1e300),
         record(run=None),
         record(settings=[]),
+        record(settings={"format": "../x", "max_errors": 0}),
+        record(settings={"format": [], "max_errors": 0}),
+        record(settings={"format": "jsonl", "max_errors": "1"}),
     ],
 )
-def test_what_is_no_record_of_a_shard_that_is_done_is_named(wrong: object) -> None:
-    check_record(record(), "run.json")
-    with pytest.raises(CommitError, match=r"a/run\.json: not that of a shard that is done"):
-        check_record(wrong, "a/run.json")
+def test_what_is_no_record_of_a_shard_that_is_done_is_named(wrong: object, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(record()))
+    assert read_shard_record(UntrustedPath.at(path)) == record()
+    path.write_text(json.dumps(wrong))
+    with pytest.raises(CommitError, match=r"^a/run\.json: not that of a shard that is done$"):
+        read_shard_record(UntrustedPath.at(path, "a/run.json"))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**400])
+def test_a_record_with_a_number_that_few_programs_read_is_refused(number: float, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(record(run={"model": number})))
+    with pytest.raises(
+        CommitError, match=r"^a/run\.json: a number (that is not finite|of more than 64 bits)$"
+    ):
+        read_shard_record(UntrustedPath.at(path, "a/run.json"))
