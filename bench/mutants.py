@@ -182,7 +182,7 @@ MUTANTS = (
     Mutant(_SPEC, "        if self.shard:", "        if False:", _TEST_SPEC),
     Mutant(_SPEC, "_check_names(self.outputs, ", "print(self.outputs, ", _TEST_SPEC),
     # What shards take of a plan and of earlier pods
-    Mutant(_SHARD_INPUTS, "if name in sizes:", "if True:", _TEST_SHARD_INPUTS),
+    Mutant(_SHARD_INPUTS, "if name in self.sizes:", "if True:", _TEST_SHARD_INPUTS),
     Mutant(_SHARD_INPUTS, "if not 0 <= start <= end <= size:", "if False:", _TEST_SHARD_INPUTS),
     Mutant(_SHARD_INPUTS, "if digest.hexdigest() != piece.sha256:", "if False:", _TEST_SHARD_INPUTS),
     Mutant(_PARTS, " and hashlib.sha256(body).hexdigest() == part.sha256", "", "tests/shards -k damaged"),

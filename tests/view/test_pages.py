@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from argo.local import run_folder
 from argo.runs import JobRecord, Phase, Progress, RunRecord, now
+from job.files import locked
 from tests.view.conftest import Visit, open_context
 from tests.view.site import HOSTILE, Site
 
@@ -239,9 +240,16 @@ def test_what_is_in_a_text_is_shown_and_does_nothing(visit: Visit) -> None:
     assert page.evaluate("getComputedStyle(document.body).display") == "block"
 
 
-def test_texts_of_shards_are_one_list(visit: Visit) -> None:
-    page = visit.open(f"/datasets/{visit.site.versions['shards']}?page=3")
+def test_texts_of_shards_are_one_list_that_grows_while_they_are_read(visit: Visit) -> None:
+    cache = visit.site.cache / "textgen" / "texts"
+    cache.mkdir(parents=True, exist_ok=True)
+    with locked(cache):  # so that no index of them is made yet
+        page = visit.open(f"/datasets/{visit.site.versions['shards']}?page=3")
+        expect(page.get_by_role("status")).to_contain_text("Reading the texts")
+        expect(page.get_by_role("link", name="tale-0 · 1")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("120 texts")
+    expect(page.get_by_text("Page 3 of 3")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Ended").get_by_role("option")).to_have_text(["any way", "stop"])
     page.get_by_role("link", name="tale-29 · 4").click()
     expect(page.get_by_text("there was a king number 119 and his horse")).to_be_visible()
     expect(page.get_by_text("line 120 of all files")).to_be_visible()
