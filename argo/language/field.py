@@ -47,6 +47,13 @@ class Field:
 
     def string(self) -> str | None:
         """The string, as written. None, and an error, for a list, a mapping, null, or a NUL character."""
+        text = self.text()
+        if text is not None and isinstance(self.node, Scalar):
+            self._check_quotes(self.node)
+        return text
+
+    def text(self) -> str | None:
+        """Like string(), but a number, a boolean or a date needs no quotes."""
         if not isinstance(self.node, Scalar):
             self.report("wrong-type", f"must be a string, not {_KINDS[type(self.node)]}", self._dash_hint())
             return None
@@ -56,7 +63,6 @@ class Field:
         if "\0" in self.node.text:
             self.report("wrong-type", "the character NUL is not allowed here")
             return None
-        self._check_quotes(self.node)
         return self.node.text
 
     def string_or_empty(self) -> str | None:

@@ -84,6 +84,8 @@ def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[
         ("engine: gpt", "bad-setting", "engine can't be 'gpt'"),
         ("seed: ~", "wrong-type", "must be a value"),
         ("seed: {a: b}", "wrong-type", "must be a value"),
+        ('prompt: "a\\0b"', "wrong-type", "the character NUL is not allowed here"),
+        ("seed: [~]", "wrong-type", "must be a string, not null"),
         ("seed: workflow.inputs.seed", "bad-expression", "inputs: {seed: workflow.inputs.seed}"),
         ("prompt: a, prompts: /inputs/questions", "bad-setting", "give prompt or prompts, not both"),
         *(
@@ -109,6 +111,11 @@ def test_a_wrong_setting_is_said_where_it_stands(
     assert diagnostic.position.line == 8
 
 
+def test_an_output_with_an_error_is_told_once(check_text: Callable[[str], CheckResult]) -> None:
+    (diagnostic,) = check_text(flow("prompt: a", output="dataset")).diagnostics
+    assert diagnostic.code == "missing-key"
+
+
 @pytest.mark.parametrize("output", ["volume", "string"])
 def test_the_output_is_a_dataset(output: str, check_text: Callable[[str], CheckResult]) -> None:
     (diagnostic,) = check_text(flow("prompt: a", output=output)).diagnostics
@@ -130,8 +137,6 @@ def test_string_inputs_are_settings(
     assert (diagnostic.code, diagnostic.position.line) == ("bad-setting", 6)
 
 
-def test_with_may_be_missing_or_empty(
-    read_text: Callable[[str], Workflow],
-) -> None:
+def test_with_may_be_empty(read_text: Callable[[str], Workflow]) -> None:
     job = "    outputs:\n      texts: {type: dataset, with: {ref: answers}}\n    uses: generate@v1\n"
     assert read_text(f"jobs:\n  write:\n{job}    with: {{}}\n").jobs["write"]

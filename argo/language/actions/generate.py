@@ -22,11 +22,15 @@ _FOR_PODS = ("shards", "parallelism", "image")
 def read_setting(name: str, field: Field) -> object | None:
     """The value of a setting of `textgen generate`; a number needs no quotes."""
     if field.is_list:
-        value: object = list(field.strings() or ())
+        value: tuple[str, ...] | str | None = field.strings()
     elif not isinstance(field.node, Scalar) or field.null:
         field.report("wrong-type", "must be a value, not a mapping or null", "leave the key out")
         return None
-    elif looks_like_expression(value := field.node.text):
+    else:
+        value = field.text()
+    if value is None:
+        return None
+    if isinstance(value, str) and looks_like_expression(value):
         hint = f"write it as an input of the job: inputs: {{{name}: {value}}}"
         field.report("bad-expression", f"{quoted(value)} is not replaced here", hint)
         return None
@@ -42,7 +46,7 @@ def read_setting(name: str, field: Field) -> object | None:
 def _read_number(most: int, field: Field) -> int | None:
     text = field.node.text if isinstance(field.node, Scalar) else ""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most and len(text) < 9):
-        field.report("bad-setting", f"must be a number from 1 to {most:,}", f"write {most if text else 1}")
+        field.report("bad-setting", f"must be a number from 1 to {most:,}")
         return None
     return int(text)
 
@@ -66,16 +70,14 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
 
 def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
     """The name of the input that holds the prompts; "" if they are no files. None after an error."""
-    if "prompts" not in settings:
-        entry = call.inputs.get("prompts")  # a folder of this name is the setting's value
-        is_folder = entry is not None and entry.type is not Type.STRING
-        return "prompts" if is_folder and "prompt" not in settings else ""
+    folders = [name for name, entry in call.inputs.items() if entry.type is not Type.STRING]
+    if "prompts" not in settings:  # an input's name may be the setting's
+        return "prompts" if "prompts" in folders and "prompt" not in settings else ""
     field = call.arguments["prompts"]
     if "prompt" in settings:
         field.report("bad-setting", "give prompt or prompts, not both", "remove one", field.key_at)
         return None
     path = posixpath.normpath(str(settings["prompts"]))
-    folders = [name for name, entry in call.inputs.items() if entry.type is not Type.STRING]
     name: str = path.removeprefix("/inputs/").partition("/")[0]
     if path.startswith("/inputs/") and name in folders:
         return name
@@ -92,8 +94,8 @@ def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
 
 def _find_output(call: Call) -> str | None:
     outputs = list(call.outputs.values())
-    if len(outputs) == 1 and outputs[0].dataset:
-        return outputs[0].name
+    if len(outputs) == 1 and outputs[0].type is Type.DATASET:
+        return outputs[0].name if outputs[0].dataset else None  # its reference has an error of its own
     hint = "write outputs: {texts: {type: dataset, with: {ref: NAME}}}"
     job = call.job
     job.report("bad-target", "generate@v1 has one output, which is a dataset", hint, job.key_at)
