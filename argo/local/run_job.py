@@ -80,6 +80,8 @@ async def _run_programs(
     write_line: WriteLine,
 ) -> None:
     if isinstance(action, Generate):
+        if await _find_version(state, job, action.output):
+            return
         with _record_step(state.run, job, "plan"):
             plan, mounts = await plan_shards(state, job, action, mounts, write_line)
         with _record_step(state.run, job, "main"):
@@ -136,13 +138,27 @@ async def _commit_output(
 ) -> Version:
     if isinstance(job.action, Generate):
         folders = open_folders(state, job, job.action)
-        version = await _commit(state, job, output, dataset, folders.collect(), inputs)
+        version = await _find_version(state, job, output)
+        if version is None:
+            files = await run_in_thread(lambda _: folders.collect())
+            version = await _commit(state, job, output, dataset, files, inputs)
         remove_tree(folders.root)
         return version
     folder = outputs_folder(state.run, job.name) / output
     version = await _commit(state, job, output, dataset, folder, inputs)
     shutil.rmtree(folder, ignore_errors=True)  # it is in the store now
     return version
+
+
+async def _find_version(state: RunState, job: Job, output: str) -> Version | None:
+    """The version of a job that was killed when it had committed that: what it is made of may be gone."""
+    dataset = job.outputs[output].dataset
+    if dataset is None:
+        return None
+    producer = Producer(state.run.folder.name, job.name, output)
+    return await run_in_thread(
+        lambda _: state.plan.datasets.find_commit(replace(dataset, version="latest"), producer)
+    )
 
 
 async def _commit(

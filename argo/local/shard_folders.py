@@ -17,17 +17,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from job.errors import JobError
+from job.errors import CommitError, JobError
 from job.files import sync_folder, write_atomically
 from job.generate.shards.files import FILES, name_shard_file
 from job.generate.shards.plan_json import FILE, LARGEST, PlannedTexts, read_planned_texts
-from job.generate.shards.record import ShardsRecord, read_shard_record
+from job.generate.shards.record import ShardsRecord, open_shard_file, read_shard_record
 from job.text import counted
 from job.untrusted_files import UntrustedPath, remove_tree
 
 PLAN = "plan"
 
-_GIVEN, _DONE, _RECORD = "given.json", "done", "run.json"
+_GIVEN, _DONE, _ROWS, _RECORD = "given.json", "done", "outputs.jsonl", "run.json"
+_CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,11 @@ class ShardFolders:
             if texts:
                 folder = self._texts(index)
                 record = read_shard_record(folder.joinpath(_RECORD))
+                _check_rows(folder, record["rows"])
                 total.add(index, texts, record)
                 if record["rows"]:  # else a row with an error left out all of them
                     name = FILES[record["settings"]["format"]]
+                    open_shard_file(folder.joinpath(name)).close()
                     files[name_shard_file(name, index, self.shards)] = folder.joinpath(name)
         record = total.build(plan.prompts, self.shards)
         path = self.root / _RECORD
@@ -144,5 +147,15 @@ def _hash(values: Mapping[str, str]) -> dict[str, str]:
 
 def _make_folder(folder: Path) -> None:
     """Make a folder that any user of an image can write to."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o777)
+
+
+def _check_rows(folder: UntrustedPath, rows: int) -> None:
+    """Raise CommitError unless outputs.jsonl has so many rows, each of them whole."""
+    file, lines, last = folder.joinpath(_ROWS), 0, b"\n"
+    with open_shard_file(file) as stream:
+        while chunk := stream.read(_CHUNK):
+            lines, last = lines + chunk.count(b"\n"), chunk
+    if lines != rows or not last.endswith(b"\n"):
+        raise CommitError(f"{file.name}: has {lines} whole rows, and {_RECORD} says {rows}")

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from job.errors import InputError
 from tests.git import committed, git, no_configuration
 
 __all__ = ["no_configuration"]
+
+# Prompts of a generation
+ROWS = "".join(json.dumps({"id": f"row {n}", "prompt": f"word {n}"}) + "\n" for n in range(5))
 
 # Stands in for docker: keeps what it was called with.
 DOCKER = """#!/usr/bin/env python3
@@ -146,6 +150,14 @@ def make_repository(tmp_path: Path) -> Callable[[str], Repository]:
 @pytest.fixture
 def repository(make_repository: Callable[[str], Repository]) -> Repository:
     return make_repository("repository")
+
+
+@pytest.fixture
+def questions(repository: Repository, make: Callable[..., Path]) -> Repository:
+    """A repository with the dataset `questions`."""
+    (repository.root / ".textgen").mkdir()
+    repository.datasets.commit_version(DatasetRef("questions"), make({"p.jsonl": ROWS}), lineage={})
+    return repository
 
 
 @pytest.fixture

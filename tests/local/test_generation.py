@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,24 +24,9 @@ from argo.local.host import Host
 from argo.runs import Progress
 from job.datasets import DatasetRef
 from job.errors import JobError
-from tests.local.conftest import Repository, script, workflow
+from tests.local.conftest import ROWS, Repository, script, workflow
+from tests.local.generations import ECHO, FILE, INPUTS, generation, on_shard, read_log, shard_folder
 from tests.local.test_interruption import eventually
-
-FILE = ".gradient/workflows/work.yaml"
-ROWS = "".join(json.dumps({"id": f"row {n}", "prompt": f"word {n}"}) + "\n" for n in range(5))
-INPUTS = "{prompts: {type: dataset, with: {ref: questions}}, seed: workflow.inputs.seed}"
-
-
-def generation(settings: str, inputs: str = INPUTS, **keys: str) -> str:
-    """A workflow that generates the dataset `answers`; `keys` are the job's other keys."""
-    prompts = "" if "prompt:" in settings else "prompts: /inputs/prompts, "
-    job = f"""
-        inputs: {inputs}
-        outputs: {{texts: {{type: dataset, with: {{ref: answers}}}}}}
-        uses: generate@v1
-        with: {{{prompts}{settings}}}
-        """ + "".join(f"{key}: {value}\n        " for key, value in keys.items())
-    return workflow(write=job) + "inputs: {seed: {type: string, with: {value: '7'}}}\n"
 
 
 def script_job(command: str) -> str:
@@ -49,16 +34,6 @@ def script_job(command: str) -> str:
     outputs = "{texts: {type: dataset, with: {ref: answers}}}"
     text = workflow(write=script(command, inputs=INPUTS, outputs=outputs))
     return text + "inputs: {seed: {type: string, with: {value: '7'}}}\n"
-
-
-ECHO = "engine: echo, max_new_tokens: 2, num_return_sequences: 3"
-
-
-@pytest.fixture
-def questions(repository: Repository, make: Callable[..., Path]) -> Repository:
-    (repository.root / ".textgen").mkdir()
-    repository.datasets.commit_version(DatasetRef("questions"), make({"p.jsonl": ROWS}), lineage={})
-    return repository
 
 
 def joined(repository: Repository, folder: Path, version: str = "answers") -> bytes:
@@ -140,19 +115,6 @@ def test_the_version_has_the_rows_in_the_format_of_the_settings(questions: Repos
     assert names == [*(f"outputs-0000{n}-of-00002.parquet" for n in range(2)), "run.json"]
 
 
-def on_shard(
-    monkeypatch: pytest.MonkeyPatch, before: Callable[[str, dict[str, str]], Awaitable[None]]
-) -> None:
-    """Await `before`, with a shard's name and variables, whenever one is started."""
-
-    async def run(*arguments: Any, name: str, outputs: Path, variables: dict[str, str]) -> None:
-        if name != "plan":
-            await before(name, variables)
-        await run_task(*arguments, name=name, outputs=outputs, variables=variables)
-
-    monkeypatch.setattr(local_generation, "run_task", run)
-
-
 @pytest.fixture
 def failed(questions: Repository, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a run of four shards, of which the third has failed."""
@@ -168,14 +130,6 @@ def failed(questions: Repository, monkeypatch: pytest.MonkeyPatch) -> str:
     assert outcome.record.jobs["write"].message == "shard 2: no luck"
     assert "shard 3" not in outcome.log("write")  # no other is started then
     return outcome.record.name
-
-
-def shard_folder(repository: Repository, run: str, index: int) -> Path:
-    return repository.root / f".textgen/runs/{run}/jobs/write/shards/{index:05d}"
-
-
-def read_log(repository: Repository, run: str) -> str:
-    return (repository.root / f".textgen/runs/{run}/jobs/write/log").read_text()
 
 
 def test_a_retry_generates_what_is_missing_and_nothing_else(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from job.errors import CommitError
 from job.generate.shards.files import FILES
@@ -14,6 +14,14 @@ LARGEST_RECORD = 1 << 20  # bytes
 
 _MOST_SECONDS = 1e15
 _COUNTS = ("texts", "errors", "prompt_tokens", "new_tokens")
+
+
+def open_shard_file(file: UntrustedPath) -> BinaryIO:
+    """A file that a shard has left. Raises CommitError if there is none."""
+    try:
+        return file.open()
+    except FileNotFoundError:
+        raise CommitError(f"{file.name}: no such file; was the shard stopped?") from None
 
 
 def read_shard_record(file: UntrustedPath) -> dict[str, Any]:

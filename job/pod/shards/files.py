@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from typing import BinaryIO
 
 import click
 
@@ -11,7 +10,7 @@ from job.errors import CommitError
 from job.generate.formats import PARQUET
 from job.generate.outputs import RECORD, ROWS
 from job.generate.shards.files import FILES
-from job.generate.shards.record import read_shard_record
+from job.generate.shards.record import open_shard_file, read_shard_record
 from job.pod.shards.keys import ShardFile, ShardResult, Shards
 from job.pod.shards.lines import Lines, find_lines, read_lines, refuse_unreadable
 from job.text import counted
@@ -48,7 +47,7 @@ def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResul
 
 def _store_file(shards: Shards, index: int, path: UntrustedPath, lines: Lines) -> ShardFile:
     key = f"{shards.shard_prefix(index)}files/{new_id()}/{path.parts[-1]}"
-    with _open(path) as file, refuse_unreadable(path.name):
+    with open_shard_file(path) as file, refuse_unreadable(path.name):
         shards.store.upload(key, read_lines(file, lines, path.name), lines.size)
     return ShardFile(key, lines.size, lines.sha256, lines.rows)
 
@@ -56,7 +55,7 @@ def _store_file(shards: Shards, index: int, path: UntrustedPath, lines: Lines) -
 def _find_lines(path: UntrustedPath) -> list[Lines]:
     """All lines of a file, in pieces of up to FILE_LIMIT. Raises CommitError if the last is not whole."""
     found: list[Lines] = []
-    with _open(path) as file, refuse_unreadable(path.name):
+    with open_shard_file(path) as file, refuse_unreadable(path.name):
         size, start = os.fstat(file.fileno()).st_size, 0
         while start < size:
             lines = find_lines(file, start, FILE_LIMIT)
@@ -69,13 +68,6 @@ def _find_lines(path: UntrustedPath) -> list[Lines]:
 
 def _find_whole(path: UntrustedPath, rows: int) -> Lines:
     """A file that has no lines."""
-    with _open(path) as file, refuse_unreadable(path.name):
+    with open_shard_file(path) as file, refuse_unreadable(path.name):
         digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a raw file
         return Lines(0, os.fstat(file.fileno()).st_size, rows, digest)
-
-
-def _open(path: UntrustedPath) -> BinaryIO:
-    try:
-        return path.open()
-    except FileNotFoundError:
-        raise CommitError(f"{path.name}: no such file; was the shard stopped?") from None

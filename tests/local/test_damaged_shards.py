@@ -1,0 +1,102 @@
+"""What shards leave on this machine may be anything: a kill cuts it, or the file's own image writes it."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from argo.local import run_job
+from argo.local.shard_folders import ShardFolders
+from job.datasets import DatasetRef
+from job.errors import CommitError, JobError
+from job.generate.settings import Settings
+from job.generate.shards.plan import write_plan
+from job.generate.shards.run import run_shard
+from job.untrusted_files import remove_tree
+from tests.local.conftest import Repository
+from tests.local.generations import ECHO, generation, on_shard, read_log
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> ShardFolders:
+    """Shards that are done: a line of OpenAI's results is in one, so the first has all eight texts."""
+    folders = ShardFolders(tmp_path / "shards", "texts", 2)
+    settings = Settings(prompt="Hello", engine="echo", num_return_sequences=8, format="openai")
+    write_plan(settings, 2, folders.make_planning() / "plan")
+    folders.keep_plan({})
+    for index in range(2):
+        run_shard(folders.find_rows(index), folders.make_outputs(index) / "texts")
+    return folders
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def remove_last_row(file: Path) -> None:
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def replace_by(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def replace(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("outputs.jsonl", cut, "has 7 whole rows, and run.json says 8"),
+        ("outputs.jsonl", remove_last_row, "has 7 whole rows, and run.json says 8"),
+        ("outputs.jsonl", Path.unlink, "no such file; was the shard stopped?"),
+        ("outputs.jsonl", replace_by(os.mkfifo), "not a regular file"),
+        ("outputs.jsonl", replace_by(Path.mkdir), "not a regular file"),
+        ("outputs.jsonl", replace_by(lambda file: file.symlink_to("/etc/passwd")), "a link"),
+        ("outputs.openai.jsonl", Path.unlink, "no such file; was the shard stopped?"),
+    ],
+)
+def test_a_file_that_is_not_as_the_record_says_makes_no_version(
+    folders: ShardFolders, name: str, damage: Callable[[Path], None], message: str
+) -> None:
+    assert len(folders.collect()) == 2
+    damage(folders.root / "00000/outputs/texts" / name)
+    with pytest.raises(CommitError, match=f"^/outputs/texts of shard 0/{name}: {message}"):
+        folders.collect()
+
+
+@pytest.mark.parametrize("removed", ["given.json", "00000"])
+def test_a_run_killed_after_its_commit_makes_no_text_again(
+    questions: Repository, monkeypatch: pytest.MonkeyPatch, removed: str
+) -> None:
+    def die(folder: Path) -> None:
+        path = folder / removed
+        remove_tree(path) if path.is_dir() else path.unlink()
+        raise JobError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_job, "remove_tree", die)
+        run = questions.run(generation(f"{ECHO}, shards: 2")).record.name
+    done = questions.textgen("retry", run)
+    assert done.returncode == 0, done.stdout
+    assert read_log(questions, run) == ""
+    assert len(questions.datasets.versions(DatasetRef("answers"))) == 1
+
+
+def test_a_shard_whose_folder_was_made_and_no_more_goes_on(
+    questions: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(name: str, _: object) -> None:
+        (folder,) = questions.root.glob(f".textgen/runs/*/jobs/write/shards/{name}/outputs/texts")
+        folder.rmdir()
+        raise JobError("killed")
+
+    with monkeypatch.context() as patch:
+        on_shard(patch, die)
+        run = questions.run(generation(f"{ECHO}, shards: 2")).record.name
+    done = questions.textgen("retry", run)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(questions.files("answers")["run.json"])["rows"] == 15
