@@ -61,7 +61,7 @@ def _print_lines(total: int, done: int) -> Iterator[Advance]:
         nonlocal done, last, tokens
         done, tokens = done + texts, tokens + new_tokens
         now = time.monotonic()
-        if now - last >= _LINE_SECONDS and done < total:
+        if now - last >= _LINE_SECONDS and done_before < done < total:
             last = now
             seconds = now - started
             left = format_seconds(seconds / (done - done_before) * (total - done))

@@ -34,6 +34,17 @@ def test_a_pipe_gets_the_share_and_the_time_that_is_left(
     assert capsys.readouterr().err == "128 of 500 texts (26%), 28 tokens/s, 2 min left\n"
 
 
+def test_texts_that_are_only_computed_again_tell_no_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((0.0, 10.0, 20.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with progress.report_progress(total=500, done=100) as advance:
+        advance(0, 140)
+        advance(100, 140)
+    assert capsys.readouterr().err == "200 of 500 texts (40%), 14 tokens/s, 60 s left\n"
+
+
 def test_without_a_stderr_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", None)
     with progress.report_progress(total=2) as advance:
