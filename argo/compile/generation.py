@@ -8,6 +8,7 @@
 All keep their logs, and what they make for one another, under the name of the job.
 """
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from argo.compile.specs import Part
 from argo.language.generation import make_plan_action, make_shard_action
 from argo.language.model import Generate, Input, Job, Output, Type
 from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
-from job.pod.spec import OUTPUTS, SHARD_FOLDER
+from job.pod.spec import INPUTS, OUTPUTS, SHARD_FOLDER
 
 PLAN, SHARD, JOIN = "plan", "shard", "join"
 INDEX, TEXTS = "index", "texts"  # input parameters of a shard's template; the second is the plan's output
@@ -69,5 +70,7 @@ def part_template_name(job: Job, part: str) -> str:
 
 
 def _is_read_by_shards(entry: Input, action: Generate) -> bool:
-    """The plan holds the settings and says which prompts; a folder may hold the model."""
-    return entry.type is not Type.STRING and entry.name != action.prompts_input
+    """The plan holds the settings and says which prompts; a folder may hold the model, the prompts' too."""
+    model = f"{posixpath.normpath(str(action.settings.get('model')))}/"
+    has_model = model.startswith(f"{INPUTS}/{entry.name}/")
+    return entry.type is not Type.STRING and (entry.name != action.prompts_input or has_model)

@@ -113,6 +113,13 @@ def test_a_shard_brings_its_rows_and_the_model_and_keeps_parts(compile_spec: Com
     assert inputs[SHARD] == store[SHARD] == "{{inputs.parameters.index}}"
 
 
+def test_a_shard_brings_the_prompts_dataset_if_that_has_the_model(compile_spec: CompileSpec) -> None:
+    text = FLOW.replace("TYPE", "C5").replace("model: /inputs/model", "model: /inputs/prompts/smollm")
+    shard = templates(compile_spec(text))["write-shard"]
+    steps = load_spec(InputsSpec, environment(shard, "inputs")).steps
+    assert steps["/inputs/prompts"] == DatasetStep("questions:latest")
+
+
 def test_the_plan_has_the_settings_and_the_join_the_dataset(compile_spec: CompileSpec) -> None:
     found = templates(compile_spec(FLOW.replace("TYPE", "C5")))
     plan = load_spec(InputsSpec, environment(found["write-plan"], "inputs"))

@@ -42,10 +42,10 @@ def test_numbers_booleans_and_lists_need_no_quotes(read_text: Callable[[str], Wo
 
 def test_a_folder_named_prompts_is_the_prompts(read_text: Callable[[str], Workflow]) -> None:
     inputs = "      prompts: {type: dataset, with: {ref: other}}\n"
-    for arguments, expected in (("seed: 7", "prompts"), ("prompt: Hello", "")):
+    for arguments, name, prompts in (("seed: 7", "prompts", "/inputs/prompts"), ("prompt: Hello", "", None)):
         action = read_text(flow(arguments, inputs)).jobs["write"].action
         assert isinstance(action, Generate)
-        assert action.prompts_input == expected
+        assert (action.prompts_input, action.settings.get("prompts")) == (name, prompts)
 
 
 def test_a_list_that_may_be_one_text_is_one(read_text: Callable[[str], Workflow]) -> None:

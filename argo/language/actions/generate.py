@@ -58,6 +58,8 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
     is_valid = _check_inputs(settings, call)
     if prompts_input is None or output is None or not is_valid:
         return None
+    if prompts_input:  # also of an input of that name, which a variable could replace otherwise
+        settings.setdefault("prompts", f"/inputs/{prompts_input}")
     return Generate(
         settings,
         prompts_input,
