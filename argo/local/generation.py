@@ -60,7 +60,7 @@ async def plan_shards(
         await run_task(
             state, job, container, mounts, write_line, name=PLAN, outputs=outputs, variables=_SAFE_PATH
         )
-        await run_in_thread(lambda _: folders.keep_plan(given))
+        await run_in_thread(lambda _: folders.keep_plan(outputs, given))
     return folders.read_plan(), mounts
 
 

@@ -1,12 +1,13 @@
 """What the shards of a job leave on this machine until its version is made, also for a retry.
 
     given.json       what the settings depend on beside the file, as hashes
-    planning/        what `python -m job plan` sees as /outputs
-    plan/            what it has left there, once that is all
+    planning-…/      what `python -m job plan` sees as /outputs
+    planned/         the same, once all of the plan is there
     00003/outputs/   what a shard sees as /outputs
     00003/done       it has ended well
 
-A job's programs write in `planning` and `outputs` alone, and may leave anything there.
+A job's programs write in `planning` and `outputs` alone, and may leave anything there. Those of an image may
+be another user's, whose folders can be read, but neither moved nor removed.
 """
 
 import json
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 
 from job.errors import CommitError, JobError
 from job.files import sync_folder, write_atomically
@@ -27,7 +29,8 @@ from job.untrusted_files import UntrustedPath, remove_tree
 
 PLAN = "plan"
 
-_GIVEN, _DONE, _ROWS, _RECORD = "given.json", "done", "outputs.jsonl", "run.json"
+_PLANNED, _GIVEN, _DONE = "planned", "given.json", "done"
+_ROWS, _RECORD = "outputs.jsonl", "run.json"
 _CHUNK = 1 << 20  # bytes
 
 
@@ -50,21 +53,23 @@ class ShardFolders:
 
     @property
     def is_planned(self) -> bool:
-        return (self.root / PLAN).exists()
+        return (self.root / _PLANNED).exists()
 
     def make_planning(self) -> Path:
-        """What the plan sees as /outputs."""
-        folder = self.root / "planning"
-        remove_tree(folder)
-        _make_folder(folder)
+        """A new folder, which the plan sees as /outputs."""
+        for earlier in self.root.glob("planning-*"):
+            remove_tree(earlier)
+        self.root.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix="planning-", dir=self.root))
+        folder.chmod(0o777)  # for any user of an image
         return folder
 
-    def keep_plan(self, given: Mapping[str, str]) -> None:
-        """Take what the plan has left, and what it was given; all is on the disk then.
+    def keep_plan(self, planning: Path, given: Mapping[str, str]) -> None:
+        """Take what the plan has left in its folder, and what it was given; all is on the disk then.
 
         Raises JobError if it has left nothing.
         """
-        plan = UntrustedPath(self.root / "planning", (PLAN,), f"/outputs/{PLAN}")
+        plan = UntrustedPath(planning, (PLAN,), f"/outputs/{PLAN}")
         if not plan.is_folder():
             raise JobError(f"{plan.name}: no such folder; the plan has left nothing")
         for entry in plan.walk():
@@ -72,12 +77,12 @@ class ShardFolders:
                 with plan.joinpath(entry.path).open() as file:
                     os.fsync(file.fileno())
         write_atomically(self.root / _GIVEN, [json.dumps(_hash(given)).encode()])
-        plan.root.joinpath(PLAN).rename(self.root / PLAN)
+        planning.rename(self.root / _PLANNED)
         sync_folder(self.root)
 
     def read_plan(self) -> PlannedTexts:
         """How many texts each shard has. Raises JobError if it is no plan of the shards."""
-        file = UntrustedPath(self.root, (PLAN, FILE), f"/outputs/{PLAN}/{FILE}")
+        file = UntrustedPath(self.root / _PLANNED, (PLAN, FILE), f"/outputs/{PLAN}/{FILE}")
         try:
             plan = read_planned_texts(file.read(LARGEST))
         except (FileNotFoundError, ValueError):
@@ -88,7 +93,8 @@ class ShardFolders:
 
     def find_rows(self, index: int) -> Path:
         """What a shard reads. Raises JobError if the plan has left no such folder."""
-        rows = UntrustedPath(self.root / PLAN, (f"{index:05d}",), f"/outputs/{PLAN}/{index:05d}")
+        name = f"{index:05d}"
+        rows = UntrustedPath(self.root / _PLANNED, (PLAN, name), f"/outputs/{PLAN}/{name}")
         if not rows.is_folder():
             raise JobError(f"{rows.name}: no such folder in the plan")
         return rows.root.joinpath(*rows.parts)

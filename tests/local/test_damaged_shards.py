@@ -2,8 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -24,11 +26,35 @@ def folders(tmp_path: Path) -> ShardFolders:
     """Shards that are done: a line of OpenAI's results is in one, so the first has all eight texts."""
     folders = ShardFolders(tmp_path / "shards", "texts", 2)
     settings = Settings(prompt="Hello", engine="echo", num_return_sequences=8, format="openai")
-    write_plan(settings, 2, folders.make_planning() / "plan")
-    folders.keep_plan({})
+    planning = folders.make_planning()
+    write_plan(settings, 2, planning / "plan")
+    folders.keep_plan(planning, {})
     for index in range(2):
         run_shard(folders.find_rows(index), folders.make_outputs(index) / "texts")
     return folders
+
+
+@contextmanager
+def other_user() -> Iterator[None]:
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_a_plan_that_an_image_s_user_has_left_is_kept() -> None:
+    with TemporaryDirectory() as name:  # pytest's are closed to other users
+        Path(name).chmod(0o777)
+        folders = ShardFolders(Path(name, "shards"), "texts", 1)
+        for _ in range(2):  # the first one is killed
+            with other_user():
+                planning = folders.make_planning()
+            write_plan(Settings(prompt="Hello"), 1, planning / "plan")
+        with other_user():
+            folders.keep_plan(planning, {})
+            assert folders.read_plan().prompts == 1
 
 
 def cut(file: Path) -> None:

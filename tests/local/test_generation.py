@@ -180,7 +180,7 @@ def test_a_retry_has_the_number_of_shards_that_the_command_gave(
     run = questions.textgen("run", FILE, "--shards=3", "--quiet").stdout.strip()
     done = questions.textgen("retry", run)
     assert done.returncode == 1
-    folders = sorted(path.name for path in shard_folder(questions, run, 0).parent.glob("plan/0*"))
+    folders = sorted(path.name for path in shard_folder(questions, run, 0).parent.glob("planned/plan/0*"))
     assert folders == ["00000", "00001", "00002"]
     assert "shard 0: exit status 2" in done.stdout
 
@@ -330,7 +330,7 @@ def test_links_in_the_place_of_a_shard_s_folders_are_not_followed(
     done = questions.textgen("retry", failed, "--env=TEXTGEN_TOP_K")
     assert "shard 1: the job replaced the folder /outputs/texts" in done.stdout
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
-    plan = shard_folder(questions, failed, 1).parent / "plan"
+    plan = shard_folder(questions, failed, 1).parent / "planned/plan"
     texts.unlink()
     shutil.rmtree(plan / "00001")
     (plan / "00001").symlink_to(tmp_path / "private")
