@@ -1,17 +1,19 @@
 """Parquet files with the columns of all that goes into them."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from job.errors import TextgenError
+from job.files import sync_folder
 
 
 def write_tables(
     path: Path, read_schemas: Callable[[], Iterator[Any]], read_tables: Callable[[], Iterator[Any]], hint: str
 ) -> None:
-    """Write pyarrow's tables into one file, whole or not at all; a table lacks the columns of others.
+    """Write pyarrow's tables into one file, as `write_atomically` does; a table lacks the columns of others.
 
     Raises TextgenError, with the hint, if they have no common columns, OSError.
     """
@@ -32,7 +34,10 @@ def write_tables(
                     for field in schema
                 ]
                 writer.write_table(pyarrow.table(columns, schema))
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
     except (
         *(pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError),
         OverflowError,  # an integer of more than 64 bits

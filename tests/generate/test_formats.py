@@ -118,6 +118,13 @@ def test_a_parquet_file_has_the_columns_of_all_rows(
     ]
 
 
+def test_a_power_cut_leaves_a_whole_parquet_file_or_none(tmp_path: Path, disk_calls: list[str]) -> None:
+    path = tmp_path / "outputs.parquet"
+    formats.write_format(tmp_path, lambda: iter([{"text": "a"}]), replace(ECHO, format="parquet"), "tiny")
+    partial = f"{tmp_path}/.outputs.parquet.partial"
+    assert disk_calls == [f"sync {partial} {path.stat().st_size}", f"move to {path}", f"sync {tmp_path}"]
+
+
 def test_another_format_of_a_complete_run_is_written_without_making_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
