@@ -4,6 +4,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -12,6 +13,18 @@ from click.shell_completion import CompletionItem
 from job.errors import InputError, TextgenError
 from job.extras import describe_missing
 from job.text import visible
+
+
+class FilePath(click.Path):
+    """A path of the command line. An empty one, as an unset variable leaves it, is not the current folder."""
+
+    def __init__(self, **checks: bool) -> None:
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("The path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class LazyGroup(click.Group):

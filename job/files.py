@@ -35,8 +35,10 @@ def locked(path: Path, *, shared: bool = False, blocking: bool = True) -> Iterat
 def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
     """Write a file that replaces the old one; if this process or the machine dies, the old one stays.
 
-    Only one process at a time may write to a path. Raises OSError.
+    Only one process at a time may write to a path. Raises OSError, which names the path.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -45,9 +47,11 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
         sync_folder(path.parent)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(partial)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -9,6 +9,7 @@ import click
 from argo.cluster.connection import connect, is_configured
 from argo.local import run_folder
 from argo.local.run_folder import Project
+from job.command import FilePath
 from job.errors import ClusterError, InputError, UnknownReferenceError
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ def cluster_options(command: F) -> F:
     return namespace(context(command))
 
 
-cluster_file_option = click.option(
-    "--cluster", type=click.Path(path_type=Path), help="Cluster configuration file."
-)
+cluster_file_option = click.option("--cluster", type=FilePath(), help="Cluster configuration file.")
 
 
 def find_run(name: str, context: str | None, namespace: str | None) -> "Path | Api":

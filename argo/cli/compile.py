@@ -7,6 +7,7 @@ import click
 
 from argo.cli.workflow_file import parameters_option, parse_pairs, print_warnings
 from argo.kubernetes_names import GITHUB_URL
+from job.command import FilePath
 from job.errors import InputError, StaleError
 
 
@@ -19,7 +20,7 @@ class _Command(click.Command):
 
 
 @click.command("compile", cls=_Command)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option(
     "--kind",
     type=click.Choice(["workflow", "template", "cron"]),
@@ -31,12 +32,10 @@ class _Command(click.Command):
 @parameters_option
 @click.option(
     "--cluster",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Cluster configuration file. The options below override it.",
 )
-@click.option(
-    "--instances", type=click.Path(path_type=Path), help="Instance types file; overrides the built-in types."
-)
+@click.option("--instances", type=FilePath(), help="Instance types file; overrides the built-in types.")
 @click.option("--scale", help="Fraction of each instance type to request, for smaller nodes (0.5).")
 @click.option("--registry", metavar="HOST/PATH", help="Registry for images that name none.")
 @click.option(
@@ -52,9 +51,7 @@ class _Command(click.Command):
     type=click.Choice(["baseline", "restricted"]),
     help="Pod Security Standard of a job's own container; baseline keeps its image's user.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write to this file, not to the standard output."
-)
+@click.option("-o", "--output", type=FilePath(), help="Write to this file, not to the standard output.")
 @click.option(
     "--check", "checking", is_flag=True, help="Write nothing; fail if the file of -o is out of date."
 )

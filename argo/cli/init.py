@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from job.command import FilePath
 from job.errors import InputError
 
 WORKFLOW = Path(".gradient/workflows/nlp-text-generation.yaml")
@@ -13,7 +14,7 @@ SETTINGS = Path("settings.toml")
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.argument("folder", type=FilePath(file_okay=False), default=".")
 def command(folder: Path) -> None:
     """Add a working workflow file and its settings to the repository in FOLDER (default: this folder).
 

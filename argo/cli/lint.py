@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from job.command import FilePath
 from job.errors import InputError
 from job.text import counted
 
@@ -18,7 +19,7 @@ _FOLDER = Path(".gradient", "workflows")
 
 
 @click.command("lint")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER|-]...")
+@click.argument("paths", nargs=-1, type=FilePath(), metavar="[FILE|FOLDER|-]...")
 @click.option(
     "-o",
     "--format",

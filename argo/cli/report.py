@@ -6,6 +6,7 @@ import click
 
 from argo.cli.dataset.options import Reference, store_option
 from argo.units import format_bytes
+from job.command import FilePath
 from job.datasets import DatasetRef, Datasets
 from job.files import write_atomically
 
@@ -13,7 +14,7 @@ from job.files import write_atomically
 @click.command("report")
 @click.argument("ref", metavar="VERSION", type=Reference())
 @click.option("--compare", "other", metavar="VERSION", type=Reference(), help="Version to compare it with.")
-@click.option("--output", type=click.Path(path_type=Path), help="File to write (default: NAME-VERSION.html).")
+@click.option("--output", type=FilePath(), help="File to write (default: NAME-VERSION.html).")
 @store_option
 def command(ref: DatasetRef, other: DatasetRef | None, output: Path | None, datasets: Datasets) -> None:
     """Write the texts, settings and figures of VERSION as one HTML file.

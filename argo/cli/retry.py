@@ -7,6 +7,7 @@ import click
 
 from argo.cli.cluster import cluster_options, find_run
 from argo.cli.run_argument import run_argument
+from job.command import FilePath
 from job.errors import InputError
 
 
@@ -20,7 +21,7 @@ from job.errors import InputError
 )
 @click.option(
     "--secrets",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="File of NAME=value lines, for a run of this machine.",
 )
 @click.option(

@@ -6,16 +6,17 @@ from pathlib import Path
 import click
 
 from argo.cli.workflow_file import parameters_option, print_warnings
+from job.command import FilePath
 from job.generate.shards.files import MOST_SHARDS
 
 
 @click.command("run")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @parameters_option
 @click.option("--ref", metavar="REF", help="Commit, branch or tag to run (default: the working tree).")
 @click.option(
     "--secrets",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="File of NAME=value lines for `secret:NAME` (or else variables of --env).",
 )
 @click.option(

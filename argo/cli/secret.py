@@ -8,6 +8,7 @@ import click
 from argo.cli.cluster import cluster_options
 from argo.cli.tables import Column, output_option, print_rows
 from argo.cluster.connection import connect
+from job.command import FilePath
 from job.errors import InputError
 
 _scope_option = click.option(
@@ -51,7 +52,7 @@ def _list(output: str | None, context: str | None, namespace: str | None) -> Non
 
 @command.command("set")
 @click.argument("name")
-@click.option("--file", type=click.Path(path_type=Path), help="File with the value, used as it is.")
+@click.option("--file", type=FilePath(), help="File with the value, used as it is.")
 @_scope_option
 @cluster_options
 def _set(name: str, file: Path | None, scope: str, context: str | None, namespace: str | None) -> None:

@@ -7,10 +7,11 @@ import click
 from argo.cli.cluster import cluster_file_option, cluster_options
 from argo.cli.workflow_file import parameters_option, print_warnings
 from argo.cluster.connection import connect
+from job.command import FilePath
 
 
 @click.command("submit")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @parameters_option
 @click.option(
     "--wait/--detach",

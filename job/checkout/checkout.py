@@ -25,6 +25,7 @@ from job.checkout.git import (
     redact_url,
     url_and_env,
 )
+from job.command import FilePath
 from job.errors import CheckoutError, InputError
 from job.files import write_atomically
 from job.text import quoted
@@ -35,9 +36,9 @@ _LFS_IN_SUBMODULE = "git lfs install --local --skip-repo && git lfs pull"
 @click.command("checkout")
 @click.option("--url", required=True, help="https, http, ssh, git or file URL, or a path.")
 @click.option("--ref", default="", help="Commit, branch or tag; the default branch if empty.")
-@click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
+@click.option("--path", "target", required=True, type=FilePath(), help="Folder to fill.")
 @click.option("--origin", help="URL that those of submodules are relative to (default: --url).")
-@click.option("--result", type=click.Path(path_type=Path), help="JSON file for the URL and the commit.")
+@click.option("--result", type=FilePath(), help="JSON file for the URL and the commit.")
 def command(url: str, ref: str, target: Path, origin: str | None, result: Path | None) -> None:
     """Check out a repository. Set TEXTGEN_GIT_USERNAME and TEXTGEN_GIT_PASSWORD for a private one."""
     click.echo(f"Cloning into '{target}'...")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from job.command import FilePath
 from job.errors import InputError, StoreError
 from job.storage.s3.errors import translate_errors
 from job.storage.s3.location import Credentials
@@ -23,7 +24,7 @@ _REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"
 
 @click.command("download")
 @click.option("--url", required=True, help="s3://BUCKET/PREFIX.")
-@click.option("--path", "target", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
+@click.option("--path", "target", required=True, type=FilePath(), help="Folder to fill.")
 @click.option("--region", help="Region of the bucket.")
 @click.option("--endpoint", help="URL of an S3 that is not Amazon's.")
 def command(url: str, target: Path, region: str | None, endpoint: str | None) -> None:

@@ -53,9 +53,10 @@ def fetch_version(
     except KeyAbsentError as error:
         raise StoreError(f"{error}; was {ref.name}:{manifest.version} deleted while it was read?") from error
     except BlockingIOError as error:
-        raise InputError(f"{partial}: another fetch is writing there") from error
+        raise InputError(f"{target}: another fetch is writing there") from error
     except OSError as error:
-        raise StoreError(f"{error.filename or target}: {error.strerror}") from error
+        path = target if error.filename in (None, str(partial)) else error.filename
+        raise StoreError(f"{path}: {error.strerror}") from error
 
 
 def stream_file(store: Store, ref: DatasetRef, version: str, file: File) -> Iterator[bytes]:

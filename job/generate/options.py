@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from job.command import FilePath
 from job.generate.settings import TABLE, Settings, load_settings
 
 _METAVARS = {int: "INT", float: "FLOAT"}
@@ -24,13 +25,13 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
             metavar = _METAVARS.get(type(setting.default), "TEXT")
             option = click.option(flag, name, metavar=metavar, help=text)
         function = option(function)
-    function = click.option(
-        "--inputs", type=click.Path(path_type=Path), help="Folder with one file for each setting."
-    )(function)
+    function = click.option("--inputs", type=FilePath(), help="Folder with one file for each setting.")(
+        function
+    )
     return click.option(
         "--settings",
         "file",
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         help="Settings file, in place of job/settings.toml.",
     )(function)
 

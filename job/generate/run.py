@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from job.command import FilePath
 from job.generate.check_rows import check_rows
 from job.generate.formats import check_format
 from job.generate.generation import generate_texts
@@ -29,7 +30,7 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
 @click.option(
     "--output",
     "folder",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path("outputs"),
     show_default=True,
     help="Folder for the texts; a run that was stopped in it continues.",

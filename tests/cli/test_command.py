@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,8 @@ import click
 import pytest
 
 from argo.cli import COMMANDS, local_run
+from argo.cli import textgen as textgen_group
+from job.__main__ import job
 from job.command import run_group
 from job.errors import InputError
 
@@ -41,6 +44,29 @@ print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))
     assert not {"torch", "transformers", "numpy", "hera", "boto3", "kubernetes"} & set(
         json.loads(loaded.stdout)
     )
+
+
+def list_commands(group: click.Group, ctx: click.Context) -> Iterator[click.Command]:
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command
+        yield command
+        if isinstance(command, click.Group):
+            yield from list_commands(command, ctx)
+
+
+@pytest.mark.parametrize("group", [textgen_group, job])
+def test_an_empty_path_is_not_the_current_folder(group: click.Group) -> None:
+    paths = [
+        param
+        for command in list_commands(group, click.Context(group))
+        for param in command.params
+        if isinstance(param.type, click.Path)
+    ]
+    assert len(paths) > 5
+    for param in paths:
+        with pytest.raises(click.BadParameter):
+            param.type.convert("", param, None)
 
 
 def test_an_unknown_command_is_one_line_and_status_2() -> None:

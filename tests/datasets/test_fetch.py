@@ -204,10 +204,18 @@ def test_what_a_killed_fetch_left_damaged_is_fetched_again(
 
 def test_two_fetches_to_one_place_don_t_mix(datasets: Datasets, version: Version, tmp_path: Path) -> None:
     def second(_: int) -> None:
-        with pytest.raises(InputError, match="another fetch is writing there"):
+        with pytest.raises(InputError, match="/out: another fetch is writing there"):
             datasets.fetch(version, tmp_path / "out")
 
     datasets.fetch(version, tmp_path / "out", progress=second)
+
+
+def test_a_place_that_can_t_be_is_named_as_it_was_typed(
+    datasets: Datasets, version: Version, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="/file/out: Not a directory"):
+        datasets.fetch(version, tmp_path / "file/out")
 
 
 def test_a_version_that_is_deleted_while_it_is_read_stays_for_a_while(

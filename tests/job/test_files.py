@@ -136,6 +136,15 @@ def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path: Path, error: Ba
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"file": "old"}
 
 
+@pytest.mark.parametrize("name", ["folder/file", "taken", "."])
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError) as raised:
+        write_atomically(tmp_path / name, [b"new"])
+    assert raised.value.filename == str(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
 @pytest.mark.parametrize(("number", "raises"), [(22, False), (5, True)])
 def test_a_folder_that_can_t_be_flushed_is_no_error_but_a_broken_disk_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raises: bool

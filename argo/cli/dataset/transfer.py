@@ -9,6 +9,7 @@ import click
 
 from argo.cli.dataset.options import message_option, ref_argument, store_option
 from argo.units import format_bytes
+from job.command import FilePath
 from job.datasets import DatasetRef, Datasets, Version
 from job.errors import InputError
 from job.text import counted
@@ -16,7 +17,7 @@ from job.text import counted
 
 @click.command("get")
 @ref_argument
-@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.argument("target", type=FilePath(), required=False)
 @click.option("--join", is_flag=True, help="Make one file of those of shards: one outputs.jsonl.")
 @store_option
 def get(ref: DatasetRef, target: Path | None, join: bool, datasets: Datasets) -> None:
@@ -39,7 +40,7 @@ def get(ref: DatasetRef, target: Path | None, join: bool, datasets: Datasets) ->
 
 @click.command("commit")
 @ref_argument
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", type=FilePath(exists=True, file_okay=False))
 @message_option
 @store_option
 def commit(ref: DatasetRef, source: Path, message: str, datasets: Datasets) -> None:

@@ -16,6 +16,7 @@ from typing import IO, Self
 
 import click
 
+from job.command import FilePath
 from job.errors import InputError, PromptError, TextgenError
 from job.files import write_atomically
 from job.generate.check_rows import check_rows
@@ -239,7 +240,7 @@ class _PieceWriter:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=FilePath())
 @click.option("--shards", type=click.IntRange(1, MOST_SHARDS), required=True, help="Number of shards.")
 @click.option("--copy-rows", is_flag=True, help="Copy the rows of all files, also of those read by range.")
 @settings_options

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from job.command import FilePath
 from job.generate.formats import check_format
 from job.generate.generation import complete, format_now, generate_texts
 from job.generate.options import exit_on_sigterm
@@ -46,11 +47,11 @@ def _finish_empty(shard: Shard, folder: Path) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=FilePath())
 @click.option(
     "--output",
     "outputs",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     help="Folder for the texts; a shard that was stopped in it continues.",
 )
