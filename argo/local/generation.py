@@ -77,15 +77,15 @@ async def run_shards(
     Raises JobError if a shard fails: no other is started then, and those that run are waited for.
     """
     folders, container = open_folders(state, job, action), main_container(job, action)
-    shards = [index for index, texts in enumerate(plan.texts_of_shards) if texts]
+    texts = plan.texts_of_shards
+    shards = [index for index, count in enumerate(texts) if count]
     missing = [index for index in shards if not folders.is_done(index)]
     if len(missing) < len(shards):
         write_line(f"textgen: {len(shards) - len(missing)} of {len(shards)} shards are done already")
     waiting, failures = iter(missing), list[str]()
+    done = set(range(action.shards)) - set(missing)
 
     def record_progress() -> None:
-        done = [index for index in range(action.shards) if index not in shards or folders.is_done(index)]
-        texts = plan.texts_of_shards
         progress = Progress(sum(texts[index] for index in done), sum(texts), len(done), action.shards)
         state.run.change_job(job.name, progress=progress)
 
@@ -106,6 +106,7 @@ async def run_shards(
             failures.append(f"{prefix}{error}")
         else:
             folders.set_done(index)
+            done.add(index)
             record_progress()
 
     async def work(gpu: str | None) -> None:

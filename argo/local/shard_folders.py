@@ -29,8 +29,7 @@ from job.untrusted_files import UntrustedPath, remove_tree
 
 PLAN = "plan"
 
-_PLANNED, _GIVEN, _DONE = "planned", "given.json", "done"
-_ROWS, _RECORD = "outputs.jsonl", "run.json"
+_PLANNED, _GIVEN, _DONE, _RECORD = "planned", "given.json", "done", "run.json"
 _CHUNK = 1 << 20  # bytes
 
 
@@ -159,7 +158,7 @@ def _make_folder(folder: Path) -> None:
 
 def _check_rows(folder: UntrustedPath, rows: int) -> None:
     """Raise CommitError unless outputs.jsonl has so many rows, each of them whole."""
-    file, lines, last = folder.joinpath(_ROWS), 0, b"\n"
+    file, lines, last = folder.joinpath(FILES["jsonl"]), 0, b"\n"
     with open_shard_file(file) as stream:
         while chunk := stream.read(_CHUNK):
             lines, last = lines + chunk.count(b"\n"), chunk

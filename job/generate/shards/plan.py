@@ -28,10 +28,9 @@ from job.generate.prompts.rows import read_file
 from job.generate.prompts.source import STANDARD_INPUT, RowSource, open_rows
 from job.generate.settings import Settings
 from job.generate.shards.files import MOST_SHARDS
+from job.generate.shards.plan_json import FILE as PLAN
 from job.generate.shards.shard import FILE, FORMAT, Piece, Shard, piece_path
 from job.text import counted
-
-PLAN = "plan.json"
 
 
 def write_plan(settings: Settings, shards: int, folder: Path, copy_rows: bool = False) -> None:
@@ -202,7 +201,7 @@ def _write_shard(shard: Shard, parts: Iterable[_Part], folder: Path, copies: boo
         first_sequence=first_sequence,
         errors=errors,
     )
-    write_atomically(folder / FILE, [json.dumps(shard.to_json()).encode() + b"\n"])
+    (folder / FILE).write_bytes(json.dumps(shard.to_json()).encode() + b"\n")
     return texts
 
 
