@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from job.errors import InputError, PromptError, SettingsError
 from job.generate.prompts.files import RowFile
@@ -83,7 +83,17 @@ class Shard:
             "pieces": tuple(Piece(**piece) for piece in values["pieces"]),
             "errors": {int(row): str(error) for row, error in dict(values["errors"]).items()},
         }
-        return cls(**{name: values[name] for name in cls.__slots__ if name not in typed}, **typed)
+        shard = cls(**{name: values[name] for name in cls.__slots__ if name not in typed}, **typed)
+        for each in (shard, *shard.pieces):
+            _check_types(each)
+        return shard
+
+
+def _check_types(record: object) -> None:
+    """Raise TypeError if a value of the dataclass has another type than its own."""
+    for name, kind in get_type_hints(type(record)).items():
+        if not isinstance(getattr(record, name), getattr(kind, "__origin__", kind)):
+            raise TypeError(name)
 
 
 def piece_path(folder: Path, number: int) -> Path:

@@ -36,6 +36,7 @@ from job.generate.shards.plan import write_plan
 from job.generate.shards.run import run_shard
 from tests.generate.conftest import read_rows
 
+PIECE = {"name": "a.txt", "place": "", "path": "/a.txt", "line": 1, "start": 0, "end": 1, "sha256": ""}
 ECHO = Settings(engine="echo", max_new_tokens=2, num_return_sequences=2, on_error="skip")
 
 
@@ -275,6 +276,24 @@ def test_a_folder_that_is_no_shard_is_one_line(tmp_path: Path, content: str | No
         (tmp_path / "shard.json").write_text(content)
     with pytest.raises(InputError, match=r"shard\.json: (can't be read|not written by this version)"):
         run_shard(tmp_path, tmp_path / "texts")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"texts": "3"},
+        {"first_sequence": None},
+        {"template": 5},
+        *({"pieces": [{**PIECE, **change}]} for change in ({"start": "x"}, {"name": 3}, {"path": None})),
+    ],
+    ids=str,
+)
+def test_a_shard_with_values_of_other_types_is_one_line(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_plan(ECHO, 1, tmp_path / "plan")
+    path = tmp_path / "plan" / "00000" / "shard.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change))
+    with pytest.raises(InputError, match=r"shard\.json: not written by this version"):
+        run_shard(path.parent, tmp_path / "texts")
 
 
 def test_a_shard_of_unknown_settings_is_one_line(tmp_path: Path) -> None:
