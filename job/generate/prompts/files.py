@@ -43,7 +43,7 @@ class RowFile:
     end: int | None = None  # None for a whole file
 
     def __str__(self) -> str:
-        return self.place or str(self.path)
+        return self.place or _to_text(self.path)
 
     @property
     def kind(self) -> str:
@@ -90,8 +90,12 @@ def _list_files(path: Path) -> list[RowFile]:
 
 
 def _name(path: Path, name: Path) -> RowFile:
-    """The file, under its name as JSON can have it: a byte that is no UTF-8 is written `\\xff`."""
-    return RowFile(path, bytes(name).decode("utf-8", "backslashreplace"))
+    return RowFile(path, _to_text(name))
+
+
+def _to_text(path: Path) -> str:
+    """The path as JSON can have it: a byte that is no UTF-8 is written `\\xff`."""
+    return bytes(path).decode("utf-8", "backslashreplace")
 
 
 def _list_entries(path: Path) -> list[Path]:

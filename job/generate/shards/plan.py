@@ -233,9 +233,9 @@ class _PieceWriter:
     def describe(self) -> Iterator[Piece]:
         """The piece; none of the settings' prompt."""
         if self._file is not None:
-            file, start = self._file, 0 if self._copy else self._start
-            digest = self._digest.hexdigest()
-            yield Piece(file.name, str(file), str(file.path), self._line, start, start + self._size, digest)
+            file, digest = self._file, self._digest.hexdigest()
+            path, start = (str(file), 0) if self._copy else (str(file.path), self._start)
+            yield Piece(file.name, str(file), path, self._line, start, start + self._size, digest)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

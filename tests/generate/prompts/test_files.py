@@ -50,6 +50,7 @@ def test_a_name_that_is_not_utf_8_is_written_with_escapes(tmp_path: Path) -> Non
     for prompts in (file, tmp_path, tmp_path / "*.txt"):
         (found,) = find_files(str(prompts))
         assert (found.path, found.name) == (file, r"a\xff.txt")
+        assert str(found) == rf"{tmp_path}/a\xff.txt"
     assert digest_files([found])
 
 

@@ -84,6 +84,16 @@ def rows(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize("copy_rows", [False, True])
+def test_a_file_s_name_may_be_no_utf_8(tmp_path: Path, copy_rows: bool) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / os.fsdecode(b"a\xff.txt")).write_text("One\nTwo")
+    settings = replace(ECHO, prompts=str(tmp_path / "rows"))
+    assert run_shards(settings, 3, tmp_path, copy_rows) == run_alone(settings, tmp_path)
+    shard = json.loads((tmp_path / "plan" / "00000" / "shard.json").read_bytes())
+    assert shard["pieces"][0]["path"].isascii() is copy_rows  # a store takes no other JSON
+
+
+@pytest.mark.parametrize("copy_rows", [False, True])
 @pytest.mark.parametrize("shards", [1, 2, 3, 5, 13, 20])
 def test_the_rows_of_all_shards_are_those_of_a_run_alone(
     rows: Settings, tmp_path: Path, shards: int, copy_rows: bool
