@@ -80,13 +80,15 @@ class ShardFolders:
         sync_folder(self.root)
 
     def read_plan(self) -> PlannedTexts:
-        """How many texts each shard has. Raises JobError if it is no plan of the shards."""
+        """How many texts each shard has. Raises JobError if there is no plan of the shards."""
         file = UntrustedPath(self.root / _PLANNED, (PLAN, FILE), f"/outputs/{PLAN}/{FILE}")
         try:
             plan = read_planned_texts(file.read(LARGEST))
-        except (FileNotFoundError, ValueError):
-            plan = None
-        if plan is None or len(plan.texts_of_shards) != self.shards:
+        except FileNotFoundError:
+            raise JobError(f"{file.name}: no such file; was the plan stopped?") from None
+        except ValueError as problem:
+            raise JobError(f"{file.name}: {problem}") from None
+        if len(plan.texts_of_shards) != self.shards:
             raise JobError(f"{file.name}: no plan of {counted(self.shards, 'shard')}")
         return plan
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,24 @@ def test_a_plan_that_an_image_s_user_has_left_is_kept() -> None:
         with other_user():
             folders.keep_plan(planning, {})
             assert folders.read_plan().prompts == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (None, "no such file; was the plan stopped?"),
+        ("[]", "not a plan of shards"),
+        (f'{{"prompts": {2**65}}}', "a number of more than 64 bits"),
+        ('{"prompts": 1, "texts_of_shards": [1], "settings": {}}', "no plan of 2 shards"),
+    ],
+)
+def test_what_is_no_plan_of_the_shards_says_why(
+    folders: ShardFolders, body: str | None, message: str
+) -> None:
+    file = folders.root / "planned/plan/plan.json"
+    file.unlink() if body is None else file.write_text(body)
+    with pytest.raises(JobError, match=f"^/outputs/plan/plan.json: {re.escape(message)}$"):
+        folders.read_plan()
 
 
 def cut(file: Path) -> None:
