@@ -125,6 +125,7 @@ def test_runs_are_found_by_text_branch_and_status(visit: Visit) -> None:
     page.get_by_label("Status").select_option("Failed")
     expect(page.get_by_text("No run is like that.")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
+    expect(page.locator("td.name a").first).to_be_visible()
     page.get_by_label("Branch").select_option("queens")
     expect(page.locator("td.name a")).to_have_text("failed")
 
