@@ -10,14 +10,16 @@ from tests.cluster.kubernetes import Namespace, kubectl
 
 pytestmark = pytest.mark.cluster
 
-# Of the kubelet's log of it, 10 MiB are in its first file.
-LINES = 300_000
+# Of the kubelet's log of it, 10 MiB are in its first file, which is gone soon: so it is printed in parts.
+LINES, PARTS = 300_000, 6
+EACH = LINES // PARTS
+LONG = f"for part in $(seq {PARTS}); do seq $((part * {EACH} - {EACH - 1})) $((part * {EACH})); sleep 2; done"
 WORKFLOW = f"""
 jobs:
   succeeds:
     uses: script@v1
     outputs: {{data: {{type: dataset, with: {{ref: stored-logs}}}}}}
-    with: {{image: 'debian:12', script: 'seq {LINES}; echo text > /outputs/data/file; printf end'}}
+    with: {{image: 'debian:12', script: '{LONG}; echo text > /outputs/data/file; printf end'}}
   prints:
     uses: script@v1
     with: {{image: 'debian:12', script: 'echo without outputs'}}
