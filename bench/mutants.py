@@ -149,7 +149,7 @@ MUTANTS = (
     ),
     Mutant(_UNTRUSTED, 'path.count("/") >= DEEPEST', "False", f"{_TEST_UNTRUSTED} -k deep"),
     Mutant(_UNTRUSTED, "next(numbers) > MOST_ENTRIES", "False", f"{_TEST_UNTRUSTED} -k many"),
-    Mutant(_UNTRUSTED, "    if depth < 0:", "    if False:", f"{_TEST_UNTRUSTED} -k json"),
+    Mutant("job/untrusted_json.py", "    if depth < 0:", "    if False:", "tests/job/test_untrusted_json.py"),
     Mutant(_UNTRUSTED, "_PERMISSIONS = 0o777 ", "_PERMISSIONS = 0o7777 ", _TEST_UNTRUSTED),
     Mutant("job/datasets/tree.py", " or not real.is_relative_to(base)", "", "tests/datasets/test_tree.py"),
     Mutant(

@@ -14,7 +14,7 @@ from argo.texts.rows import Row
 from argo.texts.words import difference
 from job.datasets import Datasets, Manifest, Version
 from job.datasets.diff import flatten
-from job.untrusted_files import parse_json
+from job.untrusted_json import parse_json
 
 RECORD = "run.json"
 

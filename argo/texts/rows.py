@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from job.datasets import Manifest
-from job.untrusted_files import parse_json
+from job.untrusted_json import parse_json
 
 LARGEST_ROW = 4 << 20  # bytes
 

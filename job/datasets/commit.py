@@ -19,7 +19,8 @@ from job.storage.parallel import Progress, map_files, parallel_map
 from job.storage.paths import find_collisions, find_overlapping
 from job.storage.store import KeyAbsentError, Store
 from job.text import one_line
-from job.untrusted_files import UntrustedPath, parse_record
+from job.untrusted_files import UntrustedPath
+from job.untrusted_json import parse_record
 
 RUN_RECORD = "run.json"  # what `textgen generate` writes beside its texts
 _LARGEST_RECORD = 1 << 20  # bytes

@@ -11,7 +11,7 @@ from argo.view.page import Page
 from argo.view.sources import Sources
 from job.datasets import DatasetRef, File, Version
 from job.errors import UnknownReferenceError
-from job.untrusted_files import parse_json
+from job.untrusted_json import parse_json
 
 _SHOWN = 256 << 10  # bytes of a text
 _LARGEST_INDENTED = 2 << 20  # characters: indents can make a file of deep lists a thousand times as large

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from job.generate.shards.files import MOST_SHARDS
-from job.untrusted_files import parse_record
+from job.untrusted_json import parse_record
 
 FILE = "plan.json"
 LARGEST = 16 << 20  # bytes

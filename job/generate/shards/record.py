@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 from job.errors import CommitError
 from job.generate.shards.files import FILES
 from job.text import counted, listed, one_line
-from job.untrusted_files import UntrustedPath, parse_record
+from job.untrusted_files import UntrustedPath
+from job.untrusted_json import parse_record
 
 LARGEST_RECORD = 1 << 20  # bytes
 

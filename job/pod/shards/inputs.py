@@ -22,7 +22,7 @@ from job.storage.json import parse
 from job.storage.parallel import map_files
 from job.storage.store import KeyAbsentError, Store
 from job.text import quoted
-from job.untrusted_files import parse_record
+from job.untrusted_json import parse_record
 
 _MOST_LINKS = 40  # one after the other, as Linux follows
 

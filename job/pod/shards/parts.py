@@ -26,7 +26,8 @@ from job.generate.progress import FILE as PROGRESS
 from job.generate.shards.record import LARGEST_RECORD
 from job.pod.shards.lines import find_lines, read_lines, refuse_unreadable
 from job.storage.store import KeyAbsentError, Store
-from job.untrusted_files import UntrustedPath, parse_record
+from job.untrusted_files import UntrustedPath
+from job.untrusted_json import parse_record
 
 POSITION = "parts.json"  # what `inputs` brought, and in /verdict what `store` has sent
 PART = 8 << 20  # bytes; a longer line is a part of its own
