@@ -29,6 +29,7 @@ from job.untrusted_files import remove_tree
 
 _STOP = -1  # no signal's number
 _STOP_SECONDS = 0.2
+_CLOSED = "the standard output was closed"
 _JOB_ERRORS = (JobError, CheckoutError, CommitError)
 
 
@@ -164,14 +165,23 @@ async def _run_jobs(state: RunState, report: Reporter) -> None:
         await asyncio.wait(tasks.values())
         for name, record in state.run.record.jobs.items():
             if not record.phase.ended:
-                _change(state.run, report, name, phase=Phase.OMITTED)
-        message = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
-        state.run.change(phase=Phase.FAILED, finished=now(), message=message)
+                with contextlib.suppress(BrokenPipeError):  # it is recorded
+                    _change(state.run, report, name, phase=Phase.OMITTED)
+        state.run.change(phase=Phase.FAILED, finished=now(), message=_describe_end(error))
         raise
     failed = [f"{name}: {job.message}" for name, job in state.run.record.jobs.items() if job.message]
     state.run.change(
         phase=Phase.SUCCEEDED if all(succeeded) else Phase.FAILED, finished=now(), message="; ".join(failed)
     )
+
+
+def _describe_end(error: BaseException) -> str:
+    """Why a run ended before its jobs did."""
+    if isinstance(error, asyncio.CancelledError):
+        return "interrupted"
+    if isinstance(error, BrokenPipeError):
+        return _CLOSED
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else repr(error)
 
 
 async def _run_and_record(state: RunState, job: Job, report: Reporter) -> bool:
@@ -198,6 +208,9 @@ async def _run_and_record(state: RunState, job: Job, report: Reporter) -> bool:
             outputs = await run_job(state, job, write_line)
         except asyncio.CancelledError:
             _change(run, report, job.name, phase=Phase.FAILED, finished=now(), message="interrupted")
+            raise
+        except BrokenPipeError:  # of the report: a job's own pipes are read in its process
+            run.change_job(job.name, phase=Phase.FAILED, finished=now(), message=_CLOSED)
             raise
         except TextgenError as error:
             phase = Phase.FAILED if isinstance(error, _JOB_ERRORS) else Phase.ERROR

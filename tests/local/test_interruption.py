@@ -1,6 +1,7 @@
 """A run that is ended from outside: nothing of it goes on, and it says what became of it."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -180,3 +181,25 @@ def test_a_log_that_can_not_be_written_ends_the_job(mark: str) -> None:
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(process.run_process(command, env=os.environ, write_line=full))
     assert not processes(mark)
+
+
+@pytest.mark.parametrize("said", ["Running", "ready"])
+def test_a_run_whose_output_is_closed_ends_and_says_so(repository: Repository, said: str) -> None:
+    """As that of `textgen run FILE | head` is: at the first line after the one that `said` stands in."""
+    slow = workflow(
+        slow=script("echo ready; sleep 1; echo more; sleep 300"), after=script("true", needs="[slow]")
+    )
+    repository.write(".gradient/workflows/work.yaml", slow)
+    command = [sys.executable, "-m", "argo", "run", ".gradient/workflows/work.yaml"]
+    with subprocess.Popen(
+        command, cwd=repository.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout and run.stderr
+        assert any(said in line for line in run.stdout)
+        run.stdout.close()
+        assert run.stderr.read() == "textgen: the standard output was closed: the run was ended\n"
+    assert run.returncode == 2
+    (record,) = json.loads(repository.textgen("list", "-o", "json").stdout)
+    assert (record["phase"], record["message"]) == ("Failed", "the standard output was closed")
+    assert record["jobs"]["slow"]["message"] == "the standard output was closed"
+    assert [job["phase"] for job in record["jobs"].values()] == ["Failed", "Omitted"]
