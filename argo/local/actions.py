@@ -38,7 +38,7 @@ async def prepare_inputs(
 ) -> list[Mount]:
     """Copy the inputs that this runtime can't mount with their access; the mounts that are left."""
     if job.instance_type:
-        write_line(f"textgen: on this machine, not on a {job.instance_type}")
+        write_line(f"textgen: on this machine, not on the instance type {job.instance_type}")
     folder = inputs_folder(state.run, job.name)
     copied = [mount for mount in mounts if mount.access in state.plan.runtime.copied]
     for mount in copied:

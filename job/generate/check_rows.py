@@ -17,9 +17,10 @@ def check_rows(source: RowSource) -> Iterator[Prompt]:
     errors, count = RowErrors(source.settings), 0
     for prompt in source.read():
         count += 1
-        check_names(prompt, source.settings)
         if prompt.error:
             errors.add(prompt)
+        if not prompt.error or source.settings.on_error == "skip":
+            check_names(prompt, source.settings)
         yield prompt
     if not count:
         raise PromptError(f"{source.settings.prompts}: no prompts in it")

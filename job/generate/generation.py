@@ -44,9 +44,10 @@ def generate_texts(source: RowSource, prompts: int, folder: Path, *, overwrite: 
 
 def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrite: bool) -> None:
     settings = source.settings
+    revision = f"revision {engine.files.revision}, " if engine.files.revision else ""
     _log(
-        f"model {engine.files.name}, revision {engine.files.revision}, engine {engine.name}, "
-        f"device {engine.device}, dtype {engine.dtype}"
+        f"model {engine.files.name}, {revision}engine {engine.name}, device {engine.device}, "
+        f"dtype {engine.dtype}"
     )
     with open_outputs(folder, overwrite) as outputs:
         earlier = read_identity(folder)

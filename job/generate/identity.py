@@ -14,6 +14,7 @@ from job.generate.engines.engine import Engine
 from job.generate.outputs import read_record
 from job.generate.settings import Settings
 from job.generate.structure import find_structure
+from job.text import quoted
 
 # Recorded as what they lead to: the prompts' texts, the model's revision, the engine, what it computes in.
 _RESOLVED = (
@@ -70,9 +71,15 @@ def check_identity(folder: Path, earlier: Mapping[str, Any], identity: Mapping[s
         )
 
 
+def _show(value: object) -> str:
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
 def _describe_difference(names: Sequence[str], earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if not earlier:
         return "without a run.json"
     long = [name for name in names if name in ("prompts", "versions", "json_schema")]
-    values = [f"{name} {earlier.get(name)}, not {now.get(name)}" for name in names if name not in long]
+    values = [
+        f"{name} {_show(earlier.get(name))}, not {_show(now.get(name))}" for name in names if name not in long
+    ]
     return "; ".join(values + [f"other {name}" for name in long])

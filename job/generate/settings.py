@@ -49,16 +49,19 @@ def _setting(
     above: float | None = None,
     maximum: float | None = None,
     pattern: str | None = None,
+    allowed: str = "",
     separator: str = "",
     hint: str = "",
 ) -> Any:
     """A row of the table: its default, its text in --help, and which values it takes.
 
-    separator: what stands between the strings of a list that is written as one. hint: what to do instead of
-    a value beyond the limits.
+    allowed: what the pattern matches, if it is not just words. separator: what stands between the strings of
+    a list that is written as one. hint: what to do instead of a value beyond the limits.
     """
     limits = {"minimum": minimum, "above": above, "maximum": maximum, "pattern": pattern}
-    return field(default=default, metadata={"help": text, "separator": separator, "hint": hint, **limits})
+    words = allowed or " or ".join((pattern or "").replace("|", ", ").rsplit(", ", 1))
+    texts = {"help": text, "allowed": words, "separator": separator, "hint": hint}
+    return field(default=default, metadata={**texts, **limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,14 @@ class Settings:
         "",
         "Many prompts: a .txt, .jsonl or .parquet file, a folder or pattern of them, or - (standard input).",
     )
-    prompt_field: str = _setting("prompt", "Field of a row that holds its prompt.", pattern=r"(?s).+")
+    prompt_field: str = _setting(
+        "prompt", "Field of a row that holds its prompt.", pattern=r"(?s).+", allowed="the name of a field"
+    )
     messages_field: str = _setting(
-        "messages", "Field of a row that holds its chat messages.", pattern=r"(?s).+"
+        "messages",
+        "Field of a row that holds its chat messages.",
+        pattern=r"(?s).+",
+        allowed="the name of a field",
     )
     template: str = _setting("", "Prompt with a row's fields in it ('Summarise: {body}'), or @FILE.")
     system: str = _setting("", "System message to put before each row's messages.")
@@ -97,9 +105,17 @@ class Settings:
     )
     min_new_tokens: int = _setting(0, "Number of new tokens before which no text ends.", minimum=0)
     model: str = _setting(
-        "gpt2", "smollm2-135m (embedded), a model on the hub, a folder or a GGUF file.", pattern=r"(?s).*\S.*"
+        "gpt2",
+        "smollm2-135m (embedded), a model on the hub, a folder or a GGUF file.",
+        pattern=r"(?s).*\S.*",
+        allowed="a name or a path",
     )
-    revision: str = _setting("", "Branch, tag or commit of a model on the hub.", pattern=r"[\w./-]*")
+    revision: str = _setting(
+        "",
+        "Branch, tag or commit of a model on the hub.",
+        pattern=r"[\w./-]*",
+        allowed="a branch, tag or commit",
+    )
     temperature: float = _setting(
         1.0,
         "Sampling temperature; lower is more deterministic.",
@@ -156,6 +172,7 @@ class Settings:
         "auto",
         "auto, cpu, mps, cuda (all GPUs) or cuda:N,M.",
         pattern=r"auto|cpu|mps|cuda(:\d{1,3}(,\d{1,3})*)?",
+        allowed="auto, cpu, mps, cuda or cuda:N,M",
     )
     dtype: str = _setting(
         "auto",
@@ -168,7 +185,10 @@ class Settings:
     )
     tensor_parallel_size: int = _setting(1, "Number of GPUs that share the model (vllm).", minimum=1)
     quantization: str = _setting(
-        "", "How the weights are quantized: fp8, awq, ... (vllm).", pattern=r"[a-z0-9_-]*"
+        "",
+        "How the weights are quantized: fp8, awq, ... (vllm).",
+        pattern=r"[a-z0-9_-]*",
+        allowed="a name such as fp8 or awq",
     )
 
 
@@ -238,7 +258,8 @@ def parse_value(name: str, value: Any, location: str) -> Any:
         typed = float(typed)
     if expected == tuple[str, ...]:
         if not isinstance(typed, list | tuple) or not all(isinstance(each, str) and each for each in typed):
-            raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {value!r}")
+            shown = list(value) if isinstance(value, tuple) else value
+            raise SettingsError(f"{location}: {name} must be {_TYPE_NAMES[expected]}, not {shown!r}")
         _check_utf_8(name, typed, location)
         return tuple(typed)
     if type(typed) is not expected:
@@ -246,7 +267,7 @@ def parse_value(name: str, value: Any, location: str) -> Any:
     if isinstance(typed, str):
         _check_utf_8(name, [typed], location)
         if metadata["pattern"] and not re.fullmatch(metadata["pattern"], typed):
-            raise SettingsError(f"{location}: {name} can't be {typed!r}; {metadata['help']}")
+            raise SettingsError(f"{location}: {name} must be {metadata['allowed']}, not {quoted(typed)}")
         return typed
     for bound, words, holds in _BOUNDS:
         if (limit := metadata[bound]) is not None and not holds(typed, limit):

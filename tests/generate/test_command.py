@@ -27,6 +27,13 @@ def test_bad_input_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) 
     assert (status, message) == (2, "textgen: --seed: seed must be an integer, not 'x'\n")
 
 
+def test_a_model_without_a_revision_is_shown_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, message = end(capsys, "generate", "--engine", "echo", "--output", str(tmp_path / "outputs"))
+    assert message.startswith("model echo, engine echo, device cpu, dtype none\n")
+
+
 def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
     status, message = end(capsys, "--debug", "generate", "--top-p", "2")
     assert status == 2

@@ -71,6 +71,11 @@ def test_a_prompt_s_field_may_be_called_text(tmp_path: Path) -> None:
     assert output["text"] == "one one one"
 
 
+def test_a_row_without_a_prompt_is_told_before_its_other_keys(tmp_path: Path) -> None:
+    with pytest.raises(PromptError, match=r'no string "prompt" in this row; .*, or set prompt_field$'):
+        generate(tmp_path, {"text": "one"})
+
+
 @pytest.mark.parametrize("name", ["text", "completion", "sequence", "error"])
 def test_a_key_with_one_of_our_names_is_refused_and_goes_with_a_prefix(tmp_path: Path, name: str) -> None:
     row = {"prompt": "one", "id": "a", name: "own"}
@@ -278,6 +283,12 @@ def test_standard_input_is_kept_so_that_the_run_goes_on_without_it(tmp_path: Pat
     }
 
 
+def test_what_another_run_differs_in_is_quoted_and_short(tmp_path: Path) -> None:
+    generate(tmp_path, {"messages": [USER]})
+    with pytest.raises(InputError, match=r"another run \(seed 42, not 43; system '', not 'xx+…'\); use"):
+        generate(tmp_path, {"messages": [USER]}, seed=43, system="x" * 100)
+
+
 def test_other_standard_input_is_another_run_s(tmp_path: Path) -> None:
     assert pipe("one\n", tmp_path).returncode == 0
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -368,6 +379,16 @@ def test_prompts_are_looked_at_before_a_model_is_looked_for(tmp_path: Path) -> N
 def test_a_template_that_is_none_is_told_first(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="template: it has no field"):
         generate(tmp_path, GOOD, template="nothing")
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("template", replace(ECHO, template="Say {prompt}")), ("system", replace(ECHO, system="Be brief."))],
+)
+def test_a_setting_for_rows_is_refused_without_rows(tmp_path: Path, name: str, settings: Settings) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: only rows of prompts take it; .* or give prompts"):
+        run(settings, tmp_path / "outputs")
     assert not (tmp_path / "outputs").exists()
 
 

@@ -61,6 +61,11 @@ def test_a_list_comes_from_each_source(tmp_path: Path) -> None:
     assert load_settings(flags={"stop": ("a", "b")}).stop == ("a", "b")
 
 
+def test_an_empty_text_in_a_list_is_shown_as_a_list() -> None:
+    with pytest.raises(SettingsError, match=r"^--stop: stop must be a list of strings .*, not \['a', ''\]$"):
+        load_settings(flags={"stop": ("a", "")})
+
+
 def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('prompts = "many.txt"\n')
@@ -86,8 +91,11 @@ def test_prompt_and_prompts_replace_each_other(tmp_path: Path) -> None:
         ("temperature = 1e-40", r"s\.toml:2: temperature must be at least 1e-09, not 1e-40; for 0, set gr"),
         ("repetition_penalty = 1e300", r"s\.toml:2: repetition_penalty must be at most 1000000000\.0, not "),
         ("temperature = nan", r"s\.toml:2: temperature must be above 0, not nan"),
-        ('device = "tpu"', r"s\.toml:2: device can't be 'tpu'; auto, cpu, mps, cuda "),
-        ('model = " "', r"s\.toml:2: model can't be ' '"),
+        ('device = "tpu"', r"s\.toml:2: device must be auto, cpu, mps, cuda or cuda:N,M, not 'tpu'"),
+        ('model = " "', r"s\.toml:2: model must be a name or a path, not ' '"),
+        ('format = "csv"', r"s\.toml:2: format must be jsonl, parquet or openai, not 'csv'$"),
+        ('on_error = "go on"', r"s\.toml:2: on_error must be fail or skip, not 'go on'$"),
+        ('prompt_field = ""', r"s\.toml:2: prompt_field must be the name of a field, not ''$"),
         ("[sampling]", r"s\.toml:2: unknown setting 'sampling'; write one of seed, .* and \d+ more"),
         ("prompt = ", r"s\.toml: not TOML: .*line 2"),
         pytest.param(f"seed = {'9' * 5000}", r"s\.toml: not TOML: ", id="digits"),

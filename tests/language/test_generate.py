@@ -81,7 +81,11 @@ def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[
         ("top_p: 1.5", "bad-setting", "top_p must be at most 1"),
         ("greedy: maybe", "bad-setting", "greedy must be true or false"),
         ("stop: ['']", "bad-setting", "a list of strings that are not empty"),
-        ("engine: gpt", "bad-setting", "engine can't be 'gpt'"),
+        (
+            "engine: gpt",
+            "bad-setting",
+            "engine must be auto, openvino, transformers, vllm or echo, not 'gpt'",
+        ),
         ("seed: ~", "wrong-type", "must be a value"),
         ("seed: {a: b}", "wrong-type", "must be a value"),
         ('prompt: "a\\0b"', "wrong-type", "the character NUL is not allowed here"),

@@ -17,7 +17,7 @@ def parse_messages(value: object, name: str) -> Sequence[Message]:
     Raises PromptError: not a list of messages, a role that nobody knows, a content that is no text.
     """
     if not isinstance(value, list) or not value:
-        raise PromptError(f"{name} must be a list of messages; write {_EXAMPLE}")
+        raise PromptError(f"{name} must be a list of one message or more; write {_EXAMPLE}")
     return [_parse_message(message, f"{name}[{number}]") for number, message in enumerate(value)]
 
 

@@ -77,4 +77,4 @@ def _parse(key: str, value: Any) -> tuple[str, Any]:
     try:
         return name, parse_value(name, value, key)
     except SettingsError as error:
-        raise PromptError(str(error)) from None
+        raise PromptError(str(error).removeprefix(f"{name}: ")) from None

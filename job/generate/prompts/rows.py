@@ -89,7 +89,7 @@ def read_file(file: RowFile, prompt_field: str) -> Iterator[Row | PromptError]:
             text = line.decode("utf-8")
             yield _parse_json(text) if file.kind == ".jsonl" else {prompt_field: text}
         except UnicodeDecodeError as error:
-            yield PromptError(f"not UTF-8 at byte {error.start} of the line")
+            yield PromptError(f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8")
         except PromptError as error:
             yield error
 
@@ -120,13 +120,16 @@ def _parse_content(prompt: Prompt, row_format: RowFormat) -> None:
         prompt.text = row_format.template.fill(row)
         return
     has_prompt, has_messages = row.get(field) is not None, row.get(messages_field) is not None
+    if field == messages_field:
+        has_messages = isinstance(row.get(field), list)
+        has_prompt = not has_messages
     if has_prompt and has_messages:
         raise PromptError(f'both "{field}" and "{messages_field}" in this row; leave one out')
     if has_messages:
         prompt.messages = parse_messages(row[messages_field], messages_field)
         return
     if not isinstance(row.get(field), str):
-        raise PromptError(f'no string "{field}" in this row; write {{"{field}": "..."}}')
+        raise PromptError(f'no string "{field}" in this row; write {{"{field}": "..."}}, or set prompt_field')
     prompt.text = row[field]
 
 

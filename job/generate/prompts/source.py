@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from job.errors import SettingsError
 from job.generate.prompts.files import RowFile, digest_files, find_files
 from job.generate.prompts.prompt import Prompt
 from job.generate.prompts.rows import RowFormat, build_prompt, read_rows
@@ -73,9 +74,12 @@ def build_format(settings: Settings, template: Template | None) -> RowFormat:
 def open_rows(settings: Settings, folder: Path) -> Iterator[RowSource]:
     """The rows that the settings name; standard input is copied to the folder.
 
-    Raises PromptError if there are none, SettingsError for a template that is none.
+    Raises PromptError if there are none, SettingsError for a template that is none, or without rows.
     """
     if not settings.prompts:
+        for name in ("template", "system"):
+            if getattr(settings, name):
+                raise SettingsError(f"{name}: only rows of prompts take it; leave it out, or give prompts")
         yield RowSource(settings)
         return
     row_format = build_format(settings, load_template(settings.template) if settings.template else None)

@@ -121,16 +121,16 @@ def test_a_structure_replaces_the_run_s(body: dict[str, Any], settings: dict[str
         (line(messages=MESSAGES) | {"method": "GET"}, "method must be POST, not 'GET'"),
         (line(messages=MESSAGES) | {"custom_id": 1}, "custom_id must be a string that is not empty"),
         (line() | {"body": []}, "body must be an object"),
-        (line(model="m"), "body.messages must be a list of messages; write"),
+        (line(model="m"), "body.messages must be a list of one message or more; write"),
         (
             line("/v1/completions", prompt=["a", "b"]),
             "body.prompt must be a string; write a line for each text",
         ),
         (line(messages=MESSAGES, tools=[{}], n=1), "body.tools can't be set here; leave it out"),
-        (line(messages=MESSAGES, stop=[1]), "body.stop: stop must be a list of strings that are not"),
+        (line(messages=MESSAGES, stop=[1]), "body.stop must be a list of strings that are not"),
         (line(messages=MESSAGES, stream=True), "body.stream can't be set here; leave it out"),
         (line(messages=MESSAGES, prompt="a"), "body.prompt can't be set here; leave it out"),
-        (line(messages=MESSAGES, top_p=2), "body.top_p: top_p must be at most 1, not 2"),
+        (line(messages=MESSAGES, top_p=2), "body.top_p must be at most 1, not 2"),
     ],
 )
 def test_a_line_that_asks_for_something_else_is_named(row: dict[str, Any], message: str) -> None:

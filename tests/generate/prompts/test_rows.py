@@ -63,6 +63,12 @@ def test_fields_may_have_other_names() -> None:
     assert parse({"talk": [USER]}, messages_field="talk").messages == [USER]
 
 
+def test_a_field_for_both_holds_a_prompt_or_messages() -> None:
+    assert parse({"prompt": [USER]}, messages_field="prompt").messages == [USER]
+    assert parse({"prompt": "one"}, messages_field="prompt").text == "one"
+    assert parse({"prompt": 1}, messages_field="prompt").error.startswith('no string "prompt"')
+
+
 def test_a_template_fills_a_prompt_from_fields() -> None:
     template = Template("{{x}} Summarise {m}: {body}")
     prompt = parse({"body": "é", "m": [1, "ü"], "prompt": 3, "messages": 4}, template=template)
@@ -108,8 +114,8 @@ def test_a_row_may_have_settings_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"promt": "a"}, 'no string "prompt" in this row; write {"prompt": "..."}'),
-        ({"prompt": 1}, 'no string "prompt" in this row; write {"prompt": "..."}'),
+        ({"promt": "a"}, 'no string "prompt" in this row; write {"prompt": "..."}, or set prompt_field'),
+        ({"prompt": 1}, 'no string "prompt" in this row; write {"prompt": "..."}, or set prompt_field'),
         ({"prompt": ""}, "an empty prompt; give at least a word"),
         ({"prompt": " \n"}, "an empty prompt; give at least a word"),
         ({"prompt": "a\0b"}, "a NUL character in the prompt; leave it out, or save the file as UTF-8"),
@@ -117,10 +123,13 @@ def test_a_row_may_have_settings_of_its_own() -> None:
         ({"prompt": "a", "id": True}, "id must be a string or an integer, not true"),
         ({"prompt": "a", "id": ""}, 'id must be a string or an integer, not ""'),
         ({"prompt": "a", "messages": [USER]}, 'both "prompt" and "messages" in this row; leave one out'),
-        ({"messages": []}, 'messages must be a list of messages; write [{"role": "user", "content": "..."}]'),
+        (
+            {"messages": []},
+            'messages must be a list of one message or more; write [{"role": "user", "content": "..."}]',
+        ),
         (
             {"messages": "Hi"},
-            'messages must be a list of messages; write [{"role": "user", "content": "..."}]',
+            'messages must be a list of one message or more; write [{"role": "user", "content": "..."}]',
         ),
         ({"messages": [1]}, 'messages[0] must be an object; write {"role": "user", "content": "..."}'),
         (
@@ -140,14 +149,14 @@ def test_a_row_may_have_settings_of_its_own() -> None:
             {"messages": [{"role": "user", "content": "\0"}]},
             "a NUL character in the prompt; leave it out, or save",
         ),
-        ({"prompt": "a", "temperature": -1}, "temperature: temperature must be above 0, not -1"),
+        ({"prompt": "a", "temperature": -1}, "temperature must be above 0, not -1"),
         ({"prompt": "a", "temperature": "1"}, "temperature must be a number, not '1'"),
-        ({"prompt": "a", "top_p": True}, "top_p: top_p must be a number, not True"),
+        ({"prompt": "a", "top_p": True}, "top_p must be a number, not True"),
         ({"prompt": "a", "max_tokens": 0}, "max_tokens must be at least 1, not 0"),
         ({"prompt": "a", "ignore_eos": "yes"}, "ignore_eos must be true or false, not 'yes'"),
-        ({"prompt": "a", "ignore_eos": 1}, "ignore_eos: ignore_eos must be true or false, not 1"),
-        ({"prompt": "a", "bad_words": [""]}, "bad_words: bad_words must be a list of strings that are not"),
-        ({"prompt": "a", "logprobs": 21}, "logprobs: logprobs must be at most 20, not 21"),
+        ({"prompt": "a", "ignore_eos": 1}, "ignore_eos must be true or false, not 1"),
+        ({"prompt": "a", "bad_words": [""]}, "bad_words must be a list of strings that are not"),
+        ({"prompt": "a", "logprobs": 21}, "logprobs must be at most 20, not 21"),
         ({"prompt": "a", "top_logprobs": 2}, 'top_logprobs needs "logprobs": true beside it'),
         ({"prompt": "a", "n": 1.5}, "n: num_return_sequences must be an integer, not 1.5"),
         (
