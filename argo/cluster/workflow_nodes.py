@@ -21,8 +21,9 @@ _GZIP = b"\x1f\x8b"
 _CONTAINER_FAILED = re.compile(r"[a-z]+: |container deleted")
 _SIGNAL_EXIT_CODE = re.compile(r"\bError \(exit code (1[3-9]\d|129)\)")
 
-# RUN.JOB.PART(ATTEMPT): what Argo calls the pods of a generation in shards (argo.compile.generation).
-_PART = re.compile(r"[^.]+\.[^.]+\.(?:(plan|join)|shard\((\d+):\d+\))(?:\(\d+\))?")
+# RUN.JOB.PART(ATTEMPT): what Argo calls the pods of a generation in shards (argo.compile.generation). A run's
+# own name may have dots.
+_PART = re.compile(r".+\.[^.]+\.(?:(plan|join)|shard\((\d+):\d+\))(?:\(\d+\))?")
 
 
 class Part(NamedTuple):

@@ -185,6 +185,7 @@ def test_commit_is_a_step_from_when_the_job_s_container_has_ended() -> None:
         ("gen-1.write.plan(0)", Part("plan")),
         ("gen-1.write.shard(12:12)(3)", Part("shard", 12)),
         ("gen-1.write.join", Part("join")),
+        ("gen-1.2.write.shard(0:0)(0)", Part("shard", 0)),
         ("gen-1.plan(0)", None),
         ("gen-1.shard(0)", None),
         ("gen-1.write.other(0:a)", None),
