@@ -189,13 +189,15 @@ class Index:
                 [least, width],
             )
         )
-        parts = range(-(-(top - least + 1) // width))
-        return [(least + n * width, least + (n + 1) * width - 1, counts.get(n, 0)) for n in parts]
+        starts = range(least, top + 1, width)
+        return [(start, min(start + width - 1, top), counts.get(n, 0)) for n, start in enumerate(starts)]
 
-    def repetition(self, parts: int = 20) -> tuple[float | None, list[int]]:
-        """How much a text repeats itself on average (see argo.texts.words), and how many texts are in each of
-        `parts` equal parts from 0 to 1."""
+    def repetition(self, parts: int = 20) -> tuple[float | None, list[tuple[int, int, int]]]:
+        """How much a text repeats itself on average (see argo.texts.words), from 0 to 1; None if no text is
+        long enough. Then `parts` equal parts: the least of each in percent, the most, and how many texts."""
         (mean,) = self.query("SELECT avg(repetition) FROM rows")[0]
+        if mean is None:
+            return None, []
         counts = dict(
             self.query(
                 "SELECT min(CAST(repetition * ? AS INTEGER), ?), count(*) FROM rows "
@@ -203,7 +205,8 @@ class Index:
                 [parts, parts - 1],
             )
         )
-        return mean, [counts.get(part, 0) for part in range(parts)]
+        width = 100 // parts
+        return mean, [(n * width, (n + 1) * width, counts.get(n, 0)) for n in range(parts)]
 
     def query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with cache.reading(self.path):
@@ -310,7 +313,7 @@ def _to_record(row: Row) -> tuple[object, ...]:
         json.dumps(row.other) if row.other else None,
         row.prompt,
         row.completion,
-        None if row.text == row.prompt + row.completion else row.text,
+        None if row.continues_prompt else row.text,
         repetition(row.completion),
     )
 

@@ -33,6 +33,11 @@ class Row:
     error: str = ""
     other: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def continues_prompt(self) -> bool:
+        """Whether the text goes on where the prompt ends; the answer to a chat's messages does not."""
+        return self.text == self.prompt + self.completion
+
     def to_json(self) -> dict[str, Any]:
         """The fields under their usual names, with the completion; those that are not set are left out."""
         values = {

@@ -58,14 +58,11 @@ def build_report(datasets: Datasets, version: Version, other: Version | None = N
 
 
 def _read_texts(index: Index) -> dict[str, object]:
-    mean, parts = index.repetition()
     rows, shown = _render_rows(index)
     return {
         "f": index.figures(),
         "lengths": index.histogram(20),
-        "repetitions": [(at * 5, at * 5 + 5, count) for at, count in enumerate(parts)]
-        if mean is not None
-        else [],
+        "repetitions": index.repetition()[1],
         "rows": rows,
         "shown": shown,
         "broken": index.broken(),

@@ -76,7 +76,7 @@ def read_texts(sources: Sources, version: Version, manifest: Manifest, query: Qu
     with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
         total = index.count(which)
         page = max(1, min(read_integer(query.get("page")) or 1, -(-total // ROWS)))
-        mean, parts = making.count_once("repetition", index.repetition)
+        mean, repetitions = making.count_once("repetition", index.repetition)
         return Texts(
             index.rows(which, (page - 1) * ROWS, ROWS, order),
             index.broken() if page == 1 else (),
@@ -89,7 +89,7 @@ def read_texts(sources: Sources, version: Version, manifest: Manifest, query: Qu
             making.count_once("figures", index.figures),
             making.count_once("lengths", lambda: index.histogram(_BARS)),
             mean,
-            [(at * 5, at * 5 + 5, count) for at, count in enumerate(parts)] if mean is not None else (),
+            repetitions,
         )
 
 

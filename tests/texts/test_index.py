@@ -89,6 +89,9 @@ def test_what_can_be_counted_is(datasets: Datasets, commit: Commit) -> None:
     with open_index(datasets, commit(ROWS)) as index:
         assert index.figures() == Figures(5, 0, 1, {"": 1, "length": 2, "stop": 2}, 11)
         assert index.histogram(2) == [(1, 2, 1), (3, 4, 3)]
+        assert index.histogram(3) == [(1, 2, 1), (3, 4, 3)]
+    with open_index(datasets, commit([row(str(n), new_tokens=n) for n in (1, 2, 5)])) as index:
+        assert index.histogram(3) == [(1, 2, 2), (3, 4, 0), (5, 5, 1)]
     with open_index(datasets, commit([])) as index:
         assert (index.figures().rows, index.histogram()) == (0, [])
 
@@ -232,7 +235,7 @@ def test_rows_are_put_in_an_order(datasets: Datasets, commit: Commit, order: Ord
         assert [found.id for found in index.rows(order=order, start=1, limit=2)] == list(ids[1:3])
         mean, parts = index.repetition(4)
         assert mean == pytest.approx(1 / 3)
-        assert parts == [1, 0, 1, 0]
+        assert parts == [(0, 25, 1), (25, 50, 0), (50, 75, 1), (75, 100, 0)]
 
 
 def test_the_rows_beside_one_are_those_of_the_filter(datasets: Datasets, commit: Commit) -> None:

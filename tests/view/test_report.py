@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from argo.cli.report import command
 from argo.view.report import LARGEST
+from tests.view.conftest import Visit
 from tests.view.site import HOSTILE, Site, encode, row
 
 
@@ -54,6 +55,16 @@ def test_a_report_of_two_versions_opens_without_a_network(
     expect(page.get_by_text("40 of these 119 texts")).to_be_visible()
     assert [each["id"] for each in Axe().run(page).response["violations"]] == []
     assert problems == []
+    page.context.close()
+
+
+def test_an_answer_stands_below_the_messages(
+    browser: Browser, site: Site, tmp_path: Path, visit: Visit
+) -> None:
+    page = open_offline(browser, write_report(site, tmp_path, site.versions["chat"]), [])
+    pages = [page, visit.open(f"/datasets/{site.versions['chat']}")]
+    for each in pages:
+        expect(each.locator(".texts .body")).to_have_js_property("innerText", "user: The capital?\n\nParis")
     page.context.close()
 
 
