@@ -20,6 +20,7 @@ from job.generate.shards.plan_json import PlannedTexts
 _ROWS = "/run/textgen/shard"  # what a shard reads
 # The folder that the host runtime is started in may hold another `job`.
 _SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+_PROGRESS_SECONDS = 5.0  # between two looks at how many texts there are
 
 
 def open_folders(state: RunState, job: Job, action: Generate) -> ShardFolders:
@@ -86,8 +87,14 @@ async def run_shards(
     done = set(range(action.shards)) - set(missing)
 
     def record_progress() -> None:
-        progress = Progress(sum(texts[index] for index in done), sum(texts), len(done), action.shards)
-        state.run.change_job(job.name, progress=progress)
+        begun = (min(folders.count_texts(index), texts[index]) for index in missing if index not in done)
+        made = sum(texts[index] for index in done) + sum(begun)
+        state.run.change_job(job.name, progress=Progress(made, sum(texts), len(done), action.shards))
+
+    async def record_repeatedly() -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            record_progress()
 
     async def run_shard(index: int, gpu: str | None) -> None:
         prefix = f"shard {index}: " if action.shards > 1 else ""
@@ -119,8 +126,9 @@ async def run_shards(
     gpus = share_gpus(plan.settings, list_gpus(_variables(state, job)))[: action.parallelism]
     try:
         async with asyncio.TaskGroup() as group:
-            for gpu in gpus:
-                group.create_task(work(gpu))
+            recorder = group.create_task(record_repeatedly())
+            await asyncio.gather(*(group.create_task(work(gpu)) for gpu in gpus))
+            recorder.cancel()
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     if failures:

@@ -140,7 +140,7 @@ async def _commit_output(
         folders = open_folders(state, job, job.action)
         version = await _find_version(state, job, output)
         if version is None:
-            files = await run_in_thread(lambda _: folders.collect())
+            files = await run_in_thread(folders.collect)
             version = await _commit(state, job, output, dataset, files, inputs)
         remove_tree(folders.root)
         return version

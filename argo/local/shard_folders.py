@@ -21,9 +21,17 @@ from tempfile import mkdtemp
 
 from job.errors import CommitError, JobError
 from job.files import sync_folder, write_atomically
+from job.generate.progress import FILE as PROGRESS
+from job.generate.progress import parse_progress
 from job.generate.shards.files import FILES, name_shard_file
 from job.generate.shards.plan_json import FILE, LARGEST, PlannedTexts, read_planned_texts
-from job.generate.shards.record import ShardsRecord, open_shard_file, read_shard_record
+from job.generate.shards.record import (
+    LARGEST_RECORD,
+    ShardsRecord,
+    open_shard_file,
+    read_shard_record,
+)
+from job.storage.parallel import Progress, ignore_progress
 from job.text import counted
 from job.untrusted_files import UntrustedPath, remove_tree
 
@@ -120,8 +128,16 @@ class ShardFolders:
     def set_done(self, index: int) -> None:
         (self.root / f"{index:05d}" / _DONE).touch()
 
-    def collect(self) -> dict[str, UntrustedPath]:
-        """The files of the version, by their paths there.
+    def count_texts(self, index: int) -> int:
+        """How many texts a shard has made that is at work or was stopped, as far as it says so."""
+        try:
+            body = self._texts(index).joinpath(PROGRESS).read(LARGEST_RECORD)
+            return int(parse_progress(body)["done"])
+        except (FileNotFoundError, CommitError, ValueError):
+            return 0
+
+    def collect(self, progress: Progress = ignore_progress) -> dict[str, UntrustedPath]:
+        """The files of the version, by their paths there. `progress` is called with the bytes that were read.
 
         Raises CommitError if a shard has not all its texts, or is of another run.
         """
@@ -131,7 +147,7 @@ class ShardFolders:
             if texts:
                 folder = self._texts(index)
                 record = read_shard_record(folder.joinpath(_RECORD))
-                _check_rows(folder, record["rows"])
+                _check_rows(folder, record["rows"], progress)
                 total.add(index, texts, record)
                 if record["rows"]:  # else a row with an error left out all of them
                     name = FILES[record["settings"]["format"]]
@@ -158,11 +174,12 @@ def _make_folder(folder: Path) -> None:
     folder.chmod(0o777)
 
 
-def _check_rows(folder: UntrustedPath, rows: int) -> None:
+def _check_rows(folder: UntrustedPath, rows: int, progress: Progress) -> None:
     """Raise CommitError unless outputs.jsonl has so many rows, each of them whole."""
     file, lines, last = folder.joinpath(FILES["jsonl"]), 0, b"\n"
     with open_shard_file(file) as stream:
         while chunk := stream.read(_CHUNK):
             lines, last = lines + chunk.count(b"\n"), chunk
+            progress(len(chunk))
     if lines != rows or not last.endswith(b"\n"):
         raise CommitError(f"{file.name}: has {lines} whole rows, and {_RECORD} says {rows}")

@@ -12,9 +12,11 @@ from typing import Self
 import click
 
 from job.files import write_atomically
+from job.untrusted_json import parse_record
 
 FILE = "progress.json"
 
+_NUMBERS = ("done", "texts", "new_tokens", "seconds")  # of the file
 _LINE_SECONDS = 5.0
 _ARGO_FILE = (
     "ARGO_PROGRESS_FILE"  # the variable that names it: argo-workflows.readthedocs.io/en/latest/progress
@@ -127,3 +129,18 @@ class ProgressFiles:
         with suppress(OSError):
             if self._argo_file and self._total:
                 Path(self._argo_file).write_text(f"{self._done}/{self._total}\n")
+
+
+def parse_progress(body: bytes) -> dict[str, int | float]:
+    """The numbers of a shard's progress.json, which any program may have written.
+
+    Raises ValueError if it is none.
+    """
+    values = parse_record(body)
+    try:
+        numbers = {name: values[name] for name in _NUMBERS}
+        if min(numbers.values()) >= 0:
+            return numbers
+    except (KeyError, TypeError):
+        pass
+    raise ValueError("not the progress of a shard")

@@ -113,6 +113,32 @@ def test_a_file_that_is_not_as_the_record_says_makes_no_version(
         folders.collect()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        replace_by(os.mkfifo),
+        lambda file: file.write_text("no"),
+        lambda file: file.write_text('{"done": "x"}'),
+        lambda file: file.write_text('{"done": -1, "texts": 1, "new_tokens": 1, "seconds": 1}'),
+    ],
+)
+def test_a_shard_that_does_not_say_how_far_it_is_has_no_text(
+    folders: ShardFolders, damage: Callable[[Path], None]
+) -> None:
+    assert folders.count_texts(0) == 8
+    damage(folders.root / "00000/outputs/texts/progress.json")
+    assert folders.count_texts(0) == 0
+
+
+def test_the_count_of_the_rows_can_be_stopped(folders: ShardFolders) -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        folders.collect(stop)
+
+
 @pytest.mark.parametrize("removed", ["given.json", "00000"])
 def test_a_run_killed_after_its_commit_makes_no_text_again(
     questions: Repository, monkeypatch: pytest.MonkeyPatch, removed: str

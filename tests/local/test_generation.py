@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from argo.local import generation as local_generation
-from argo.local import gpus
+from argo.local import gpus, run_folder
 from argo.local.actions import run_task
 from argo.local.containers import Containers
 from argo.local.gpus import share_gpus
@@ -58,6 +58,24 @@ def test_any_number_of_shards_gives_the_texts_of_a_script(questions: Repository,
             [*(f"outputs-{n:05d}-of-{shards:05d}.jsonl" for n in range(files)), "run.json"]
         )
         assert joined(questions, tmp_path / str(shards)) == whole
+
+
+def test_a_run_says_how_many_texts_there_are_while_a_shard_makes_more(
+    questions: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_generation, "_PROGRESS_SECONDS", 0.01)
+
+    async def say(name: str, _: object) -> None:
+        (folder,) = questions.root.glob(f".textgen/runs/*/jobs/write/shards/{name}/outputs/texts")
+        progress = {"done": 2, "texts": 5, "new_tokens": 4, "seconds": 1.5}
+        (folder / "progress.json").write_text(json.dumps(progress))
+        expected = Progress(5 * int(name) + 2, 15, int(name), 3)
+        async with asyncio.timeout(30):
+            while run_folder.load(folder.parents[5]).jobs["write"].progress != expected:
+                await asyncio.sleep(0.01)
+
+    on_shard(monkeypatch, say)
+    assert questions.run(generation(f"{ECHO}, shards: 3")).phases() == {"write": "Succeeded"}
 
 
 def test_a_row_that_only_the_tokenizer_refuses_has_one_row_in_all_its_shards(questions: Repository) -> None:

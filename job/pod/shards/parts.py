@@ -23,18 +23,17 @@ import click
 from job.files import write_atomically
 from job.generate.outputs import RECORD, ROWS
 from job.generate.progress import FILE as PROGRESS
+from job.generate.progress import parse_progress
 from job.generate.shards.record import LARGEST_RECORD
 from job.pod.shards.lines import find_lines, read_lines, refuse_unreadable
 from job.storage.store import KeyAbsentError, Store
 from job.untrusted_files import UntrustedPath
-from job.untrusted_json import parse_record
 
 POSITION = "parts.json"  # what `inputs` brought, and in /verdict what `store` has sent
 PART = 8 << 20  # bytes; a longer line is a part of its own
 
 _INTERVAL = 60.0  # seconds after which fewer bytes are a part
 _PROGRESS_INTERVAL = 15.0  # seconds
-_NUMBERS = ("done", "texts", "new_tokens", "seconds")  # of progress.json
 _NAME = re.compile(r"(\d{9,})-(\d+)-([0-9a-f]{64})\.jsonl")
 
 
@@ -171,11 +170,8 @@ class PartSender:
     def _put_progress(self) -> None:
         self._reported = time.monotonic()
         if body := self._read(PROGRESS):
-            with suppress(ValueError, TypeError, KeyError):  # whoever watches has no use for it
-                values = parse_record(body)
-                numbers = {name: values[name] for name in _NUMBERS}
-                if all(number >= 0 for number in numbers.values()):
-                    self._put_newest(PROGRESS, json.dumps(numbers).encode())
+            with suppress(ValueError):  # whoever watches has no use for it
+                self._put_newest(PROGRESS, json.dumps(parse_progress(body)).encode())
 
     def _read(self, name: str) -> bytes:
         try:
