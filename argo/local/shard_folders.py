@@ -139,24 +139,34 @@ class ShardFolders:
     def collect(self, progress: Progress = ignore_progress) -> dict[str, UntrustedPath]:
         """The files of the version, by their paths there. `progress` is called with the bytes that were read.
 
-        Raises CommitError if a shard has not all its texts, or is of another run.
+        Raises CommitError if a shard has not all its texts, or is of another run; a retry works on it then.
         """
         plan, total = self.read_plan(), ShardsRecord()
         files: dict[str, UntrustedPath] = {}
         for index, texts in enumerate(plan.texts_of_shards):
             if texts:
-                folder = self._texts(index)
-                record = read_shard_record(folder.joinpath(_RECORD))
-                _check_rows(folder, record["rows"], progress)
-                total.add(index, texts, record)
-                if record["rows"]:  # else a row with an error left out all of them
-                    name = FILES[record["settings"]["format"]]
-                    open_shard_file(folder.joinpath(name)).close()
-                    files[name_shard_file(name, index, self.shards)] = folder.joinpath(name)
+                try:
+                    files |= self._collect_shard(index, texts, total, progress)
+                except CommitError:
+                    (self.root / f"{index:05d}" / _DONE).unlink(missing_ok=True)
+                    raise
         record = total.build(plan.prompts, self.shards)
         path = self.root / _RECORD
         write_atomically(path, [json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"])
         return {**files, _RECORD: UntrustedPath.at(path)}
+
+    def _collect_shard(
+        self, index: int, texts: int, total: ShardsRecord, progress: Progress
+    ) -> dict[str, UntrustedPath]:
+        folder = self._texts(index)
+        record = read_shard_record(folder.joinpath(_RECORD))
+        _check_rows(folder, record["rows"], progress)
+        total.add(index, texts, record)
+        if not record["rows"]:  # a row with an error left out all of them
+            return {}
+        name = FILES[record["settings"]["format"]]
+        open_shard_file(folder.joinpath(name)).close()
+        return {name_shard_file(name, index, self.shards): folder.joinpath(name)}
 
     def _texts(self, index: int) -> UntrustedPath:
         name = f"/outputs/{self.output}" + (f" of shard {index}" if self.shards > 1 else "")

@@ -113,6 +113,21 @@ def test_a_file_that_is_not_as_the_record_says_makes_no_version(
         folders.collect()
 
 
+@pytest.mark.parametrize("name", ["outputs.jsonl", "outputs.openai.jsonl"])
+def test_a_retry_makes_what_a_shard_that_was_done_has_lost(folders: ShardFolders, name: str) -> None:
+    files = {path: file.read(1 << 20) for path, file in folders.collect().items()}
+    for index in range(2):
+        folders.set_done(index)
+    (folders.root / "00000/outputs/texts" / name).unlink()
+    with pytest.raises(CommitError):
+        folders.collect()
+    assert [folders.is_done(index) for index in range(2)] == [False, True]
+    run_shard(folders.find_rows(0), folders.make_outputs(0) / "texts")
+    again = {path: file.read(1 << 20) for path, file in folders.collect().items()}
+    del files["run.json"], again["run.json"]
+    assert again == files
+
+
 @pytest.mark.parametrize(
     "damage",
     [
