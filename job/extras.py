@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 # The modules that some commands and jobs can't do without, and the extra that brings each.
-_EXTRAS = {
+EXTRAS = {
     "accelerate": "job",
     "gguf": "cpu",
     "huggingface_hub": "cpu",
@@ -15,6 +15,7 @@ _EXTRAS = {
     "llguidance": "cpu",
     "numpy": "cpu",
     "openvino": "cpu",
+    "pyarrow": "parquet",
     "tokenizers": "cpu",
     "torch": "job",
     "transformers": "job",
@@ -31,7 +32,7 @@ def is_installed(*modules: str) -> bool:
 
 def describe_missing(module: str) -> str | None:
     """That the module is not installed, and the command that installs it; None if no extra brings it."""
-    extra = _EXTRAS.get(module.partition(".")[0])
+    extra = EXTRAS.get(module.partition(".")[0])
     return extra and f"{module.partition('.')[0]} is not installed; run: {install_command(extra)}"
 
 
@@ -39,7 +40,7 @@ def find_missing_module(line: str) -> str | None:
     """The module that a line says Python has not found; None if it says nothing, or no extra brings it."""
     match = _NO_MODULE.search(line)
     module = match and ("torch" if match["torch"] else match["module"])
-    return module if module in _EXTRAS else None
+    return module if module in EXTRAS else None
 
 
 def install_command(extra: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from job.errors import SettingsError, TextgenError
-from job.extras import is_installed
+from job.extras import describe_missing, is_installed
 from job.files import write_atomically
 from job.generate.parquet_files import write_tables
 from job.generate.prompts.openai import CHAT, is_batch_line
@@ -25,7 +25,7 @@ Rows = Callable[[], Iterator[Mapping[str, Any]]]  # they can be read again and a
 def check_format(settings: Settings) -> None:
     """Raise SettingsError if the format can't be written here."""
     if settings.format == "parquet" and not is_installed("pyarrow"):
-        raise SettingsError("format parquet needs pyarrow; install the extra: argo-textgen[parquet]")
+        raise SettingsError(f"format parquet: {describe_missing('pyarrow')}")
 
 
 def write_format(folder: Path, read_rows: Rows, settings: Settings, model: str) -> None:

@@ -127,5 +127,5 @@ def test_without_pyarrow_nothing_is_fetched(
     monkeypatch.setattr(join, "is_installed", lambda _: False)
     refused = get(folder, version, tmp_path / "out", "--join").exception
     assert isinstance(refused, InputError)
-    assert str(refused).endswith("install the extra: argo-textgen[parquet]")
+    assert str(refused).startswith("to join Parquet files: pyarrow is not installed; run: ")
     assert list(tmp_path.glob(".out*")) == []

@@ -152,6 +152,6 @@ def test_rows_of_no_common_type_are_one_line_and_stay_in_outputs(
 
 def test_without_pyarrow_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(SettingsError, match=r"format parquet needs pyarrow; install the extra"):
+    with pytest.raises(SettingsError, match=r"format parquet: pyarrow is not installed; run: .*parquet"):
         generate(tmp_path, {"prompt": "One"}, format="parquet")
     assert not (tmp_path / "outputs").exists()

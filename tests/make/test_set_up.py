@@ -5,12 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from job.extras import EXTRAS
+
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements-cpu.lock", "requirements-job.lock", "requirements-dev.lock", "requirements-uv.lock")
+LOCKS = [f"requirements-{name}.lock" for name in ("cpu", "job", "parquet", "dev", "uv")]
 
 # `uv venv` makes a folder with a Python in it; whatever stands in `failing` fails as it says there, once.
 UV = """\
@@ -61,6 +64,13 @@ def test_torch_is_added_by_one_word(clone: Path, words: tuple[str, ...]) -> None
     make(clone, "setup")
     assert "requirements-job.lock" in make(clone, "--dry-run", *words).stdout
     assert "requirements-job.lock" not in make(clone, "--dry-run", "run").stdout
+
+
+@pytest.mark.parametrize("extra", sorted(set(EXTRAS.values())))
+def test_each_extra_that_a_message_names_can_be_set_up(clone: Path, extra: str) -> None:
+    assert f"-r requirements-{extra}.lock" in make(clone, "--dry-run", "setup", f"EXTRA={extra}").stdout
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert extra in project["optional-dependencies"]
 
 
 def test_the_light_set_up_is_a_part_of_the_other() -> None:

@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 
 from job.errors import PromptError
+from job.extras import describe_missing
 from job.text import listed
 
 KINDS = (".txt", ".jsonl", ".parquet")
@@ -220,9 +221,7 @@ def read_parquet(file: RowFile) -> Iterator[dict[str, Any]]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise PromptError(
-            f"{file}: .parquet is read by pyarrow; install the extra: argo-textgen[parquet]"
-        ) from None
+        raise PromptError(f"{file}: {describe_missing('pyarrow')}") from None
     number = 0
     try:
         with ParquetFile(file.path) as parquet:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from job.errors import InputError, TextgenError
-from job.extras import is_installed
+from job.extras import describe_missing, is_installed
 from job.generate.formats import PARQUET
 from job.generate.parquet_files import join_files as join_parquet_files
 from job.generate.shards.files import FILES, list_shard_files
@@ -16,7 +16,7 @@ _CHUNK = 1 << 20  # bytes
 def check_join(names: Collection[str]) -> None:
     """Raise InputError if `join_shard_files` can't join the files of these names here."""
     if list_shard_files(PARQUET, names) and not is_installed("pyarrow"):
-        raise InputError("Parquet files are joined by pyarrow; install the extra: argo-textgen[parquet]")
+        raise InputError(f"to join Parquet files: {describe_missing('pyarrow')}")
 
 
 def join_shard_files(folder: Path) -> None:
