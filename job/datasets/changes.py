@@ -3,10 +3,10 @@
 from job.datasets import layout
 from job.datasets.history import Entry, Kind, State
 from job.datasets.log import Log
-from job.datasets.reference import LATEST, DatasetRef
+from job.datasets.reference import LATEST, DatasetRef, is_name
 from job.errors import InputError, UnknownReferenceError
 from job.storage.store import Store
-from job.text import counted, did_you_mean
+from job.text import counted, did_you_mean, quoted
 
 
 def create(store: Store, ref: DatasetRef, message: str = "") -> None:
@@ -25,7 +25,9 @@ def tag(store: Store, ref: DatasetRef, version: str, name: str) -> None:
 
     Raises InputError for a name that can't be a tag, UnknownReferenceError if the version was deleted.
     """
-    if DatasetRef.parse(f"x:{name}").version == LATEST:
+    if not is_name(name):
+        raise InputError(f"{quoted(name)} can't be a tag; write letters, digits, '.', '_' and '-'")
+    if name == LATEST:
         raise InputError(f"{name!r} always names the newest version; use another tag")
 
     def decide(state: State) -> Entry:

@@ -117,6 +117,15 @@ def test_verify_names_what_is_damaged(run: Run, folder: str, demo: DatasetRef, m
         run("verify", "demo:latest")
 
 
+@pytest.mark.parametrize("name", ["a b", "", "a:b", "a/b"])
+def test_a_tag_that_is_no_name_is_shown_as_it_was_typed(
+    run: Run, folder: str, demo: DatasetRef, make: Make, name: str
+) -> None:
+    Datasets.at(folder).commit_version(demo, make(), lineage={})
+    with pytest.raises(InputError, match=f"^'{name}' can't be a tag; write letters, digits, "):
+        run("tag", "demo:latest", name)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

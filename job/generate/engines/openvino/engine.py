@@ -28,7 +28,10 @@ class OpenvinoEngine(Engine):
 
     def __init__(self, files: ModelFiles, settings: Settings) -> None:
         if settings.device not in ("auto", "cpu"):
-            raise UnsupportedError(f"device {settings.device}: the openvino engine runs on the CPU")
+            raise UnsupportedError(
+                f"device {settings.device}: the openvino engine runs on the CPU; "
+                "set device to auto, or engine to transformers"
+            )
         self.dtype = FLOAT32 if settings.dtype == "auto" else settings.dtype
         if self.dtype not in DTYPES:
             raise UnsupportedError(f"dtype {self.dtype}: the openvino engine has {listed(DTYPES)}")
