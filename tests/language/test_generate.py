@@ -102,6 +102,15 @@ def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[
             (f"prompts: {path}", "bad-path", "write a path under /inputs/questions")
             for path in ("questions", "/inputs/other", "/inputs/questions/../../x", "'-'", "/inputs")
         ),
+        *(
+            (setting, "bad-path", "write a path under /inputs/questions")
+            for setting in (
+                "model: /inputs/modle",
+                "model: /inputs/questions/../modle",
+                "template: '@/inputs/forms/a.txt'",
+                "json_schema: /inputs/schema.json",
+            )
+        ),
     ],
 )
 def test_a_wrong_setting_is_said_where_it_stands(
@@ -113,6 +122,16 @@ def test_a_wrong_setting_is_said_where_it_stands(
     assert diagnostic.code == code
     assert text in f"{diagnostic.message}; {diagnostic.hint}"
     assert diagnostic.position.line == 8
+
+
+def test_files_are_those_of_inputs_or_of_the_image(read_text: Callable[[str], Workflow]) -> None:
+    for setting in (
+        "model: /inputs/questions/model",
+        "model: /models/smollm2",
+        "template: '@/inputs/questions/a.txt'",
+        "template: '/inputs/{path}'",
+    ):
+        assert read_text(flow(setting))
 
 
 def test_an_output_with_an_error_is_told_once(check_text: Callable[[str], CheckResult]) -> None:

@@ -17,6 +17,11 @@ from job.generate.shards.files import MOST_SHARDS
 from job.text import did_you_mean, listed, quoted
 
 _FOR_PODS = ("shards", "parallelism", "image")
+_FILES = {
+    "model": "",
+    "json_schema": "",
+    "template": "@",
+}  # settings that may name one, and what is before it
 
 
 def read_setting(name: str, field: Field) -> object | None:
@@ -55,8 +60,8 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
     settings = {name: value for name, value in values.items() if name not in _FOR_PODS}
     prompts_input = _find_prompts(settings, call)
     output = _find_output(call)
-    is_valid = _check_inputs(settings, call)
-    if prompts_input is None or output is None or not is_valid:
+    is_valid = [_check_files(settings, call), _check_inputs(settings, call)]
+    if prompts_input is None or output is None or not all(is_valid):
         return None
     if prompts_input:  # also of an input of that name, which a variable could replace otherwise
         settings.setdefault("prompts", f"/inputs/{prompts_input}")
@@ -72,14 +77,28 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
 
 def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
     """The name of the input that holds the prompts; "" if they are no files. None after an error."""
-    folders = [name for name, entry in call.inputs.items() if entry.type is not Type.STRING]
     if "prompts" not in settings:  # an input's name may be the setting's
-        return "prompts" if "prompts" in folders and "prompt" not in settings else ""
-    field = call.arguments["prompts"]
+        return "prompts" if "prompts" in _list_folders(call) and "prompt" not in settings else ""
     if "prompt" in settings:
+        field = call.arguments["prompts"]
         field.report("bad-setting", "give prompt or prompts, not both", "remove one", field.key_at)
         return None
-    path = posixpath.normpath(str(settings["prompts"]))
+    return _find_input("prompts", str(settings["prompts"]), call)
+
+
+def _check_files(settings: Mapping[str, Any], call: Call) -> bool:
+    """Report files of inputs that the job does not have: a shard would be the first to miss a model."""
+    found = [
+        _find_input(name, str(settings[name]).removeprefix(mark), call)
+        for name, mark in _FILES.items()
+        if str(settings.get(name)).startswith(f"{mark}/inputs/")
+    ]
+    return None not in found
+
+
+def _find_input(setting: str, path: str, call: Call) -> str | None:
+    """The name of the input that a setting's path is in. None after an error."""
+    folders, path = _list_folders(call), posixpath.normpath(path)
     name: str = path.removeprefix("/inputs/").partition("/")[0]
     if path.startswith("/inputs/") and name in folders:
         return name
@@ -88,10 +107,15 @@ def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
     hint = (
         f"write a path under {listed(f'/inputs/{name}' for name in folders)}"
         if folders
-        else "declare an input: inputs: {prompts: {type: dataset, with: {ref: NAME}}}"
+        else f"declare an input: inputs: {{{setting}: {{type: dataset, with: {{ref: NAME}}}}}}"
     )
-    field.report("bad-path", "is not in an input of the job that is a dataset or a volume", hint)
+    message = "is not in an input of the job that is a dataset or a volume"
+    call.arguments[setting].report("bad-path", message, hint)
     return None
+
+
+def _list_folders(call: Call) -> list[str]:
+    return [name for name, entry in call.inputs.items() if entry.type is not Type.STRING]
 
 
 def _find_output(call: Call) -> str | None:
