@@ -80,7 +80,7 @@ async def run_task(
     environment = state.plan.environment
     env = {name: state.plan.secrets.value(value) for name, value in job.env.items()}
     task = Task(
-        name="-".join(filter(None, (state.run.folder.name, job.name, name))),
+        name=f"{state.run.folder.name}-{job.name}" + (f".{name}" if name else ""),  # no job's name has a dot
         image=action.image,
         command=command,
         args=args,

@@ -310,7 +310,7 @@ def test_docker_runs_the_images_of_a_cluster(
     assert outcome.phases() == {"write": "Succeeded"}, outcome.log("write")
     words = [json.loads(line) for line in calls.read_text().splitlines()]
     names = [call[call.index("--name") + 1] for call in words]
-    assert names == [f"{outcome.record.name}-write-plan", f"{outcome.record.name}-write-00000"]
+    assert names == [f"{outcome.record.name}-write.plan", f"{outcome.record.name}-write.00000"]
     versions = version("argo-textgen")
     expected = [image if ":" in image else f"{image}:{versions}" for image in images]
     assert [call[call.index("--entrypoint") + 2] for call in words] == expected
