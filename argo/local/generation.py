@@ -131,6 +131,8 @@ async def run_shards(
             recorder.cancel()
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    finally:
+        record_progress()
     if failures:
         raise JobError("; ".join(failures))
 
