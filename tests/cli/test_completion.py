@@ -17,6 +17,7 @@ import pytest
 from argo.local.run_folder import Run
 from argo.runs import JobRecord, RunRecord, now
 from job.datasets import DatasetRef, Datasets
+from job.generate.run import command as generate
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -128,6 +129,9 @@ LINES = {
     "textgen dataset show answers:b": "textgen dataset show answers:before",
     "textgen dataset diff letters answers:b": "textgen dataset diff letters answers:before",
     "textgen dataset get answers:before ma": "textgen dataset get answers:before made",
+    "textgen generate --batch": "textgen generate --batch-size",
+    "textgen generate --engine op": "textgen generate --engine openvino",
+    "textgen generate --engine echo --prompts ma": "textgen generate --engine echo --prompts made",
     "textgen get nothing-like-it": "textgen get nothing-like-it",
 }
 
@@ -164,6 +168,11 @@ def ask(home: Path, line: str, **variables: str) -> subprocess.CompletedProcess[
         text=True,
         check=True,
     )
+
+
+def test_the_options_of_generate_are_those_that_it_has(home: Path) -> None:
+    options = {name for param in generate.params for name in param.opts}
+    assert set(ask(home, "textgen generate --").stdout.split()) == {f"plain,{name}" for name in options}
 
 
 def test_a_version_is_named_by_its_tags_and_its_id(home: Path) -> None:
@@ -210,7 +219,11 @@ def test_a_store_that_does_not_answer_is_not_waited_for(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["textgen ", "textgen dataset show ", "textgen list --", "textgen logs ", "textgen view "]
+    "line",
+    [
+        *("textgen ", "textgen dataset show ", "textgen list --", "textgen logs ", "textgen view "),
+        *("textgen generate --", "textgen generate --dtype "),
+    ],
 )
 def test_an_answer_imports_nothing_slow(home: Path, line: str) -> None:
     code = (
