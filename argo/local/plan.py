@@ -34,8 +34,8 @@ class Plan:
     """`root` is the repository that holds the workflow file, None outside of one, and `branch` what is run of
     it, if it is one; `versions` are the dataset inputs, resolved once for the run; `checkouts` those of the
     git-checkout jobs. `env` are the variables that the user named, and `shards` the number in place of the
-    file's; `secrets_file` is the file of secrets, if
-    there is one. `models` are those of this machine that the user named."""
+    file's; `secrets_file` is the file of secrets, if there is one. `models` are those of this machine that
+    the user named."""
 
     workflow: Workflow
     project: Project

@@ -16,6 +16,7 @@ from job.command import FilePath
 from job.errors import InputError, StoreError
 from job.storage.s3.errors import translate_errors
 from job.storage.s3.location import Credentials
+from job.text import counted
 
 ACCESS_KEY, SECRET_ACCESS_KEY = "TEXTGEN_S3_ACCESS_KEY", "TEXTGEN_S3_SECRET_ACCESS_KEY"
 
@@ -34,7 +35,7 @@ def command(url: str, target: Path, region: str | None, endpoint: str | None) ->
     """
     keys = read_keys(os.environ.get(ACCESS_KEY, ""), os.environ.get(SECRET_ACCESS_KEY, ""))
     count, size = download(url, target, keys, region=region, endpoint=endpoint)
-    click.echo(f"{url}: {count} files, {size} bytes, in {target}")
+    click.echo(f"{url}: {counted(count, 'file')}, {size} bytes, in {target}")
 
 
 def read_keys(access_key: str, secret_access_key: str) -> Credentials | None:

@@ -13,6 +13,7 @@ from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from job.generate.stop_texts import StopTexts
 from job.generate.structure import build_grammar, describe_lack, find_conflict, find_structure
+from job.text import counted
 
 if TYPE_CHECKING:
     from job.generate.matcher import Matcher
@@ -144,7 +145,7 @@ class RowBuilder:
                 room = limit - settings.max_new_tokens
                 if not is_cut or room < 1:
                     raise TooLongError(
-                        f"the prompt's {len(token_ids)} tokens and max_new_tokens "
+                        f"the prompt's {counted(len(token_ids), 'token')} and max_new_tokens "
                         f"({settings.max_new_tokens}) are more than the context of "
                         f"{self._engine.files.name} ({limit} tokens); lower max_new_tokens"
                     )
@@ -158,8 +159,8 @@ class RowBuilder:
         if len(token_ids) >= settings.max_length:
             if not is_cut or settings.max_length == 1:
                 raise TooLongError(
-                    f"max_length ({settings.max_length}) must be above the prompt's {len(token_ids)} tokens; "
-                    "raise it, or give max_new_tokens instead"
+                    f"max_length ({settings.max_length}) must be above the prompt's "
+                    f"{counted(len(token_ids), 'token')}; raise it, or give max_new_tokens instead"
                 )
             token_ids = token_ids[1 - settings.max_length :]
         return token_ids, settings.max_length - len(token_ids)

@@ -178,17 +178,17 @@ class _Generation:
     def _missing_rows(self, done: int, in_order: int, advance: Advance) -> Iterator[Row]:
         """The rows for the engine: those that are not done, and before them what it asks for again.
 
-        Bad ones are written meanwhile. `done`: how many it gave before `in_order`.
+        Bad ones are written meanwhile. `done`: how many rows of the engine come before `in_order`.
         """
-        first, given = self.engine.first_row(done), 0
+        first, position = self.engine.first_row(done), 0
         for row in self.builder.build(self.source.read()):
             if isinstance(row, BadRow):
                 if not self.outputs.has(row.number):
                     self.outputs.add(row.number, build_error(row.prompt, self.source.settings))
                     advance(1, 0)
                 continue
-            given += 1
-            if given > first and (row.number < in_order or not self.outputs.has(row.number)):
+            position += 1
+            if position > first and (row.number < in_order or not self.outputs.has(row.number)):
                 yield row
 
 

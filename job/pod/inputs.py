@@ -50,6 +50,7 @@ from job.pod.values import (
 from job.pod.volume import load_volume
 from job.project import STORE_VARIABLE as STORE
 from job.storage.store import UnavailableError
+from job.text import counted
 from job.untrusted_files import UntrustedPath, copy_tree
 
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -135,7 +136,7 @@ class StepRunner:
             self.lineage["inputs"][step.input] = str(version)
         texts = fetch_rows(shards, index, prompts, folder)
         position = fetch_texts(shards, index, outputs / step.output)
-        click.echo(f"{texts} texts, of which {position.rows} are stored")
+        click.echo(f"{counted(texts, 'text')}, of which {position.rows} are stored")
         return position
 
     def _find_version(self, step: DatasetStep | OutputStep) -> DatasetRef:
@@ -201,7 +202,7 @@ class StepRunner:
         for entry in (path, *path.rglob("*")):
             if not entry.is_symlink():
                 entry.chmod(stat.S_IMODE(entry.stat().st_mode) | (0o555 if entry.is_dir() else 0o444))
-        click.echo(f"{version} in {path}: {version.files} files, {version.size} bytes")
+        click.echo(f"{version} in {path}: {counted(version.files, 'file')}, {version.size} bytes")
         self.lineage["inputs"][path.name] = str(version)
 
     def _write_parameter(self, path: Path, parameter: Parameter) -> None:
@@ -237,7 +238,7 @@ class StepRunner:
             )
         )
         count, size = download(step.url, path, keys, region=step.region, endpoint=step.endpoint)
-        click.echo(f"{step.url} in {path}: {count} files, {size} bytes")
+        click.echo(f"{step.url} in {path}: {counted(count, 'file')}, {size} bytes")
 
 
 def _refuse_empty(step: OutputStep) -> NoReturn:

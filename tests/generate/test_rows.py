@@ -164,7 +164,7 @@ def test_a_row_that_is_skipped_costs_itself_and_nothing_else(
         ("p.jsonl:3", 1, 'not JSON; write one {"prompt": "..."} on each line', None),
         ("good", 1, None, "b b b b"),
         ("good", 2, None, "b b b b"),
-        ("good", 1, f"duplicate id 'good', first in {tmp_path}/p.jsonl:4", None),
+        ("good", 1, f"duplicate id 'good', first in {tmp_path}/p.jsonl:4; give it another", None),
         (
             "long",
             1,

@@ -46,7 +46,7 @@ def test_each_text_is_shown_with_its_prompt_apart_and_once(run: Run, commit: Com
     assert run("show", commit(BEFORE), "--texts").stdout == (
         "a #1  stop, 3 new tokens\n> Tell me:\n the cat sat\n\n"
         "a #2  stop, 2 new tokens\n the same\n\n"
-        "b #1  stop, 1 new tokens\n> First\n> second\n gone\n\n"
+        "b #1  stop, 1 new token\n> First\n> second\n gone\n\n"
     )
 
 
@@ -118,8 +118,8 @@ def test_words_that_differ_are_marked(run: Run, commit: Commit) -> None:
         f"  1 same, 1 changed, 1 only in {old}, 1 only in {new}\n\n"
         "a #1  33% differs; stop, 3 new tokens -> length, 3 new tokens\n"
         "> Tell me:\n the[- cat-]{+ dog+} sat\n\n"
-        f"b #1  only in {old}; stop, 1 new tokens\n> [-First\n> second-]\n[- gone-]\n\n"
-        f"c #1  only in {new}; stop, 1 new tokens\n> {{+Third+}}\n{{+ new+}}\n\n"
+        f"b #1  only in {old}; stop, 1 new token\n> [-First\n> second-]\n[- gone-]\n\n"
+        f"c #1  only in {new}; stop, 1 new token\n> {{+Third+}}\n{{+ new+}}\n\n"
     )
 
 

@@ -8,7 +8,7 @@ import click
 
 from argo.cli.pager import Page
 from argo.texts.rows import BrokenRow, Row
-from job.text import visible
+from job.text import counted, visible
 
 
 def write_rows(rows: Iterable[Row | BrokenRow], page: Page) -> None:
@@ -45,7 +45,7 @@ def format_title(row: Row, described: str) -> str:
 
 def describe_end(row: Row) -> str:
     """Why the text ended, and how long it is."""
-    tokens = f"{row.new_tokens} new tokens" if row.new_tokens is not None else ""
+    tokens = counted(row.new_tokens, "new token") if row.new_tokens is not None else ""
     return ", ".join(filter(None, [visible(row.finish_reason), tokens]))
 
 

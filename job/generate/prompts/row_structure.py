@@ -19,12 +19,12 @@ def parse_structure(row: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises PromptError: of another form, or a schema that is none.
     """
-    given = [key for key in sorted(KEYS) if row.get(key) is not None]
-    if not given:
+    keys = [key for key in sorted(KEYS) if row.get(key) is not None]
+    if not keys:
         return {}
-    if len(given) > 1:
-        raise PromptError(f"{given[0]} and {given[1]} can't be used together; leave one out")
-    key = given[0]
+    if len(keys) > 1:
+        raise PromptError(f"{keys[0]} and {keys[1]} can't be used together; leave one out")
+    key = keys[0]
     if not isinstance(row[key], dict):
         raise PromptError(f"{key} must be an object")
     place, settings = (_read_format if key == _RESPONSE_FORMAT else _read_outputs)(row[key])

@@ -46,7 +46,8 @@ class UniqueIds:
             if (first := select.fetchone()[0]) != location:
                 self.has_duplicates = True
                 if not prompt.error:
-                    prompt.error, prompt.is_duplicate = f"duplicate id {prompt.id!r}, first in {first}", True
+                    prompt.error = f"duplicate id {prompt.id!r}, first in {first}; give it another"
+                    prompt.is_duplicate = True
 
     def __enter__(self) -> "UniqueIds":
         return self

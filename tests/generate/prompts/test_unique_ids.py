@@ -21,17 +21,21 @@ def errors(*ids: str | int) -> list[str]:
 
 
 def test_the_second_of_two_is_named_with_the_first() -> None:
-    assert errors("a", "b", "a", "a") == ["", "", *["duplicate id 'a', first in p.jsonl:1"] * 2]
+    assert errors("a", "b", "a", "a") == [
+        "",
+        "",
+        *["duplicate id 'a', first in p.jsonl:1; give it another"] * 2,
+    ]
 
 
 def test_a_number_is_the_same_as_its_digits() -> None:
-    assert errors(1, "1", "01") == ["", "duplicate id '1', first in p.jsonl:1", ""]
+    assert errors(1, "1", "01") == ["", "duplicate id '1', first in p.jsonl:1; give it another", ""]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(unique_ids, "_ROWS", rows)
-    assert errors("a", "b", "a") == ["", "", "duplicate id 'a', first in p.jsonl:1"]
+    assert errors("a", "b", "a") == ["", "", "duplicate id 'a', first in p.jsonl:1; give it another"]
 
 
 def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
