@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def list_gpus(variables: Mapping[str, str]) -> list[str]:
     """
     if VISIBLE in variables:
         named = [name.strip() for name in variables[VISIBLE].split(",")]
-        return [name for name in named if name not in ("", "-1")]
+        return list(takewhile(lambda name: name not in ("", "-1"), named))  # CUDA sees none after these
     nodes = [path for path in _DEVICES.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
     return [str(number) for number in range(len(nodes))]
 

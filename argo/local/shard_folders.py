@@ -174,7 +174,7 @@ class ShardFolders:
 
 
 def _hash(values: Mapping[str, str]) -> dict[str, str]:
-    """The values as none can be read: one may be a secret."""
+    """The values' digests: a value may be a secret."""
     return {name: sha256(text.encode("utf-8", "replace")).hexdigest() for name, text in values.items()}
 
 

@@ -275,6 +275,7 @@ def test_gpus_are_those_that_the_variable_names_or_all(
     monkeypatch.setattr(gpus, "_DEVICES", tmp_path)
     assert gpus.list_gpus({}) == ["0", "1"]
     assert gpus.list_gpus({"CUDA_VISIBLE_DEVICES": "1, GPU-5,"}) == ["1", "GPU-5"]
+    assert gpus.list_gpus({"CUDA_VISIBLE_DEVICES": "1,-1,0"}) == ["1"]  # as CUDA has it
     assert (
         gpus.list_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == gpus.list_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
     )

@@ -22,7 +22,7 @@ def open_shard_file(file: UntrustedPath) -> BinaryIO:
     try:
         return file.open()
     except FileNotFoundError:
-        raise CommitError(f"{file.name}: no such file; was the shard stopped?") from None
+        raise _missing(file) from None
 
 
 def read_shard_record(file: UntrustedPath) -> dict[str, Any]:
@@ -30,12 +30,16 @@ def read_shard_record(file: UntrustedPath) -> dict[str, Any]:
     try:
         record = parse_record(file.read(LARGEST_RECORD))
     except FileNotFoundError:
-        raise CommitError(f"{file.name}: no such file; was the shard stopped?") from None
+        raise _missing(file) from None
     except ValueError as problem:
         raise CommitError(f"{file.name}: {problem}") from None
     if not _is_done(record):
         raise CommitError(f"{file.name}: not that of a shard that is done")
     return dict(record)
+
+
+def _missing(file: UntrustedPath) -> CommitError:
+    return CommitError(f"{file.name}: no such file; was the shard stopped?")
 
 
 def _is_done(record: Any) -> bool:
