@@ -104,21 +104,48 @@ function openTarget() {
 addEventListener("hashchange", openTarget);
 openTarget();
 
+const liveParts = (root) => [...root.querySelectorAll("[data-live]")];
+const liveNames = (root) => liveParts(root).map((part) => part.dataset.live).join();
+
 async function refresh() {
   let body;
+  let problem = "";
   try {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
     body = new DOMParser().parseFromString(await response.text(), "text/html").body;
+    if (!response.ok) problem = (body.querySelector("[role=alert]") || body).textContent;
   } catch {
-    return setTimeout(refresh, 5000); // the server is gone, or not yet back
+    problem = "textgen view does not answer. What is here is no longer up to date.";
   }
-  for (const part of document.querySelectorAll("[data-live]")) {
-    const next = body.querySelector(`[data-live="${part.dataset.live}"]`);
-    if (next && next.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) {
-      part.replaceWith(document.adoptNode(next));
-    }
-  }
-  schedule(body.dataset.refresh);
+  showProblem(problem);
+  if (problem) return schedule(5);
+  if (liveNames(body) !== liveNames(document)) return location.reload();
+  const replaced = liveParts(document).map((part) => replacePart(part, body));
+  schedule(body.dataset.refresh || (replaced.includes(false) && 2));
+}
+
+function showProblem(text) {
+  const line = document.getElementById("refresh-problem") || document.createElement("p");
+  if (!text) return line.remove();
+  if (line.textContent !== text) line.textContent = text;
+  if (line.isConnected) return;
+  Object.assign(line, { id: "refresh-problem", className: "problem", role: "alert" });
+  document.querySelector("main").prepend(line);
+}
+
+// Whether a part of the page is now as in `body`. What is focused stays so; a list that may be open is left alone.
+function replacePart(part, body) {
+  const next = body.querySelector(`[data-live="${part.dataset.live}"]`);
+  if (next.innerHTML === part.innerHTML) return true;
+  const focused = document.activeElement;
+  if (part.contains(focused) && focused.matches("select")) return false;
+  const key = (element) => element.getAttribute("href") || element.getAttribute("aria-label");
+  const twin = part.contains(focused) && [next, ...next.querySelectorAll("a, [tabindex]")].find((each) => key(each) === key(focused));
+  const scrolled = part.scrollLeft;
+  part.replaceWith(document.adoptNode(next));
+  next.scrollLeft = scrolled;
+  if (twin) twin.focus({ preventScroll: true });
+  return true;
 }
 
 function schedule(seconds) {
