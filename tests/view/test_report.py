@@ -68,6 +68,28 @@ def test_an_answer_stands_below_the_messages(
     page.context.close()
 
 
+def test_a_report_is_printed_dark_on_light_with_its_differences(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    path = write_report(site, tmp_path, site.versions["after"], "--compare", site.versions["before"])
+    page = open_offline(browser, path, [])
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator("body")).to_have_css("color", "rgb(29, 32, 36)")
+    expect(page.locator(".pairs ins").first).to_have_css("print-color-adjust", "exact")
+    expect(page.locator(".pairs ins").first).to_have_css("text-decoration-line", "underline")
+    page.context.close()
+
+
+def test_each_link_of_a_report_leads_to_a_part_of_it(browser: Browser, site: Site, tmp_path: Path) -> None:
+    for name, other in (("after", "before"), ("files", "hostile")):
+        path = write_report(site, tmp_path, site.versions[name], "--compare", site.versions[other])
+        page = open_offline(browser, path, [])
+        links = page.locator("a").evaluate_all("links => links.map((link) => link.hash.slice(1))")
+        assert links
+        assert all(page.locator(f"[id={link}]").count() == 1 for link in links)
+        page.context.close()
+
+
 def test_what_is_in_a_text_does_nothing_in_a_report(browser: Browser, site: Site, tmp_path: Path) -> None:
     path = write_report(site, tmp_path, site.versions["hostile"], "--compare", site.versions["broken"])
     problems: list[str] = []
@@ -75,7 +97,7 @@ def test_what_is_in_a_text_does_nothing_in_a_report(browser: Browser, site: Site
     expect(page.locator(".texts > li")).to_have_count(len(HOSTILE))
     assert page.evaluate("typeof window.hacked") == "undefined"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator("a[href], iframe, img, link").count() == 0
+    assert page.locator("a[href]:not([href^='#']), iframe, img, link").count() == 0
     assert problems == []
     page.context.close()
 
