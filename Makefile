@@ -6,6 +6,7 @@
 # make test-vllm   the vllm engine's tests, with vLLM for CPUs in .venv-vllm: 3 GB to download, 6 GB on the disk
 # make soak   tests that find more the longer they run, in their long form: half an hour; with KUBECONFIG, the
 #             cluster's long ones, too
+# make pictures   take the pictures of all pages that docs/view.md shows: two minutes, with Chromium
 # make mutants   take the code's guards out one by one, and say which of them no test misses: ten minutes
 #
 # MODEL=gpt2   another model for `make run`: a hub name, a folder, a GGUF file
@@ -13,7 +14,7 @@
 # TORCH=cpu    torch without CUDA (Linux): 0.2 GB in place of 4.6 GB, from PyTorch's own index
 # PYTHON=...   another Python 3.11 or newer
 .DELETE_ON_ERROR:
-.PHONY: run test test-cluster test-vllm soak mutants check setup lock clean
+.PHONY: run test test-cluster test-vllm soak mutants pictures check setup lock clean
 
 PYTHON ?= python3
 MODEL ?= smollm2-135m
@@ -68,6 +69,9 @@ soak: $(VENV)/dev
 
 mutants: $(VENV)/dev
 	$(BIN)/python bench/mutants.py
+
+pictures: $(VENV)/dev
+	$(BIN)/python -m tests.view.pictures
 
 check: $(VENV)/dev
 	$(BIN)/ruff check

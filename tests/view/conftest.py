@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,21 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not program:
+    if not find_chromium():
         pytest.skip("no Chromium here (apt-get install chromium)")
+    with launch_browser() as browser:
+        yield browser
+
+
+def find_chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@contextmanager
+def launch_browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=program, args=_NO_SANDBOX)
+        yield playwright.chromium.launch(executable_path=find_chromium(), args=_NO_SANDBOX)
 
 
 @pytest.fixture(scope="session")

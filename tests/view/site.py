@@ -180,10 +180,12 @@ def fill(site: Site) -> None:
             "<img src=x onerror=alert(1)>.txt": b"a name",
         },
     )
-    _add_runs(site, after)
+    add_runs(site, after)
+    _add_hostile_run(site)
 
 
-def _add_runs(site: Site, version: str) -> None:
+def add_runs(site: Site, version: str) -> None:
+    """A run of each kind, of which one has made the version."""
     start = now() - timedelta(minutes=5)
 
     def job(phase: Phase, first: int, last: int, *needs: str, **fields: Any) -> JobRecord:
@@ -225,21 +227,26 @@ def _add_runs(site: Site, version: str) -> None:
     }
     alive = replace(record, jobs=running, phase=Phase.RUNNING, finished=None, parameters={"seed": "42"})
     site.add_run("killed", alive, {"generate": "reading\n"})
-    site.add_run("running", replace(alive, started=now()), {"generate": "first line\n"})
+    jobs = running | {
+        "checkout": replace(checkout, started=now(), finished=now()),
+        "generate": replace(running["generate"], started=now()),
+    }
+    site.add_run("running", replace(alive, started=now(), jobs=jobs), {"generate": "first line\n"})
 
+
+def _add_hostile_run(site: Site) -> None:
     text = "\n".join(HOSTILE)
-    trap = job(Phase.FAILED, 0, 1, "checkout", message=text, outputs={"string": text})
-    hostile = replace(
-        record,
-        file=text,
-        source=text,
-        parameters={text: text},
-        message=text,
-        branch=text,
-        phase=Phase.FAILED,
-        jobs={"checkout": checkout, HOSTILE[0]: trap},
+    start = now() - timedelta(minutes=5)
+    jobs = {
+        "checkout": JobRecord((), Phase.SUCCEEDED, start, start),
+        HOSTILE[0]: JobRecord(
+            ("checkout",), Phase.FAILED, start, now(), message=text, outputs={"string": text}
+        ),
+    }
+    record = RunRecord(
+        "", "stories", text, "sandbox", text, {text: text}, start, jobs, Phase.FAILED, now(), message=text
     )
-    site.add_run("hostile", hostile, {"checkout": f"{text}\n"})
+    site.add_run("hostile", replace(record, branch=text), {"checkout": f"{text}\n"})
 
 
 @contextmanager
