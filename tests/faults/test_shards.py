@@ -43,9 +43,9 @@ def store_answers() -> bool:
         return client.connect_ex((endpoint.hostname, endpoint.port)) == 0
 
 
-def find_pod(namespace: Namespace, run: str, index: int) -> dict[str, Any] | None:
+def find_pod(namespace: Namespace, run: str, index: int, job: str = "write") -> dict[str, Any] | None:
     """The pod of a shard whose main container runs."""
-    for pod in namespace.pods(run, "write"):
+    for pod in namespace.pods(run, job):
         name = pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"]
         states = {each["name"]: each["state"] for each in pod["status"].get("containerStatuses", ())}
         is_at_work = "running" in states.get("main", {}) and not pod["metadata"].get("deletionTimestamp")
@@ -105,3 +105,27 @@ def test_a_lost_shard_goes_on_after_its_last_part(restricted: Namespace, tmp_pat
     undisturbed = make_command(tmp_path, restricted, write_job("alone", shards=1, **SETTINGS), MODEL[1])
     assert restricted.ended(submit(undisturbed), 900)["status"]["phase"] == "Succeeded"
     assert read_texts(restricted, "write") == read_texts(restricted, "alone")
+
+
+def test_a_shard_that_was_out_of_memory_goes_on(restricted: Namespace, tmp_path: Path) -> None:
+    commit_prompts(restricted, tmp_path / "files")
+    settings = {**SETTINGS, "num_return_sequences": 4}
+    jobs = write_job("hungry", shards=1, **settings) + write_job("fed", shards=1, **settings)
+    textgen = make_command(tmp_path, restricted, jobs, MODEL[1])
+    run = submit(textgen)
+
+    def find_due() -> dict[str, Any] | None:
+        pod = find_pod(restricted, run, 0, "hungry")
+        return pod if pod and count_rows(restricted, pod) > 20 else None
+
+    pod = until(find_due, "twenty texts of the shard", 300, every=1)
+    # Files in memory count for the container, and for no process: main is killed when it asks for more.
+    fill = ("exec", pod["metadata"]["name"], "-c", "main", "--", "sh", "-c", "cat /dev/zero > /dev/shm/full")
+    kubectl("-n", restricted.name, *fill, check=False)
+    workflow = restricted.ended(run, 900)
+    assert workflow["status"]["phase"] == "Succeeded"
+    messages = [node.get("message", "") for node in workflow["status"]["nodes"].values()]
+    assert any("OOMKilled" in message or "137" in message for message in messages), messages
+    begun = [line for line in textgen("logs", run, "hungry").splitlines() if ", of which" in line]
+    assert int(begun[-1].split()[-3]) > 20
+    assert read_texts(restricted, "hungry") == read_texts(restricted, "fed")
