@@ -34,12 +34,14 @@ def compile_pods(context: WorkflowContext, job: Job) -> Iterator[CompiledJob]:
     prompts = job.inputs.get(action.prompts_input)
     # Of a volume the store has no single files.
     is_dataset = prompts is not None and prompts.type is Type.DATASET
+    unread = [each for each in job.inputs.values() if _is_model_alone(each, job, action)]
     plan = replace(
         job,
         action=make_plan_action(action, context.textgen, f"{OUTPUTS}/{PLAN}", copy_rows=not is_dataset),
+        inputs={name: each for name, each in job.inputs.items() if each not in unread},
         outputs={PLAN: Output(PLAN, Type.VOLUME, None, job.at)},
     )
-    yield compile_job(context, plan, Part(PLAN, {PLAN: PlanOutput()}))
+    yield compile_job(context, plan, Part(PLAN, {PLAN: PlanOutput()}, unread=unread))
     folder, output = str(SHARD_FOLDER), f"{OUTPUTS}/{action.output}"
     gpu = has_gpu(job, context.cluster)
     shard = replace(
@@ -71,6 +73,17 @@ def part_template_name(job: Job, part: str) -> str:
 
 def _is_read_by_shards(entry: Input, action: Generate) -> bool:
     """The plan holds the settings and says which prompts; a folder may hold the model, the prompts' too."""
+    is_other = entry.name != action.prompts_input
+    return entry.type is not Type.STRING and (is_other or _has_model(entry, action))
+
+
+def _is_model_alone(entry: Input, job: Job, action: Generate) -> bool:
+    """Whether the plan reads nothing of a dataset, which may be large: only the model is said to be in it."""
+    others = [*(value for name, value in action.settings.items() if name != "model"), *job.env.values()]
+    is_named = any(f"{INPUTS}/{entry.name}" in str(other) for other in others)
+    return entry.type is Type.DATASET and _has_model(entry, action) and not is_named
+
+
+def _has_model(entry: Input, action: Generate) -> bool:
     model = f"{posixpath.normpath(str(action.settings.get('model')))}/"
-    has_model = model.startswith(f"{INPUTS}/{entry.name}/")
-    return entry.type is not Type.STRING and (entry.name != action.prompts_input or has_model)
+    return model.startswith(f"{INPUTS}/{entry.name}/")

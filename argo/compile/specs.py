@@ -1,6 +1,6 @@
 """The specs of a pod's own containers (job.pod.spec), and the variables that the specs refer to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,8 @@ class Part:
     """One kind of pods of a job that has several, and what `store` keeps of it.
 
     shard: the output that a shard's texts go to; prompts: the dataset that it reads a part of, if it does.
-    image: for the lineage, of pods whose own container makes nothing.
+    image: for the lineage, of pods whose own container makes nothing. unread: datasets of the job that other
+    pods of it read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Part:
     shard: str = ""
     prompts: Input | None = None
     image: str = ""
+    unread: Sequence[Input] = ()
 
 
 def build_inputs_spec(
@@ -60,10 +62,11 @@ def build_inputs_spec(
             steps[action.path] = builder.s3_step(action)
     folders = tuple(f"{spec.OUTPUTS}/{o.name}" for o in job.outputs.values() if o.type is not Type.STRING)
     shard = builder.shard_step(part) if part and part.shard else None
-    read = [*steps.values(), *([shard.prompts] if shard else [])]
+    unread = {each.name: builder.dataset_step(each) for each in (part.unread if part else ())}
+    read = [*steps.values(), *unread.values(), *([shard.prompts] if shard else [])]
     reads_datasets = any(isinstance(step, DatasetStep) for step in read)
     references = tuple(builder.references()) if reads_datasets else ()
-    inputs_spec = spec.InputsSpec(textgen, job.name, steps, folders, references, shard=shard)
+    inputs_spec = spec.InputsSpec(textgen, job.name, steps, folders, references, shard=shard, unread=unread)
     return inputs_spec, builder.environment()
 
 
@@ -159,10 +162,14 @@ class _StepBuilder:
         """A shard's rows, and its earlier texts."""
         if part.prompts is None:
             return ShardStep(part.shard)
-        _, prompts = self.input_step(part.prompts)
-        if not isinstance(prompts, DatasetStep | OutputStep):
-            raise AssertionError(part)
-        return ShardStep(part.shard, part.prompts.name, prompts)
+        return ShardStep(part.shard, part.prompts.name, self.dataset_step(part.prompts))
+
+    def dataset_step(self, job_input: Input) -> DatasetStep | OutputStep:
+        """How an input is made that is a dataset."""
+        _, step = self.input_step(job_input)
+        if not isinstance(step, DatasetStep | OutputStep):
+            raise AssertionError(job_input)
+        return step
 
     def references(self) -> Iterator[values.Value]:
         """Every dataset reference of the run, the same for all its jobs: the first one resolves all."""

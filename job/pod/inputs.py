@@ -17,7 +17,7 @@ import click
 from job.checkout.checkout import checkout
 from job.checkout.download import download, read_keys
 from job.checkout.git import PASSWORD, USERNAME, redact_url
-from job.datasets import DatasetRef, Datasets
+from job.datasets import DatasetRef, Datasets, Version
 from job.errors import CheckoutError, InputError, JobError, StoreError
 from job.pod.results import JobResults, decide_commit, read_commit, read_results, resolve_datasets
 from job.pod.shards.inputs import Prompts, fetch_rows, fetch_texts
@@ -76,6 +76,8 @@ def command() -> None:
         (NOTES / name).write_bytes(resolve_value(text, os.environ, FILE_VARIABLES).encode())
     if spec.main:
         (NOTES / "main").write_bytes(main_script(spec.main).encode())
+    for name, unread in spec.unread.items():
+        retry_while_unavailable(partial(runner.name_version, name, unread))
     if spec.shard:
         shards = Shards(datasets.store, run, spec.job)
         fetch = partial(runner.run_shard, shards, read_index(), spec.shard, SHARD_FOLDER, OUTPUTS)
@@ -131,13 +133,18 @@ class StepRunner:
         """
         prompts = Prompts()
         if step.prompts:
-            version = self.datasets.resolve(self._find_version(step.prompts))
+            version = self.name_version(step.input, step.prompts)
             prompts = Prompts.of_version(step.input, version.ref, self.datasets.manifest(version))
-            self.lineage["inputs"][step.input] = str(version)
         texts = fetch_rows(shards, index, prompts, folder)
         position = fetch_texts(shards, index, outputs / step.output)
         click.echo(f"{counted(texts, 'text')}, of which {position.rows} are stored")
         return position
+
+    def name_version(self, name: str, step: DatasetStep | OutputStep) -> Version:
+        """The version of a dataset that the run uses; it goes into the lineage, as that of an input."""
+        version = self.datasets.resolve(self._find_version(step))
+        self.lineage["inputs"][name] = str(version)
+        return version
 
     def _find_version(self, step: DatasetStep | OutputStep) -> DatasetRef:
         if isinstance(step, DatasetStep):

@@ -17,7 +17,15 @@ from typing import Any, Protocol, Self, TypeVar
 from job.errors import InputError
 from job.pod.json_reader import COMPILE_AGAIN, JsonReader
 from job.pod.outputs import Output, read_output
-from job.pod.steps import ShardStep, Step, read_shard_step, read_step
+from job.pod.steps import (
+    DatasetStep,
+    OutputStep,
+    ShardStep,
+    Step,
+    read_dataset_step,
+    read_shard_step,
+    read_step,
+)
 from job.pod.values import Value, read_optional_value, read_value, read_variable, value_to_json, without_none
 
 VERSION = 2
@@ -79,7 +87,8 @@ class InputsSpec:
     """What `inputs` does before the job starts. `textgen` is the version that compiled it.
 
     `steps` are by the path that each fills; `references` are all datasets that the run's jobs read, which
-    the first job resolves for the others; `files` are texts for the job's own container.
+    the first job resolves for the others; `files` are texts for the job's own container. `unread` are
+    datasets that other pods of the job read, by its inputs' names: their versions belong to the lineage.
     """
 
     textgen: str
@@ -90,6 +99,7 @@ class InputsSpec:
     files: Mapping[str, Value] = field(default_factory=dict)
     main: MainCommand | None = None
     shard: ShardStep | None = None
+    unread: Mapping[str, DatasetStep | OutputStep] = field(default_factory=dict)
 
     def check_paths(self) -> None:
         """Raise InputError if a step or a file would write elsewhere than where the job finds it.
@@ -119,6 +129,11 @@ class InputsSpec:
             ),
             **({"main": self.main.to_json()} if self.main else {}),
             **({"shard": self.shard.to_json()} if self.shard else {}),
+            **(
+                {"unread": {name: step.to_json() for name, step in self.unread.items()}}
+                if self.unread
+                else {}
+            ),
         }
 
     @classmethod
@@ -135,6 +150,7 @@ class InputsSpec:
             {name: read_value(text) for name, text in spec.get("files").items()},
             None if main.value is None else _read_main(main),
             None if shard.value is None else read_shard_step(shard),
+            {name: read_dataset_step(step) for name, step in spec.get("unread").items()},
         )
 
 

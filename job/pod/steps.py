@@ -117,7 +117,10 @@ def read_step(step: JsonReader) -> Step:
 
 
 def read_shard_step(shard: JsonReader) -> ShardStep:
-    prompts = None if shard.get("prompts").value is None else read_step(shard.get("prompts"))
-    if not isinstance(prompts, DatasetStep | OutputStep | None):
-        return shard.get("prompts").refuse("a dataset")
+    prompts = None if shard.get("prompts").value is None else read_dataset_step(shard.get("prompts"))
     return ShardStep(shard.get("output").string(), shard.get("input").optional_string() or "", prompts)
+
+
+def read_dataset_step(reader: JsonReader) -> DatasetStep | OutputStep:
+    step = read_step(reader)
+    return step if isinstance(step, DatasetStep | OutputStep) else reader.refuse("a dataset")

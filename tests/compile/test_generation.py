@@ -120,6 +120,25 @@ def test_a_shard_brings_the_prompts_dataset_if_that_has_the_model(compile_spec: 
     assert steps["/inputs/prompts"] == DatasetStep("questions:latest")
 
 
+@pytest.mark.parametrize(
+    ("change", "is_read"),
+    [
+        ("", False),
+        ("template: /inputs/model/chat.txt", True),
+        ("json_schema: /inputs/model/schema.json", True),
+    ],
+)
+def test_the_plan_names_the_version_of_a_model_that_it_does_not_read(
+    change: str, is_read: bool, compile_spec: CompileSpec
+) -> None:
+    text = FLOW.replace("TYPE", "C5").replace("model: /inputs/model", f"model: /inputs/model\n      {change}")
+    plan = templates(compile_spec(text))["write-plan"]
+    spec = load_spec(InputsSpec, environment(plan, "inputs"))
+    assert ("/inputs/model" in spec.steps) is is_read
+    assert spec.unread == ({} if is_read else {"model": DatasetStep("weights:latest")})
+    assert spec.references == ("questions:latest", "weights:latest")
+
+
 def test_the_plan_has_the_settings_and_the_join_the_dataset(compile_spec: CompileSpec) -> None:
     found = templates(compile_spec(FLOW.replace("TYPE", "C5")))
     plan = load_spec(InputsSpec, environment(found["write-plan"], "inputs"))

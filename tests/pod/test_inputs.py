@@ -51,6 +51,15 @@ def test_a_dataset_stays_at_its_version_for_the_whole_run(datasets: Datasets, tm
     assert one.lineage["inputs"] == {"one": first}
 
 
+def test_the_version_of_a_dataset_that_is_not_read_is_in_the_lineage(
+    datasets: Datasets, tmp_path: Path
+) -> None:
+    first = version(datasets, tmp_path / "from", "1")
+    one = runner(datasets, "numbers")
+    one.name_version("weights", DatasetStep("numbers"))
+    assert one.lineage["inputs"] == {"weights": first}
+
+
 def test_a_dataset_that_does_not_exist_is_named(datasets: Datasets) -> None:
     with pytest.raises(UnknownReferenceError, match="numbers"):
         runner(datasets, "numbers")
