@@ -60,6 +60,11 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
 
+def print_notice(line: str) -> None:
+    """Print a line on stderr. Names and texts in it may be anybody's: they do not control the terminal."""
+    click.echo(visible(line), err=True)
+
+
 def run_group(group: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
     """Run a command line and exit with its status; an error is printed as one line."""
     args = sys.argv[1:] if argv is None else argv

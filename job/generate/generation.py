@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
-
+from job.command import print_notice
 from job.errors import TextgenError, UnsupportedError
 from job.generate.build_rows import BadRow, RowBuilder
 from job.generate.engines.choose import open_engine
@@ -37,7 +36,7 @@ def generate_texts(source: RowSource, prompts: int, folder: Path, *, overwrite: 
     except UnsupportedError as error:  # the weights may hold what the configuration does not say
         if source.settings.engine != "auto":
             raise
-        _log(f"{error}; transformers runs it")
+        print_notice(f"{error}; transformers runs it")
         engine = open_engine(replace(source.settings, engine="transformers"))
         _run(engine, source, prompts, folder, overwrite)
 
@@ -45,7 +44,7 @@ def generate_texts(source: RowSource, prompts: int, folder: Path, *, overwrite: 
 def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrite: bool) -> None:
     settings = source.settings
     revision = f"revision {engine.files.revision}, " if engine.files.revision else ""
-    _log(
+    print_notice(
         f"model {engine.files.name}, {revision}engine {engine.name}, device {engine.device}, "
         f"dtype {engine.dtype}"
     )
@@ -56,7 +55,7 @@ def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrit
         if done := outputs.done:
             hint = "start the run anew" if source.is_shard else "use --overwrite or another --output"
             check_identity(folder, earlier, identity, hint)
-            _log(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
+            print_notice(f"{counted(done, 'text')} {'is' if done == 1 else 'are'} done already")
         record = read_record(folder)
         if record.get("state") == "completed" and record.get("rows") == outputs.in_order:
             ProgressFiles(folder, done, done, source.is_shard).write()
@@ -76,7 +75,7 @@ def _run(engine: Engine, source: RowSource, prompts: int, folder: Path, overwrit
         if outputs.in_order:  # a shard may have no rows
             write_format(folder, outputs.read_rows, settings, engine.files.name)
     errors = record["counts"]["errors"]
-    _log(
+    print_notice(
         f"{counted(record['rows'] - errors, 'text')} in {folder / (ROWS if source.is_shard else TEXTS)}"
         + (f", and {counted(errors, 'row')} with an error in {folder / ROWS}" if errors else "")
     )
@@ -121,7 +120,7 @@ class _Generation:
             with suppress(TextgenError):  # on a full disk the first error is the one to show
                 outputs.write_record({**record, "state": "stopped", "rows": outputs.done})
             if isinstance(error, KeyboardInterrupt | SystemExit):
-                _log(f"stopped at {outputs.done} of {plan.total} texts; the same command goes on")
+                print_notice(f"stopped at {outputs.done} of {plan.total} texts; the same command goes on")
             raise
         counts = count_outputs(outputs.read_rows(), self.source.settings)
         new_tokens, seconds = progress.new_tokens, progress.seconds
@@ -129,7 +128,7 @@ class _Generation:
         outputs.write_record(record)
         if new_tokens:
             speed = format_speed(new_tokens, seconds)
-            _log(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {speed}")
+            print_notice(f"{counted(new_tokens, 'new token')} in {seconds:.1f} s, {speed}")
         return record
 
     def _make_plan(self) -> _Plan:
@@ -190,10 +189,6 @@ class _Generation:
             position += 1
             if position > first and (row.number < in_order or not self.outputs.has(row.number)):
                 yield row
-
-
-def _log(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def complete(

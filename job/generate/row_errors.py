@@ -1,7 +1,6 @@
 """What becomes of rows that can't be continued: `--on-error` and `--max-errors`."""
 
-import click
-
+from job.command import print_notice
 from job.errors import PromptError, TextgenError
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
@@ -50,4 +49,4 @@ class RowErrors:
 
     def _show(self) -> None:
         for line in self._first:
-            click.echo(line, err=True)
+            print_notice(line)

@@ -136,6 +136,24 @@ def test_of_many_bad_rows_the_first_ten_are_named_and_all_are_counted(
     assert [line.split(": ")[0].rpartition(":")[2] for line in lines] == list(map(str, range(2, 12)))
 
 
+def test_names_of_files_and_fields_do_not_control_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    title = "\x1b]0;title\x07"
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / f"{title}.csv").touch()
+    prompts = write(folder, *[{title: "a"}] * 2)
+    (folder / title).mkdir()
+    Path(prompts).rename(folder / f"{title}.jsonl")
+    with pytest.raises(PromptError, match=r"^2 of 2 rows are wrong"):
+        run(replace(ECHO, prompts=str(folder), template="{body}"), tmp_path / "outputs")
+    message = capsys.readouterr().err
+    assert len(message.splitlines()) == 3
+    assert message.count("�]0;title�") == 6
+    assert message.replace("\n", "").isprintable()
+
+
 def test_a_row_that_is_skipped_costs_itself_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import click
-
+from job.command import print_notice
 from job.errors import ModelError, SettingsError, UnsupportedError
 from job.extras import install_command, is_installed
 from job.generate.engines.echo import EchoEngine
@@ -58,7 +57,7 @@ def _choose(files: ModelFiles, settings: Settings) -> Engine:
                 f"{error}; the engine transformers, which may run it, is not installed; "
                 f"run: {install_command('job')}"
             ) from None
-        click.echo(f"{error}; transformers runs it", err=True)
+        print_notice(f"{error}; transformers runs it")
         return _make("transformers", files, settings)
     return engine
 
@@ -104,10 +103,9 @@ def _takes_gpu(device: str) -> bool:
         return False
     if not is_installed("torch"):
         if has_driver:
-            click.echo(
+            print_notice(
                 "this machine has a GPU, which torch could use: it is not installed; "
-                f"run: {install_command('job')}",
-                err=True,
+                f"run: {install_command('job')}"
             )
         return False
     import torch
@@ -117,5 +115,5 @@ def _takes_gpu(device: str) -> bool:
     if has_driver:
         from job.generate.models.load import read_cuda_error
 
-        click.echo(f"this machine has a GPU, which torch can't use: {read_cuda_error()}", err=True)
+        print_notice(f"this machine has a GPU, which torch can't use: {read_cuda_error()}")
     return False

@@ -10,8 +10,7 @@ from itertools import chain
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from job.command import print_notice
 from job.errors import TextgenError
 from job.generate.engines.engine import Completion, Completions, Engine, Generate, Row
 from job.generate.models.tokenizer import Tokenizer
@@ -105,7 +104,7 @@ def _generate(workers: list[_Worker], slots: int, rows: Iterable[Row]) -> Comple
                     workers.remove(worker)
                     if not workers:
                         raise type(error)(f"{worker.device}: {error}") from None
-                    click.echo(f"{worker.device}: {error}; its rows go to the others", err=True)
+                    print_notice(f"{worker.device}: {error}; its rows go to the others")
                     waiting = chain(worker.rows.values(), waiting)
                 else:
                     yield worker.rows.pop(number), completion

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import click
-
+from job.command import print_notice
 from job.errors import ModelError
 from job.generate.models.checkpoint import CONFIG, GENERATION_CONFIG, read_json_file
 
@@ -36,10 +35,9 @@ def select_stop_ids(
                     f"model {model!r}: its eos_token_id is {eos_token_id!r}, not a token's number"
                 )
             if token < 0 or (vocabulary_size and token >= vocabulary_size):
-                click.echo(
+                print_notice(
                     f"model {model}: its end-of-text token {token} is outside its {vocabulary_size} tokens "
-                    "and ends no text",
-                    err=True,
+                    "and ends no text"
                 )
             else:
                 inside.append(token)

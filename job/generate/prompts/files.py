@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import click
-
+from job.command import print_notice
 from job.errors import PromptError
 from job.extras import describe_missing
 from job.text import listed
@@ -119,7 +118,7 @@ def _select(place: str, files: list[RowFile]) -> list[RowFile]:
     if not selected:
         raise PromptError(f"{place}: prompts must be .txt, .jsonl or .parquet files")
     if others:
-        click.echo(f"{place}: only {_READ} are read, and not {listed(others)}", err=True)
+        print_notice(f"{place}: only {_READ} are read, and not {listed(others)}")
     return selected
 
 

@@ -16,7 +16,7 @@ from typing import IO, Self
 
 import click
 
-from job.command import FilePath
+from job.command import FilePath, print_notice
 from job.errors import InputError, PromptError, TextgenError
 from job.files import write_atomically
 from job.generate.check_rows import check_rows
@@ -62,9 +62,8 @@ def write_plan(settings: Settings, shards: int, folder: Path, copy_rows: bool = 
         "settings": asdict(settings),
     }
     write_atomically(folder / PLAN, [json.dumps(plan, indent=2).encode() + b"\n"])
-    click.echo(
-        f"{counted(texts, 'text')} of {counted(prompts, 'row')} in {counted(shards, 'shard')}: {folder}",
-        err=True,
+    print_notice(
+        f"{counted(texts, 'text')} of {counted(prompts, 'row')} in {counted(shards, 'shard')}: {folder}"
     )
 
 

@@ -2,8 +2,7 @@
 
 from functools import cached_property
 
-import click
-
+from job.command import print_notice
 from job.errors import UnsupportedError
 from job.generate.engines.engine import Engine, Generate
 from job.generate.engines.openvino.architecture import read_architecture
@@ -65,9 +64,7 @@ class OpenvinoEngine(Engine):
         from job.generate.engines.openvino.generator import Generator  # imports openvino
 
         if self._settings.dtype == "auto" and BFLOAT16 in list_dtypes():
-            click.echo(
-                "--dtype bfloat16 is about twice as fast on this processor, with other texts", err=True
-            )
+            print_notice("--dtype bfloat16 is about twice as fast on this processor, with other texts")
         generator = Generator(
             self._model,
             self._settings,
