@@ -7,7 +7,7 @@ import click
 
 from argo.cli.workflow_file import parameters_option, parse_pairs, print_warnings
 from argo.kubernetes_names import GITHUB_URL
-from job.command import FilePath
+from job.command import FilePath, print_notice
 from job.errors import InputError, StaleError
 
 
@@ -104,7 +104,7 @@ def command(  # noqa: PLR0917
     print_warnings([*checked.diagnostics, *find_skipped_entrypoints(workflow, config)])
     if GITHUB_URL not in parameters:
         for warning in checkout_warnings(workflow, origin):
-            click.echo(f"textgen: {warning}", err=True)
+            print_notice(f"textgen: {warning}")
     if output and checking:
         _compare(output, text, ctx.meta[__name__])
     elif output:

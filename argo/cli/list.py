@@ -12,6 +12,7 @@ from argo.local import run_folder
 from argo.local.run_folder import Project
 from argo.runs import RunRecord
 from argo.units import format_age, format_duration, format_progress
+from job.command import print_notice
 from job.errors import TextgenError
 
 
@@ -50,7 +51,7 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
     local_runs, cluster_runs, locations = [], [], []
     if not (context or namespace):
         folder = Project.find(Path.cwd()).runs
-        local_runs = run_folder.read_all(folder, lambda error: click.echo(f"textgen: {error}", err=True))
+        local_runs = run_folder.read_all(folder, lambda error: print_notice(f"textgen: {error}"))
         locations.append(str(folder))
     if context or namespace or is_configured():
         from argo.cluster.workflow_status import list_runs
@@ -62,7 +63,7 @@ def command(output: str | None, context: str | None, namespace: str | None) -> N
         except TextgenError as error:
             if context or namespace:
                 raise
-            click.echo(f"textgen: showing only the runs of this machine: {error}", err=True)
+            print_notice(f"textgen: showing only the runs of this machine: {error}")
     runs = sorted([*local_runs, *cluster_runs], key=lambda run: run.started, reverse=True)
     shown = [column for column in _COLUMNS if column is not _PROGRESS or any(map(_progress, runs))]
     columns = [

@@ -13,6 +13,7 @@ from argo.cli.progress import PHASE_COLOURS, LineReporter
 from argo.local import run_folder
 from argo.runs import JobRecord, Phase, RunRecord
 from argo.units import format_duration
+from job.command import print_notice
 from job.extras import find_missing_module
 from job.text import visible, visible_line
 
@@ -47,7 +48,7 @@ def show_cluster_run(api: "Api", name: str, *, quiet: bool = False) -> int:
     snapshot = None
     try:
         with _open_display(quiet) as show:
-            progress = ShardProgressReader(api, lambda problem: click.echo(f"textgen: {problem}", err=True))
+            progress = ShardProgressReader(api, lambda problem: print_notice(f"textgen: {problem}"))
             for snapshot in follow_run(api, name):
                 show(progress.add_to(snapshot))
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import click
 from argo.cli.cluster import cluster_file_option, cluster_options
 from argo.cli.workflow_file import parameters_option, print_warnings
 from argo.cluster.connection import connect
-from job.command import FilePath
+from job.command import FilePath, print_notice
 
 
 @click.command("submit")
@@ -56,7 +56,7 @@ def command(
     problems = find_problems(api, submission)
     for problem in problems:
         if not problem.certain:
-            click.echo(f"warning: {problem.message}", err=True)
+            print_notice(f"warning: {problem.message}")
     raise_certain(api, problems)
     if once:
         from argo.trigger.push_workflow import submit_once

@@ -10,6 +10,7 @@ import click
 from argo.cli.cluster import cluster_file_option, cluster_options
 from argo.cluster.connection import connect
 from argo.kubernetes_names import STORE
+from job.command import print_notice
 from job.errors import InputError, TextgenError
 
 if TYPE_CHECKING:
@@ -105,4 +106,4 @@ def _read_store_url(api: "Api") -> str:
 
 
 def _print_error(line: str) -> None:
-    click.echo(f"textgen: {line}", err=True)
+    print_notice(f"textgen: {line}")

@@ -82,6 +82,15 @@ def test_a_difference_can_not_control_the_terminal(run: Run, commit: Commit) -> 
     assert "[- a-]{+ b+}" in printed
 
 
+def test_a_line_that_is_no_row_can_not_control_the_terminal(run: Run, commit: Commit) -> None:
+    version = commit([{"id": "a"}], {"state": "completed", "settings": {"prefix": HOSTILE}, "run": {}})
+    for words in (["show", version, "--texts"], ["show", version, "--texts", "-o", "json"]):
+        printed = run(*words).output
+        assert "outputs.jsonl:1: no string" in printed
+        assert not set("\x1b\x07\u202e\x9b\r") & set(printed)
+    assert not set("\x1b\x07") & set(run("diff", version, commit([row()])).output)
+
+
 @pytest.mark.parametrize("output", ["json", "yaml"])
 @pytest.mark.parametrize("rows", [[], BEFORE])
 def test_texts_for_programs(run: Run, commit: Commit, output: str, rows: list[dict[str, object]]) -> None:

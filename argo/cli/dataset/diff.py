@@ -14,6 +14,7 @@ from argo.cli.tables import align_columns, print_value, print_with_items
 from argo.texts.comparison import Comparison, Pair, open_comparison, read_figures
 from argo.texts.files import find_texts
 from argo.texts.index import Index, open_index
+from job.command import print_notice
 from job.datasets import DatasetRef, Datasets, Version
 from job.datasets.diff import Change, compare, diff_files, diff_lineage
 from job.text import shortened
@@ -58,7 +59,7 @@ def _open_comparison(stack: ExitStack, datasets: Datasets, versions: Sequence[Ve
             index = stack.enter_context(open_index(datasets, version, progress=progress))
         broken = index.figures().broken
         for row in index.broken(_MOST_BROKEN):
-            click.echo(f"textgen: {version}: {row}", err=True)
+            print_notice(f"textgen: {version}: {row}")
         if broken > _MOST_BROKEN:
             click.echo(f"textgen: {version}: {broken - _MOST_BROKEN} more lines are no rows", err=True)
         indexes.append(index)

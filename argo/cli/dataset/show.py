@@ -12,6 +12,7 @@ from argo.cli.tables import Column, align_columns, output_option, print_rows, pr
 from argo.texts.files import stream_texts
 from argo.texts.rows import BrokenRow, Row
 from argo.units import format_age, format_bytes
+from job.command import print_notice
 from job.datasets import Dataset, DatasetRef, Datasets, File, Manifest, Version
 from job.datasets.diff import flatten
 
@@ -114,7 +115,7 @@ def _texts_json(rows: Iterable[Row | BrokenRow]) -> Iterator[Mapping[str, object
         if isinstance(row, Row):
             yield row.to_json()
         else:
-            click.echo(f"textgen: {row}", err=True)
+            print_notice(f"textgen: {row}")
 
 
 def _version_json(version: Version) -> dict[str, object]:

@@ -19,7 +19,7 @@ def write_rows(rows: Iterable[Row | BrokenRow], page: Page) -> None:
     prompt = None
     for row in rows:
         if isinstance(row, BrokenRow):
-            page.write(click.style(f"{row}\n", fg="red"))
+            page.write(click.style(f"{visible(str(row))}\n", fg="red"))
             continue
         page.write(format_title(row, describe_end(row)))
         if row.prompt and row.prompt != prompt:
