@@ -1,5 +1,6 @@
 """What of a page is asked for again while something goes on."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,6 +59,30 @@ def test_a_part_that_has_the_focus_goes_on(visit: Visit, folder: Path) -> None:
     write(folder, replace(RECORD, jobs={"say": JobRecord((), Phase.RUNNING, now())}))
     expect(page.locator(".jobs")).to_contain_text("Running")
     expect(link).to_be_focused()
+
+
+def test_the_line_of_a_job_is_marked_when_it_fails(visit: Visit, folder: Path) -> None:
+    jobs = {"generate": JobRecord(())}
+    write(folder, replace(RECORD, jobs=jobs))
+    page = visit.open("/runs/live")
+    expect(page.locator(".source")).to_be_visible()
+    failed = {"generate": JobRecord((), Phase.FAILED, now(), now(), message="exit status 1")}
+    write(folder, replace(RECORD, jobs=failed))
+    expect(page.locator(".source .failing")).to_have_text(re.compile("generate:"))
+
+
+def test_a_log_that_can_not_be_read_says_so(visit: Visit, folder: Path) -> None:
+    write(folder, replace(RECORD, phase=Phase.SUCCEEDED, finished=now()))
+    page = visit.open("/runs/live")
+    hidden = folder.with_name("hidden")
+    folder.rename(hidden)
+    page.locator("summary", has_text="say").click()
+    expect(page.get_by_label("Log of say")).to_contain_text("This log can not be read.")
+    hidden.rename(folder)
+    page.locator("summary", has_text="say").click()
+    page.locator("summary", has_text="say").click()
+    expect(page.get_by_label("Log of say")).to_contain_text("a line")
+    visit.problems = [problem for problem in visit.problems if "status of 404" not in problem]
 
 
 def test_a_page_that_can_not_be_read_again_says_so_until_it_can(visit: Visit, folder: Path) -> None:

@@ -11,7 +11,7 @@ function focusRow(step) {
   const at = current();
   const row = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
   if (!row) return follow(step > 0 ? "[rel=next]" : "[rel=prev]");
-  row.querySelector("a, summary, input").focus();
+  (row.querySelector("a") || row.querySelector("summary, input")).focus();
   row.scrollIntoView({ block: "nearest" });
 }
 
@@ -83,6 +83,12 @@ function readLog(details) {
   };
   events.onmessage = (event) => add(JSON.parse(event.data).map((line) => line + "\n").join(""));
   events.addEventListener("problem", (event) => add(JSON.parse(event.data) + "\n"));
+  events.onerror = () => {
+    if (events.readyState !== EventSource.CLOSED) return; // it is asked for again
+    followed.delete(details);
+    delete details.dataset.reading;
+    add("This log can not be read. Close and open it to try again.\n");
+  };
   events.addEventListener("end", () => {
     events.close();
     followed.delete(details);
