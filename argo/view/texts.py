@@ -15,6 +15,7 @@ from argo.view.sources import Sources
 from job.datasets import Manifest, Version
 
 ROWS = 50  # on a page
+_FILTER = ("q", "id", "prompt", "reason", "least", "most", "sort")  # in a URL
 _BARS = 20
 
 Bars = Sequence[tuple[int, int, int]]  # the least, the most, how many
@@ -55,10 +56,15 @@ def read_filter(query: QueryParams) -> Filter:
     )
 
 
+def keep_filter(query: QueryParams, *others: str) -> dict[str, str]:
+    """What a URL says of which rows, for links to other pages of them; and what it says of `others`."""
+    return {name: query[name] for name in (*_FILTER, *others) if name in query}
+
+
 def read_texts(sources: Sources, version: Version, manifest: Manifest, query: QueryParams) -> Texts:
     """The page of texts that a URL asks for; the first texts, as long as the index is not made."""
     which = read_filter(query)
-    words = {name: value for name, value in query.items() if name not in ("page", "format")}
+    words = keep_filter(query)
     order = Order(query["sort"]) if query.get("sort") in set(Order) else Order.FILE
     making = sources.indexes.make(version)
     if not making.has_rows.is_set():

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from argo.local import run_folder
 from argo.runs import JobRecord, Phase, Progress, RunRecord, now
+from job.datasets import DatasetRef
 from job.files import locked
 from tests.view.conftest import Visit, open_context
 from tests.view.site import HOSTILE, Site
@@ -284,6 +285,35 @@ def test_versions_are_a_history_of_changes(visit: Visit) -> None:
     expect(page.locator(".history .title").first).to_contain_text("latest")
 
 
+def test_a_version_of_a_history_is_opened_with_keys(visit: Visit) -> None:
+    page = visit.open("/datasets/stories")
+    press(page, "j")
+    press(page, "Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(visit.site.versions["after"])
+
+
+def test_many_files_are_on_several_pages(visit: Visit, site: Site) -> None:
+    version = site.commit("many", "many", {f"{number:03}.txt": b"text" for number in range(501)})
+    page = visit.open(f"/datasets/{version}")
+    expect(page.locator(".files tbody tr")).to_have_count(500)
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator(".files tbody tr")).to_have_text(re.compile("500.txt"))
+    page = visit.open(f"/compare?v={version}&v={visit.site.versions['files']}")
+    expect(page.get_by_text("These are 500 of 510 files that differ.")).to_be_visible()
+
+
+def test_a_link_of_a_version_is_shown(visit: Visit, site: Site) -> None:
+    source = site.root / "linked"
+    source.mkdir()
+    (source / "text.txt").write_text("text")
+    (source / "latest.txt").symlink_to("text.txt")
+    version = site.datasets.commit_version(DatasetRef("linked"), source, lineage={})
+    page = visit.open(f"/datasets/{version}")
+    expect(page.locator(".files tbody tr").last).to_have_text(
+        "latest.txtlink to text.txt", use_inner_text=False
+    )
+
+
 def test_two_versions_are_compared_from_their_dataset_with_keys(visit: Visit) -> None:
     page = visit.open("/datasets/stories")
     press(page, "c")
@@ -361,6 +391,7 @@ def test_a_run_that_is_written_or_damaged_is_a_line(visit: Visit, site: Site) ->
         ("/rows/stories:latest?line=99999", "no text in line 99999"),
         ("/rows/stories:latest?line=x", "no text in line 0"),
         ("/datasets/files:latest?page=999999999999", ""),
+        ("/datasets/stories:latest?line=3", ""),
         ("/<script>window.hacked=1</script>", "there is no page"),
     ],
 )
@@ -368,4 +399,5 @@ def test_what_is_not_there_is_one_line(visit: Visit, path: str, line: str) -> No
     page = visit.open(path)
     if line:
         expect(page.get_by_role("alert")).to_contain_text(line)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     visit.problems = [problem for problem in visit.problems if "status of 40" not in problem]

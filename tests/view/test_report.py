@@ -107,6 +107,14 @@ def test_a_version_of_other_files_has_a_report(browser: Browser, site: Site, tmp
     assert "This version holds no generated texts." in path.read_text("utf-8")
 
 
+def test_a_report_of_many_files_says_which_are_left_out(project: Site, tmp_path: Path) -> None:
+    before = project.commit("before", "many", {"0.txt": b"other"})
+    after = project.commit("after", "many", {f"{number}.txt": b"text" for number in range(2001)})
+    html = write_report(project, tmp_path, after, "--compare", before).read_text("utf-8")
+    assert "These are 500 of 2\u202f001 files that differ." in html
+    assert "These are 2\u202f000 of 2\u202f001 files." in html
+
+
 @pytest.mark.parametrize("text", ["x", "\x01" * 300], ids=["short", "of control characters"])
 def test_a_report_is_small_and_says_what_is_left_out(project: Site, tmp_path: Path, text: str) -> None:
     rows = [row(f"row-{n}", f" {text} {n}") for n in range(2500)]

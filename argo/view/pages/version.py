@@ -10,12 +10,13 @@ from argo.texts.rows import Row
 from argo.view.lineage import list_changes, list_facts, list_settings
 from argo.view.page import Page, read_integer
 from argo.view.sources import Sources
-from argo.view.texts import read_filter, read_speed, read_texts
+from argo.view.texts import keep_filter, read_filter, read_speed, read_texts
 from job.datasets import DatasetRef, Manifest, Version
 from job.errors import TextgenError, UnknownReferenceError
 from job.storage.parallel import parallel_map
 
 _VERSIONS = 20  # on a page
+_FILES = 500
 _LONGEST = 200_000  # characters of a text that a browser shows without delay
 
 
@@ -31,6 +32,8 @@ def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
     manifest = sources.datasets.manifest(version)
     has_texts = bool(find_texts(manifest))
     texts = read_texts(sources, version, manifest, request.query_params) if has_texts else None
+    file_pages = max(1, -(-len(manifest.files) // _FILES))
+    file_page = max(1, min(read_integer(request.query_params.get("files")) or 1, file_pages))
     values = {
         "version": version,
         "dataset": ref.dataset,
@@ -38,7 +41,9 @@ def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
         "settings": list_settings(manifest),
         "message": manifest.message,
         "parent": manifest.parent,
-        "files": manifest.files,
+        "files": manifest.files[(file_page - 1) * _FILES : file_page * _FILES],
+        "file_page": file_page,
+        "file_pages": file_pages,
         "links": manifest.links,
         "texts": texts,
         "speed": read_speed(sources, version, manifest) if has_texts else "",
@@ -99,14 +104,13 @@ def row_page(sources: Sources, request: Request) -> Page:
         row, before, after = found if isinstance(found, Row) else None, line - 1 or None, line + 1
     if row is None:
         raise UnknownReferenceError(f"{version}: no text in line {line}")
-    query = {name: value for name, value in request.query_params.items() if name not in ("line", "format")}
     values = {
         "version": version,
         "files": len(files),
         "row": row,
         "before": before,
         "after": after,
-        "query": query,
+        "query": keep_filter(request.query_params, "page"),
         "which": which,
         "longest": _LONGEST,
     }
