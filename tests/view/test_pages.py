@@ -65,6 +65,12 @@ def press(page: Page, key: str) -> None:
     page.keyboard.press(key)
 
 
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose of a list when the page's script listens."""
+    page.wait_for_load_state()
+    page.get_by_label(label).select_option(option)
+
+
 def address(site: Site, path: str) -> str:
     return path.format(**site.versions)
 
@@ -123,11 +129,11 @@ def test_runs_are_found_by_text_branch_and_status(visit: Visit) -> None:
     page.keyboard.type("seed=7 succeeded")
     press(page, "Enter")
     expect(page.locator("td.name a")).to_have_text("succeeded")
-    page.get_by_label("Status").select_option("Failed")
+    choose(page, "Status", "Failed")
     expect(page.get_by_text("No run is like that.")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
     expect(page.locator("td.name a").first).to_be_visible()
-    page.get_by_label("Branch").select_option("queens")
+    choose(page, "Branch", "queens")
     expect(page.locator("td.name a")).to_have_text("failed")
 
 
@@ -324,7 +330,7 @@ def test_two_versions_are_compared_from_their_dataset_with_keys(visit: Visit) ->
     cells = page.locator(".pairs > li").first.locator(".cell")
     expect(cells.nth(0).locator("del").first).to_have_text(" king")
     expect(cells.nth(1).locator("ins").first).to_have_text(" queen")
-    page.get_by_label("Show").select_option("only in one")
+    choose(page, "Show", "only in one")
     expect(page.locator(".pairs > li")).to_have_count(3)
 
 
