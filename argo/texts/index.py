@@ -108,6 +108,11 @@ class Figures:
     finish_reasons: Mapping[str, int]
     new_tokens: int
 
+    @property
+    def texts(self) -> int:
+        """How many rows are texts, and no errors."""
+        return self.rows - self.errors
+
 
 class Index:
     """The texts of a version; see `open_index`. For one thread."""

@@ -146,18 +146,18 @@ def _list_figures(sources: Sources, side: Side) -> Mapping[str, str]:
 
 def _describe(index: Index, record: Mapping[str, str]) -> dict[str, str]:
     figures, (repetition, _) = index.figures(), index.repetition()
-    rows = max(figures.rows, 1)
+    texts = max(figures.texts, 1)
     reasons = {
-        f"ended: {reason}": format_percent(count / rows)
+        f"ended: {reason}": format_percent(count / texts)
         for reason, count in sorted(figures.finish_reasons.items())
         if reason
     }
     return {
-        "texts": format_count(figures.rows),
+        "texts": format_count(figures.texts),
         **reasons,
         **({"errors": format_count(figures.errors)} if figures.errors else {}),
         "new tokens": format_count(figures.new_tokens),
-        "new tokens of a text": f"{figures.new_tokens / rows:.1f}",
+        "new tokens of a text": f"{figures.new_tokens / texts:.1f}",
         **({"repetition": format_percent(repetition)} if repetition is not None else {}),
         **({"tokens a second": record["tokens_per_second"]} if "tokens_per_second" in record else {}),
     }

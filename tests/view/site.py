@@ -162,6 +162,8 @@ def fill(site: Site) -> None:
     site.commit("shards", "shards", shards, lineage)
     site.commit("empty", "empty", {"outputs.jsonl": b"", "table.csv": b""})
     site.commit("blank", "blank", {"outputs.jsonl": encode([row("blank", "", finish_reason="length")])})
+    error = row("b", "", text=None, new_tokens=None, finish_reason=None, error="out of memory")
+    site.commit("error", "error", {"outputs.jsonl": encode([row("a", " there was"), error])})
     chat = {"id": "1", "messages": [{"role": "user", "content": "The capital?"}], "sequence": 1}
     site.commit("chat", "chat", {"outputs.jsonl": encode([{**chat, "text": "Paris", "completion": "Paris"}])})
     png = (Path(__file__).parent / "pixel.png").read_bytes()

@@ -90,6 +90,24 @@ def test_each_link_of_a_report_leads_to_a_part_of_it(browser: Browser, site: Sit
         page.context.close()
 
 
+def test_a_row_with_an_error_is_not_counted_as_a_text(
+    browser: Browser, site: Site, tmp_path: Path, visit: Visit
+) -> None:
+    version = site.versions["error"]
+    page = open_offline(browser, write_report(site, tmp_path, version, "--compare", version), [])
+    for each in (page, visit.open(f"/datasets/{version}")):
+        numbers = each.locator(".numbers p").all_inner_texts()
+        assert [text.split("\n") for text in numbers[:3]] == [
+            ["1", "text"],
+            ["100 %", "ended by themselves"],
+            ["1", "error"],
+        ]
+        expect(each.get_by_text("2 rows", exact=True)).to_be_visible()
+    expect(page.get_by_role("row", name="texts 1 1")).to_be_visible()
+    expect(page.get_by_role("row", name="new tokens of a text 2.0 2.0")).to_be_visible()
+    page.context.close()
+
+
 def test_what_is_in_a_text_does_nothing_in_a_report(browser: Browser, site: Site, tmp_path: Path) -> None:
     path = write_report(site, tmp_path, site.versions["hostile"], "--compare", site.versions["broken"])
     problems: list[str] = []
