@@ -46,12 +46,14 @@ TABLE = "word,count,of all texts\nking,42,35 %\nqueen,17,14 %\nlantern,9,7.5 %\n
 DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="640" height="320" viewBox="0 0 640 320">
 <path d="M40 20V280H620M40 60C120 220 300 250 620 262" fill="none" stroke="black" stroke-width="2"/></svg>"""
 LINEAGE = {"run": "succeeded", "job": "generate", "repository": {"url": "https://example.org/stories"}}
+LOGS = "[...document.querySelectorAll('[data-log][open] .log')].every((log) => log.textContent)"
 # What differs each time would make another file.
 STEADY = """() => {
   for (const store of document.querySelectorAll(".store")) store.textContent = "s3://team/datasets";
   for (const time of document.querySelectorAll("time"))
     time.textContent = time.title ? "5m ago" : "2026-01-02 03:04 UTC";
-  for (const part of document.querySelectorAll("tr:has(.running) .number, .head:has(.running) .note"))
+  const running = "tr:has(.phase.running) .number, .head:has(.phase.running) .note";
+  for (const part of document.querySelectorAll(running))
     for (const text of part.childNodes)
       if (!text.tagName) text.data = text.data.replace(/(\\d+m)?[\\d.]+s/, "12s");
 }"""
@@ -117,6 +119,7 @@ def find_version(site: Site, name: str) -> Version:
 
 def take_view(page: Page, width: int) -> bytes:
     """What the page shows first, without the empty space below."""
+    page.wait_for_function(LOGS)
     page.evaluate(STEADY)
     height = page.evaluate("document.body.getBoundingClientRect().height")
     return page.screenshot(clip={"x": 0, "y": 0, "width": width, "height": min(height, HEIGHT)})

@@ -229,11 +229,12 @@ def add_runs(site: Site, version: str) -> None:
     }
     alive = replace(record, jobs=running, phase=Phase.RUNNING, finished=None, parameters={"seed": "42"})
     site.add_run("killed", alive, {"generate": "reading\n"})
+    began = now() - timedelta(seconds=12)
     jobs = running | {
-        "checkout": replace(checkout, started=now(), finished=now()),
-        "generate": replace(running["generate"], started=now()),
+        "checkout": replace(checkout, started=began, finished=began + timedelta(seconds=2)),
+        "generate": replace(running["generate"], started=began + timedelta(seconds=3)),
     }
-    site.add_run("running", replace(alive, started=now(), jobs=jobs), {"generate": "first line\n"})
+    site.add_run("running", replace(alive, started=began, jobs=jobs), {"generate": "first line\n"})
 
 
 def _add_hostile_run(site: Site) -> None:
