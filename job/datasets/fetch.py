@@ -71,7 +71,7 @@ def stream_file(store: Store, ref: DatasetRef, version: str, file: File) -> Iter
             for chunk in store.read(key):
                 digest.update(chunk)
                 size += len(chunk)
-                yield chunk
+                yield bytes(chunk)  # what a store reads may have none of their methods
         except KeyAbsentError as error:
             raise StoreError(f"{error}; was {ref.name}:{version} deleted while it was read?") from error
         if size != file.size or digest.hexdigest() != file.sha256:

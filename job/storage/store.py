@@ -55,6 +55,7 @@ class Store(Protocol):
     def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes under `key` from `start` to before `end`, or to the last, in chunks.
 
+        A chunk may be any buffer with a length: give it to a file or a digest, or call bytes() first.
         Raises KeyAbsentError.
         """
 

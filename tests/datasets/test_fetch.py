@@ -50,6 +50,11 @@ def test_damaged_bytes_are_found_and_not_handed_out(
     assert message in line
 
 
+def test_a_file_can_be_split_while_it_is_read(datasets: Datasets, version: Version) -> None:
+    file = datasets.files(version)[0]
+    assert [chunk.split(b"r") for chunk in datasets.stream_file(version, file)] == [[b"fi", b"st"]]
+
+
 def test_what_appears_is_on_the_disk(
     datasets: Datasets, version: Version, tmp_path: Path, disk_calls: list[str]
 ) -> None:
