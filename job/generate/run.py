@@ -12,6 +12,7 @@ from job.generate.generation import generate_texts
 from job.generate.options import exit_on_sigterm, read_settings, settings_options
 from job.generate.prompts.source import open_rows
 from job.generate.settings import Settings
+from job.termination import report_termination
 
 
 def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
@@ -37,6 +38,7 @@ def run(settings: Settings, folder: Path, overwrite: bool = False) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Delete the texts of another run in that folder.")
 @settings_options
+@report_termination
 def command(file: Path | None, inputs: Path | None, folder: Path, overwrite: bool, **flags: object) -> None:
     """Generate text from prompts."""
     settings = read_settings(file, inputs, flags)

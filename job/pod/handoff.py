@@ -22,7 +22,7 @@ import click
 from job.errors import StoreError
 from job.files import write_atomically
 from job.pod.spec import HANDOFF, VERDICT, CommitSpec, is_before_store, load_spec
-from job.pod.termination import report_message, report_termination
+from job.termination import report_message, report_termination
 
 HEARTBEAT = 5.0  # seconds between two signs of life
 _SILENCE = 600.0  # seconds without one: a store may be away for five minutes, and the kubelet waits as long

@@ -38,7 +38,6 @@ from job.pod.spec import (
 )
 from job.pod.steps import CheckoutStep, DatasetStep, OutputStep, S3Step, ShardStep, Step
 from job.pod.store_outage import retry_while_unavailable
-from job.pod.termination import report_termination
 from job.pod.values import (
     FILE_VARIABLES,
     GIT_VARIABLES,
@@ -50,6 +49,7 @@ from job.pod.values import (
 from job.pod.volume import load_volume
 from job.project import STORE_VARIABLE as STORE
 from job.storage.store import UnavailableError
+from job.termination import report_termination
 from job.text import counted
 from job.untrusted_files import UntrustedPath, copy_tree
 

@@ -77,7 +77,8 @@ class Pod:
         code = f"""
 import sys
 from pathlib import Path
-from job.pod import handoff, termination
+from job import termination
+from job.pod import handoff
 handoff.VERDICT, handoff.HANDOFF = Path({str(self.verdict)!r}), Path({str(self.handoff)!r})
 termination._MESSAGE = Path("/dev/stderr")
 sys.exit(handoff.command.main([], standalone_mode=False))

@@ -30,6 +30,7 @@ from job.generate.settings import Settings
 from job.generate.shards.files import MOST_SHARDS
 from job.generate.shards.plan_json import FILE as PLAN
 from job.generate.shards.shard import FILE, FORMAT, Piece, Shard, piece_path
+from job.termination import report_termination
 from job.text import counted
 
 
@@ -242,6 +243,7 @@ class _PieceWriter:
 @click.option("--shards", type=click.IntRange(1, MOST_SHARDS), required=True, help="Number of shards.")
 @click.option("--copy-rows", is_flag=True, help="Copy the rows of all files, also of those read by range.")
 @settings_options
+@report_termination
 def command(
     file: Path | None, inputs: Path | None, folder: Path, shards: int, copy_rows: bool, **flags: object
 ) -> None:

@@ -15,6 +15,7 @@ from job.generate.output_rows import count_outputs
 from job.generate.outputs import open_outputs
 from job.generate.progress import ProgressFiles
 from job.generate.shards.shard import Shard, ShardRows, read_shard
+from job.termination import report_termination
 
 
 def run_shard(folder: Path, outputs: Path) -> None:
@@ -55,6 +56,7 @@ def _finish_empty(shard: Shard, folder: Path) -> None:
     required=True,
     help="Folder for the texts; a shard that was stopped in it continues.",
 )
+@report_termination
 def command(folder: Path, outputs: Path) -> None:
     """Generate the texts of the shard that `plan` left in FOLDER."""
     exit_on_sigterm()
