@@ -58,7 +58,8 @@ class Generator:
                 raise TextgenError(
                     f"{model.path}: its weights take {_gigabytes(weights)} in {dtype}, a text of "
                     f"{self.context_length} tokens {_gigabytes(2 * least * size)}, and {_gigabytes(free)} of "
-                    f"memory are free; use a smaller model or dtype, or shorter texts"
+                    f"memory are free; use more of it (a larger instance-type), a smaller model or dtype, or "
+                    "shorter texts"
                 )
         else:
             blocks = min(blocks, count_blocks(cache_tokens))
