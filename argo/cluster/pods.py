@@ -27,9 +27,22 @@ _PART_STEPS = {"plan": "plan", "shard": "main", "join": "commit"}
 
 _BINARY_UNIT = re.compile(r"(\d+)([KMGT]i)")
 
+# What the scheduler says after the reason: its attempts to make room for the pod.
+_MAKING_ROOM = re.compile(r"\.? *(preemption: |no new claims to deallocate|still not schedulable).*|\.$")
+
+# What the kubelet and containerd say before the reason: they name the image again.
+_PULLING = re.compile(
+    r'(Back-off pulling image "[^"]*"(: ErrImagePull: )?|failed to pull and unpack image "[^"]*": '
+    r'|failed to resolve reference "[^"]*": )+'
+)
+
+# A kubelet goes from one to the other and back.
+_SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
+
 _HINTS = {
-    "ImagePullBackOff": "the image does not exist, or the cluster has no right to pull it",
-    "ErrImagePull": "the image does not exist, or the cluster has no right to pull it",
+    "ImagePullBackOff": (
+        "the image does not exist, the cluster has no right to pull it, or its registry is out of reach"
+    ),
     "ErrImageNeverPull": "the image is not on the node",
     "InvalidImageName": "the image's name is invalid",
     "CreateContainerConfigError": "its environment refers to something that does not exist",
@@ -120,9 +133,10 @@ def pending_reason(pod: Pod) -> str:
     for name, state in container_states(pod).items():
         waiting = state.get("waiting") or {}
         reason = waiting.get("reason", "")
+        reason = _SAME_REASONS.get(reason, reason)
         if reason not in USUAL_WAITS:
             image = f", image {_container(pod, name).get('image', '')}" if "Image" in reason else ""
-            message = " ".join(waiting.get("message", "").split())
+            message = _PULLING.sub("", " ".join(waiting.get("message", "").split()))
             parts = (f"{reason}: container {name}{image}", _HINTS.get(reason), message)
             return "; ".join(part for part in parts if part)
     return ""
@@ -194,7 +208,7 @@ def _out_of_memory_reason(pod: Pod, container: str) -> str:
 
 def _scheduler_message(message: str) -> str:
     """The scheduler's message, without its attempts to preempt other pods."""
-    return " ".join(message.partition(" preemption:")[0].split())
+    return _MAKING_ROOM.sub("", " ".join(message.split()))
 
 
 def _memory_limit(pod: Pod, container: str) -> str:

@@ -39,30 +39,6 @@ def make_pod(job: str, **status: Any) -> Any:
         (
             {
                 "phase": "Pending",
-                "conditions": [
-                    {
-                        "type": "PodScheduled",
-                        "status": "False",
-                        "reason": "Unschedulable",
-                        "message": "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes",
-                    }
-                ],
-            },
-            "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.",
-        ),
-        (
-            {
-                "phase": "Pending",
-                "containerStatuses": [
-                    {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}
-                ],
-            },
-            "ImagePullBackOff: container main, image nowhere/x:1; "
-            "the image does not exist, or the cluster has no right to pull it; no",
-        ),
-        (
-            {
-                "phase": "Pending",
                 "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}],
             },
             "",
@@ -72,6 +48,46 @@ def make_pod(job: str, **status: Any) -> Any:
 )
 def test_a_pod_says_why_it_waits(status: dict[str, Any], reason: str) -> None:
     assert pods.pending_reason(make_pod("job", **status)) == reason
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+        "no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found.",
+        "",
+    ],
+)
+def test_a_pod_without_room_says_what_is_lacking(attempts: str) -> None:
+    message = f"0/1 nodes are available: 1 node(s) were unschedulable, 1 Insufficient cpu. {attempts}"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    assert (
+        pods.pending_reason(make_pod("job", phase="Pending", conditions=[condition]))
+        == "Unschedulable: 0/1 nodes are available: 1 node(s) were unschedulable, 1 Insufficient cpu"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        (
+            "ErrImagePull",
+            'failed to pull and unpack image "r/x:1": failed to resolve reference "r/x:1": r/x:1: not found',
+        ),
+        (
+            "ImagePullBackOff",
+            'Back-off pulling image "x:1": ErrImagePull: failed to pull and unpack image "r/x:1": '
+            'failed to resolve reference "r/x:1": r/x:1: not found',
+        ),
+    ],
+)
+def test_each_attempt_to_pull_an_image_says_the_same(reason: str, message: str) -> None:
+    waiting = {"waiting": {"reason": reason, "message": message}}
+    pod = make_pod("job", phase="Pending", containerStatuses=[{"name": "main", "state": waiting}])
+    assert pods.pending_reason(pod) == (
+        "ImagePullBackOff: container main, image nowhere/x:1; the image does not exist, "
+        "the cluster has no right to pull it, or its registry is out of reach; r/x:1: not found"
+    )
 
 
 def test_an_unresponsive_node_differs_from_a_container_that_is_not_ready() -> None:
