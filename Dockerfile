@@ -59,8 +59,8 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL /locks/requirements
 
 # The environment is the user's: files of workflows install what they need with pip.
 FROM new-environment AS cpu-environment
-COPY requirements-job-cpu.lock /locks/
-RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL /locks/requirements-job-cpu.lock && $LIST
+COPY requirements-job-cpu.lock requirements-parquet.lock /locks/
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv $INSTALL /locks/requirements-job-cpu.lock -r /locks/requirements-parquet.lock && $LIST
 
 
 FROM ${SMALL_BASE_IMAGE} AS small
@@ -149,12 +149,13 @@ ARG PYTHON
 ENV PATH=/opt/textgen/bin:$PATH
 RUN getent passwd 1000 || useradd --uid 1000 --create-home --shell /bin/bash textgen
 COPY --from=tools /tools/bin/uv /usr/local/bin/
-COPY requirements-job.lock requirements-sbom.lock /opt/locks/
+COPY requirements-job.lock requirements-parquet.lock requirements-sbom.lock /opt/locks/
 # The environment is the user's: files of workflows install what they need with pip.
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     export UV_LINK_MODE=copy UV_PYTHON_INSTALL_DIR=/opt/python \
     && uv venv --python "$PYTHON" /opt/textgen \
-    && uv pip install --python /opt/textgen --no-deps --require-hashes --compile-bytecode -r /opt/locks/requirements-job.lock \
+    && uv pip install --python /opt/textgen --no-deps --require-hashes --compile-bytecode \
+        -r /opt/locks/requirements-job.lock -r /opt/locks/requirements-parquet.lock \
     && uv run --no-project --python /opt/textgen/bin/python --with-requirements /opt/locks/requirements-sbom.lock \
         cyclonedx-py environment --output-reproducible --output-file /opt/textgen/sbom.cdx.json /opt/textgen \
     && echo /opt/textgen/code > "$(echo /opt/textgen/lib/python*/site-packages)/code.pth" \

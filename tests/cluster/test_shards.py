@@ -1,11 +1,15 @@
 """generate@v1 on a real Argo: the same texts for any number of shards, and after a stop what is missing."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
+from job.datasets import DatasetRef
 from tests.cluster.command import Command
 from tests.cluster.generation import (
     ECHO,
@@ -85,6 +89,21 @@ def test_a_run_that_was_stopped_computes_only_what_is_missing(prompted: Namespac
     _, other = generate(tmp_path, prompted, undisturbed, MODEL)
     assert prompted.ended(other, 600)["status"]["phase"] == "Succeeded"
     assert read_texts(prompted, "stopped") == read_texts(prompted, "undisturbed")
+
+
+def test_prompts_and_texts_may_be_parquet(prompted: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    rows = [{"id": str(row), "prompt": f"Question {row}:"} for row in range(8)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "tables" / "prompts.parquet")
+    prompted.datasets.commit_version(DatasetRef("tables"), tmp_path / "tables", lineage={})
+    jobs = write_job("columns", shards=2, engine="echo", format="parquet", num_return_sequences=1)
+    _, run = generate(tmp_path, prompted, jobs.replace("ref: questions", "ref: tables"), ECHO)
+    assert prompted.ended(run)["status"]["phase"] == "Succeeded"
+    (version,) = prompted.datasets.versions(DatasetRef("columns"))
+    files = [file.path for file in prompted.datasets.manifest(version).files if file.path.endswith("parquet")]
+    assert len(files) == 2
+    bodies = [io.BytesIO(prompted.datasets.read_file(version, file)) for file in files]
+    assert sum(parquet.read_table(body).num_rows for body in bodies) == 8
 
 
 def test_argo_counts_the_texts_while_they_are_made(prompted: Namespace, tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def test_the_light_image_holds_no_torch() -> None:
     assert not {"torch", "transformers", "kubernetes"} & read_pins("requirements-job-cpu.lock").keys()
 
 
+@pytest.mark.parametrize("lock", ["requirements-job.lock", "requirements-job-cpu.lock"])
+def test_an_image_that_generates_reads_parquet(lock: str) -> None:
+    (line,) = [each for each in LINES if each.startswith("RUN") and f"/{lock}" in each]
+    assert "/requirements-parquet.lock" in line
+
+
 @pytest.mark.parametrize("lock", [*IMPORTS, "requirements-cpu.lock"])
 def test_a_package_has_one_version_in_all_images(lock: str) -> None:
     assert read_pins(lock).items() <= read_pins("requirements-job.lock").items()
