@@ -42,7 +42,7 @@ class Visit:
             self.problems.append(f"request: {url[:200]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not find_chromium():
         pytest.skip("no Chromium here (apt-get install chromium)")
@@ -61,7 +61,7 @@ def launch_browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=find_chromium(), args=_NO_SANDBOX)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("view")
     site = Site(folder / "project", folder / "cache")
@@ -80,7 +80,7 @@ def open_context(browser: Browser, site: Site, **options: Any) -> BrowserContext
     return context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
     with open_context(browser, site) as context:
         yield context
