@@ -165,7 +165,7 @@ class _WaitReasons:
         """Why the first one of many pods waits, and how many do for such a reason."""
         reasons = [(part, reason) for part, pod in parts if (reason := _find_reason(pod))]
         if reasons:
-            return summarize(*reasons[0], len(reasons), "wait")
+            return summarize(*reasons[0], len(reasons), "waiting")
         for part, pod in parts:
             if _is_waiting(pod):  # the events of one pod are enough
                 reason = self._explain(pod, now)

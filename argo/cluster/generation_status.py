@@ -92,7 +92,7 @@ class Generation:
         if not repeated:
             return ""
         cause = explain_retry(self.attempts[repeated[0]], nodes)
-        return summarize(repeated[0], cause, len(repeated), "are tried again")
+        return summarize(repeated[0], cause, len(repeated), "tried again")
 
     def _shards_in(self, phases: set[str]) -> set[int]:
         return {

@@ -122,7 +122,7 @@ def test_shards_that_wait_say_why_once(failed_generation: Any) -> None:
     restart(failed_generation, {1, 2, 3})
     found = [make_part_pod(f"shard({index}:{index})", **UNSCHEDULABLE) for index in (1, 2, 3)]
     snapshot = follow_run._WaitReasons(cast(Api, None)).add_to(RunSnapshot(failed_generation, tuple(found)))
-    message = "shard 1: Unschedulable: 0/1 nodes; 2 more shards wait"
+    message = "shard 1: Unschedulable: 0/1 nodes; 2 more shards waiting"
     assert snapshot.record.jobs["write"].message == message
 
 
