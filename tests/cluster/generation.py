@@ -9,7 +9,7 @@ from job.datasets import DatasetRef
 from job.generate.shards.files import list_shard_files
 from job.pod.shards.keys import Shards
 from tests.cluster.command import Command
-from tests.cluster.kubernetes import Namespace
+from tests.cluster.kubernetes import Namespace, kubectl
 
 PROMPTS = 64
 # A quarter of an instance holds the embedded model; the echo engine needs next to nothing.
@@ -89,3 +89,20 @@ def _list_parts(shards: Shards, index: int) -> Iterator[tuple[int, int]]:
     for item in shards.store.list_objects(prefix):
         first, count, _ = item.key.removeprefix(prefix).split("-")
         yield int(first), int(count)
+
+
+def find_pod(namespace: Namespace, run: str, index: int, job: str) -> dict[str, Any] | None:
+    """The pod of a shard whose main container runs."""
+    for pod in namespace.pods(run, job):
+        name = pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"]
+        states = {each["name"]: each["state"] for each in pod["status"].get("containerStatuses", ())}
+        is_at_work = "running" in states.get("main", {}) and not pod["metadata"].get("deletionTimestamp")
+        if f".shard({index}:" in name and is_at_work:
+            return pod
+    return None
+
+
+def count_rows(namespace: Namespace, pod: dict[str, Any]) -> int:
+    """How many rows the pod has; 0 if it can't say."""
+    words = ("exec", pod["metadata"]["name"], "-c", "main", "--", "cat", "/outputs/texts/outputs.jsonl")
+    return kubectl("-n", namespace.name, *words, check=False).count("\n")

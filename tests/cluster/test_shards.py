@@ -15,7 +15,9 @@ from tests.cluster.generation import (
     ECHO,
     MODEL,
     commit_prompts,
+    count_rows,
     count_stored_rows,
+    find_pod,
     make_command,
     open_shards,
     read_job,
@@ -61,12 +63,12 @@ def test_a_run_that_was_stopped_computes_only_what_is_missing(prompted: Namespac
     textgen, run = generate(tmp_path, prompted, jobs, MODEL)
 
     def one_is_done_and_others_run() -> Any:
-        progress = read_job(textgen, run, "stopped")["progress"]
         shards = open_shards(prompted, run, "stopped")
-        said = [each and each.done for each in map(shards.read_progress, range(4))]
-        return progress and progress["done_shards"] >= 1 and any(done and done < each for done in said)
+        missing = [index for index in range(4) if not shards.read_result(index)]
+        pods = [pod for index in missing if (pod := find_pod(prompted, run, index, "stopped"))]
+        return len(missing) < 4 and any(count_rows(prompted, pod) > 10 for pod in pods)
 
-    until(one_is_done_and_others_run, "a shard that is done and another that has begun", 400, every=2)
+    until(one_is_done_and_others_run, "a shard that is done and another that has begun", 400, every=1)
     textgen("stop", run)
     assert prompted.ended(run)["status"]["phase"] == "Failed"
     until(lambda: have_ended(prompted, run, "stopped"), "the pods to have stored what they had", 60)

@@ -13,7 +13,9 @@ from tests.cluster.command import Command
 from tests.cluster.generation import (
     MODEL,
     commit_prompts,
+    count_rows,
     count_stored_rows,
+    find_pod,
     make_command,
     open_shards,
     read_job,
@@ -43,29 +45,12 @@ def store_answers() -> bool:
         return client.connect_ex((endpoint.hostname, endpoint.port)) == 0
 
 
-def find_pod(namespace: Namespace, run: str, index: int, job: str = "write") -> dict[str, Any] | None:
-    """The pod of a shard whose main container runs."""
-    for pod in namespace.pods(run, job):
-        name = pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"]
-        states = {each["name"]: each["state"] for each in pod["status"].get("containerStatuses", ())}
-        is_at_work = "running" in states.get("main", {}) and not pod["metadata"].get("deletionTimestamp")
-        if f".shard({index}:" in name and is_at_work:
-            return pod
-    return None
-
-
-def count_rows(namespace: Namespace, pod: dict[str, Any]) -> int:
-    """How many rows the pod has; 0 if it can't say."""
-    words = ("exec", pod["metadata"]["name"], "-c", "main", "--", "cat", "/outputs/texts/outputs.jsonl")
-    return kubectl("-n", namespace.name, *words, check=False).count("\n")
-
-
 def delete_in_third(namespace: Namespace, textgen: Command, run: str, third: int) -> tuple[int, int]:
     """Delete the pod of the first shard by force in a third of its rows: the rows that it had, and stored."""
     shards = open_shards(namespace, run, "write")
 
     def find_due() -> tuple[dict[str, Any], int] | None:
-        pod = find_pod(namespace, run, 0)
+        pod = find_pod(namespace, run, 0, "write")
         rows = count_rows(namespace, pod) if pod else 0
         return (pod, rows) if pod and rows > third * EACH / 3 + 10 else None
 
