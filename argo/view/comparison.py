@@ -10,6 +10,7 @@ from argo.texts.index import Index, open_index
 from argo.texts.rows import Row
 from argo.texts.words import Change, Part, diff_words
 from argo.view.lineage import list_facts, list_settings
+from argo.view.paging import count_pages, find_page
 from argo.view.rendering import format_count, format_percent
 from argo.view.sources import Sources
 from job.datasets import Manifest, Version
@@ -58,7 +59,7 @@ class Pairs:
 
     @property
     def pages(self) -> int:
-        return max(1, -(-self.total // PAIRS))
+        return count_pages(self.total, PAIRS)
 
 
 def read_side(sources: Sources, version: Version) -> Side:
@@ -105,7 +106,7 @@ def read_pairs(
         comparisons = [stack.enter_context(open_comparison(first, other)) for other in others]
         counts = comparisons[0].count()
         total = _count(counts, kind)
-        page = max(1, min(page, -(-total // PAIRS)))
+        page = find_page(page, total, PAIRS)
         pairs = comparisons[0].pairs(kind, order, (page - 1) * PAIRS, most)
         return Pairs(counts, [(pair, _make_cells(pair, comparisons[1:])) for pair in pairs], total, page)
 

@@ -11,6 +11,7 @@ from argo.texts.files import find_texts, stream_texts
 from argo.texts.index import Figures, Filter, Order, open_index
 from argo.texts.rows import BrokenRow, Row
 from argo.view.page import read_integer
+from argo.view.paging import count_pages, find_page
 from argo.view.sources import Sources
 from job.datasets import Manifest, Version
 
@@ -40,7 +41,7 @@ class Texts:
 
     @property
     def pages(self) -> int:
-        return max(1, -(-(self.total or 0) // ROWS))
+        return count_pages(self.total or 0, ROWS)
 
 
 def read_filter(query: QueryParams) -> Filter:
@@ -81,7 +82,7 @@ def read_texts(sources: Sources, version: Version, manifest: Manifest, query: Qu
         )
     with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
         total = index.count(which)
-        page = max(1, min(read_integer(query.get("page")) or 1, -(-total // ROWS)))
+        page = find_page(read_integer(query.get("page")), total, ROWS)
         mean, repetitions = making.count_once("repetition", index.repetition)
         return Texts(
             index.rows(which, (page - 1) * ROWS, ROWS, order),

@@ -9,6 +9,7 @@ from argo.texts.index import open_index
 from argo.texts.rows import Row
 from argo.view.lineage import list_changes, list_facts, list_settings
 from argo.view.page import Page, read_integer
+from argo.view.paging import count_pages, find_page
 from argo.view.sources import Sources
 from argo.view.texts import keep_filter, read_filter, read_speed, read_texts
 from job.datasets import DatasetRef, Manifest, Version
@@ -32,8 +33,7 @@ def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
     manifest = sources.datasets.manifest(version)
     has_texts = bool(find_texts(manifest))
     texts = read_texts(sources, version, manifest, request.query_params) if has_texts else None
-    file_pages = max(1, -(-len(manifest.files) // _FILES))
-    file_page = max(1, min(read_integer(request.query_params.get("files")) or 1, file_pages))
+    file_page = find_page(read_integer(request.query_params.get("files")), len(manifest.files), _FILES)
     values = {
         "version": version,
         "dataset": ref.dataset,
@@ -43,7 +43,7 @@ def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
         "parent": manifest.parent,
         "files": manifest.files[(file_page - 1) * _FILES : file_page * _FILES],
         "file_page": file_page,
-        "file_pages": file_pages,
+        "file_pages": count_pages(len(manifest.files), _FILES),
         "links": manifest.links,
         "texts": texts,
         "speed": read_speed(sources, version, manifest) if has_texts else "",
@@ -54,8 +54,7 @@ def _version_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
 
 def _dataset_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
     versions = sources.datasets.versions(ref)
-    pages = max(1, -(-len(versions) // _VERSIONS))
-    page = max(1, min(read_integer(request.query_params.get("page")) or 1, pages))
+    page = find_page(read_integer(request.query_params.get("page")), len(versions), _VERSIONS)
     start = (page - 1) * _VERSIONS
     shown = versions[start : start + _VERSIONS + 1]  # and the one before them
     manifests = list(parallel_map(lambda version: _read_manifest(sources, version), shown))
@@ -74,7 +73,7 @@ def _dataset_page(sources: Sources, request: Request, ref: DatasetRef) -> Page:
         "total": len(versions),
         "latest": versions[0].id if versions else "",
         "page": page,
-        "pages": pages,
+        "pages": count_pages(len(versions), _VERSIONS),
     }
     return Page("dataset.html", ref.dataset, values)
 
