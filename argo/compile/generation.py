@@ -8,7 +8,6 @@
 All keep their logs, and what they make for one another, under the name of the job.
 """
 
-import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -73,17 +72,13 @@ def part_template_name(job: Job, part: str) -> str:
 
 def _is_read_by_shards(entry: Input, action: Generate) -> bool:
     """The plan holds the settings and says which prompts; a folder may hold the model, the prompts' too."""
-    is_other = entry.name != action.prompts_input
-    return entry.type is not Type.STRING and (is_other or _has_model(entry, action))
+    return entry.type is not Type.STRING and (
+        entry.name == action.model_input or entry.name != action.prompts_input
+    )
 
 
 def _is_model_alone(entry: Input, job: Job, action: Generate) -> bool:
     """Whether the plan reads nothing of a dataset, which may be large: only the model is said to be in it."""
     others = [*(value for name, value in action.settings.items() if name != "model"), *job.env.values()]
     is_named = any(f"{INPUTS}/{entry.name}" in str(other) for other in others)
-    return entry.type is Type.DATASET and _has_model(entry, action) and not is_named
-
-
-def _has_model(entry: Input, action: Generate) -> bool:
-    model = f"{posixpath.normpath(str(action.settings.get('model')))}/"
-    return model.startswith(f"{INPUTS}/{entry.name}/")
+    return entry.type is Type.DATASET and entry.name == action.model_input and not is_named

@@ -169,13 +169,14 @@ class CreateModel:
 class Generate:
     """generate@v1: texts in `shards`, of which at most `parallelism` (None: all) are made at once.
 
-    settings: those of `textgen generate` that the file gives; string inputs give others. prompts_input: the
-    input that the setting `prompts` is a path in, or "". output: the one output, a dataset. image: None for
-    textgen's own.
+    settings: those of `textgen generate` that the file gives; string inputs give others. prompts_input
+    and model_input: the inputs that the settings `prompts` and `model` are paths in, or "". output: the one
+    output, a dataset. image: None for textgen's own.
     """
 
     settings: Mapping[str, object]
     prompts_input: str
+    model_input: str
     output: str
     shards: int
     parallelism: int | None

@@ -33,6 +33,7 @@ def test_numbers_booleans_and_lists_need_no_quotes(read_text: Callable[[str], Wo
     assert result.jobs["write"].action == Generate(
         {"prompts": "/inputs/questions/a.txt", "seed": 7, "top_p": 0.5, "greedy": True, "stop": ("1", "b")},
         prompts_input="questions",
+        model_input="",
         output="texts",
         shards=16,
         parallelism=None,
@@ -69,7 +70,7 @@ def test_what_is_true_or_false_is_a_flag_of_the_plan(
 
 def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[[str], Workflow]) -> None:
     action = read_text(flow("prompt: Hello, parallelism: 2, image: 'team/llm:1'")).jobs["write"].action
-    assert action == Generate({"prompt": "Hello"}, "", "texts", 1, 2, "team/llm:1")
+    assert action == Generate({"prompt": "Hello"}, "", "", "texts", 1, 2, "team/llm:1")
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,8 @@ from job.generate.shards.files import MOST_SHARDS
 from job.text import did_you_mean, listed, quoted
 
 _FOR_PODS = ("shards", "parallelism", "image")
-_FILES = {
-    "model": "",
-    "json_schema": "",
-    "template": "@",
-}  # settings that may name one, and what is before it
+# Settings that may be the path of a file or folder, and what is written before it.
+_FILES = {"model": "", "json_schema": "", "template": "@"}
 
 
 def read_setting(name: str, field: Field) -> object | None:
@@ -60,14 +57,16 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
     settings = {name: value for name, value in values.items() if name not in _FOR_PODS}
     prompts_input = _find_prompts(settings, call)
     output = _find_output(call)
-    is_valid = [_check_files(settings, call), _check_inputs(settings, call)]
-    if prompts_input is None or output is None or not all(is_valid):
+    inputs = _find_inputs(settings, call)
+    is_valid = _check_inputs(settings, call)
+    if prompts_input is None or output is None or inputs is None or not is_valid:
         return None
     if prompts_input:  # also of an input of that name, which a variable could replace otherwise
         settings.setdefault("prompts", f"/inputs/{prompts_input}")
     return Generate(
         settings,
         prompts_input,
+        inputs.get("model", ""),
         output,
         values.get("shards", 1),
         values.get("parallelism"),
@@ -86,14 +85,15 @@ def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
     return _find_input("prompts", str(settings["prompts"]), call)
 
 
-def _check_files(settings: Mapping[str, Any], call: Call) -> bool:
-    """Report files of inputs that the job does not have: a shard would be the first to miss a model."""
-    found = [
-        _find_input(name, str(settings[name]).removeprefix(mark), call)
+def _find_inputs(settings: Mapping[str, Any], call: Call) -> dict[str, str] | None:
+    """The inputs that other settings are paths in. None after an error, which each shard would meet else."""
+    found = {
+        name: _find_input(name, str(settings[name]).removeprefix(mark), call)
         for name, mark in _FILES.items()
         if str(settings.get(name)).startswith(f"{mark}/inputs/")
-    ]
-    return None not in found
+    }
+    inputs = {name: entry for name, entry in found.items() if entry is not None}
+    return inputs if len(inputs) == len(found) else None
 
 
 def _find_input(setting: str, path: str, call: Call) -> str | None:
