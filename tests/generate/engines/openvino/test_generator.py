@@ -129,7 +129,10 @@ def test_a_model_that_is_larger_than_the_free_memory_is_refused_before_it_is_loa
     weights = model.weights_bytes(FLOAT32)
     monkeypatch.setattr(generator, "free_memory", lambda: weights + 10)
     monkeypatch.setattr(Model, "load_tensors", None)
-    with pytest.raises(TextgenError, match=r"^.*: its weights take 0\.0 GB .* \(a larger instance-type\)"):
+    with pytest.raises(
+        TextgenError,
+        match=r"^.*: its weights take 0\.0 GB in float32, a text of 64 tokens .* \(a larger instance-type\)",
+    ):
         Generator(model, _SETTINGS, (), context_length=64)
 
 
