@@ -49,13 +49,15 @@ def format_timeline(run: RunRecord) -> str:
 def _draw(steps: Sequence[Step], run: RunRecord, seconds: float, width: int) -> str:
     """The bar; each step takes at least one column."""
     cells = [""] * width
-    for step in steps:
+    last = 0
+    for step, following in zip(steps, reversed(range(len(steps))), strict=True):
         start, end = (
             (time - run.started).total_seconds() / seconds if seconds else 0
             for time in (step.start, step.end)
         )
-        first = min(max(int(start * width), 0), width - 1)
-        last = min(max(round(end * width), first + 1), width)
+        room = max(width - following, 1)
+        first = min(max(int(start * width), last), room - 1)
+        last = min(max(round(end * width), first + 1), room)
         cells[first:last] = [step.name] * (last - first)
     return "".join(_mark(name, len(list(same))) for name, same in groupby(cells))
 

@@ -64,9 +64,26 @@ def test_an_encoding_without_blocks_gets_ascii(monkeypatch: pytest.MonkeyPatch) 
     assert lines[2] == "generate       ....-#########=="
 
 
-def test_a_step_too_short_to_see_takes_a_column() -> None:
-    jobs = {"a": job(Phase.SUCCEEDED, ("inputs", 0, 0.01), ("main", 10, 19.99), ("commit", 19.99, 20))}
-    assert click.unstyle(format_timeline(run(jobs))).splitlines()[1] == "a   ▒" + " " * 12 + "█" * 13 + "▓"
+@pytest.mark.parametrize(
+    ("steps", "bar"),
+    [
+        ((("inputs", 0, 0.01), ("main", 10, 19.99), ("commit", 19.99, 20)), f"▒{' ' * 12}{'█' * 13}▓"),
+        ((("inputs", 12, 12.01), ("main", 12.01, 12.02), ("commit", 12.02, 12.03)), f"{'░' * 16}▒█▓"),
+        ((("inputs", 19.97, 19.98), ("main", 19.98, 19.99), ("commit", 19.99, 20)), f"{'░' * 24}▒█▓"),
+    ],
+    ids=["apart", "in one column", "at the end"],
+)
+def test_a_step_too_short_to_see_takes_a_column(
+    steps: tuple[tuple[str, float, float], ...], bar: str
+) -> None:
+    lines = click.unstyle(format_timeline(run({"a": job(Phase.SUCCEEDED, *steps)}))).splitlines()
+    assert lines[1] == f"a   {bar}"
+
+
+def test_a_job_with_more_steps_than_columns_has_a_bar() -> None:
+    steps = [("main", second / 2, second / 2) for second in range(40)]
+    lines = click.unstyle(format_timeline(run({"a": job(Phase.SUCCEEDED, *steps)}))).splitlines()
+    assert lines[1] == f"a   {'█' * 27}"
 
 
 @pytest.mark.parametrize(
