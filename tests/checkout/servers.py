@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+
+from tests.storage.servers import free_port
 
 
 def certificate(folder: Path, host: str) -> tuple[Path, Path]:
@@ -149,9 +150,7 @@ def sshd(host: str, folder: Path) -> Iterator[str]:
     host_key, key = folder / "host", folder / "ssh-privatekey"
     for path in (host_key, key):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = free.getsockname()[1]
+    port = free_port(host)
     (folder / "known_hosts").write_text(f"[{host}]:{port} {host_key.with_suffix('.pub').read_text()}")
     options = {
         "ListenAddress": f"{host}:{port}",

@@ -23,6 +23,7 @@ from tests.cluster.kubernetes import (
     this_host,
     until,
 )
+from tests.storage.servers import free_port
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +79,7 @@ def git_server(controller: None, tmp_path_factory: pytest.TempPathFactory) -> It
     """A folder, and the URL under which a git daemon serves the repositories in it to the cluster."""
     folder = tmp_path_factory.mktemp("served")
     host = this_host()
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = free.getsockname()[1]
+    port = free_port(host)
     words = ["git", "daemon", f"--base-path={folder}", "--export-all", f"--listen={host}", f"--port={port}"]
     daemon = subprocess.Popen([*words, str(folder)], stderr=subprocess.DEVNULL)
 
@@ -89,8 +88,8 @@ def git_server(controller: None, tmp_path_factory: pytest.TempPathFactory) -> It
             return client.connect_ex((host, port)) == 0
 
     try:
-        until(answers, "git daemon", 20)
+        until(answers, "git daemon", 60)
         yield folder, f"git://{host}:{port}"
     finally:
         daemon.terminate()
-        daemon.wait(10)
+        daemon.wait(60)

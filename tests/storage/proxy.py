@@ -94,6 +94,7 @@ def proxied(upstream: str, tls: ssl.SSLContext | None = None, host: str = "127.0
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # a client that finds it full tries again after a second
     daemon_threads = True
     block_on_close = False
 
