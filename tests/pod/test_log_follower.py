@@ -127,10 +127,10 @@ def test_containers_are_followed_in_turn(tmp_path: Path, monkeypatch: pytest.Mon
     thread = threading.Thread(target=follow_in_turn, args=(followers, stopped))
     thread.start()
     kubelet.logs["main"] = time + b"printed\n"
-    while followers[1].position[0] == b"":
+    while thread.is_alive() and followers[1].position[0] == b"":
         stopped.wait(0.01)
     stopped.set()
-    thread.join(5)
+    thread.join(60)
     for follower in followers:
         follower.writer.flush()
     assert (read(datasets, "inputs"), read(datasets)) == (["cloned"], ["printed"])

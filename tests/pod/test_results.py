@@ -2,8 +2,10 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,10 +41,21 @@ def store(tmp_path: Path) -> Unconditional:
 
 
 def test_jobs_agree_without_conditional_writes(store: Unconditional, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "SETTLED", 1.0)
+    """The wait is over when every job has put its own, however long that takes."""
+    settled, put, turns = Barrier(3), store.put, count()
+    clock = SimpleNamespace(sleep=lambda _: settled.wait(60), monotonic=time.monotonic)
+
+    def put_in_turn(key: str, body: bytes) -> None:
+        time.sleep(0.05 * next(turns))
+        put(key, body)
+
+    monkeypatch.setattr(store, "put", put_in_turn)
+    monkeypatch.setattr(results, "SETTLED", 120.0)
+    monkeypatch.setattr(results, "time", clock)
     with ThreadPoolExecutor(3) as pool:
         decided = set(pool.map(lambda job: decide_commit(store, "run", "job", job), "abc"))
     assert len(decided) == 1
+    monkeypatch.setattr(clock, "sleep", lambda _: None)
     assert read_commit(store, "run", "job") in decided
 
 

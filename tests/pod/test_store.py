@@ -23,11 +23,12 @@ from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
 from job.pod.outputs import DatasetOutput, ShardOutput, StringOutput
 from job.pod.shards import parts
 from job.pod.shards.keys import Shards
-from job.pod.shards.parts import POSITION, Position, write_position
+from job.pod.shards.parts import POSITION, PartSender, Position, write_position
 from job.pod.spec import RUN, RUN_NAME, SHARD, SPEC, CommitSpec, StoreSpec
 from job.pod.store import KeptLogs, Sidecar, open_sender
 from job.project import STORE_VARIABLE
-from job.storage.store import UnavailableError
+
+LONG = 60  # seconds: a busy machine is slow, and no failure
 
 COMPLETED = {
     "state": "completed",
@@ -44,9 +45,10 @@ COMPLETED = {
 
 
 class Pod:
-    """A pod's folders and its store; `start` runs a process of its sidecar."""
+    """A pod's folders and its store; `start` runs a process of its sidecar, whose threads `end` waits for."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._threads, self._ends = set(threading.enumerate()), list[threading.Event]()
         self.datasets = Datasets.at((folder / "store").as_uri())
         self.handoff, self.verdict, self.outputs = (folder / n for n in ("handoff", "verdict", "outputs"))
         for path in (self.handoff, self.verdict, self.outputs / "data"):
@@ -62,15 +64,26 @@ class Pod:
         )
 
     def start(self, *, string: bool = False) -> tuple[Sidecar, threading.Event, threading.Thread]:
-        terminated = threading.Event()
         outputs = {"data": DatasetOutput("numbers")} | ({"text": StringOutput()} if string else {})
-        spec = StoreSpec("0.1.0", "job", outputs)
-        writer = LogWriter(self.datasets.store, log_prefix("run", "job", "run-1.uid", "commit"))
-        logs = KeptLogs([], writer)
-        sidecar = Sidecar(spec, logs, terminated, handoff=self.handoff, verdict=self.verdict)
+        return self.start_sidecar(StoreSpec("0.1.0", "job", outputs))
+
+    def start_sidecar(
+        self, spec: StoreSpec, sender: PartSender | None = None
+    ) -> tuple[Sidecar, threading.Event, threading.Thread]:
+        terminated = threading.Event()
+        logs = KeptLogs([], LogWriter(self.datasets.store, log_prefix("run", "job", "run-1.uid", "commit")))
+        sidecar = Sidecar(spec, logs, terminated, sender, handoff=self.handoff, verdict=self.verdict)
         thread = threading.Thread(target=sidecar.run, daemon=True)
         thread.start()
+        self._ends.append(terminated)
         return sidecar, terminated, thread
+
+    def end(self) -> None:
+        for terminated in self._ends:
+            terminated.set()
+        for thread in set(threading.enumerate()) - self._threads:
+            thread.join(LONG)
+            assert not thread.is_alive(), thread
 
     def ask(self) -> "subprocess.CompletedProcess[str]":
         """`commit` as a process of its own. Its message is what is on its standard error."""
@@ -85,7 +98,12 @@ sys.exit(handoff.command.main([], standalone_mode=False))
 """
         environ = {SPEC: json.dumps(CommitSpec("0.1.0", "job").to_json()), "PATH": os.environ["PATH"]}
         return subprocess.run(
-            [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False, timeout=30
+            [sys.executable, "-c", code],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONG,
         )
 
     def kept(self) -> list[str]:
@@ -96,7 +114,9 @@ sys.exit(handoff.command.main([], standalone_mode=False))
 
 @pytest.fixture
 def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
-    yield Pod(tmp_path, monkeypatch)
+    pod = Pod(tmp_path, monkeypatch)
+    yield pod
+    pod.end()
 
 
 def test_commit_holds_nothing_and_the_version_is_in_the_verdict(pod: Pod) -> None:
@@ -109,7 +129,7 @@ def test_commit_holds_nothing_and_the_version_is_in_the_verdict(pod: Pod) -> Non
     assert done.stdout == f"committed {version}\n"
     assert pod.kept() == [f"committed {version}"]
     terminated.set()
-    thread.join(5)
+    thread.join(LONG)
     assert not thread.is_alive()
 
 
@@ -121,14 +141,21 @@ def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> Non
     assert pod.kept() == [f"textgen: {done.stderr}"]
 
 
-def test_without_a_request_nothing_is_stored(pod: Pod) -> None:
+def test_without_a_request_nothing_is_stored(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bool] = []
+
+    def look(folder: Path) -> bool:
+        looks.append(is_requested(folder))
+        return looks[-1]
+
+    monkeypatch.setattr(pod_store, "is_requested", look)
     (pod.outputs / "data" / "one").write_text("1")
     (pod.handoff / "request").symlink_to("/etc/passwd")
     _, terminated, thread = pod.start()
-    time.sleep(0.3)
+    until(lambda: len(looks) > 2)
     terminated.set()
-    thread.join(5)
-    assert not is_requested(pod.handoff)
+    thread.join(LONG)
+    assert not any(looks)
     assert read_end(pod.verdict) is None
     assert pod.datasets.datasets() == []
 
@@ -139,14 +166,21 @@ def test_a_process_that_was_killed_is_followed_by_one_that_ends_its_work(
 ) -> None:
     (pod.outputs / "data" / "one").write_text("1")
 
+    died = threading.Event()
+
     def die(*_: object) -> None:
+        died.set()
         raise SystemExit  # ends the thread alone, as if the process were gone
 
     with monkeypatch.context() as patch:
         patch.setattr(commit, "write_results", die)
         pod.start()
         (pod.handoff / "request").write_text("commit")
-        until(lambda: bool(pod.datasets.datasets()))
+        assert died.wait(LONG)
+    # it gives the standard output back, which the next process takes
+    until(lambda: not any("store_outputs" in thread.name for thread in threading.enumerate()))
+    assert read_end(pod.verdict) is None
+    assert len(pod.datasets.datasets()) == 1
     pod.start()
     assert pod.ask().returncode == 0
     assert len(pod.datasets.versions(DatasetRef("numbers"))) == 1
@@ -177,22 +211,22 @@ def test_commit_gives_up_when_the_sidecar_is_silent(pod: Pod, monkeypatch: pytes
 def test_the_logs_rest_is_stored_when_the_pod_ends_and_a_store_that_is_away_does_not_hold_it_up(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pod_store, "_GRACE", 0.2)
     sidecar, terminated, thread = pod.start()
     sidecar.logs.commit.append(b"2026-11-22T18:00:00Z the end\n")
     terminated.set()
-    thread.join(5)
+    thread.join(LONG)
     assert pod.kept() == ["the end"]
 
-    def fail(*_: object) -> None:
-        raise UnavailableError("away")
-
+    back = threading.Event()
+    monkeypatch.setattr(pod_store, "_GRACE", 0.2)
+    monkeypatch.setattr(type(pod.datasets.store), "put", lambda *_: back.wait(2 * LONG))
     sidecar, terminated, thread = pod.start()
     sidecar.logs.commit.append(b"now lost\n")
-    monkeypatch.setattr(type(pod.datasets.store), "put", fail)
     terminated.set()
-    thread.join(5)
-    assert not thread.is_alive()
+    thread.join(LONG)
+    is_held_up = thread.is_alive()
+    back.set()
+    assert not is_held_up
 
 
 def test_sigterm_ends_the_process_with_0_even_if_it_can_not_start(tmp_path: Path) -> None:
@@ -206,14 +240,14 @@ store.command.main([], standalone_mode=False)
     with subprocess.Popen([sys.executable, "-c", code], env=environ, stderr=subprocess.PIPE) as process:
         until(lambda: read_end(tmp_path) is not None)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(LONG) == 0
     end = read_end(tmp_path)
     assert end and end.code == 2
     assert end.message.startswith("TEXTGEN_STEPS: must be an object")
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -233,11 +267,7 @@ def shard(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> Path:
 def start_shard(pod: Pod) -> tuple[threading.Event, threading.Thread]:
     spec = StoreSpec("0.1.0", "job", {"data": ShardOutput()})
     sender = open_sender(spec, outputs=pod.outputs, notes=pod.handoff, verdict=pod.verdict)
-    logs = KeptLogs([], LogWriter(pod.datasets.store, log_prefix("run", "job", "run-1.uid", "commit")))
-    terminated = threading.Event()
-    sidecar = Sidecar(spec, logs, terminated, sender, handoff=pod.handoff, verdict=pod.verdict)
-    thread = threading.Thread(target=sidecar.run, daemon=True)
-    thread.start()
+    _, terminated, thread = pod.start_sidecar(spec, sender)
     return terminated, thread
 
 
@@ -258,14 +288,14 @@ def test_a_shard_s_texts_are_sent_while_it_makes_them(
         file.write(b'w": 1}\n')
     until(lambda: stored_parts(pod) == [b'{"row": 0}\n', b'{"row": 1}\n'])
     terminated.set()
-    thread.join(5)
+    thread.join(LONG)
 
 
 def test_the_last_texts_are_sent_when_the_pod_is_told_to_end(pod: Pod, shard: Path) -> None:
     terminated, thread = start_shard(pod)
     assert stored_parts(pod) == []
     terminated.set()
-    thread.join(5)
+    thread.join(LONG)
     assert stored_parts(pod) == [b'{"row": 0}\n']
 
 
@@ -274,7 +304,7 @@ def test_texts_that_another_pod_has_stored_are_not_sent_again(pod: Pod, shard: P
     (shard / "outputs.jsonl").write_bytes(b'{"row": 0}\n{"row": 1}\n')
     terminated, thread = start_shard(pod)
     terminated.set()
-    thread.join(5)
+    thread.join(LONG)
     assert stored_parts(pod) == [b'{"row": 1}\n']
 
 
@@ -307,5 +337,5 @@ def test_a_link_in_the_place_of_texts_is_refused_and_the_pod_ends(pod: Pod, shar
     assert done.returncode == CommitError.exit_status
     assert "outputs.jsonl: a link, which is not followed" in done.stderr
     terminated.set()
-    thread.join(5)
+    thread.join(LONG)
     assert not thread.is_alive()
