@@ -18,13 +18,18 @@ _FIRST_WAIT = 0.3  # seconds: a small index is there by then
 
 @dataclass
 class Making:
-    """An index that a thread makes. `read` is in bytes of the texts' files."""
+    """An index that a thread makes: first of rows, then of their words, which a search needs. `read` is in
+    bytes of the texts' files."""
 
     read: int = 0
     has_rows: threading.Event = field(default_factory=threading.Event)
     has_words: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
     _counts: dict[str, Any] = field(default_factory=dict)
+
+    def is_ready(self, *, search: bool) -> bool:
+        """Whether rows can be listed, or searched."""
+        return (self.has_words if search else self.has_rows).is_set()
 
     def add(self, size: int) -> None:
         """Count bytes that were read."""
@@ -46,23 +51,23 @@ class TextIndexes:
         self._lock = threading.Lock()
         self._makings: dict[str, Making] = {}
 
-    def make(self, version: Version) -> Making:
+    def make(self, version: Version, *, search: bool = False) -> Making:
         """How far a version's index is. Raises what went wrong, and begins again the next time."""
-        return self._start_once(version.manifest, partial(self._make, version))
+        return self._start_once(version.manifest, partial(self._make, version), search=search)
 
     def compare(self, versions: Sequence[Version]) -> threading.Event:
         """Set when the first version's texts have been compared with the others'. Raises what went wrong."""
         key = " ".join(version.manifest for version in versions)
         return self._start_once(key, partial(self._compare, versions)).has_rows
 
-    def _start_once(self, key: str, work: Callable[[Making], None]) -> Making:
+    def _start_once(self, key: str, work: Callable[[Making], None], *, search: bool = False) -> Making:
         """What a thread makes by `work`, which is started if it is not there; it is waited for a little."""
         with self._lock:
             making = self._makings.get(key)
             if making is None:
                 making = self._makings[key] = Making()
                 threading.Thread(target=_run, args=(work, making), daemon=True).start()
-        making.has_rows.wait(_FIRST_WAIT)
+        (making.has_words if search else making.has_rows).wait(_FIRST_WAIT)
         if making.error:
             with self._lock:
                 self._makings.pop(key, None)
@@ -91,3 +96,4 @@ def _run(work: Callable[[Making], None], making: Making) -> None:
     except Exception as error:  # which the page raises
         making.error = error
         making.has_rows.set()
+        making.has_words.set()

@@ -63,12 +63,13 @@ def keep_filter(query: QueryParams, *others: str) -> dict[str, str]:
 
 
 def read_texts(sources: Sources, version: Version, manifest: Manifest, query: QueryParams) -> Texts:
-    """The page of texts that a URL asks for; the first texts, as long as the index is not made."""
+    """The page of texts that a URL asks for; the first texts, as long as the index for it is not made."""
     which = read_filter(query)
     words = keep_filter(query)
     order = Order(query["sort"]) if query.get("sort") in set(Order) else Order.FILE
-    making = sources.indexes.make(version)
-    if not making.has_rows.is_set():
+    search = bool(which.search)
+    making = sources.indexes.make(version, search=search)
+    if not making.is_ready(search=search):
         rows = list(islice(stream_texts(sources.datasets, version, manifest), ROWS))
         size = sum(file.size for file in find_texts(manifest))
         return Texts(

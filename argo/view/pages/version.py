@@ -93,8 +93,9 @@ def row_page(sources: Sources, request: Request) -> Page:
     files = get_texts(version, manifest)
     line = read_integer(request.query_params.get("line")) or 0
     which = read_filter(request.query_params)
-    making = sources.indexes.make(version)
-    if making.has_rows.is_set():
+    search = bool(which.search)
+    making = sources.indexes.make(version, search=search)
+    if making.is_ready(search=search):
         with open_index(sources.datasets, version, search=making.has_words.is_set()) as index:
             row, (before, after) = index.read(line), index.neighbours(which, line)
     else:
