@@ -14,8 +14,8 @@ from argo.local import run_folder
 from tests.view.site import Site, fill, served
 
 _NO_SANDBOX = ["--no-sandbox"]  # root has none
-_TIMEOUT = 60_000  # milliseconds: the machine may be busy with other tests
-expect.set_options(timeout=_TIMEOUT)
+TIMEOUT = 60_000  # milliseconds: the machine may be busy with other tests
+expect.set_options(timeout=TIMEOUT)
 
 
 @dataclass
@@ -76,7 +76,7 @@ def open_context(browser: Browser, site: Site, **options: Any) -> BrowserContext
     context = browser.new_context(**options)
     cookie = {"name": f"textgen-{site.url.rpartition(':')[2]}", "value": site.token, "url": site.url}
     context.add_cookies([cookie])  # type: ignore[list-item]
-    context.set_default_timeout(_TIMEOUT)
+    context.set_default_timeout(TIMEOUT)
     return context
 
 

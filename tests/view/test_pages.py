@@ -1,5 +1,6 @@
 """Every page in a real browser: what it shows, that nothing on it runs, and that the keyboard is enough."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -13,8 +14,10 @@ from argo.local import run_folder
 from argo.runs import JobRecord, Phase, Progress, RunRecord, now
 from job.datasets import DatasetRef
 from job.files import locked
+from tests.cluster.kubernetes import until
 from tests.view.conftest import Visit, open_context
 from tests.view.site import HOSTILE, Site
+from tests.view.test_access import ask
 
 PAGES = (
     "/",
@@ -71,6 +74,12 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_label(label).select_option(option)
 
 
+def wait_for_texts(page: Page) -> None:
+    """Wait until all texts are read: until then the page may load itself again, under what looks at it."""
+    unread = re.compile(r"^(Reading the texts|The texts are being compared)")
+    expect(page.get_by_role("status").filter(has_text=unread)).to_have_count(0)
+
+
 def address(site: Site, path: str) -> str:
     return path.format(**site.versions)
 
@@ -79,6 +88,7 @@ def address(site: Site, path: str) -> str:
 def test_a_page_has_a_heading_and_no_barrier(visit: Visit, path: str) -> None:
     page = visit.open(address(visit.site, path))
     expect(page.locator("h1")).to_have_count(1)
+    wait_for_texts(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     violations = Axe().run(page).response["violations"]
     assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in violations] == []
@@ -90,6 +100,7 @@ def test_every_page_can_be_read_in_the_dark_on_a_phone(browser: Browser, site: S
         page = context.new_page()
         for path in PAGES:
             page.goto(site.url + address(site, path))
+            wait_for_texts(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
             if path in DARK:
                 violations = Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
@@ -356,6 +367,8 @@ def test_a_table_has_its_cells(visit: Visit) -> None:
 
 
 def test_pages_need_no_scripts(browser: Browser, site: Site) -> None:
+    path = f"/datasets/{site.versions['after']}?q=queen&format=json"
+    until(lambda: json.loads(ask(site, path)[2])["texts"]["total"], "the index", 60)
     with open_context(browser, site, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{site.url}/datasets/{site.versions['after']}")

@@ -61,7 +61,7 @@ def test_a_run_of_the_cluster_is_listed_and_shown(project: Site, kubeconfig: str
         assert "the cluster has not answered yet" in body
         assert '<body data-refresh="2.0">' in body
         Answers.may_answer.set()
-        body = until(list_it, "the run", 30)
+        body = until(list_it, "the run", 120)
         assert "cluster, base" in body
         assert "/runs/made" not in body
         assert '<p class="problem"' not in body

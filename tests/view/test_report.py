@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from argo.cli.report import command
 from argo.view.report import LARGEST
-from tests.view.conftest import Visit
+from tests.view.conftest import TIMEOUT, Visit
 from tests.view.site import HOSTILE, Site, encode, row
 
 
@@ -29,6 +29,7 @@ def write_report(site: Site, folder: Path, *words: str) -> Path:
 def open_offline(browser: Browser, path: Path, problems: list[str], **options: int) -> Page:
     """The file in a browser without a network, which notes what it must not do."""
     context = browser.new_context(offline=True, viewport={"width": options.get("width", 1280), "height": 800})
+    context.set_default_timeout(TIMEOUT)
     page = context.new_page()
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -96,13 +97,13 @@ def test_a_row_with_an_error_is_not_counted_as_a_text(
     version = site.versions["error"]
     page = open_offline(browser, write_report(site, tmp_path, version, "--compare", version), [])
     for each in (page, visit.open(f"/datasets/{version}")):
+        expect(each.get_by_text("2 rows", exact=True)).to_be_visible()  # with the figures
         numbers = each.locator(".numbers p").all_inner_texts()
         assert [text.split("\n") for text in numbers[:3]] == [
             ["1", "text"],
             ["100 %", "ended by themselves"],
             ["1", "error"],
         ]
-        expect(each.get_by_text("2 rows", exact=True)).to_be_visible()
     expect(page.get_by_role("row", name="texts 1 1")).to_be_visible()
     expect(page.get_by_role("row", name="new tokens of a text 2.0 2.0")).to_be_visible()
     page.context.close()
