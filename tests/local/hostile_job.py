@@ -134,8 +134,8 @@ def stop(pid: int) -> None:
     for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGINT, signal.SIGKILL):
         os.kill(pid, number)
     time.sleep(0.05)
-    if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("S"):
-        raise PermissionError(errno.EPERM, "it sleeps as before")
+    if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith(("S", "R", "D")):
+        raise PermissionError(errno.EPERM, "it goes on as before")
 
 
 def settings() -> Iterator[Path]:

@@ -26,7 +26,7 @@ from job.datasets import DatasetRef
 from job.errors import JobError
 from tests.local.conftest import ROWS, Repository, script, workflow
 from tests.local.generations import ECHO, FILE, INPUTS, generation, on_shard, read_log, shard_folder
-from tests.local.test_interruption import eventually
+from tests.local.test_interruption import LONG, eventually
 
 
 def script_job(command: str) -> str:
@@ -70,7 +70,7 @@ def test_a_run_says_how_many_texts_there_are_while_a_shard_makes_more(
         progress = {"done": 2, "texts": 5, "new_tokens": 4, "seconds": 1.5}
         (folder / "progress.json").write_text(json.dumps(progress))
         expected = Progress(5 * int(name) + 2, 15, int(name), 3)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LONG):
             while run_folder.load(folder.parents[5]).jobs["write"].progress != expected:
                 await asyncio.sleep(0.01)
         if name == "00001":
@@ -236,7 +236,7 @@ def test_several_gpus_have_a_shard_each_at_a_time(
 
     async def meet(_: str, variables: dict[str, str]) -> None:
         seen.add(variables["CUDA_VISIBLE_DEVICES"])
-        await asyncio.wait_for(together.wait(), 30)
+        await asyncio.wait_for(together.wait(), LONG)
 
     on_shard(monkeypatch, meet)
     outcome = questions.run(generation(f"{ECHO}, shards: 4, parallelism: 2"))

@@ -20,7 +20,7 @@ from job.datasets import DatasetRef
 from job.errors import TextgenError
 from tests.local.conftest import Repository, script, workflow
 from tests.local.test_code_version import CLONE
-from tests.local.test_interruption import eventually, mark, processes, started
+from tests.local.test_interruption import LONG, eventually, mark, processes, started
 
 __all__ = ["mark", "started"]
 
@@ -253,7 +253,7 @@ def test_stop_ends_a_run_of_another_process(
     stopped = repository.textgen("stop", name)
     assert (stopped.returncode, stopped.stdout) == (0, f"{name}: stopped\n")
     assert not processes(mark)
-    _, err = started.communicate(timeout=30)
+    _, err = started.communicate(timeout=LONG)
     hint = f"to run the jobs that are left: textgen retry {name}"
     end = "textgen: stopped; jobs that had not finished made no version"
     assert (started.returncode, err.splitlines()[-2:]) == (1, [hint, end])
@@ -269,7 +269,7 @@ def test_a_stopped_run_is_retried_to_its_end(
 ) -> None:
     (folder,) = (repository.root / ".textgen/runs").iterdir()
     repository.textgen("stop", folder.name)
-    started.communicate(timeout=30)
+    started.communicate(timeout=LONG)
     plan = json.loads((folder / "plan.json").read_text())
     (folder / "plan.json").write_text(
         json.dumps({**plan, "text": plan["text"].replace("sleep 300", "sleep 0")})
