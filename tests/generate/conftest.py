@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 # Set before torch is imported: threads that wait for each other on a busy machine take seconds a step.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -23,6 +24,26 @@ TEXT = (
     "The quick brown fox jumps over the lazy dog 0123456789. Once upon a time there was a model."
 )
 PROMPTS = [f"The {animal} over the" for animal in ("quick brown fox jumps", "dog", "lazy model", "time")]
+
+_SLOW_JOB = """
+import sys, time
+from job.__main__ import main
+from job.generate.outputs import Outputs
+
+def add_slowly(self, number, row, add=Outputs.add):
+    add(self, number, row)
+    if self.done >= least:
+        time.sleep(0.1)
+
+least = int(sys.argv.pop(1))
+Outputs.add = add_slowly
+main(sys.argv[1:])
+"""
+
+
+def slow_job(least: int) -> list[str]:
+    """`python -m job`, which takes its time once so many texts are there: a test stops it before it ends."""
+    return [sys.executable, "-c", _SLOW_JOB, str(least)]
 
 
 def vocabulary() -> "Tokenizer":

@@ -13,6 +13,7 @@ from argo.cli import generate as passed_through
 from job.__main__ import main
 from job.generate import outputs, run
 from job.generate.settings import Settings
+from tests.generate.conftest import slow_job
 
 
 def end(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
@@ -99,12 +100,8 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     for name in ("model", "engine", "device", "max_length", "num_return_sequences", "batch_size"):
         (values / name).write_text(str(getattr(settings, name)))
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    arguments = ["--inputs", str(values), "--output", str(stopped)]
-    log = (tmp_path / "log").open("w")
-    with (
-        log,
-        subprocess.Popen([sys.executable, "-m", "job", "generate", *arguments], stderr=log) as process,
-    ):
+    command = [*slow_job(8), "generate", "--inputs", str(values), "--output", str(stopped)]
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stderr=log) as process:
         deadline = time.monotonic() + 300
         rows = stopped / outputs.ROWS
         while not (rows.exists() and rows.read_bytes().count(b"\n") >= 8):
@@ -112,7 +109,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(blow)
-        assert process.wait(timeout=20) == status
+        assert process.wait(timeout=300) == status
     before = rows.read_bytes().count(b"\n")
     assert 8 <= before < texts
     early = (stopped / outputs.EARLY).read_bytes() if (stopped / outputs.EARLY).exists() else b""

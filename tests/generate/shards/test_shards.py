@@ -34,7 +34,7 @@ from job.generate.run import run
 from job.generate.settings import Settings
 from job.generate.shards.plan import write_plan
 from job.generate.shards.run import run_shard
-from tests.generate.conftest import read_rows
+from tests.generate.conftest import read_rows, slow_job
 
 PIECE = {"name": "a.txt", "place": "", "path": "/a.txt", "line": 1, "start": 0, "end": 1, "sha256": ""}
 ECHO = Settings(engine="echo", max_new_tokens=2, num_return_sequences=2, on_error="skip")
@@ -209,7 +209,7 @@ def test_a_shard_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path, blow: 
     settings = replace(ECHO, prompt="One two three", num_return_sequences=20_000)
     write_plan(settings, 2, tmp_path / "plan")
     folders = [str(tmp_path / "plan" / "00001"), "--output", str(tmp_path / "cut")]
-    command = [sys.executable, "-m", "job", "shard", *folders]
+    command = [*slow_job(50), "shard", *folders]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not (tmp_path / "cut" / outputs.ROWS).exists() or count_rows(tmp_path / "cut") < 50:
             assert process.poll() is None
