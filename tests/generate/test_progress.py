@@ -1,11 +1,24 @@
 """How far a run has come, as text."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from job.generate import progress
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets the times that the module sees, one after the other."""
+
+    def set_times(*times: float) -> None:
+        clock = iter(times)
+        monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    return set_times
 
 
 @pytest.mark.parametrize(
@@ -24,10 +37,9 @@ def test_seconds_are_told_in_the_unit_that_fits(seconds: float, text: str) -> No
 
 
 def test_a_pipe_gets_the_share_and_the_time_that_is_left(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], set_clock: Callable[..., None]
 ) -> None:
-    clock = iter((0.0, 2.0, 10.0, 12.0))
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    set_clock(0.0, 2.0, 10.0, 12.0)
     with progress.report_progress(total=500, done=100) as advance:
         for _ in range(3):
             advance(14, 140)
@@ -35,10 +47,9 @@ def test_a_pipe_gets_the_share_and_the_time_that_is_left(
 
 
 def test_texts_that_are_only_computed_again_tell_no_time(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], set_clock: Callable[..., None]
 ) -> None:
-    clock = iter((0.0, 10.0, 20.0))
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    set_clock(0.0, 10.0, 20.0)
     with progress.report_progress(total=500, done=100) as advance:
         advance(0, 140)
         advance(100, 140)
@@ -52,10 +63,9 @@ def test_without_a_stderr_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_files_are_written_at_the_start_each_five_seconds_and_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_clock: Callable[..., None]
 ) -> None:
-    clock = iter((100.0, 104.0, 105.0, 106.0, 107.5))
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    set_clock(100.0, 104.0, 105.0, 106.0, 107.5)
     monkeypatch.setenv("ARGO_PROGRESS_FILE", str(tmp_path / "argo"))
     files = progress.ProgressFiles(tmp_path, total=8, done=2, is_shard=True)
     seen = []
