@@ -5,14 +5,17 @@ outputs when `commit` asks for it (handoff.py). Of what the job can write, it re
 mounted read-only; it never reads Argo's /var/run/argo.
 Every step can be repeated: if this process is killed, the kubelet starts it again.
 
-SIGTERM comes when all other containers have ended.
+SIGTERM comes when all other containers have ended. A process that has stored the outputs does not wait for
+it: the pod ends 2 s sooner if the kubelet, which looks once a second, sees that all have ended at once.
 """
 
 import io
+import math
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -41,6 +44,8 @@ from job.untrusted_files import UntrustedPath
 
 _FLUSH = 20.0  # seconds between two writes of a log that grows
 _GRACE = 20.0  # seconds to store the rest after SIGTERM; the kubelet waits for 30
+_COMMIT = 0.3  # seconds that `commit` takes to start, and again that it and Argo's `wait` take to end
+_AGAIN = 5.0  # seconds that a process stays which has nothing left to store
 _LOOK = 1.0  # seconds between two looks at a shard's texts
 _PAUSE = 0.05  # seconds between two looks at the request
 _STARTS = 4  # how often storing the outputs may be started
@@ -50,15 +55,15 @@ _STARTS = 4  # how often storing the outputs may be started
 def command() -> None:
     """Keep a job's log, and store its outputs when commit asks for it, as TEXTGEN_STEPS says."""
     # first: as the first process of its container, this one would not get a signal without a handler
-    terminated = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
     try:
         spec = load_spec(StoreSpec)
-        Sidecar(spec, KeptLogs.of_this_pod(spec), terminated, open_sender(spec)).run()
+        Sidecar(spec, KeptLogs.of_this_pod(spec), ending, open_sender(spec)).run()
     except TextgenError as error:  # nothing that another start would change: `commit` says it
         write_end(VERDICT, End(error.exit_status, str(error)))
         click.echo(f"textgen: {error}", err=True)
-        terminated.wait()
+        ending.wait()
     sys.stdout.flush()
     os._exit(0)  # at once, whatever a thread still does: the pod ends with this process
 
@@ -180,7 +185,7 @@ class Sidecar:
         self,
         spec: StoreSpec,
         logs: KeptLogs,
-        terminated: threading.Event,
+        ending: threading.Event,
         parts: PartSender | None = None,
         *,
         handoff: Path = HANDOFF,
@@ -191,24 +196,31 @@ class Sidecar:
         self.parts = parts
         self.handoff = handoff
         self.verdict = verdict
-        self._terminated = terminated
+        self._ending = ending
 
     def run(self) -> None:
-        """Work until SIGTERM."""
+        """Work until SIGTERM, or until the outputs are stored and the other containers should have ended.
+
+        If one has not, the kubelet starts another process. SIGTERM may come before that one can take it, so
+        it does not wait for long.
+        """
         alive = self.verdict / "alive"
         self.logs.start(resumed=alive.exists())
         alive.touch()
         threading.Thread(target=self._send_parts, daemon=True).start()
         beat = 0.0
-        is_open = bool(self.spec.outputs) and read_end(self.verdict) is None
-        while not self._terminated.wait(_PAUSE):
+        is_open = bool(self.spec.outputs)
+        if read_end(self.verdict):  # of an earlier process
+            is_open = False
+            threading.Thread(target=self._end_after, args=[_AGAIN], daemon=True).start()
+        while not self._ending.wait(_PAUSE):
             beat += _PAUSE
             if beat >= HEARTBEAT:
                 alive.touch()
                 beat = 0.0
             if is_open and is_requested(self.handoff):
                 is_open = False
-                threading.Thread(target=self.store_outputs, daemon=True).start()
+                threading.Thread(target=self._store_outputs_and_end, daemon=True).start()
         rest = threading.Thread(target=self._store_rest, daemon=True)
         rest.start()
         rest.join(_GRACE)
@@ -216,7 +228,7 @@ class Sidecar:
     def _send_parts(self) -> None:
         """Send a shard's texts as they come; what could not be sent is sent with the next ones."""
         problem = ""
-        while self.parts and not self._terminated.wait(_LOOK):
+        while self.parts and not self._ending.wait(_LOOK):
             try:
                 self.parts.send_due()
             except UnavailableError:
@@ -236,6 +248,17 @@ class Sidecar:
             retry_while_unavailable(self.logs.finish)
         except StoreError as error:
             click.echo(f"textgen: the end of the job's log is not kept: {error}", err=True)
+
+    def _store_outputs_and_end(self) -> None:
+        start = time.monotonic()
+        self.store_outputs()
+        seconds = time.monotonic() - start
+        # Argo's executor looks once a second whether `commit` has ended.
+        self._end_after(math.ceil(seconds + _COMMIT) + _COMMIT - seconds)
+
+    def _end_after(self, seconds: float) -> None:
+        self._ending.wait(seconds)
+        self._ending.set()
 
     def store_outputs(self) -> None:
         """Store the outputs and the log, and tell `commit` how that ended."""

@@ -121,16 +121,13 @@ def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
 
 def test_commit_holds_nothing_and_the_version_is_in_the_verdict(pod: Pod) -> None:
     (pod.outputs / "data" / "one").write_text("1")
-    _, terminated, thread = pod.start()
+    pod.start()
     done = pod.ask()
     assert done.returncode == 0
     version = str(pod.datasets.resolve(DatasetRef("numbers")))
     assert (pod.verdict / "versions" / "data").read_text() == version
     assert done.stdout == f"committed {version}\n"
     assert pod.kept() == [f"committed {version}"]
-    terminated.set()
-    thread.join(LONG)
-    assert not thread.is_alive()
 
 
 def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> None:
@@ -139,6 +136,30 @@ def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> Non
     assert done.returncode == CommitError.exit_status
     assert "must write its string there" in done.stderr
     assert pod.kept() == [f"textgen: {done.stderr}"]
+
+
+def test_a_sidecar_that_has_stored_the_outputs_ends_by_itself(pod: Pod) -> None:
+    (pod.outputs / "data" / "one").write_text("1")
+    _, _, thread = pod.start()
+    assert pod.ask().returncode == 0
+    thread.join(LONG)
+    assert not thread.is_alive()
+
+
+def test_a_sidecar_with_nothing_left_to_store_stays_for_the_others_to_end(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_end(pod.verdict, End())
+    _, terminated, thread = pod.start()
+    thread.join(2)  # longer than one that has stored the outputs
+    assert thread.is_alive()
+    terminated.set()
+    thread.join(LONG)
+    assert not thread.is_alive()
+    monkeypatch.setattr(pod_store, "_AGAIN", 0.1)
+    _, _, thread = pod.start()  # which misses the signal
+    thread.join(LONG)
+    assert not thread.is_alive()
 
 
 def test_without_a_request_nothing_is_stored(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
