@@ -106,10 +106,11 @@ FROM ${VLLM_IMAGE} AS textgen-job-vllm
 USER root
 RUN getent passwd 1000 || useradd --uid 1000 --create-home --shell /bin/bash textgen
 COPY --from=tools /tools/bin/uv /usr/local/bin/
-COPY requirements-pod.lock /opt/locks/
+COPY requirements-pod.lock requirements-parquet.lock /opt/locks/
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     export UV_LINK_MODE=copy UV_BREAK_SYSTEM_PACKAGES=1 \
-    && uv pip install --python "$(command -v python3)" --no-deps --require-hashes -r /opt/locks/requirements-pod.lock \
+    && uv pip install --python "$(command -v python3)" --no-deps --require-hashes \
+        -r /opt/locks/requirements-pod.lock -r /opt/locks/requirements-parquet.lock \
     && uv pip install --python "$(command -v python3)" --no-deps 'gguf>=0.19,<0.20'
 COPY --from=job-code /code /opt/textgen/code
 ENV PYTHONPATH=/opt/textgen/code
