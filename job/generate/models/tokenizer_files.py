@@ -138,12 +138,12 @@ def _read_tokens(folder: Path, config: Mapping[str, Any], text: str) -> dict[str
         values["model_specific_special_tokens"] = specific
     if "added_tokens_decoder" in values:
         tokens = values["added_tokens_decoder"].items()
-        added = {int(id_): AddedToken(**token) for id_, token in tokens}
+        added = [(int(id_), AddedToken(**token)) for id_, token in tokens]
     else:
         _merge_special_tokens_map(folder, values)
         added = _read_added_tokens(folder, values, text)
-    values = {name: _convert(value) for name, value in values.items()} | {"added_tokens_decoder": added}
-    by_text = {str(token): token for token in added.values()}
+    values = {name: _convert(value) for name, value in values.items()} | {"added_tokens_decoder": dict(added)}
+    by_text = {str(token): token for _, token in added}  # also one whose id another one has
     return values | {
         name: by_text.get(str(values[name]), values[name]) for name in _NAMES if values.get(name)
     }
@@ -177,18 +177,18 @@ def _merge_special_tokens_map(folder: Path, values: dict[str, Any]) -> None:
         values["model_specific_special_tokens"] = values.get("model_specific_special_tokens", {}) | specific
 
 
-def _read_added_tokens(folder: Path, values: Mapping[str, Any], text: str) -> dict[int, AddedToken]:
-    """The tokens of the older added_tokens.json, and those of tokenizer.json."""
-    added = {}
+def _read_added_tokens(folder: Path, values: Mapping[str, Any], text: str) -> list[tuple[int, AddedToken]]:
+    """The tokens of the older added_tokens.json with their ids, and those of tokenizer.json."""
+    added = []
     path = folder / "added_tokens.json"
     if path.is_file():
         special = {str(values[name]) for name in _NAMES if values.get(name)}
         special |= set(map(str, values.get("extra_special_tokens") or []))
         for token, id_ in json.loads(path.read_bytes()).items():
-            added[id_] = AddedToken(token, normalized=token not in special, special=token in special)
+            added.append((id_, AddedToken(token, normalized=token not in special, special=token in special)))
     for token in json.loads(text)["added_tokens"]:
         id_ = token.pop("id")
-        added[id_] = AddedToken(**token)
+        added.append((id_, AddedToken(**token)))
     return added
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import (
     AddedToken,
@@ -392,6 +392,13 @@ def load_both(folder: Path) -> tuple[FastTokenizer | None, Any]:
     special_tokens_map=MAPS,
     added_tokens=st.none() | st.dictionaries(st.sampled_from(SPECIAL), st.integers(255, 320), max_size=2),
     padding=st.booleans(),
+)
+@example(
+    name="gpt2",
+    config=None,
+    special_tokens_map={"bos_token": {"content": "<start_of_turn>", "rstrip": True}},
+    added_tokens={"<start_of_turn>": 300},  # an id that another token has in tokenizer.json
+    padding=False,
 )
 def test_any_configuration_gives_the_tokenizer_of_transformers(
     name: str, config: Any, special_tokens_map: Any, added_tokens: Any, padding: bool
