@@ -3,8 +3,10 @@
 import os
 import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from job.untrusted_files import remove_tree
@@ -54,3 +56,12 @@ def swapping(path: Path, target: Path) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def attempts(number: int, succeeded: Callable[[], bool]) -> Iterator[int]:
+    """So many attempts, and more until one has succeeded: on a busy machine most are disturbed."""
+    deadline = time.monotonic() + 60
+    for attempt in count():
+        if attempt >= number and (succeeded() or time.monotonic() > deadline):
+            return
+        yield attempt
