@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,7 @@ def _find_program(name: str, folder: Path) -> str:
 
 @contextmanager
 def started(command: list[str], port: int, env: dict[str, str], folder: Path) -> Iterator[None]:
-    """A server that listens on `port`, ended with all its children afterwards."""
+    """A server that answers requests of HTTP on `port`, ended with all its children afterwards."""
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             command,
@@ -82,10 +84,14 @@ def started(command: list[str], port: int, env: dict[str, str], folder: Path) ->
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        with (
+            closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
+            suppress(OSError, HTTPException),
+        ):
+            connection.request("GET", "/")
+            if connection.getresponse().status != HTTPStatus.SERVICE_UNAVAILABLE:  # as MinIO's is at first
                 return
         time.sleep(0.05)
     raise RuntimeError(f"{server.args!r} did not start")
