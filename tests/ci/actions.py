@@ -64,7 +64,7 @@ class Runner:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=300,
+            timeout=600,
         )
         self.said += done.stdout
         lines = self._file("output").read_text("utf-8").splitlines()

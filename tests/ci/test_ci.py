@@ -173,7 +173,7 @@ def test_gitlabs_job_runs_a_commit_and_ends_with_its_text(
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("seed = 7\n")

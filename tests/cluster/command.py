@@ -30,7 +30,7 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=180,
+            timeout=600,
         )
         assert done.returncode == status, done.stdout
         return done.stdout

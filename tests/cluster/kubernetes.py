@@ -38,7 +38,7 @@ def until(condition: Callable[[], T | None], what: str, seconds: float, every: f
 def kubectl(*words: str, text: str | None = None, check: bool = True) -> str:
     """kubectl's output. Raises AssertionError with its errors if it fails."""
     done = subprocess.run(
-        ["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=120
+        ["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=600
     )
     assert not check or done.returncode == 0, done.stderr
     return done.stdout
@@ -64,7 +64,7 @@ class Namespace:
         result: dict[str, Any] = json.loads(kubectl("-n", self.name, "get", "workflow", run, "-o", "json"))
         return result
 
-    def ended(self, run: str, seconds: float = 300) -> dict[str, Any]:
+    def ended(self, run: str, seconds: float = 600) -> dict[str, Any]:
         """The Workflow when it has ended."""
         return until(
             lambda: (result := self.get(run)).get("status", {}).get("finishedAt") and result,
@@ -89,7 +89,7 @@ class Namespace:
                         return pod
             return None
 
-        return until(find_running_pod, f"{container} of {job} to run", 180, every=0.5)
+        return until(find_running_pod, f"{container} of {job} to run", 600, every=0.5)
 
     def lost(self, run: str, job: str, uid: str, seconds: float) -> None:
         """Wait until that pod of the job is gone."""
@@ -139,7 +139,7 @@ def shared_namespace(temporary: Path) -> Iterator[str]:
         try:
             yield SHARED_NAMESPACE
         finally:
-            kubectl("delete", "namespace", SHARED_NAMESPACE, "--ignore-not-found", "--timeout=100s")
+            kubectl("delete", "namespace", SHARED_NAMESPACE, "--ignore-not-found", "--timeout=300s")
 
 
 @contextmanager

@@ -104,5 +104,5 @@ def test_argos_own_lint_finds_nothing(cluster: None, compiled: Path) -> None:
     if not shutil.which("argo"):
         pytest.skip("no argo command line on PATH")
     words = ["argo", "lint", "--offline", "--no-color", str(compiled)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

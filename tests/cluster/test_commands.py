@@ -135,7 +135,7 @@ def test_logs_are_followed_and_ctrl_c_does_not_stop_the_run(textgen: Command) ->
             if line == "first_one | hello 8\n":
                 assert not textgen.namespace.get(name)["status"].get("finishedAt")
                 watching.send_signal(signal.SIGINT)
-                assert f"{name} is still running" in watching.communicate(timeout=30)[0]
+                assert f"{name} is still running" in watching.communicate(timeout=120)[0]
                 assert watching.returncode == 130
                 (pod,) = textgen.namespace.pods(name, "first_one")
                 main = ("exec", pod["metadata"]["name"], "-c", "main", "--")
@@ -155,7 +155,7 @@ def test_a_run_that_can_not_start_says_why_and_can_be_stopped(textgen: Command) 
         assert "image nowhere.invalid/there-is-no-such-image:1" in reason
         assert f"stopping {match[1]}" in textgen("stop", match[1])
         assert "Failed" in "".join(lines)
-    assert submitting.wait(60) == 1
+    assert submitting.wait(120) == 1
     assert "has ended already" in textgen("stop", match[1], status=2)
 
 

@@ -147,7 +147,7 @@ def _run_here(one: Submitted, values: Mapping[str, str], folder: Path) -> Datase
         cwd=project,
         env={**os.environ, "TEXTGEN_STORE": store},
         check=False,
-        timeout=120,
+        timeout=600,
         capture_output=True,
     )
     return Datasets.at(store)

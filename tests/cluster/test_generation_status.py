@@ -273,7 +273,8 @@ def look(reader: ShardProgressReader, workflow: Any) -> None:
     """Have the reader look into the store, and wait for it."""
     reader.add_to(RunSnapshot(workflow))
     assert reader._reader
-    reader._reader.join(20)
+    reader._reader.join(120)
+    assert not reader._reader.is_alive()
 
 
 def test_a_line_says_how_far_it_is_now_and_then(

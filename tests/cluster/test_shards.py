@@ -69,10 +69,10 @@ def test_a_run_that_was_stopped_computes_only_what_is_missing(prompted: Namespac
         pods = [pod for index in missing if (pod := find_pod(prompted, run, index, "stopped"))]
         return len(missing) < 4 and any(0 < count_rows(prompted, pod) < each / 2 for pod in pods)
 
-    until(one_is_done_and_others_run, "a shard that is done and another that has begun", 400, every=1)
+    until(one_is_done_and_others_run, "a shard that is done and another that has begun", 900, every=1)
     textgen("stop", run)
     assert prompted.ended(run)["status"]["phase"] == "Failed"
-    until(lambda: have_ended(prompted, run, "stopped"), "the pods to have stored what they had", 60)
+    until(lambda: have_ended(prompted, run, "stopped"), "the pods to have stored what they had", 300)
     shards = open_shards(prompted, run, "stopped")
     stored = {index: count_stored_rows(shards, index) for index in range(4)}
     done = {index for index in range(4) if shards.read_result(index)}
@@ -80,7 +80,7 @@ def test_a_run_that_was_stopped_computes_only_what_is_missing(prompted: Namespac
     assert any(stored[index] for index in range(4) if index not in done)
     before = {pod["metadata"]["uid"] for pod in prompted.pods(run, "stopped")}
     textgen("retry", run, "--detach")
-    assert prompted.ended(run, 600)["status"]["phase"] == "Succeeded"
+    assert prompted.ended(run, 900)["status"]["phase"] == "Succeeded"
     lines = textgen("logs", run, "stopped").splitlines()
     for index in range(4):
         begun = [line for line in lines if line.startswith(f"shard {index}: {each} texts, of which")]
@@ -90,7 +90,7 @@ def test_a_run_that_was_stopped_computes_only_what_is_missing(prompted: Namespac
     assert len(kept) == len(done) + 1  # the plan's, too
     undisturbed = write_job("undisturbed", shards=2, **settings)
     _, other = generate(tmp_path, prompted, undisturbed, MODEL)
-    assert prompted.ended(other, 600)["status"]["phase"] == "Succeeded"
+    assert prompted.ended(other, 900)["status"]["phase"] == "Succeeded"
     assert read_texts(prompted, "stopped") == read_texts(prompted, "undisturbed")
 
 
@@ -119,7 +119,7 @@ def test_argo_counts_the_texts_while_they_are_made(prompted: Namespace, tmp_path
         done, count = map(int, prompted.get(run)["status"].get("progress", "0/0").split("/"))
         return 5 < done < count == texts + 5
 
-    until(is_counted, "Argo to count some of the texts", 400, every=2)
+    until(is_counted, "Argo to count some of the texts", 900, every=2)
     progress = read_job(textgen, run, "counted")["progress"]
     assert progress["texts"] == texts
     assert 0 < progress["done"] < texts

@@ -131,7 +131,7 @@ def controller_that_archives_logs(namespace: Namespace) -> Iterator[None]:
         return "main-logs" in json.dumps(workflow["status"])
 
     try:
-        until(archives, "the controller to archive logs", 120)
+        until(archives, "the controller to archive logs", 600)
         yield
     finally:
         kubectl(*words, json.dumps({"data": {"artifactRepository": None}}))

@@ -120,6 +120,6 @@ def test_layers_of_checkouts_take_no_time(tmp_path: Path) -> None:
     graph["last"] = (False, tuple(graph), tuple(graph))
     file.write_text("jobs:\n" + "".join(_jobs(graph)))
     workflow = load(file)
-    start = time.monotonic()
+    start = time.process_time()
     inline_checkouts(workflow)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5

@@ -33,10 +33,10 @@ def applied(controller: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for other in OTHERS:
             kubectl("create", "namespace", other)
         try:
-            kubectl("-n", name, "rollout", "status", "deployment/minio", "--timeout=100s")
+            kubectl("-n", name, "rollout", "status", "deployment/minio", "--timeout=300s")
             yield
         finally:
-            kubectl("delete", "namespace", *OTHERS, "--timeout=100s")
+            kubectl("delete", "namespace", *OTHERS, "--timeout=300s")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_commands_of_a_page_run_on_a_cluster(
         )
     )
     done = subprocess.run(
-        ["timeout", "240", "bash", "-xc", script],
+        ["timeout", "600", "bash", "-xc", script],
         cwd=checkout,
         env={**environment(tmp_path), "KUBECONFIG": str(config), "TOKEN": "a token"},
         input="a value\n",

@@ -33,7 +33,7 @@ def stopped(name: str, answers: Callable[[], bool]) -> Iterator[None]:
     folder = (process / "cwd").readlink()
     os.kill(int(process.name), signal.SIGKILL)
     try:
-        until(lambda: not process.exists(), f"the end of {name}", 20)
+        until(lambda: not process.exists(), f"the end of {name}", 60)
         yield
     finally:
         start = ["bash", "-c", _START, "bash", str(STATE / "log" / f"{name}.log"), _NETWORK, *words]
@@ -44,10 +44,10 @@ def stopped(name: str, answers: Callable[[], bool]) -> Iterator[None]:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            timeout=20,
+            timeout=60,
         )
         (STATE / f"{name}.pid").write_text(started.stdout)
-        until(answers, f"{name} to answer again", 60, every=0.5)
+        until(answers, f"{name} to answer again", 300, every=0.5)
 
 
 def _process(name: str) -> Path:

@@ -36,7 +36,7 @@ class Followed:
     @property
     def run(self) -> str:
         """The name of the run that was submitted."""
-        match = until(lambda: re.search(r"submitted (\S+) to", self.text), f"a run: {self.text}", 60)
+        match = until(lambda: re.search(r"submitted (\S+) to", self.text), f"a run: {self.text}", 300)
         return match[1]
 
     def read(self) -> None:

@@ -69,7 +69,7 @@ def running(namespace: Namespace, folder: Path, dataset: str) -> Iterator[tuple[
 
 
 def ends_right(followed: Followed, namespace: Namespace, dataset: str) -> None:
-    assert followed.process.wait(300) == 0, followed.text
+    assert followed.process.wait(600) == 0, followed.text
     assert whole_versions(namespace, dataset) == 1
 
 
@@ -103,7 +103,7 @@ def restored(node: str) -> Iterator[None]:
         yield
     finally:
         labels = {"metadata": {"labels": saved["metadata"]["labels"]}}
-        until(lambda: kubectl("patch", "node", node, "-p", json.dumps(labels), check=False), "the node", 60)
+        until(lambda: kubectl("patch", "node", node, "-p", json.dumps(labels), check=False), "the node", 300)
         gpus = {
             key: value for key, value in saved["status"]["capacity"].items() if key.startswith("nvidia.com/")
         }
@@ -120,7 +120,7 @@ def test_a_lost_node_costs_a_new_pod_and_leaves_one_version(restricted: Namespac
         with restored(node), stopped("kubelet", lambda: ready(node)):
             gate.open()
             kubectl("delete", "node", node)
-            restricted.lost(run, "makes", first, 180)
+            restricted.lost(run, "makes", first, 600)
         ends_right(followed, restricted, "node")
     assert "trying again: pod deleted" in followed.text
     assert "makes: was stored before" in textgen("logs", run, "makes")
@@ -131,6 +131,6 @@ def test_an_unresponsive_node_is_reported_and_may_come_back(restricted: Namespac
         node = restricted.running(followed.run, "makes")["spec"]["nodeName"]
         with stopped("kubelet", lambda: ready(node)):
             line = f"node {node} does not answer; if it is gone for good: kubectl delete node {node}"
-            until(lambda: followed.text.count(line) == 2, "a line for each job", 120)
+            until(lambda: followed.text.count(line) == 2, "a line for each job", 600)
         gate.open()
         ends_right(followed, restricted, "silent")

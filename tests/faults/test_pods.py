@@ -82,9 +82,9 @@ def _hit(textgen: Command, gate: Gate) -> Hit:
         _evict(namespace.name, lost["evicted"]["name"])
         first = {job: pod["uid"] for job, pod in lost.items()}
         for job, uid in first.items():
-            namespace.lost(run, job, uid, 60)
+            namespace.lost(run, job, uid, 300)
         gate.open()
-        assert watched.process.wait(400) == 1
+        assert watched.process.wait(900) == 1
     return Hit(run, watched.text, json.loads(textgen("get", run, "-o", "json"))["jobs"], first)
 
 

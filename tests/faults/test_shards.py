@@ -54,12 +54,12 @@ def delete_in_third(namespace: Namespace, textgen: Command, run: str, third: int
         rows = count_rows(namespace, pod) if pod else 0
         return (pod, rows) if pod and rows > third * EACH / 3 + 10 else None
 
-    pod, rows = until(find_due, f"third {third + 1} of the shard", 600, every=1)
+    pod, rows = until(find_due, f"third {third + 1} of the shard", 900, every=1)
     assert rows <= (third + 1) * EACH / 3
     stored = count_stored_rows(shards, 0)
     words = ("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--wait=false")
     kubectl("-n", namespace.name, *words)
-    namespace.lost(run, "write", pod["metadata"]["uid"], 60)
+    namespace.lost(run, "write", pod["metadata"]["uid"], 300)
     return rows, stored
 
 
@@ -103,7 +103,7 @@ def test_a_shard_that_was_out_of_memory_goes_on(restricted: Namespace, tmp_path:
         pod = find_pod(restricted, run, 0, "hungry")
         return pod if pod and count_rows(restricted, pod) > 20 else None
 
-    pod = until(find_due, "twenty texts of the shard", 300, every=1)
+    pod = until(find_due, "twenty texts of the shard", 900, every=1)
     # Files in memory count for the container, and for no process: main is killed when it asks for more.
     fill = ("exec", pod["metadata"]["name"], "-c", "main", "--", "sh", "-c", "cat /dev/zero > /dev/shm/full")
     kubectl("-n", restricted.name, *fill, check=False)

@@ -88,7 +88,7 @@ def test_a_run_waits_for_its_store_and_writes_in_order(
     with submit(textgen) as followed:
         run = followed.run
         proxy.fault = outages
-        assert followed.process.wait(300) == 1
+        assert followed.process.wait(600) == 1
     proxy.fault = lambda _: NONE
     assert outages.refused
     assert "\nrefused: commit: Error (exit code 1): s3://" in followed.text

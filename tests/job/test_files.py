@@ -88,7 +88,7 @@ def test_a_blocking_lock_waits_for_the_other_process(path: Path) -> None:
         timer = Timer(0.2, process.stdin.close)
         timer.start()
         with locked(path):
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         timer.join()
 
 

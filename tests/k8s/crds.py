@@ -24,5 +24,5 @@ def installed() -> None:
             )
         kubectl("apply", "--server-side", "-f", "-", text=gzip.decompress(CRDS.read_bytes()).decode())
     # of a resource that has no status yet, `kubectl wait` says that it can't be read
-    wait = ("wait", "--for=condition=Established", "--timeout=60s", "crd", *NAMES)
-    until(lambda: kubectl(*wait, check=False).count("condition met") == len(NAMES), "CRDs", 60)
+    wait = ("wait", "--for=condition=Established", "--timeout=300s", "crd", *NAMES)
+    until(lambda: kubectl(*wait, check=False).count("condition met") == len(NAMES), "CRDs", 300)

@@ -58,7 +58,7 @@ def enforce_policy(namespace: Namespace) -> Iterator[None]:
         until(
             lambda: "it is for Argo's containers" in refusal(namespace, with_main(probe)),
             "the policy to be in force",
-            60,
+            300,
             every=0.5,
         )
         yield
@@ -124,7 +124,7 @@ def made_pod(namespace: Namespace, run: str) -> Object:
         items = json.loads(kubectl("-n", namespace.name, "get", "pods", "-l", label, "-o", "json"))["items"]
         return next(iter(items), None)
 
-    pod = until(find, f"a pod of {run}", 60, every=0.5)
+    pod = until(find, f"a pod of {run}", 300, every=0.5)
     metadata = pod["metadata"]
     pod["metadata"] = {
         "name": "again",

@@ -30,7 +30,7 @@ def rendered(overlay: str) -> list[Object]:
     if not shutil.which("kubectl"):
         pytest.skip("no kubectl on PATH, whose kustomize puts an overlay together")
     words = ["kubectl", "kustomize", str(K8S / overlay)]
-    found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
     return list(yaml.safe_load_all(found.stdout))
 
 

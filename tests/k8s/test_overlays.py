@@ -41,7 +41,7 @@ def test_a_run_commits_to_the_minio_of_try(namespace: str, controller: None, tmp
     kubectl(
         "apply", "--server-side", "--force-conflicts", "-k", str(into(tmp_path, "overlays/try", namespace))
     )
-    kubectl("-n", namespace, "rollout", "status", "deployment/minio", "--timeout=100s")
+    kubectl("-n", namespace, "rollout", "status", "deployment/minio", "--timeout=300s")
     workflow = load(ROOT / "tests/compile/conformance/script.yaml")
     cluster, origin = ClusterConfig(security=Security.RESTRICTED), FileOrigin("script.yaml")
     made = render(build(workflow, Kind.WORKFLOW, cluster, origin), "script.yaml")
@@ -52,5 +52,5 @@ def test_a_run_commits_to_the_minio_of_try(namespace: str, controller: None, tmp
     def ended() -> str:
         return kubectl("-n", namespace, "get", "workflow", run, "-o", "jsonpath={.status.phase}")
 
-    until(lambda: ended() in {"Succeeded", "Failed", "Error"}, f"{run} to end", 200, every=1)
+    until(lambda: ended() in {"Succeeded", "Failed", "Error"}, f"{run} to end", 600, every=1)
     assert ended() == "Succeeded"

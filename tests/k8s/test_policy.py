@@ -422,10 +422,10 @@ def test_a_namespace_that_names_no_images_has_no_pods_with_credentials(
     image = kubectl("get", *namespace, "-o", r"jsonpath={.metadata.annotations.textgen/image}")
     kubectl("annotate", *namespace, "textgen/image-")
     try:
-        until(lambda: IMAGE in refusal(protected, job_pod), "the annotation to be gone", 20)
+        until(lambda: IMAGE in refusal(protected, job_pod), "the annotation to be gone", 120)
     finally:
         kubectl("annotate", *namespace, f"textgen/image={image}")
-        until(lambda: not refusal(protected, job_pod), "the annotation to be back", 20)
+        until(lambda: not refusal(protected, job_pod), "the annotation to be back", 120)
 
 
 def test_an_image_or_an_ephemeral_container_can_t_come_later(protected: Namespace, job_pod: Object) -> None:
@@ -454,7 +454,7 @@ def ask_for_shell(namespace: Namespace, how: str, name: str) -> str:
     """The answer to a request for a shell in a container of a pod, which need not be there."""
     path = f"/api/v1/namespaces/{namespace.name}/pods/any/{how}?container={name}&command=env&stdout=true"
     done = subprocess.run(
-        ["kubectl", "get", "--raw", path], capture_output=True, text=True, check=False, timeout=60
+        ["kubectl", "get", "--raw", path], capture_output=True, text=True, check=False, timeout=300
     )
     return done.stderr
 
@@ -462,7 +462,7 @@ def ask_for_shell(namespace: Namespace, how: str, name: str) -> str:
 def run_kubectl(namespace: Namespace, *words: str, status: int = 1) -> str:
     """kubectl's errors on one line."""
     done = subprocess.run(
-        ["kubectl", "-n", namespace.name, *words], capture_output=True, text=True, check=False, timeout=60
+        ["kubectl", "-n", namespace.name, *words], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == status, done.stderr
     return " ".join(done.stderr.split())

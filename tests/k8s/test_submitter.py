@@ -40,7 +40,7 @@ class Submitter:
         """The Workflow when it has ended."""
         text = json.dumps(workflow)
         created = json.loads(kubectl(*self.words, "create", "-o", "json", "-f", "-", text=text))
-        return self.namespace.ended(created["metadata"]["name"], 100)
+        return self.namespace.ended(created["metadata"]["name"])
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def list_rights(namespace: Namespace, account: str) -> set[str]:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=300,
         )
         return {" ".join([line.split()[0], line[line.rindex("[") :]]) for line in done.stdout.splitlines()}
 

@@ -66,7 +66,7 @@ def test_a_job_sees_no_process_but_its_own_and_can_t_write_to_the_kernels_files(
         lines = repository.run(workflow(job=script(text))).log("job").splitlines()
     finally:
         marker.kill()
-        marker.wait(10)
+        marker.wait()
     assert not [line for line in lines if "987.5" in line]
     (processes,) = [int(line.split()[1]) for line in lines if line.startswith("processes ")]
     assert processes < 12

@@ -27,7 +27,7 @@ def objects() -> dict[str, dict[str, Any]]:
     if not shutil.which("kubectl"):
         pytest.skip("no kubectl on PATH, whose kustomize puts an overlay together")
     words = ["kubectl", "kustomize", str(OVERLAY)]
-    rendered = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    rendered = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
     return {each["kind"]: each for each in yaml.safe_load_all(rendered.stdout)}
 
 

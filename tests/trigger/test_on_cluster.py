@@ -78,7 +78,7 @@ def poll(url: str, namespace: Namespace, folder: Path) -> str:
     (folder / "cluster.yaml").write_text(CLUSTER)
     words = [sys.executable, "-m", "argo", "trigger", "poll", url, "-n", namespace.name]
     words += ["--cluster", str(folder / "cluster.yaml")]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -179,7 +179,7 @@ def test_the_cluster_polls_by_itself(
     words = ("--server-side", "--validate=strict", "-k", str(tmp_path))
     kubectl("apply", *words)
     try:
-        (run,) = until(lambda: pushed.runs(restricted), "the poll's run", 120, every=1)
+        (run,) = until(lambda: pushed.runs(restricted), "the poll's run", 600, every=1)
         assert restricted.ended(run)["status"]["phase"] == "Succeeded"
         assert pushed.versions(restricted) == {commit: run}
     finally:
