@@ -217,10 +217,9 @@ def _sort_tokens(values: Mapping[str, Any]) -> _Tokens:
 
 
 def _add_tokens(backend: tokenizers.Tokenizer, tokens: _Tokens) -> None:
-    """Add the tokens that the tokenizer does not have yet."""
+    """Add the tokens of the configuration, and the special ones that the tokenizer does not have yet."""
+    adding: list[Token] = list(tokens.added)  # also those that are there: a name makes them special
     present = backend.get_added_tokens_decoder().values()
-    reprs = {repr(token) for token in present}
-    adding: list[Token] = [token for token in tokens.added if repr(token) not in reprs]
     texts = {token.content for token in present} | set(map(str, adding))
     for token in (*tokens.named.values(), *tokens.unnamed):
         if str(token) not in texts and token not in adding:

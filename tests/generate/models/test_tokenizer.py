@@ -400,6 +400,13 @@ def load_both(folder: Path) -> tuple[FastTokenizer | None, Any]:
     added_tokens={"<start_of_turn>": 300},  # an id that another token has in tokenizer.json
     padding=False,
 )
+@example(
+    name="phi3",
+    config={"bos_token": "</x>", "split_special_tokens": True},
+    special_tokens_map=None,
+    added_tokens=None,
+    padding=False,
+)
 def test_any_configuration_gives_the_tokenizer_of_transformers(
     name: str, config: Any, special_tokens_map: Any, added_tokens: Any, padding: bool
 ) -> None:
