@@ -61,10 +61,10 @@ def test_a_text_without_spaces_differs_by_its_characters() -> None:
 @pytest.mark.parametrize("words", [9_000, 500_000])
 def test_texts_that_repeat_themselves_are_compared_in_time(words: int) -> None:
     before, after = "the " * words, "the " * (words // 2) + "a " + "the " * (words // 3)
-    started = time.process_time()
+    started = time.thread_time()
     diff_words(before, after)
     difference(before, after)
-    assert time.process_time() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_long_texts_are_one_change_between_the_first_and_the_last_difference() -> None:

@@ -19,6 +19,7 @@ from job.generate.models.find import ModelFiles
 from job.generate.prompts.prompt import Prompt
 from job.generate.settings import Settings
 from job.generate.stop_texts import StopTexts
+from tests.cluster.kubernetes import until
 
 FILES = ModelFiles("echo", "", Path())
 
@@ -159,6 +160,13 @@ def test_the_error_of_the_last_device_is_that_of_the_run() -> None:
         list(on_devices(absent, absent)(make_rows(3)))
 
 
+def has_ended(process: int) -> bool:
+    try:
+        return " Z " in Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def test_a_generation_that_is_left_leaves_no_process(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     generate = on_devices(partial(NotingEcho, notes))
@@ -166,7 +174,4 @@ def test_a_generation_that_is_left_leaves_no_process(tmp_path: Path) -> None:
     next(texts)
     process = int(notes.read_text().split()[0])
     texts.close()
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{process}/stat").exists() and " Z " not in Path(f"/proc/{process}/stat").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: has_ended(process), "the end of the process", 60)

@@ -63,9 +63,9 @@ def test_a_pipe_with_a_name_is_not_read(tmp_path: Path) -> None:
 def test_many_files_take_no_time(tmp_path: Path) -> None:
     for number in range(20_000):
         (tmp_path / f"{number}.txt").touch()
-    started = time.process_time()
+    started = time.thread_time()
     assert len(names(tmp_path)) == 20_000
-    assert time.process_time() - started < 5  # a comparison of each with each takes a minute
+    assert time.thread_time() - started < 20  # a comparison of each with each takes a minute
 
 
 @pytest.mark.parametrize(
