@@ -1,6 +1,6 @@
 """`python -m job commit`: asks `store` for what it holds no credentials for, and gives its verdict.
 
-    /handoff/request    `commit` asks for the job's outputs to be stored
+    /handoff/request    `commit` asks for the job's outputs to be stored; its time is that of commit's start
     /verdict/alive      touched by `store` as long as it works
     /verdict/log        what `store` prints while it stores them, for `commit` to print
     /verdict/versions/  the versions that it made
@@ -27,6 +27,7 @@ from job.termination import report_message, report_termination
 HEARTBEAT = 5.0  # seconds between two signs of life
 _SILENCE = 600.0  # seconds without one: a store may be away for five minutes, and the kubelet waits as long
 _PAUSE = 0.05  # seconds between two looks
+_ENDING = 0.1  # seconds that `commit` takes to end, and again Argo's `wait`
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,21 @@ def command() -> None:
         commit_with_credentials()
         return
     load_spec(CommitSpec)
-    write_atomically(HANDOFF / "request", [b"commit\n"])
+    request_outputs(HANDOFF)
     end = wait_for_end(VERDICT)
     if end.code:
         report_message(end.message)
         click.get_current_context().exit(end.code)
+
+
+def request_outputs(handoff: Path) -> None:
+    """Ask for the job's outputs to be stored."""
+    stat_fields = Path("/proc/self/stat").read_text("ascii").rpartition(")")[2].split()
+    since_boot = int(stat_fields[19]) / os.sysconf("SC_CLK_TCK")  # starttime of proc(5)
+    start = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot
+    request = handoff / "request"
+    write_atomically(request, [b"commit\n"])
+    os.utime(request, (start, start))
 
 
 def wait_for_end(verdict: Path) -> End:
@@ -82,6 +93,18 @@ def is_requested(handoff: Path) -> bool:
         return stat.S_ISREG(os.lstat(handoff / "request").st_mode)
     except OSError:
         return False
+
+
+def find_next_look(handoff: Path) -> float:
+    """In how many seconds Argo sees that `commit` has ended, if it ends now.
+
+    Argo's executor looks once a second, from the start of a container's process on.
+    """
+    try:
+        start = (handoff / "request").lstat().st_mtime
+    except OSError:  # what runs as `commit` may not be ours
+        return 1.0
+    return _ENDING + 1 - (time.time() + _ENDING - start) % 1 + _ENDING
 
 
 def read_end(verdict: Path) -> End | None:

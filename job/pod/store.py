@@ -10,12 +10,10 @@ it: the pod ends 2 s sooner if the kubelet, which looks once a second, sees that
 """
 
 import io
-import math
 import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -28,7 +26,7 @@ import click
 from job.errors import StoreError, TextgenError
 from job.pod import spec as pod_spec
 from job.pod.commit import list_parameters, store_job
-from job.pod.handoff import HEARTBEAT, End, is_requested, read_end, write_end
+from job.pod.handoff import HEARTBEAT, End, find_next_look, is_requested, read_end, write_end
 from job.pod.log_follower import ApiServerError, LogFollower, PodLogs, follow_in_turn
 from job.pod.logs import LogWriter, log_prefix, name_attempt
 from job.pod.outputs import ShardOutput
@@ -44,7 +42,6 @@ from job.untrusted_files import UntrustedPath
 
 _FLUSH = 20.0  # seconds between two writes of a log that grows
 _GRACE = 20.0  # seconds to store the rest after SIGTERM; the kubelet waits for 30
-_COMMIT = 0.3  # seconds that `commit` takes to start, and again that it and Argo's `wait` take to end
 _AGAIN = 5.0  # seconds that a process stays which has nothing left to store
 _LOOK = 1.0  # seconds between two looks at a shard's texts
 _PAUSE = 0.05  # seconds between two looks at the request
@@ -250,11 +247,8 @@ class Sidecar:
             click.echo(f"textgen: the end of the job's log is not kept: {error}", err=True)
 
     def _store_outputs_and_end(self) -> None:
-        start = time.monotonic()
         self.store_outputs()
-        seconds = time.monotonic() - start
-        # Argo's executor looks once a second whether `commit` has ended.
-        self._end_after(math.ceil(seconds + _COMMIT) + _COMMIT - seconds)
+        self._end_after(find_next_look(self.handoff))
 
     def _end_after(self, seconds: float) -> None:
         self._ending.wait(seconds)

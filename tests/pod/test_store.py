@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +19,15 @@ from job.log_lines import read_lines, split_time
 from job.pod import commit, handoff
 from job.pod import store as pod_store
 from job.pod.commit import store_outputs
-from job.pod.handoff import End, is_requested, read_end, wait_for_end, write_end
+from job.pod.handoff import (
+    End,
+    find_next_look,
+    is_requested,
+    read_end,
+    request_outputs,
+    wait_for_end,
+    write_end,
+)
 from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
 from job.pod.outputs import DatasetOutput, ShardOutput, StringOutput
 from job.pod.shards import parts
@@ -144,6 +153,21 @@ def test_a_sidecar_that_has_stored_the_outputs_ends_by_itself(pod: Pod) -> None:
     assert pod.ask().returncode == 0
     thread.join(LONG)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("since_start", [0.25, 3.25, 10**10 + 0.25, -(10**9) + 0.25])
+def test_argo_looks_once_a_second_from_the_start_of_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since_start: float
+) -> None:
+    request_outputs(tmp_path)
+    request = tmp_path / "request"
+    assert 0 < time.time() - request.stat().st_mtime < 3600  # since this process has started
+    now = request.stat().st_mtime
+    monkeypatch.setattr(handoff, "time", SimpleNamespace(time=lambda: now + since_start))
+    # 0.1 s for commit to end, 0.65 to the look, 0.1 for Argo's wait to end
+    assert find_next_look(tmp_path) == pytest.approx(0.85, abs=0.01)
+    request.unlink()
+    assert find_next_look(tmp_path) == 1
 
 
 def test_a_sidecar_with_nothing_left_to_store_stays_for_the_others_to_end(
