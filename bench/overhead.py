@@ -12,7 +12,9 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from argo import kubernetes_names
 from argo.compile import ClusterConfig, FileOrigin, Kind, render
@@ -57,24 +59,21 @@ def minimal(repository: str, commit: str) -> str:
         },
         "volumes": [{"name": "outputs", "emptyDir": {}}],
     }
-    return json.dumps(
-        {
-            "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "Workflow",
-            "metadata": {"generateName": "minimal-"},
-            "spec": {
-                "entrypoint": "generate",
-                "serviceAccountName": kubernetes_names.SERVICE_ACCOUNT,
-                "executor": {"serviceAccountName": kubernetes_names.EXECUTOR_ACCOUNT},
-                "automountServiceAccountToken": False,
-                "artifactRepositoryRef": {
-                    "configMap": kubernetes_names.ARTIFACT_REPOSITORIES,
-                    "key": "textgen",
-                },
-                "templates": [template],
-            },
-        }
-    )
+    return write_workflow("minimal", "generate", [template])
+
+
+def write_workflow(name: str, entrypoint: str, templates: Sequence[dict[str, Any]]) -> str:
+    """A Workflow by hand, under textgen's service accounts, and with its artifact repository."""
+    spec = {
+        "entrypoint": entrypoint,
+        "serviceAccountName": kubernetes_names.SERVICE_ACCOUNT,
+        "executor": {"serviceAccountName": kubernetes_names.EXECUTOR_ACCOUNT},
+        "automountServiceAccountToken": False,
+        "artifactRepositoryRef": {"configMap": kubernetes_names.ARTIFACT_REPOSITORIES, "key": "textgen"},
+        "templates": templates,
+    }
+    kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
+    return json.dumps({**kind, "metadata": {"generateName": f"{name}-"}, "spec": spec})
 
 
 def took(namespace: str, workflow: str) -> float:

@@ -17,7 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from argo import kubernetes_names
+from overhead import write_workflow
+
 from argo.compile import ClusterConfig, FileOrigin, Kind, render
 from argo.compile.retry_strategy import RETRY_STRATEGY
 from argo.compile.workflow import build
@@ -70,27 +71,19 @@ def write_by_hand(shards: int) -> str:
         {"name": "shard", "template": "shard", "depends": "plan", "withSequence": count, "arguments": index},
         {"name": "join", "template": "join", "depends": "shard"},
     ]
-    spec = {
-        "entrypoint": "main",
-        "serviceAccountName": kubernetes_names.SERVICE_ACCOUNT,
-        "executor": {"serviceAccountName": kubernetes_names.EXECUTOR_ACCOUNT},
-        "automountServiceAccountToken": False,
-        "artifactRepositoryRef": {"configMap": kubernetes_names.ARTIFACT_REPOSITORIES, "key": "textgen"},
-        "templates": [
-            {"name": "main", "dag": {"failFast": False, "tasks": tasks}},
-            template("plan", PLAN, "100m", written="plan/"),
-            template(
-                "shard",
-                SHARD.format(shards=shards),
-                "250m",
-                "plan/",
-                "shards/{{inputs.parameters.index}}/",
-            ),
-            template("join", JOIN, "100m", "shards/", "joined/"),
-        ],
-    }
-    kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
-    return json.dumps({**kind, "metadata": {"generateName": "by-hand-"}, "spec": spec})
+    templates = [
+        {"name": "main", "dag": {"failFast": False, "tasks": tasks}},
+        template("plan", PLAN, "100m", written="plan/"),
+        template(
+            "shard",
+            SHARD.format(shards=shards),
+            "250m",
+            "plan/",
+            "shards/{{inputs.parameters.index}}/",
+        ),
+        template("join", JOIN, "100m", "shards/", "joined/"),
+    ]
+    return write_workflow("by-hand", "main", templates)
 
 
 def kubectl(namespace: str, *words: str, text: str | None = None) -> str:
