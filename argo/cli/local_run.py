@@ -40,6 +40,8 @@ def explain_ends(project: Project) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
+        # What is still in the buffer would fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise InputError("the standard output was closed: the run was ended") from error
     except OSError as error:
         raise InputError(f"{error.filename or project.home}: {error.strerror}") from error

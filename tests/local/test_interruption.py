@@ -197,8 +197,9 @@ def test_a_run_whose_output_is_closed_ends_and_says_so(repository: Repository, s
     )
     repository.write(".gradient/workflows/work.yaml", slow)
     command = [sys.executable, "-m", "argo", "run", ".gradient/workflows/work.yaml"]
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
-        command, cwd=repository.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=repository.root, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
         assert run.stdout and run.stderr
         assert any(said in line for line in run.stdout)
