@@ -17,7 +17,7 @@ from job.datasets import DatasetRef, Datasets
 from job.errors import TextgenError, UnknownReferenceError
 
 if TYPE_CHECKING:
-    from argo.view.runs import Runs
+    from argo.view.sources import Sources
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
@@ -61,19 +61,24 @@ def command(
         if not no_open and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             click.launch(single_use_url)
 
-    serve(sources, port, _find_page(what, runs), announce)
+    serve(sources, port, _find_page(what, sources), announce)
 
 
-def _find_page(what: str | None, runs: "Runs") -> str:
-    """The path of the page about a run or a dataset's version. Raises InputError if it can be neither."""
+def _find_page(what: str | None, sources: "Sources") -> str:
+    """The path of the page about a run, a dataset or a version. Raises InputError if there is none."""
     from argo.view.rendering import build_url
 
     if not what:
         return "/"
+    problems = []
     if ":" not in what and "/" not in what:
         try:
-            return build_url("runs", runs.read(what).record.name)
-        except UnknownReferenceError:
-            pass
-    DatasetRef.parse(what)
+            return build_url("runs", sources.runs.read(what).record.name)
+        except UnknownReferenceError as error:
+            problems.append(str(error))
+    ref = DatasetRef.parse(what)
+    try:
+        sources.datasets.resolve(ref) if ":" in what else sources.datasets.versions(ref)
+    except UnknownReferenceError as error:
+        raise UnknownReferenceError("; ".join([*problems, str(error)])) from error
     return build_url("datasets", what)

@@ -21,6 +21,7 @@ def view(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
 
 
@@ -38,6 +39,23 @@ def test_what_can_be_no_run_and_no_version_is_one_line(tmp_path: Path, what: str
     assert done.returncode == 2
     assert done.stderr.startswith("textgen: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("what", ["nope", "nope:latest", "team/nope", "stories:nope"])
+def test_what_does_not_exist_is_one_line(project: Site, what: str) -> None:
+    project.commit("before", "stories", {"a.txt": b"a"})
+    done = view(project.root, what)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("textgen: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_name_of_no_run_and_no_dataset_is_said_of_both(project: Site) -> None:
+    done = view(project.root, "nope")
+    runs, store = project.runs, project.datasets.url
+    assert done.stderr == (
+        f"textgen: no run 'nope' in {runs}; textgen list shows all runs; no dataset 'nope' in {store}\n"
+    )
 
 
 def test_a_version_that_is_deleted_meanwhile_is_one_line(site: Site) -> None:
