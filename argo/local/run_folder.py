@@ -4,13 +4,14 @@ A run's own process holds a lock on the run's folder for as long as it lives, so
 was killed is known by its free lock, even if another process has its id by then.
 """
 
+import glob
 import json
 import os
 import re
 import secrets
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ class Project:
         if str(home.stat().st_uid) not in users:
             raise InputError(f"{home}: it is another user's; delete it, or run textgen as that user")
         for pattern in _FOLDERS:
-            for path in home.glob(pattern):
+            # pathlib's fails for a folder that is removed meanwhile
+            for name in glob.iglob(pattern, root_dir=home, include_hidden=True):  # noqa: PTH207
+                path = home / name
                 if path.is_symlink():
                     raise InputError(f"{path}: it is a link, and textgen follows none there; delete it")
 
@@ -198,7 +201,10 @@ def find(runs: Path, name: str) -> Path:
 
 def list_names(runs: Path) -> list[str]:
     """The names of all runs; first the one that has changed last."""
-    changed = {folder.name: (folder / _FILE).stat().st_mtime for folder in _folders(runs)}
+    changed = {}
+    for folder in _folders(runs):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            changed[folder.name] = (folder / _FILE).stat().st_mtime
     return sorted(changed, key=lambda name: changed[name], reverse=True)
 
 

@@ -67,14 +67,15 @@ def restrict_what_stays(project: Project, run: Run) -> None:
 def remove_earlier_volumes(folder: Path, file: Path) -> None:
     """Remove what is kept of earlier runs of the workflow `file`, now that it runs anew in `folder`."""
     for other in folder.parent.iterdir():
-        if other == folder or not _volumes(other):
+        if other == folder:
             continue
         try:
-            with locked(other, blocking=False):
-                if SavedPlan.read(other).file == file:
-                    remove_volumes(other)
-        except (BlockingIOError, TextgenError):  # it runs, or nobody knows of what file
-            continue
+            if _volumes(other):
+                with locked(other, blocking=False):
+                    if SavedPlan.read(other).file == file:
+                        remove_volumes(other)
+        except (BlockingIOError, FileNotFoundError, TextgenError):
+            continue  # it runs, it was deleted meanwhile, or nobody knows of what file it is
 
 
 def _volumes(folder: Path) -> list[Path]:

@@ -1,8 +1,10 @@
 """A run.json that can't be read: one line names it, and the other runs are shown."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from argo.local import run_folder
 from argo.local.run_folder import Project
+from argo.local.volumes import remove_earlier_volumes
 from argo.runs import JobRecord, Phase, RunRecord, now
 from job.errors import TextgenError
 from tests.local.conftest import Repository, script, workflow
@@ -98,6 +101,41 @@ def test_a_run_that_is_deleted_meanwhile_is_no_error(
     problems: list[TextgenError] = []
     assert run_folder.read_all(ran.root / ".textgen/runs", problems.append) == []
     assert problems == []
+
+
+def test_the_names_are_those_of_the_runs_that_are_left(
+    ran: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (good,) = (ran.root / ".textgen/runs").iterdir()
+    monkeypatch.setattr(run_folder, "_folders", lambda runs: [runs / "deleted", good])
+    assert run_folder.list_names(good.parent) == [good.name]
+
+
+@pytest.fixture
+def deleted_when_listed(ran: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose folder somebody deletes when it is about to be listed."""
+    (folder,) = (ran.root / ".textgen/runs").iterdir()
+    scandir = os.scandir
+
+    def delete_and_scan(path: Any = ".") -> Any:
+        if str(path).startswith(str(folder)) and folder.exists():
+            folder.rename(ran.root / "deleted")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", delete_and_scan)
+    return folder
+
+
+def test_a_project_is_found_while_a_run_is_deleted(ran: Repository, deleted_when_listed: Path) -> None:
+    assert Project.find(ran.root).root == ran.root
+    assert not deleted_when_listed.exists()
+
+
+def test_a_run_starts_while_an_earlier_one_is_deleted(
+    ran: Repository, deleted_when_listed: Path, tmp_path: Path
+) -> None:
+    remove_earlier_volumes(deleted_when_listed.with_name("new"), tmp_path / "file.yaml")
+    assert not deleted_when_listed.exists()
 
 
 def test_a_record_of_an_earlier_release_has_no_branch() -> None:
