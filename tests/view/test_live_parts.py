@@ -51,6 +51,14 @@ def test_jobs_that_are_known_later_are_shown(visit: Visit, folder: Path) -> None
     expect(page.locator("#log-say")).to_be_visible()
 
 
+def test_a_branch_and_a_status_that_are_new_can_be_chosen(visit: Visit, folder: Path) -> None:
+    page = visit.open("/")
+    expect(page.get_by_label("Branch").locator("option", has_text="kings")).to_have_count(0)
+    write(folder, replace(RECORD, phase=Phase.ERROR, branch="kings"))
+    expect(page.get_by_label("Branch").locator("option", has_text="kings")).to_have_count(1)
+    expect(page.get_by_label("Status").locator("option", has_text="Error")).to_have_count(1)
+
+
 def test_a_part_that_has_the_focus_goes_on(visit: Visit, folder: Path) -> None:
     page = visit.open("/runs/live")
     link = page.locator(".jobs").get_by_role("link", name="say")

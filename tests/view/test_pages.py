@@ -16,7 +16,7 @@ from job.datasets import DatasetRef
 from job.files import locked
 from tests.cluster.kubernetes import until
 from tests.view.conftest import Visit, open_context
-from tests.view.site import HOSTILE, Site
+from tests.view.site import HOSTILE, Site, served
 from tests.view.test_access import ask
 
 PAGES = (
@@ -146,6 +146,17 @@ def test_runs_are_found_by_text_branch_and_status(visit: Visit) -> None:
     expect(page.locator("td.name a").first).to_be_visible()
     choose(page, "Branch", "queens")
     expect(page.locator("td.name a")).to_have_text("failed")
+
+
+def test_a_long_list_of_runs_has_pages(project: Site) -> None:
+    for number in range(51):
+        project.add_example_run(f"run-{number}")
+    with served(project):
+        _, _, first = ask(project, "/?q=say&status=Succeeded")
+        _, _, second = ask(project, "/?q=say&status=Succeeded&page=2")
+    assert [first.count("<tr data-row>"), second.count("<tr data-row>")] == [50, 1]
+    assert 'rel="next" href="/?q=say&amp;status=Succeeded&amp;page=2"' in first
+    assert "/runs/run-0" in second
 
 
 def test_a_failed_run_says_why_on_top(visit: Visit) -> None:

@@ -9,11 +9,13 @@ from argo.runs import Phase, now
 from argo.timeline import list_steps
 from argo.view.graph import draw_graph, draw_timeline
 from argo.view.logs import read_last_lines
-from argo.view.page import Page
+from argo.view.page import Page, read_integer
+from argo.view.paging import count_pages, find_page
 from argo.view.runs import Run, list_versions
 from argo.view.sources import Sources
 from job.errors import TextgenError
 
+_RUNS = 50  # on a page
 _REFRESH = 2.0  # seconds, while something runs
 _LAST_LINES = 15  # of a failed job's log
 _LOGS = 3  # of failed jobs: what failed first mostly says why
@@ -41,11 +43,15 @@ def list_page(sources: Sources, request: Request) -> Page:
     query = request.query_params
     which = Filter(query.get("q", ""), query.get("branch", ""), query.get("status", ""))
     runs, problems = sources.runs.read_all()
-    shown = [run for run in runs if which.takes(run)]
+    matching = [run for run in runs if which.takes(run)]
+    page = find_page(read_integer(query.get("page")), len(matching), _RUNS)
     is_live = sources.runs.is_waiting or any(not run.record.phase.ended for run in runs)
     values = {
-        "runs": [_summarize(run) for run in shown],
+        "runs": [_summarize(run) for run in matching[(page - 1) * _RUNS : page * _RUNS]],
+        "matching": len(matching),
         "total": len(runs),
+        "page": page,
+        "pages": count_pages(len(matching), _RUNS),
         "which": which,
         "branches": sorted({run.record.branch for run in runs if run.record.branch}, key=str.casefold),
         "statuses": [str(phase) for phase in Phase if any(run.record.phase is phase for run in runs)],
