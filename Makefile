@@ -64,8 +64,8 @@ test-vllm: .venv-vllm/done
 	.venv-vllm/bin/pytest tests/generate/engines/test_vllm.py
 
 soak: $(VENV)/dev
-	TEXTGEN_MUTATIONS=10000 $(BIN)/pytest tests/language/test_mutations.py tests/compile/test_mutations.py
-	[ -z "$$KUBECONFIG" ] || $(BIN)/pytest -m "cluster and soak"
+	TEXTGEN_MUTATIONS=10000 $(BIN)/pytest -o faulthandler_timeout=0 tests/language/test_mutations.py tests/compile/test_mutations.py
+	[ -z "$$KUBECONFIG" ] || $(BIN)/pytest -o faulthandler_timeout=0 -m "cluster and soak"
 
 mutants: $(VENV)/dev
 	$(BIN)/python bench/mutants.py
