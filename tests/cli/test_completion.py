@@ -39,7 +39,7 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "made/a.txt").write_text("a")
     datasets = Datasets.at((tmp_path / ".textgen/datasets").as_uri())
     version = datasets.commit_version(DatasetRef("answers"), tmp_path / "made", lineage={})
-    datasets.tag(version, "before")
+    datasets.tag(version, "old")  # no id begins with an o
     datasets.commit_version(DatasetRef("letters"), tmp_path / "made", lineage={})
     datasets.commit_version(DatasetRef("lists", namespace="team"), tmp_path / "made", lineage={})
     return tmp_path
@@ -129,12 +129,12 @@ LINES = {
     "textgen logs my-run-x7k2p gen": "textgen logs my-run-x7k2p generate",
     "textgen view my": "textgen view my-run-x7k2p",
     "textgen view let": "textgen view letters",
-    "textgen view answers:b": "textgen view answers:before",
+    "textgen view answers:o": "textgen view answers:old",
     "textgen dataset versions let": "textgen dataset versions letters",
     "textgen dataset show team/l": "textgen dataset show team/lists",
-    "textgen dataset show answers:b": "textgen dataset show answers:before",
-    "textgen dataset diff letters answers:b": "textgen dataset diff letters answers:before",
-    "textgen dataset get answers:before ma": "textgen dataset get answers:before made",
+    "textgen dataset show answers:o": "textgen dataset show answers:old",
+    "textgen dataset diff letters answers:o": "textgen dataset diff letters answers:old",
+    "textgen dataset get answers:old ma": "textgen dataset get answers:old made",
     "textgen generate --batch": "textgen generate --batch-size",
     "textgen generate --engine op": "textgen generate --engine openvino",
     "textgen generate --engine echo --prompts ma": "textgen generate --engine echo --prompts made",
@@ -185,7 +185,7 @@ def test_the_options_of_generate_are_those_that_it_has(home: Path) -> None:
 
 def test_a_version_is_named_by_its_tags_and_its_id(home: Path) -> None:
     dataset, tag, version = ask(home, "textgen dataset show ans").stdout.split()
-    assert (dataset, tag) == ("plain,answers", "plain,answers:before")
+    assert (dataset, tag) == ("plain,answers", "plain,answers:old")
     assert re.fullmatch(r"plain,answers:\w{12}", version)
 
 

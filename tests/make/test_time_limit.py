@@ -27,6 +27,6 @@ def test_a_test_that_hangs_has_failed_and_the_others_go_on(tmp_path: Path) -> No
         check=False,
         timeout=60,
     )
-    assert "::test_that_hangs - worker" in done.stdout
+    assert "::test_that_hangs'\n" in done.stdout
     assert "1 failed, 1 passed" in done.stdout
     assert done.returncode == 1
