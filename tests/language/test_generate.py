@@ -110,6 +110,8 @@ def test_a_job_without_prompts_continues_the_setting_prompt(read_text: Callable[
                 "model: /inputs/questions/../modle",
                 "template: '@/inputs/forms/a.txt'",
                 "json_schema: /inputs/schema.json",
+                "json_schema: schema.json",
+                "template: '@form.txt'",
             )
         ),
     ],
@@ -131,6 +133,9 @@ def test_files_are_those_of_inputs_or_of_the_image(read_text: Callable[[str], Wo
         "model: /models/smollm2",
         "template: '@/inputs/questions/a.txt'",
         "template: '/inputs/{path}'",
+        "json_schema: ' {}'",
+        "json_schema: /schemas/a.json, image: my/image",
+        "template: '@/forms/a.txt', image: my/image",
     ):
         assert read_text(flow(setting))
 

@@ -57,7 +57,7 @@ def _build(values: Mapping[str, Any], call: Call) -> Generate | None:
     settings = {name: value for name, value in values.items() if name not in _FOR_PODS}
     prompts_input = _find_prompts(settings, call)
     output = _find_output(call)
-    inputs = _find_inputs(settings, call)
+    inputs = _find_inputs(settings, call, has_own_image="image" in values)
     is_valid = _check_inputs(settings, call)
     if prompts_input is None or output is None or inputs is None or not is_valid:
         return None
@@ -85,15 +85,23 @@ def _find_prompts(settings: Mapping[str, Any], call: Call) -> str | None:
     return _find_input("prompts", str(settings["prompts"]), call)
 
 
-def _find_inputs(settings: Mapping[str, Any], call: Call) -> dict[str, str] | None:
+def _find_inputs(settings: Mapping[str, Any], call: Call, *, has_own_image: bool) -> dict[str, str] | None:
     """The inputs that other settings are paths in. None after an error, which each shard would meet else."""
+    values = {name: str(settings[name]) for name in _FILES if settings.get(name)}
     found = {
-        name: _find_input(name, str(settings[name]).removeprefix(mark), call)
-        for name, mark in _FILES.items()
-        if str(settings.get(name)).startswith(f"{mark}/inputs/")
+        name: _find_input(name, value.removeprefix(_FILES[name]), call)
+        for name, value in values.items()
+        if _is_path_of_input(name, value, has_own_image=has_own_image)
     }
     inputs = {name: entry for name, entry in found.items() if entry is not None}
     return inputs if len(inputs) == len(found) else None
+
+
+def _is_path_of_input(name: str, value: str, *, has_own_image: bool) -> bool:
+    """Whether the setting is a path that must be in an input: textgen's images have no other files."""
+    if has_own_image or name == "model":  # which may be a name
+        return value.startswith(f"{_FILES[name]}/inputs/")
+    return value.startswith("@") if name == "template" else not value.lstrip().startswith("{")
 
 
 def _find_input(setting: str, path: str, call: Call) -> str | None:
