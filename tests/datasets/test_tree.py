@@ -129,7 +129,7 @@ def test_a_link_that_a_folder_replaces_while_it_is_read_is_refused(
             "text with a lone surrogate",
         ),
         (
-            lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 30),
+            lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2 << 20),
             "over 1024 KiB; use a volume",
         ),
         (Path.mkdir, "not a regular file"),
