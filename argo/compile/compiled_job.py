@@ -53,7 +53,8 @@ def make_context(
 class CompiledJob:
     """`main` is None if `inputs` does all of the job. The environments are those of textgen's containers,
     and empty for one that the job does not need; `clones`: the first one checks a repository out; `part` is
-    "" for a job that has one pod."""
+    "" for a job that has one pod. `commits_in_main`: the command of `main` is textgen's, which does what
+    elsewhere `commit` does."""
 
     job: Job
     clones: bool
@@ -63,6 +64,7 @@ class CompiledJob:
     store_environment: Environment
     commit_environment: Environment
     part: str = ""
+    commits_in_main: bool = False
 
     @property
     def inputs_name(self) -> str:
@@ -99,6 +101,9 @@ def compile_job(context: WorkflowContext, job: Job, part: Part | None = None) ->
     store_spec, variables = build_store_spec(
         context.parameters, job, context.textgen, lineage, (*inputs_name, "main"), part
     )
+    commits_in_main = part is not None or main is None
+    if store_spec.outputs and not commits_in_main:
+        store_spec = replace(store_spec, logs=(*store_spec.logs, "commit"))
     index = {SHARD: "{{inputs.parameters.index}}"} if spec.shard else {}
     commit_spec = CommitSpec(context.textgen, job.name)
     return CompiledJob(
@@ -110,6 +115,7 @@ def compile_job(context: WorkflowContext, job: Job, part: Part | None = None) ->
         {**_store_environment(store_spec, variables), **index},
         {SPEC: template_safe_json(commit_spec.to_json())} if store_spec.outputs else {},
         part.name if part else "",
+        commits_in_main,
     )
 
 

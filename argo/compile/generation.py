@@ -1,9 +1,9 @@
 """generate@v1 as pods: `plan` shares the rows out, each `shard` generates, `join` makes the version.
 
     write                a DAG of these three
-    write-plan           main: python3 -m job plan
-    write-shard          main: python3 -m job shard; as many pods as there are shards
-    write-join           nothing in main: `store` copies what the shards left
+    write-plan           main: python3 -m job commit plan
+    write-shard          main: python3 -m job commit shard; as many pods as there are shards
+    write-join           main: python3 -m job commit: `store` copies what the shards left
 
 All keep their logs, and what they make for one another, under the name of the job.
 """
@@ -16,7 +16,7 @@ from argo.compile.names import template_name
 from argo.compile.resources import has_gpu
 from argo.compile.specs import Part
 from argo.language.generation import make_plan_action, make_shard_action
-from argo.language.model import Generate, Input, Job, Output, Type
+from argo.language.model import Container, Generate, Input, Job, Output, Type
 from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
 from job.pod.spec import INPUTS, OUTPUTS, SHARD_FOLDER
 
@@ -36,7 +36,9 @@ def compile_pods(context: WorkflowContext, job: Job) -> Iterator[CompiledJob]:
     unread = [each for each in job.inputs.values() if _is_model_alone(each, job, action)]
     plan = replace(
         job,
-        action=make_plan_action(action, context.textgen, f"{OUTPUTS}/{PLAN}", copy_rows=not is_dataset),
+        action=_commit_after(
+            make_plan_action(action, context.textgen, f"{OUTPUTS}/{PLAN}", copy_rows=not is_dataset)
+        ),
         inputs={name: each for name, each in job.inputs.items() if each not in unread},
         outputs={PLAN: Output(PLAN, Type.VOLUME, None, job.at)},
     )
@@ -45,7 +47,7 @@ def compile_pods(context: WorkflowContext, job: Job) -> Iterator[CompiledJob]:
     gpu = has_gpu(job, context.cluster)
     shard = replace(
         job,
-        action=make_shard_action(action, context.textgen, folder, output, has_gpu=gpu),
+        action=_commit_after(make_shard_action(action, context.textgen, folder, output, has_gpu=gpu)),
         inputs={name: each for name, each in job.inputs.items() if _is_read_by_shards(each, action)},
     )
     texts = {action.output: ShardOutput()}
@@ -68,6 +70,11 @@ def template_names(job: Job) -> list[str]:
 def part_template_name(job: Job, part: str) -> str:
     """The name of the template of one kind of a job's pods; of a job with one pod, `part` is ""."""
     return f"{template_name(job.name)}-{part}" if part else template_name(job.name)
+
+
+def _commit_after(action: Container) -> Container:
+    """The command of textgen's, which asks at its end for its outputs to be stored."""
+    return replace(action, args=("commit", *action.args))
 
 
 def _is_read_by_shards(entry: Input, action: Generate) -> bool:

@@ -2,14 +2,17 @@
 
 store                from the start to the end: keeps the log; stores volumes, strings and dataset versions
 inputs | checkout    before the job: folders, inputs, the script
-main                 the file's image; nothing is left to do for git-checkout, s3-download and create-model
+main                 the file's image
 commit               after a success only: asks `store` for that, and ends as it says
+
+Where `main` runs textgen's own command (generate@v1), it asks at its end. Where `inputs` has done all of the
+job (git-checkout, s3-download, create-model, a generation's join), `main` is what `commit` is elsewhere.
 
 Credentials of the store are in `store` and `inputs` | `checkout` alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hera.workflows import models as m
@@ -35,6 +38,9 @@ _INPUTS_RESOURCES = Resources({"cpu": "50m", "memory": "128Mi"}, {"memory": "2Gi
 _STORE_RESOURCES = Resources({"cpu": "50m", "memory": "64Mi"}, {"memory": "2Gi"})
 _PLAN_RESOURCES = Resources({"cpu": "100m", "memory": "256Mi"}, {"memory": "2Gi"})
 _COMMIT_RESOURCES = Resources({"cpu": "10m", "memory": "32Mi"}, {"memory": "256Mi"})
+
+_COMMIT = ["python3", "-m", "job", "commit"]
+_VERDICT_MOUNT = m.VolumeMount(name="verdict", mount_path=str(VERDICT), read_only=True)
 
 # AWS gives the account's identity, and with it the store, to every container that this does not name.
 _WITHOUT_IDENTITY = {"eks.amazonaws.com/skip-containers": "init,wait,main,commit"}
@@ -72,20 +78,24 @@ class _PodContainer:
 def build_template(context: WorkflowContext, compiled: CompiledJob) -> m.Template:
     """The job's template."""
     job = compiled.job
+    commit = _commit_container(context, compiled) if compiled.commit_environment else None
     if compiled.main:
         is_plan = compiled.part == PLAN
         scheduling = Scheduling(_PLAN_RESOURCES) if is_plan else schedule_job(job, context.cluster)
         main = _main_container(context, job, compiled.main, scheduling)
     else:  # `inputs` does it all
         scheduling = Scheduling(_COMMIT_RESOURCES)
-        main = _textgen_container(context, "main", ["true"], {}, _COMMIT_RESOURCES, [])
+        command = _COMMIT if commit else ["true"]
+        main = _textgen_container(context, "main", command, {}, _COMMIT_RESOURCES, [])
+    if commit and compiled.commits_in_main:
+        mounts = [*main.mounts, *commit.mounts, _VERDICT_MOUNT]
+        main, commit = replace(main, env={**main.env, **commit.env}, mounts=mounts), None
     inputs: _PodContainer | None = None
     if compiled.inputs_environment:
         inputs = _inputs_container(context, compiled)
         if not compiled.main:
             inputs.mounts.extend(shared_mounts(job))
     store = _store_container(context, compiled)
-    commit = _commit_container(context, compiled) if compiled.commit_environment else None
     if not commit:
         main.mounts.extend(shared_mounts(job))
     init_containers = [m.UserContainer(**store.fields(), restart_policy="Always")]
@@ -151,8 +161,7 @@ def build_generation_template(job: Job, action: Generate) -> m.Template:
 def _container_set(job: Job, main: _PodContainer, commit: _PodContainer) -> m.ContainerSetTemplate:
     nodes = [m.ContainerNode(**main.fields()), m.ContainerNode(**commit.fields(), dependencies=["main"])]
     # Argo looks at the set alone for a claim's users, and for files that outlive `main`
-    mounts = [*shared_mounts(job), m.VolumeMount(name="verdict", mount_path=str(VERDICT), read_only=True)]
-    return m.ContainerSetTemplate(containers=nodes, volume_mounts=mounts)
+    return m.ContainerSetTemplate(containers=nodes, volume_mounts=[*shared_mounts(job), _VERDICT_MOUNT])
 
 
 def _shard_parameters() -> m.Inputs:
@@ -227,9 +236,8 @@ def _store_container(context: WorkflowContext, compiled: CompiledJob) -> _PodCon
 
 def _commit_container(context: WorkflowContext, compiled: CompiledJob) -> _PodContainer:
     mounts = [m.VolumeMount(name="handoff", mount_path=str(HANDOFF))]
-    command = ["python3", "-m", "job", "commit"]
     environment = compiled.commit_environment
-    return _textgen_container(context, "commit", command, environment, _COMMIT_RESOURCES, mounts)
+    return _textgen_container(context, "commit", _COMMIT, environment, _COMMIT_RESOURCES, mounts)
 
 
 def _textgen_container(

@@ -1,5 +1,7 @@
 """`python -m job commit`: asks `store` for what it holds no credentials for, and gives its verdict.
 
+The container `commit` runs it, or `main`, which then has `commit` run another command of textgen's before.
+
     /handoff/request    `commit` asks for the job's outputs to be stored; its time is that of commit's start
     /verdict/alive      touched by `store` as long as it works
     /verdict/log        what `store` prints while it stores them, for `commit` to print
@@ -38,10 +40,17 @@ class End:
     message: str = ""
 
 
-@click.command("commit")
+@click.command("commit", context_settings={"ignore_unknown_options": True})
+@click.argument("step", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
 @report_termination
-def command() -> None:
-    """Have `store` store the job's outputs, and exit as it says."""
+def command(context: click.Context, step: tuple[str, ...]) -> None:
+    """Have `store` store the job's outputs, and exit as it says.
+
+    COMMAND is another of these commands, which is run before.
+    """
+    if step:
+        _run_step(context, step)
     if is_before_store():
         from job.pod.commit import commit_with_credentials
 
@@ -52,7 +61,14 @@ def command() -> None:
     end = wait_for_end(VERDICT)
     if end.code:
         report_message(end.message)
-        click.get_current_context().exit(end.code)
+        context.exit(end.code)
+
+
+def _run_step(context: click.Context, step: tuple[str, ...]) -> None:
+    """Run another command of the group, in this process; end with its status if it fails."""
+    group = context.find_root()
+    if code := group.command.main(step, group.info_name, standalone_mode=False):
+        context.exit(code)
 
 
 def request_outputs(handoff: Path) -> None:

@@ -13,7 +13,7 @@ from argo.compile.lint import lint
 from argo.language import load
 from argo.language.diagnostics import WorkflowError
 from job.pod.outputs import JoinOutput, PlanOutput, ShardOutput
-from job.pod.spec import SHARD, InputsSpec, StoreSpec, load_spec
+from job.pod.spec import HANDOFF, SHARD, SPEC, VERDICT, CommitSpec, InputsSpec, StoreSpec, load_spec
 from job.pod.steps import DatasetStep, OutputStep, ShardStep
 from tests.compile.conftest import CompileSpec, Spec
 from tests.compile.test_pod import ENDS
@@ -57,8 +57,7 @@ def environment(template: Mapping[str, Any], container: str) -> dict[str, str]:
 
 
 def main_image(template: Mapping[str, Any]) -> str:
-    containers = {each["name"]: each for each in template["containerSet"]["containers"]}
-    return str(containers["main"]["image"])
+    return str(template["container"]["image"])
 
 
 def test_a_generation_compiles_to_its_snapshot(tmp_path: Path) -> None:
@@ -144,8 +143,15 @@ def test_the_plan_has_the_settings_and_the_join_the_dataset(compile_spec: Compil
     plan = load_spec(InputsSpec, environment(found["write-plan"], "inputs"))
     assert plan.main is not None
     assert plan.main.argv == (
-        *("python3", "-P", "-m", "job", "plan", "--shards=16", "--inputs=/inputs", "--model=/inputs/model"),
-        *("--prompts=/inputs/prompts", "--max-new-tokens=256", "--greedy", "--stop=a b", "--stop={{x"),
+        *("python3", "-P", "-m", "job", "commit", "plan", "--shards=16", "--inputs=/inputs"),
+        *(
+            "--model=/inputs/model",
+            "--prompts=/inputs/prompts",
+            "--max-new-tokens=256",
+            "--greedy",
+            "--stop=a b",
+            "--stop={{x",
+        ),
         "/outputs/plan",
     )
     outputs = {
@@ -213,10 +219,22 @@ def test_a_job_named_like_a_generations_part_is_refused(compile_spec: CompileSpe
         compile_spec(FLOW.replace("TYPE", "C5") + other)
 
 
+@pytest.mark.parametrize("part", ["plan", "shard", "join"])
+def test_main_asks_for_its_outputs_and_writes_no_verdict(compile_spec: CompileSpec, part: str) -> None:
+    text = FLOW.replace("TYPE", "C5").replace(', "{{x"', "")
+    main = templates(compile_spec(text))[f"write-{part}"]["container"]
+    words = [*main["command"], *main.get("args", [])]
+    assert words[words.index("job") + 1 :][:2] == (["commit"] if part == "join" else ["commit", part])
+    read_only = {each["mountPath"]: bool(each.get("readOnly")) for each in main["volumeMounts"]}
+    assert (read_only[str(HANDOFF)], read_only[str(VERDICT)]) == (False, True)
+    (spec,) = [each["value"] for each in main["env"] if each["name"] == SPEC]
+    assert load_spec(CommitSpec, {SPEC: spec}).job == "write"
+
+
 def test_a_cluster_may_have_its_models_in_an_image(compile_spec: CompileSpec) -> None:
     cluster = ClusterConfig(registry="mirror.example", models="models/smollm2:1")
     shard = templates(compile_spec(FLOW.replace("TYPE", "C5"), cluster))["write-shard"]
     (volume,) = [each for each in shard["volumes"] if each["name"] == "models"]
     assert volume["image"] == {"reference": "mirror.example/models/smollm2:1", "pullPolicy": "IfNotPresent"}
-    main, _ = shard["containerSet"]["containers"]
-    assert {"name": "models", "mountPath": "/models", "readOnly": True} in main["volumeMounts"]
+    mount = {"name": "models", "mountPath": "/models", "readOnly": True}
+    assert mount in shard["container"]["volumeMounts"]

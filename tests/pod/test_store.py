@@ -15,7 +15,6 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, StoreError
-from job.log_lines import read_lines, split_time
 from job.pod import commit, handoff
 from job.pod import store as pod_store
 from job.pod.commit import store_outputs
@@ -28,7 +27,6 @@ from job.pod.handoff import (
     wait_for_end,
     write_end,
 )
-from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
 from job.pod.outputs import DatasetOutput, ShardOutput, StringOutput
 from job.pod.shards import parts
 from job.pod.shards.keys import Shards
@@ -36,6 +34,7 @@ from job.pod.shards.parts import POSITION, PartSender, Position, write_position
 from job.pod.spec import RUN, RUN_NAME, SHARD, SPEC, CommitSpec, StoreSpec
 from job.pod.store import KeptLogs, Sidecar, open_sender
 from job.project import STORE_VARIABLE
+from tests.pod.test_log_follower import Kubelet, make_follower, read
 
 LONG = 60  # seconds: a busy machine is slow, and no failure
 
@@ -60,6 +59,7 @@ class Pod:
         self._threads, self._ends = set(threading.enumerate()), list[threading.Event]()
         self.datasets = Datasets.at((folder / "store").as_uri())
         self.handoff, self.verdict, self.outputs = (folder / n for n in ("handoff", "verdict", "outputs"))
+        self.kubelet = Kubelet({})
         for path in (self.handoff, self.verdict, self.outputs / "data"):
             path.mkdir(parents=True)
         environ = {STORE_VARIABLE: self.datasets.url, RUN: "run", RUN_NAME: "run-1"}
@@ -74,13 +74,13 @@ class Pod:
 
     def start(self, *, string: bool = False) -> tuple[Sidecar, threading.Event, threading.Thread]:
         outputs = {"data": DatasetOutput("numbers")} | ({"text": StringOutput()} if string else {})
-        return self.start_sidecar(StoreSpec("0.1.0", "job", outputs))
+        return self.start_sidecar(StoreSpec("0.1.0", "job", outputs, logs=("main", "commit")))
 
     def start_sidecar(
         self, spec: StoreSpec, sender: PartSender | None = None
     ) -> tuple[Sidecar, threading.Event, threading.Thread]:
         terminated = threading.Event()
-        logs = KeptLogs([], LogWriter(self.datasets.store, log_prefix("run", "job", "run-1.uid", "commit")))
+        logs = KeptLogs([make_follower(self.kubelet, self.datasets, name) for name in spec.logs])
         sidecar = Sidecar(spec, logs, terminated, sender, handoff=self.handoff, verdict=self.verdict)
         thread = threading.Thread(target=sidecar.run, daemon=True)
         thread.start()
@@ -94,16 +94,17 @@ class Pod:
             thread.join(LONG)
             assert not thread.is_alive(), thread
 
-    def ask(self) -> "subprocess.CompletedProcess[str]":
+    def ask(self, *step: str) -> "subprocess.CompletedProcess[str]":
         """`commit` as a process of its own. Its message is what is on its standard error."""
         code = f"""
 import sys
 from pathlib import Path
 from job import termination
+from job.__main__ import main
 from job.pod import handoff
 handoff.VERDICT, handoff.HANDOFF = Path({str(self.verdict)!r}), Path({str(self.handoff)!r})
 termination._MESSAGE = Path("/dev/stderr")
-sys.exit(handoff.command.main([], standalone_mode=False))
+main(["commit", *{step!r}])
 """
         environ = {SPEC: json.dumps(CommitSpec("0.1.0", "job").to_json()), "PATH": os.environ["PATH"]}
         return subprocess.run(
@@ -115,10 +116,10 @@ sys.exit(handoff.command.main([], standalone_mode=False))
             timeout=LONG,
         )
 
-    def kept(self) -> list[str]:
-        logs = list_logs(self.datasets, "run", "job")
-        lines = (line for log in logs for line in read_lines(read_parts(self.datasets, log)))
-        return [split_time(line.text)[1] for line in lines]
+    def say(self, container: str, line: str) -> None:
+        """Add a line to the log of a container."""
+        text = self.kubelet.logs.get(container, b"")
+        self.kubelet.logs[container] = text + f"2026-11-22T18:00:{len(text):02}.000000000Z {line}\n".encode()
 
 
 @pytest.fixture
@@ -136,7 +137,6 @@ def test_commit_holds_nothing_and_the_version_is_in_the_verdict(pod: Pod) -> Non
     version = str(pod.datasets.resolve(DatasetRef("numbers")))
     assert (pod.verdict / "versions" / "data").read_text() == version
     assert done.stdout == f"committed {version}\n"
-    assert pod.kept() == [f"committed {version}"]
 
 
 def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> None:
@@ -144,7 +144,6 @@ def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> Non
     done = pod.ask()
     assert done.returncode == CommitError.exit_status
     assert "must write its string there" in done.stderr
-    assert pod.kept() == [f"textgen: {done.stderr}"]
 
 
 def test_a_sidecar_that_has_stored_the_outputs_ends_by_itself(pod: Pod) -> None:
@@ -153,6 +152,37 @@ def test_a_sidecar_that_has_stored_the_outputs_ends_by_itself(pod: Pod) -> None:
     assert pod.ask().returncode == 0
     thread.join(LONG)
     assert not thread.is_alive()
+
+
+def test_what_commit_prints_at_its_end_is_kept(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pod.outputs / "data" / "one").write_text("1")
+
+    def end_commit(_: Path) -> float:
+        pod.say("commit", "committed")
+        return 0.1
+
+    monkeypatch.setattr(pod_store, "find_next_look", end_commit)
+    pod.say("main", "done")
+    pod.say("commit", "asked")
+    _, _, thread = pod.start()
+    assert pod.ask().returncode == 0
+    thread.join(LONG)
+    assert (read(pod.datasets, "main"), read(pod.datasets, "commit")) == (["done"], ["asked", "committed"])
+
+
+def test_a_command_of_textgens_asks_at_its_end(pod: Pod, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.txt"
+    generate = ["generate", "--engine=echo", f"--prompts={prompts}", f"--output={pod.outputs / 'data'}"]
+    pod.start()
+    failed = pod.ask(*generate)
+    assert failed.returncode == 2
+    assert str(prompts) in failed.stderr
+    assert read_end(pod.verdict) is None
+    prompts.write_text("Hello\n")
+    done = pod.ask(*generate)
+    assert done.returncode == 0, done.stderr
+    (version,) = pod.datasets.versions(DatasetRef("numbers"))
+    assert done.stdout.splitlines()[-1] == f"committed {version}"
 
 
 @pytest.mark.parametrize("since_start", [0.25, 3.25, 10**10 + 0.25, -(10**9) + 0.25])
@@ -256,17 +286,16 @@ def test_commit_gives_up_when_the_sidecar_is_silent(pod: Pod, monkeypatch: pytes
 def test_the_logs_rest_is_stored_when_the_pod_ends_and_a_store_that_is_away_does_not_hold_it_up(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sidecar, terminated, thread = pod.start()
-    sidecar.logs.commit.append(b"2026-11-22T18:00:00Z the end\n")
+    pod.say("main", "the end")
+    _, terminated, thread = pod.start()
     terminated.set()
     thread.join(LONG)
-    assert pod.kept() == ["the end"]
+    assert read(pod.datasets) == ["the end"]
 
     back = threading.Event()
     monkeypatch.setattr(pod_store, "_GRACE", 0.2)
     monkeypatch.setattr(type(pod.datasets.store), "put", lambda *_: back.wait(2 * LONG))
-    sidecar, terminated, thread = pod.start()
-    sidecar.logs.commit.append(b"now lost\n")
+    _, terminated, thread = pod.start()
     terminated.set()
     thread.join(LONG)
     is_held_up = thread.is_alive()
