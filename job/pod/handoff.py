@@ -40,7 +40,7 @@ class End:
     message: str = ""
 
 
-@click.command("commit", context_settings={"ignore_unknown_options": True})
+@click.command("commit", context_settings={"allow_interspersed_args": False})
 @click.argument("step", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 @report_termination
