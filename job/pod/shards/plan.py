@@ -18,6 +18,7 @@ from job.generate.shards.plan_json import FILE as PLAN
 from job.generate.shards.plan_json import LARGEST, PlannedTexts, read_planned_texts
 from job.pod.shards.keys import Plan, Shards
 from job.storage.parallel import ignore_progress, map_files
+from job.text import counted
 from job.untrusted_files import UntrustedPath
 
 SHARD, PIECE = "shard.json", "piece-"
@@ -45,7 +46,7 @@ def store_plan(shards: Shards, folder: UntrustedPath, lineage: Mapping[str, Any]
     map_files(lambda file: upload_file(shards.store, target + file.path, file, {}, ignore_progress), files)
     if scan([(folder, "")]) != tree:
         raise CommitError(f"{folder.name}: changed while it was stored; end what writes to it")
-    click.echo(f"{sum(texts_of_shards)} texts in {len(texts_of_shards)} shards")
+    click.echo(f"{counted(sum(texts_of_shards), 'text')} in {counted(len(texts_of_shards), 'shard')}")
     return shards.decide_plan(Plan(prefix, planned.prompts, texts_of_shards, lineage))
 
 
