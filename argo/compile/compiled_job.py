@@ -53,8 +53,7 @@ def make_context(
 class CompiledJob:
     """`main` is None if `inputs` does all of the job. The environments are those of textgen's containers,
     and empty for one that the job does not need; `clones`: the first one checks a repository out; `part` is
-    "" for a job that has one pod. `commits_in_main`: the command of `main` is textgen's, which does what
-    elsewhere `commit` does."""
+    "" for a job that has one pod."""
 
     job: Job
     clones: bool
@@ -64,7 +63,11 @@ class CompiledJob:
     store_environment: Environment
     commit_environment: Environment
     part: str = ""
-    commits_in_main: bool = False
+
+    @property
+    def commits_in_main(self) -> bool:
+        """Whether `main` runs textgen's own command, which does what elsewhere `commit` does."""
+        return self.main is None or bool(self.part)
 
     @property
     def inputs_name(self) -> str:
@@ -97,13 +100,12 @@ def compile_job(context: WorkflowContext, job: Job, part: Part | None = None) ->
     if clones:
         variables = {**variables, "GIT_SSH_COMMAND": GIT_SSH_COMMAND}
     inputs_environment = _inputs_environment(spec, variables)
-    inputs_name = ("checkout" if clones else "inputs",) if inputs_environment else ()
+    logs = ["checkout" if clones else "inputs"] if inputs_environment else []
+    if main:  # else `main` is what `commit` is elsewhere, whose lines `store` has
+        logs.append("main")
     store_spec, variables = build_store_spec(
-        context.parameters, job, context.textgen, lineage, (*inputs_name, "main"), part
+        context.parameters, job, context.textgen, lineage, tuple(logs), part
     )
-    commits_in_main = part is not None or main is None
-    if store_spec.outputs and not commits_in_main:
-        store_spec = replace(store_spec, logs=(*store_spec.logs, "commit"))
     index = {SHARD: "{{inputs.parameters.index}}"} if spec.shard else {}
     commit_spec = CommitSpec(context.textgen, job.name)
     return CompiledJob(
@@ -115,7 +117,6 @@ def compile_job(context: WorkflowContext, job: Job, part: Part | None = None) ->
         {**_store_environment(store_spec, variables), **index},
         {SPEC: template_safe_json(commit_spec.to_json())} if store_spec.outputs else {},
         part.name if part else "",
-        commits_in_main,
     )
 
 

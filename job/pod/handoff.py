@@ -2,7 +2,7 @@
 
 The container `commit` runs it, or `main`, which then has `commit` run another command of textgen's before.
 
-    /handoff/request    `commit` asks for the job's outputs to be stored; its time is that of commit's start
+    /handoff/request    asks for the job's outputs to be stored; its time is that of the process's start
     /verdict/alive      touched by `store` as long as it works
     /verdict/log        what `store` prints while it stores them, for `commit` to print
     /verdict/versions/  the versions that it made
@@ -14,6 +14,7 @@ The container `commit` runs it, or `main`, which then has `commit` run another c
 import json
 import os
 import stat
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from job.termination import report_message, report_termination
 HEARTBEAT = 5.0  # seconds between two signs of life
 _SILENCE = 600.0  # seconds without one: a store may be away for five minutes, and the kubelet waits as long
 _PAUSE = 0.05  # seconds between two looks
+_STEADY = 300.0  # seconds; later, Argo's looks may be at any time of a second
 _ENDING = 0.1  # seconds that `commit` takes to end, and again Argo's `wait`
 
 
@@ -58,10 +60,13 @@ def command(context: click.Context, step: tuple[str, ...]) -> None:
         return
     load_spec(CommitSpec)
     request_outputs(HANDOFF)
-    end = wait_for_end(VERDICT)
+    end = wait_for_end(VERDICT, prints_at_end=bool(step))
     if end.code:
         report_message(end.message)
-        context.exit(end.code)
+    if step:  # at once: an engine may take its time to end
+        sys.stdout.flush()
+        os._exit(end.code)
+    context.exit(end.code)
 
 
 def _run_step(context: click.Context, step: tuple[str, ...]) -> None:
@@ -81,15 +86,17 @@ def request_outputs(handoff: Path) -> None:
     os.utime(request, (start, start))
 
 
-def wait_for_end(verdict: Path) -> End:
-    """How storing ended; prints its log meanwhile.
+def wait_for_end(verdict: Path, *, prints_at_end: bool = False) -> End:
+    """How storing ended; prints its log meanwhile, or at the end.
 
-    Raises StoreError if `store` gives no sign of life for ten minutes.
+    `store` keeps these lines, and what the other containers have printed before the end. Raises StoreError if
+    it gives no sign of life for ten minutes.
     """
     printed, beat, silent_since = 0, -1, time.monotonic()
     while True:
         end = read_end(verdict)  # before the log, so that no line is missed
-        printed += _print_log(verdict, printed)
+        if end or not prints_at_end:
+            printed += _print_log(verdict, printed)
         if end:
             return end
         last = _modified(verdict / "alive")
@@ -114,12 +121,15 @@ def is_requested(handoff: Path) -> bool:
 def find_next_look(handoff: Path) -> float:
     """In how many seconds Argo sees that `commit` has ended, if it ends now.
 
-    Argo's executor looks once a second, from the start of a container's process on.
+    Argo's executor looks once a second, from the start of a container's process on, and a little later each
+    time.
     """
     try:
         start = (handoff / "request").lstat().st_mtime
     except OSError:  # what runs as `commit` may not be ours
         return 1.0
+    if abs(time.time() - start) > _STEADY:
+        return 1 + 2 * _ENDING
     return _ENDING + 1 - (time.time() + _ENDING - start) % 1 + _ENDING
 
 

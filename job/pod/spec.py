@@ -1,7 +1,8 @@
 """The pod protocol: what `textgen compile` tells a pod's own containers, and where they find it.
 
 A container is told one spec as JSON in the variable TEXTGEN_STEPS: `inputs` an InputsSpec, `store` a
-StoreSpec, `commit` a CommitSpec. Both sides use these classes, so this module imports nothing slow.
+StoreSpec, `commit`, or a `main` that runs it, a CommitSpec. Both sides use these classes, so this module
+imports nothing slow.
 
 The JSON has VERSION. In version 1, and without one, there was no `store`: `commit` had the credentials and a
 StoreSpec. Such pods run until no release reads version 1 any more.

@@ -9,13 +9,17 @@ SIGTERM comes when all other containers have ended. A process that has stored th
 it: the pod ends 2 s sooner if the kubelet, which looks once a second, sees that all have ended at once.
 """
 
+import io
 import os
 import signal
 import sys
 import threading
 import traceback
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -62,13 +66,14 @@ def command() -> None:
 
 
 class KeptLogs:
-    """The logs of the job's containers, which run one after the other."""
+    """The logs of the job's containers, and of `commit`, whose lines are made here."""
 
-    def __init__(self, followers: list[LogFollower]) -> None:
+    def __init__(self, followers: list[LogFollower], commit: LogWriter) -> None:
         self.followers = followers
-        self._unfinished = list(followers)
+        self.commit = commit
         self._stopped = threading.Event()
         self._finishing = threading.Lock()
+        self._finished = False
         self._resuming = threading.Lock()
         self._unresumed: list[LogFollower] = []
 
@@ -81,12 +86,12 @@ class KeptLogs:
         pod_logs = PodLogs.of_this_pod(
             pod_spec.API, read_variable(pod_spec.POD_NAMESPACE), read_variable(pod_spec.POD)
         )
-        return cls(
-            [
-                LogFollower(pod_logs, name, LogWriter(store, log_prefix(run, spec.job, attempt, name)))
-                for name in spec.logs
-            ]
-        )
+
+        def open_writer(container: str) -> LogWriter:
+            return LogWriter(store, log_prefix(run, spec.job, attempt, container))
+
+        followers = [LogFollower(pod_logs, name, open_writer(name)) for name in spec.logs]
+        return cls(followers, open_writer("commit"))
 
     def start(self, *, resumed: bool) -> None:
         """Copy the logs as they grow; `resumed` after what an earlier process has stored of them."""
@@ -95,23 +100,22 @@ class KeptLogs:
             threading.Thread(target=target, daemon=True).start()
 
     def finish(self) -> None:
-        """Store the rest of all logs, as far as they are written. Raises StoreError.
+        """Store the rest of all logs. Raises StoreError.
 
-        The last container may still write: what it does is stored if this is called again. If the API server
-        does not answer, it is asked again for as long as one waits for a store.
+        If the API server does not answer, it is asked again for as long as one waits for a store.
         """
         with self._finishing:
             self._stopped.set()
-            self._resume()
-            while len(self._unfinished) > 1:
-                self._finish_follower(self._unfinished.pop(0))
-            for last in self._unfinished:
-                self._finish_follower(last)
+            if not self._finished:
+                self._resume()
+                for follower in self.followers:
+                    self._finish_follower(follower)
+                self._finished = True
             self._flush()
 
     def _flush(self) -> None:
-        for follower in self.followers:
-            follower.writer.flush()
+        for writer in (*(each.writer for each in self.followers), self.commit):
+            writer.flush()
 
     def _finish_follower(self, follower: LogFollower) -> None:
         def read() -> None:
@@ -252,11 +256,7 @@ class Sidecar:
 
     def store_outputs(self) -> None:
         """Store the outputs and the log, and tell `commit` how that ended."""
-        with (
-            (self.verdict / "log").open("a", encoding="utf-8") as file,
-            redirect_stdout(file),
-            redirect_stderr(file),
-        ):
+        with (self.verdict / "log").open("a+", encoding="utf-8") as file, self._printed_to(file):
             try:
                 self._count_start()
                 if self.parts:  # a pod that is made after this one has nothing left to do
@@ -293,3 +293,39 @@ class Sidecar:
                 f"the container store was killed {_STARTS} times while it stored the outputs: see its last "
                 "state with kubectl describe pod"
             )
+
+    @contextmanager
+    def _printed_to(self, file: TextIO) -> Iterator[None]:
+        """What is printed goes to the file, for `commit`, and to the log that is kept of it."""
+        file.seek(0)
+        for line in file.read().splitlines():  # of a process that was killed
+            self.logs.commit.append(_stamp(line))
+        printer = _Printer(file, self.logs.commit)
+        with redirect_stdout(printer), redirect_stderr(printer):
+            yield
+
+
+class _Printer(io.TextIOBase):
+    """Writes to a file, and each line to a log."""
+
+    def __init__(self, file: TextIO, log: LogWriter) -> None:
+        self._file = file
+        self._log = log
+        self._rest = ""
+        self._writing = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self._writing:
+            self._file.write(text)
+            *lines, self._rest = (self._rest + text).split("\n")
+            for line in lines:
+                self._log.append(_stamp(line))
+        return len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _stamp(line: str) -> bytes:
+    """A line as the kubelet gives it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n".encode()

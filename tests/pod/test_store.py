@@ -15,6 +15,7 @@ import pytest
 
 from job.datasets import DatasetRef, Datasets
 from job.errors import CommitError, StoreError
+from job.log_lines import read_lines, split_time
 from job.pod import commit, handoff
 from job.pod import store as pod_store
 from job.pod.commit import store_outputs
@@ -27,6 +28,7 @@ from job.pod.handoff import (
     wait_for_end,
     write_end,
 )
+from job.pod.logs import LogWriter, list_logs, log_prefix, read_parts
 from job.pod.outputs import DatasetOutput, ShardOutput, StringOutput
 from job.pod.shards import parts
 from job.pod.shards.keys import Shards
@@ -34,7 +36,6 @@ from job.pod.shards.parts import POSITION, PartSender, Position, write_position
 from job.pod.spec import RUN, RUN_NAME, SHARD, SPEC, CommitSpec, StoreSpec
 from job.pod.store import KeptLogs, Sidecar, open_sender
 from job.project import STORE_VARIABLE
-from tests.pod.test_log_follower import Kubelet, make_follower, read
 
 LONG = 60  # seconds: a busy machine is slow, and no failure
 
@@ -59,7 +60,6 @@ class Pod:
         self._threads, self._ends = set(threading.enumerate()), list[threading.Event]()
         self.datasets = Datasets.at((folder / "store").as_uri())
         self.handoff, self.verdict, self.outputs = (folder / n for n in ("handoff", "verdict", "outputs"))
-        self.kubelet = Kubelet({})
         for path in (self.handoff, self.verdict, self.outputs / "data"):
             path.mkdir(parents=True)
         environ = {STORE_VARIABLE: self.datasets.url, RUN: "run", RUN_NAME: "run-1"}
@@ -74,13 +74,13 @@ class Pod:
 
     def start(self, *, string: bool = False) -> tuple[Sidecar, threading.Event, threading.Thread]:
         outputs = {"data": DatasetOutput("numbers")} | ({"text": StringOutput()} if string else {})
-        return self.start_sidecar(StoreSpec("0.1.0", "job", outputs, logs=("main", "commit")))
+        return self.start_sidecar(StoreSpec("0.1.0", "job", outputs))
 
     def start_sidecar(
         self, spec: StoreSpec, sender: PartSender | None = None
     ) -> tuple[Sidecar, threading.Event, threading.Thread]:
         terminated = threading.Event()
-        logs = KeptLogs([make_follower(self.kubelet, self.datasets, name) for name in spec.logs])
+        logs = KeptLogs([], LogWriter(self.datasets.store, log_prefix("run", "job", "run-1.uid", "commit")))
         sidecar = Sidecar(spec, logs, terminated, sender, handoff=self.handoff, verdict=self.verdict)
         thread = threading.Thread(target=sidecar.run, daemon=True)
         thread.start()
@@ -116,10 +116,10 @@ main(["commit", *{step!r}])
             timeout=LONG,
         )
 
-    def say(self, container: str, line: str) -> None:
-        """Add a line to the log of a container."""
-        text = self.kubelet.logs.get(container, b"")
-        self.kubelet.logs[container] = text + f"2026-11-22T18:00:{len(text):02}.000000000Z {line}\n".encode()
+    def kept(self) -> list[str]:
+        logs = list_logs(self.datasets, "run", "job")
+        lines = (line for log in logs for line in read_lines(read_parts(self.datasets, log)))
+        return [split_time(line.text)[1] for line in lines]
 
 
 @pytest.fixture
@@ -137,6 +137,7 @@ def test_commit_holds_nothing_and_the_version_is_in_the_verdict(pod: Pod) -> Non
     version = str(pod.datasets.resolve(DatasetRef("numbers")))
     assert (pod.verdict / "versions" / "data").read_text() == version
     assert done.stdout == f"committed {version}\n"
+    assert pod.kept() == [f"committed {version}"]
 
 
 def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> None:
@@ -144,6 +145,7 @@ def test_a_refusal_is_the_exit_status_and_the_message_of_commit(pod: Pod) -> Non
     done = pod.ask()
     assert done.returncode == CommitError.exit_status
     assert "must write its string there" in done.stderr
+    assert pod.kept() == [f"textgen: {done.stderr}"]
 
 
 def test_a_sidecar_that_has_stored_the_outputs_ends_by_itself(pod: Pod) -> None:
@@ -152,22 +154,6 @@ def test_a_sidecar_that_has_stored_the_outputs_ends_by_itself(pod: Pod) -> None:
     assert pod.ask().returncode == 0
     thread.join(LONG)
     assert not thread.is_alive()
-
-
-def test_what_commit_prints_at_its_end_is_kept(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    (pod.outputs / "data" / "one").write_text("1")
-
-    def end_commit(_: Path) -> float:
-        pod.say("commit", "committed")
-        return 0.1
-
-    monkeypatch.setattr(pod_store, "find_next_look", end_commit)
-    pod.say("main", "done")
-    pod.say("commit", "asked")
-    _, _, thread = pod.start()
-    assert pod.ask().returncode == 0
-    thread.join(LONG)
-    assert (read(pod.datasets, "main"), read(pod.datasets, "commit")) == (["done"], ["asked", "committed"])
 
 
 def test_a_command_of_textgens_asks_at_its_end(pod: Pod, tmp_path: Path) -> None:
@@ -185,7 +171,33 @@ def test_a_command_of_textgens_asks_at_its_end(pod: Pod, tmp_path: Path) -> None
     assert done.stdout.splitlines()[-1] == f"committed {version}"
 
 
-@pytest.mark.parametrize("since_start", [0.25, 3.25, 10**10 + 0.25, -(10**9) + 0.25])
+def test_a_refusal_is_the_exit_status_of_a_command_that_asks(pod: Pod) -> None:
+    pod.start(string=True)
+    done = pod.ask("generate", "--engine=echo", "--prompt=Hello", f"--output={pod.outputs / 'data'}")
+    assert done.returncode == CommitError.exit_status
+    assert "must write its string there" in done.stderr
+
+
+def test_who_asks_at_the_end_of_its_own_work_prints_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`store` keeps these lines, and would find them among those of `main`, too."""
+    printed: list[str] = []
+
+    def look(_: float) -> None:
+        printed.append(capsys.readouterr().out)
+        write_end(tmp_path, End())
+
+    monkeypatch.setattr(handoff, "time", SimpleNamespace(sleep=look, monotonic=time.monotonic))
+    for prints_at_end in (True, False):
+        (tmp_path / "end.json").unlink(missing_ok=True)
+        (tmp_path / "log").write_text("committed\n")
+        wait_for_end(tmp_path, prints_at_end=prints_at_end)
+        printed.append(capsys.readouterr().out)
+    assert printed == ["", "committed\n", "committed\n", ""]
+
+
+@pytest.mark.parametrize("since_start", [0.25, 3.25, 299.25])
 def test_argo_looks_once_a_second_from_the_start_of_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since_start: float
 ) -> None:
@@ -196,6 +208,17 @@ def test_argo_looks_once_a_second_from_the_start_of_commit(
     monkeypatch.setattr(handoff, "time", SimpleNamespace(time=lambda: now + since_start))
     # 0.1 s for commit to end, 0.65 to the look, 0.1 for Argo's wait to end
     assert find_next_look(tmp_path) == pytest.approx(0.85, abs=0.01)
+
+
+@pytest.mark.parametrize("since_start", [301, 10**10, -(10**9)])
+def test_argo_may_look_at_any_time_of_a_second_when_a_job_has_run_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since_start: float
+) -> None:
+    request_outputs(tmp_path)
+    request = tmp_path / "request"
+    now = request.stat().st_mtime
+    monkeypatch.setattr(handoff, "time", SimpleNamespace(time=lambda: now + since_start))
+    assert find_next_look(tmp_path) == pytest.approx(1.2)
     request.unlink()
     assert find_next_look(tmp_path) == 1
 
@@ -286,16 +309,17 @@ def test_commit_gives_up_when_the_sidecar_is_silent(pod: Pod, monkeypatch: pytes
 def test_the_logs_rest_is_stored_when_the_pod_ends_and_a_store_that_is_away_does_not_hold_it_up(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pod.say("main", "the end")
-    _, terminated, thread = pod.start()
+    sidecar, terminated, thread = pod.start()
+    sidecar.logs.commit.append(b"2026-11-22T18:00:00Z the end\n")
     terminated.set()
     thread.join(LONG)
-    assert read(pod.datasets) == ["the end"]
+    assert pod.kept() == ["the end"]
 
     back = threading.Event()
     monkeypatch.setattr(pod_store, "_GRACE", 0.2)
     monkeypatch.setattr(type(pod.datasets.store), "put", lambda *_: back.wait(2 * LONG))
-    _, terminated, thread = pod.start()
+    sidecar, terminated, thread = pod.start()
+    sidecar.logs.commit.append(b"now lost\n")
     terminated.set()
     thread.join(LONG)
     is_held_up = thread.is_alive()

@@ -20,7 +20,7 @@ FILE_LIMIT = 4 * 10**9  # bytes; S3 copies up to 5 GB in one request
 
 
 def store_shard(shards: Shards, index: int, folder: UntrustedPath) -> ShardResult:
-    """Store what `python -m job shard` wrote, whose process has ended; the shard's result.
+    """Store what `python -m job shard` wrote, which has ended; the shard's result.
 
     A file of lines is cut at lines to files of less than 4 GB. Raises CommitError if the shard is not done.
     """
