@@ -190,7 +190,8 @@ def _make_folders(folder: Path) -> list[Path]:
         missing.append(folder)
         folder = folder.parent
     for new in reversed(missing):
-        new.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok would look at it again, when a delete may have removed it
+            new.mkdir()
     return missing
 
 

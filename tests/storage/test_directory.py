@@ -28,6 +28,31 @@ def test_a_folder_that_vanishes_as_another_is_made_in_it_is_made_again(
     assert store.get("default/demo/data/x") == b"x"
 
 
+def test_a_folder_that_another_makes_and_a_delete_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Directory(tmp_path / "s")
+    original = Path.mkdir
+
+    def mkdir(path: Path, *args: Any, **kwargs: Any) -> None:
+        if path.name != "data":
+            return original(path, *args, **kwargs)
+        monkeypatch.setattr(Path, "mkdir", original)
+        original(path)
+        with monkeypatch.context() as patch:  # pathlib looks again when a folder exists already
+            patch.setattr(Path, "is_dir", lambda path: path.rmdir())
+            try:
+                return original(path, *args, **kwargs)
+            except FileExistsError:
+                if path.exists():
+                    path.rmdir()
+                raise
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    store.put("default/demo/data/x", b"x")
+    assert store.get("default/demo/data/x") == b"x"
+
+
 def test_a_temporary_file_that_vanishes_does_not_end_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
