@@ -78,7 +78,10 @@ def _find_page(what: str | None, sources: "Sources") -> str:
             problems.append(str(error))
     ref = DatasetRef.parse(what)
     try:
-        sources.datasets.resolve(ref) if ":" in what else sources.datasets.versions(ref)
+        if ":" in what:
+            sources.datasets.resolve(ref)
+        else:
+            sources.datasets.versions(ref)
     except UnknownReferenceError as error:
         raise UnknownReferenceError("; ".join([*problems, str(error)])) from error
     return build_url("datasets", what)

@@ -1,5 +1,5 @@
 """What runs in a job's pod beside the job's own container: `inputs`, `store` and `commit`.
 
-Both are told what to do as JSON in one variable of their environment (spec.py). What a job leaves for the
+Each is told what to do as JSON in one variable of their environment (spec.py). What a job leaves for the
 others of its run goes through the store (results.py).
 """
